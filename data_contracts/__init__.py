@@ -1,0 +1,1 @@
+"""What each table is, how deliveries become tables, and where realistic deliveries come from."""

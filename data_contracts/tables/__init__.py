@@ -1,0 +1,1 @@
+"""One class a table; `data_contracts.catalogue` lists them."""

@@ -1,0 +1,63 @@
+"""What a night hands out."""
+
+from __future__ import annotations
+
+import dataframely as dy
+import polars as pl
+
+from data_contracts.tables.base import identifier
+from data_contracts.vocabulary import ALERT_KIND, ALERT_STATE, QUEUE
+
+REASON: dy.Struct = dy.Struct(
+    {
+        "code": dy.String(description="Subject of the reason, or `rest`: all that is not named."),
+        "feature": dy.String(nullable=True, description="The column that says most on this subject."),
+        "value": dy.Float64(nullable=True, description="Its value that night, in the unit of the feature catalogue."),
+        "contribution": dy.Float64(description="Share of the subject in the margin, log-odds; positive raises the risk."),
+        "previous_value": dy.Float64(nullable=True, description="Its value seven days before, as known then."),
+    },
+)
+
+
+class Scores(dy.Schema):
+    """One enrolment in training on that night. base_value + the contributions of its reasons = margin."""
+
+    as_of = dy.Date(primary_key=True, description="As-of date.")
+    enrolment_id = identifier("The enrolment.", key=True)
+    learner_id = identifier("Who.")
+    session_id = identifier("On which session.")
+    territory_id = identifier("Territory that follows the session.")
+    horizon_days = dy.Int32(min=1, description="Days after as_of that the risk covers.")
+    risk = dy.Float64(min=0, max=1, description="Calibrated probability of `dropout` within the horizon, under usual support.")
+    session_risk = dy.Float64(min=0, max=1, description="The same from the session and provider alone.")
+    rule_flag = dy.Bool(description="True when the attendance rule alone would call the learner.")
+    low_confidence = dy.Bool(description="True when too little is known for the score to weigh much.")
+    base_value = dy.Float64(description="Margin of nobody in particular, log-odds.")
+    margin = dy.Float64(description="Model output before calibration, log-odds.")
+    reasons = dy.List(REASON, description="At most five: the subjects that raise the risk most, then `rest`.")
+    model_version = dy.String(description="Which model.")
+    feature_hash = dy.String(description="Fingerprint of the feature row it was computed from.")
+
+
+class Alerts(dy.Schema):
+    """A task for an advisor: owner, reason, action, deadline. Exactly one recipient or one queue."""
+
+    alert_id = dy.String(primary_key=True, description="Same inputs, same identifier.")
+    as_of = dy.Date(description="As-of date.")
+    kind = dy.Enum(ALERT_KIND, description="A risk, or a promise of the service about to be missed.")
+    enrolment_id = identifier("The enrolment.")
+    learner_id = identifier("Whom to contact.")
+    advisor_id = identifier("Who is asked to; null in a territory queue.", nullable=True)
+    queue = dy.Enum(QUEUE, description="Owner, else backup, else the territory's queue.")
+    rank = dy.Int32(min=1, description="Place on the recipient's list, best first.")
+    priority = dy.Float64(description="What ranked it: higher first.")
+    risk = dy.Float64(nullable=True, min=0, max=1, description="Calibrated risk, where a score exists.")
+    reasons = dy.List(REASON, description="As in the scores.")
+    suggested_action = dy.String(description="What to do, a code that config/ words.")
+    due_on = dy.Date(description="Until when.")
+    opened_on = dy.Date(description="Since when.")
+    state = dy.Enum(ALERT_STATE, description="new and sent are on the list; the others are counted and visible.")
+
+    @dy.rule()
+    def an_advisor_or_the_territory_queue(cls) -> pl.Expr:  # noqa: D102 - the name is the message
+        return (pl.col("queue") == "territory") == pl.col("advisor_id").is_null()

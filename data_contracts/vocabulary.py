@@ -1,0 +1,92 @@
+"""The closed lists of contracts.md, as the deliveries spell them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PRESCRIBER: Final = ("france_travail", "mission_locale", "cap_emploi", "apec", "cep", "region", "opco", "self", "other")
+MODE: Final = ("onsite", "remote", "mixed")
+ENTRY: Final = ("fixed", "rolling")
+OBJECTIVE: Final = ("certification", "professionalisation", "basic_skills", "remobilisation", "other")
+HALF_DAY: Final = ("am", "pm", "day")
+ATTENDANCE_STATUS: Final = (
+    "present",
+    "late",
+    "left_early",
+    "absent_unjustified",
+    "absent_justified",
+    "exempt",
+    "not_expected",
+    "not_recorded",
+)
+EXIT_REASON: Final = (
+    "completed",
+    "dropout",
+    "job",
+    "other_training",
+    "health",
+    "moved",
+    "excluded",
+    "cancelled_by_provider",
+    "no_show",
+    "other",
+)
+CHANNEL: Final = ("phone", "sms", "email", "post", "video", "in_person", "group", "other")
+DIRECTION: Final = ("outbound", "inbound")
+CONTACT_OUTCOME: Final = (
+    "reached",
+    "left_message",
+    "no_answer",
+    "wrong_details",
+    "sent",
+    "kept",
+    "no_show",
+    "excused",
+    "cancelled_by_service",
+    "unknown",
+)
+PURPOSE: Final = ("entry", "motivation", "mediation", "barrier", "job_search", "follow_up", "other")
+BARRIER: Final = (
+    "mobility",
+    "housing",
+    "health",
+    "money",
+    "admin",
+    "family",
+    "childcare",
+    "content",
+    "relations",
+    "job_search",
+    "other",
+)
+SITUATION: Final = (
+    "permanent_job",
+    "long_job",
+    "short_job",
+    "own_business",
+    "apprenticeship",
+    "qualifying_training",
+    "other_training",
+    "job_seeking",
+    "inactive",
+    "unknown",
+)
+ALERT_KIND: Final = (
+    "dropout_risk",
+    "no_owner",
+    "entry_contact_due",
+    "mid_course_contact_due",
+    "job_search_due",
+    "post_exit_contact_due",
+    "positive_exit_check",
+    "learner_request",
+)
+QUEUE: Final = ("owner", "backup", "territory")
+ALERT_STATE: Final = ("new", "repeat_suppressed", "over_capacity", "held_out", "sent")
+
+ATTENDED: Final = ("present", "late", "left_early")
+"""Statuses in which the learner came."""
+TWO_WAY: Final = ("reached", "kept")
+"""Contact outcomes in which both sides spoke. A group session or a message sent is not one."""
+POSITIVE_EXIT: Final = ("job", "other_training")
+"""Early exits that are successes: about one early leaver in five leaves for a job (Dares Focus, November 2021)."""

@@ -1,0 +1,1 @@
+"""What every folder needs and none owns: settings, clock, store, errors, rules."""

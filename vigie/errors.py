@@ -1,0 +1,32 @@
+"""Errors a person can act upon: what happened, where, and what to do."""
+
+from __future__ import annotations
+
+
+class VigieError(Exception):
+    """A failure with its remedy; the command line prints both and no traceback."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}\n{remedy}")
+        self.what = what
+        self.remedy = remedy
+
+
+class RefusedFileError(VigieError):
+    """A delivery that cannot be read at all: it is refused whole and the night goes on."""
+
+
+class AlreadyRunningError(VigieError):
+    """Another process holds the warehouse: one writer at a time."""
+
+
+class ConfigurationError(VigieError):
+    """A rule file or a setting that cannot stand, such as a territory changing an invariant."""
+
+
+class NoModelError(VigieError):
+    """No model may serve this night: none is trained, or the one asked for saw later facts."""
+
+
+class NoDataError(VigieError):
+    """The warehouse holds too little for what is asked."""

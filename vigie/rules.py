@@ -1,0 +1,101 @@
+"""National invariants, territorial freedom: one reader for both."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vigie.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Invariants(BaseModel):
+    """What nobody may change: `config/national.toml`, section invariants."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    horizon_days: int = Field(ge=1, le=365)
+    attendance_rule_absences: int = Field(ge=1)
+    attendance_rule_second: int = Field(ge=1)
+    attendance_rule_days: int = Field(ge=1)
+    silence_rule_days: int = Field(ge=1)
+    silence_days: int = Field(ge=1)
+    cool_down_days: int = Field(ge=0)
+    alert_expires_days: int = Field(ge=1)
+    keep_share: float = Field(gt=0, le=1)
+    owner_within_days: int = Field(ge=1)
+    entry_contact_within_days: int = Field(ge=1)
+    reasons_shown: int = Field(ge=1, le=4)
+
+
+class Free(BaseModel):
+    """What a territory may set: the same file's section free, then `config/territories/<id>.toml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weekly_capacity: int = Field(ge=0)
+    queue_capacity: int = Field(ge=0)
+    minimum_risk: float = Field(ge=0, le=1)
+    contact_within_days: int = Field(ge=1)
+    promise_within_days: int = Field(ge=1)
+    list_title: str = Field(min_length=1)
+
+
+class Rules(BaseModel):
+    """The rules of one service: invariants, national defaults, and what each territory changed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    invariants: Invariants
+    default: Free
+    territories: dict[str, Free]
+
+    def of(self, territory_id: str) -> Free:
+        """Rules of a territory; the national defaults where it has no file."""
+        return self.territories.get(territory_id, self.default)
+
+
+def read_rules(config: Path) -> Rules:
+    """Read `national.toml` and every territory's file below `config`.
+
+    Raises:
+        ConfigurationError: a file is missing or malformed, a value is out of bounds, or a territory sets an invariant.
+    """
+    national = _toml(config / "national.toml")
+    try:
+        invariants = Invariants.model_validate(national.get("invariants", {}))
+        default = Free.model_validate(national.get("free", {}))
+    except ValidationError as error:
+        raise _invalid(config / "national.toml", error) from error
+    territories = {path.stem: _territory(path, default) for path in sorted((config / "territories").glob("*.toml"))}
+    return Rules(invariants=invariants, default=default, territories=territories)
+
+
+def _territory(path: Path, default: Free) -> Free:
+    changed = _toml(path)
+    for key in changed:
+        if key in Invariants.model_fields:
+            what = f"{path.name} sets '{key}', which is the same in the whole country."
+            raise ConfigurationError(what, f"Remove '{key}'. A territory may set: {', '.join(sorted(Free.model_fields))}.")
+    try:
+        return Free.model_validate(default.model_dump() | changed)
+    except ValidationError as error:
+        raise _invalid(path, error) from error
+
+
+def _toml(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path} is missing.", "Point --config or VIGIE_CONFIG to the folder that holds national.toml.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}.", "Correct the line it names.") from error
+
+
+def _invalid(path: Path, error: ValidationError) -> ConfigurationError:
+    faults = "; ".join(f"'{'.'.join(map(str, fault['loc']))}': {fault['msg']}" for fault in error.errors())
+    return ConfigurationError(f"{path.name}: {faults}.", f"Correct these keys in {path}.")

@@ -1,0 +1,60 @@
+"""One typed place for every setting; environment variables start with VIGIE_."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from vigie.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Where Vigie lives and how it runs. Built once, at the command line, then passed down as values."""
+
+    model_config = SettingsConfigDict(env_prefix="VIGIE_", frozen=True)
+
+    home: Path = Path("home")
+    config: Path = ROOT / "config"
+    time_zone: str = "Europe/Paris"
+    threads: int = 2
+
+
+class Home:
+    """The folder in which one service lives: what came in, what is known, what went out."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.landing = root / "landing"
+        self.refused = root / "refused"
+        self.warehouse = root / "warehouse.duckdb"
+        self.cases = root / "cases.sqlite"
+        self.mlflow_db = root / "mlflow.db"
+        self.mlruns = root / "mlruns"
+        self.models = root / "models"
+        self.lock = root / "night.lock"
+
+    def out(self, as_of: dt.date) -> Path:
+        """Where the night of `as_of` leaves its files."""
+        return self.root / "out" / as_of.isoformat()
+
+    def evaluation(self, as_of: dt.date, model_version: str) -> Path:
+        """Where scores made with a model that came later lie: apart from what was served."""
+        return self.root / "evaluation" / model_version / as_of.isoformat()
+
+    def make(self) -> Home:
+        """Create the folders that must exist.
+
+        Raises:
+            ConfigurationError: the folder cannot be written.
+        """
+        try:
+            for folder in (self.landing, self.refused, self.models):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            what = f"The home folder {self.root} cannot be written: {error.strerror}."
+            raise ConfigurationError(what, "Choose another with --home or VIGIE_HOME, or give this account the right to write there.") from error
+        return self
