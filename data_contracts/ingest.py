@@ -1,0 +1,155 @@
+"""Take what landed into the warehouse: accepted rows as layers, bad rows to quarantine, bad files to `refused/`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from data_contracts.border import Checked, check
+from data_contracts.catalogue import TABLES, DeliveredTable
+from data_contracts.deliveries import Delivery, landed, read_delivery
+from data_contracts.tables.ledger import Deliveries, Quarantine
+from vigie.errors import RefusedFileError
+from vigie.store import Layout, Warehouse
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import dataframely as dy
+
+    PrivateSink = Callable[[str, pl.DataFrame], None]
+    """Takes a table's name and its rows: key, known_on and the columns that name a person."""
+
+
+def ledger_layout(name: str, schema: type[dy.Schema]) -> Layout:
+    """How a plain table of the service itself is stored."""
+    return Layout(name, {column: definition.dtype for column, definition in schema.columns().items()})
+
+
+DELIVERIES = ledger_layout("deliveries", Deliveries)
+QUARANTINE = ledger_layout("quarantine", Quarantine)
+
+
+def layout(table: DeliveredTable) -> Layout:
+    """How a delivered table is stored: its public columns, in layers."""
+    columns = table.schema.columns()
+    return Layout(table.name, {name: columns[name].dtype for name in table.public}, table.key)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of one file."""
+
+    table: str
+    file: str
+    read: int = 0
+    loaded: int = 0
+    unchanged: int = 0
+    quarantined: int = 0
+    refused: str | None = None
+    """Why the whole file was refused, with the remedy."""
+
+
+@dataclass
+class Intake:
+    """What became of all that landed. For every file: read = loaded + unchanged + quarantined."""
+
+    receipts: list[Receipt] = field(default_factory=list)
+    known_before: int = 0
+    """Files whose very bytes were taken already."""
+
+    def by_table(self) -> pl.DataFrame:
+        """Rows read, loaded, unchanged and quarantined, by table."""
+        schema = {"table": pl.String, "read": pl.Int64, "loaded": pl.Int64, "unchanged": pl.Int64, "quarantined": pl.Int64}
+        rows = [(r.table, r.read, r.loaded, r.unchanged, r.quarantined) for r in self.receipts if r.refused is None]
+        return pl.DataFrame(rows, schema=schema, orient="row").group_by("table", maintain_order=True).sum()
+
+    @property
+    def refused(self) -> list[Receipt]:
+        """Files refused whole."""
+        return [receipt for receipt in self.receipts if receipt.refused is not None]
+
+
+def ingest(
+    landing: Path,
+    refused: Path,
+    warehouse: Warehouse,
+    private: PrivateSink,
+    now: dt.datetime,
+    *,
+    assumed_lag: dt.timedelta | None = None,
+    on_receipt: Callable[[Receipt], None] | None = None,
+) -> Intake:
+    """Take every file of `landing` that was not taken before; files stay where they are, refused ones move to `refused`.
+
+    Each file is one transaction: a night killed in the middle takes the rest when it runs again.
+
+    Args:
+        landing: `landing/<table>/<file>`.
+        refused: where unreadable files go, with a `.reason.txt` beside each.
+        warehouse: open for writing.
+        private: where columns that name a person go; they never enter the warehouse.
+        now: no delivery is dated later than this.
+        assumed_lag: see `data_contracts.border.check`.
+        on_receipt: called after each file, to show progress.
+    """
+    warehouse.create_ledger(DELIVERIES)
+    warehouse.create_ledger(QUARANTINE)
+    ledger = warehouse.read(DELIVERIES)
+    taken, number = set(ledger["delivery_id"]), ledger.height
+    intake = Intake()
+    for delivery in landed(landing, now):
+        fingerprint = delivery.fingerprint()
+        if fingerprint in taken:
+            intake.known_before += 1
+            continue
+        try:
+            received = read_delivery(delivery)
+        except RefusedFileError as error:
+            _refuse(delivery, refused, error)
+            receipt = Receipt(delivery.table, delivery.name, refused=str(error))
+        else:
+            number += 1
+            checked = check(TABLES[delivery.table], received, delivery.received_at, assumed_lag)
+            receipt = _load(delivery, fingerprint, number, checked, warehouse, private)
+            taken.add(fingerprint)
+        intake.receipts.append(receipt)
+        if on_receipt:
+            on_receipt(receipt)
+    return intake
+
+
+def _load(delivery: Delivery, fingerprint: str, number: int, checked: Checked, warehouse: Warehouse, private: PrivateSink) -> Receipt:
+    table = TABLES[delivery.table]
+    if table.private:
+        # Before the warehouse: killed in between, the file is taken again, and the sink keeps one row for one fact.
+        private(table.name, checked.rows.select(*table.key, "known_on", *table.private))
+    quarantined = checked.quarantine["line"].n_unique()
+    with warehouse.transaction():
+        kept = warehouse.append_layers(layout(table), checked.rows, number) if table.in_warehouse else checked.rows.height
+        unchanged = checked.rows.height - kept + checked.repeated
+        receipt = Receipt(table.name, delivery.name, kept + unchanged + quarantined, kept, unchanged, quarantined)
+        origin = {"delivery_id": fingerprint, "table": table.name, "file": delivery.name}
+        counts = {"rows_read": receipt.read, "loaded": kept, "unchanged": unchanged, "quarantined": quarantined}
+        entry = pl.DataFrame([origin | {"received_at": delivery.received_at} | counts], schema=dict(DELIVERIES.columns))
+        warehouse.append(DELIVERIES.name, Deliveries.validate(entry))
+        faults = checked.quarantine.with_columns(pl.lit(value).alias(name) for name, value in origin.items())
+        warehouse.append(QUARANTINE.name, Quarantine.validate(faults.select(list(QUARANTINE.columns))))
+    return receipt
+
+
+def _refuse(delivery: Delivery, refused: Path, error: RefusedFileError) -> None:
+    target = refused / delivery.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    reason = target.with_name(target.name + ".reason.txt")
+    reason.write_text(f"{error}\n", encoding="utf-8")
+    if target.exists():
+        os.replace(delivery.path, target)
+    else:
+        shutil.move(delivery.path, target)

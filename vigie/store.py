@@ -1,0 +1,245 @@
+"""The warehouse: the only place that opens DuckDB.
+
+History by `known_on`: a row is one layer of what is known of a fact. A correction is a later layer; the earlier one stays.
+Tables carry neither index nor constraint (dear to insert into, and where DuckDB's storage faults of 2026 sit); contracts check keys.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import duckdb
+import polars as pl
+
+from vigie.errors import AlreadyRunningError, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+VISIBLE_UNTIL = "visible_until"
+"""Column beside `known_on`: when the next layer took over; null while none has."""
+
+_SQL_TYPES: dict[type[pl.DataType], str] = {
+    pl.String: "VARCHAR",
+    pl.Boolean: "BOOLEAN",
+    pl.Int8: "TINYINT",
+    pl.Int32: "INTEGER",
+    pl.Int64: "BIGINT",
+    pl.Float64: "DOUBLE",
+    pl.Date: "DATE",
+    pl.Datetime: "TIMESTAMPTZ",
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a table is stored: its name, its columns with their polars types, and the columns that name a fact."""
+
+    name: str
+    columns: Mapping[str, pl.DataType]
+    key: Sequence[str] = ()
+
+
+class Warehouse:
+    """A DuckDB file with one writer. Use as a context manager."""
+
+    def __init__(self, path: Path, threads: int = 2) -> None:
+        """Open the file, or create it.
+
+        Args:
+            path: the file.
+            threads: how many DuckDB may use.
+
+        Raises:
+            AlreadyRunningError: another process has it open.
+            ConfigurationError: the file is not a warehouse.
+        """
+        try:
+            self._connection = duckdb.connect(str(path), config={"threads": threads, "autoinstall_known_extensions": False})
+            self._connection.execute("SET TimeZone = 'UTC'")
+        except duckdb.IOException as error:
+            if "lock" in str(error).lower():
+                what = f"Another process has {path} open."
+                raise AlreadyRunningError(what, "Wait for it to end, then run the command again.") from error
+            what = f"{path} cannot be opened as a warehouse: {str(error).splitlines()[0]}"
+            raise ConfigurationError(what, "Put the file aside and ingest the deliveries again: they are the truth.") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def create(self, layout: Layout) -> None:
+        """Make a history table if it is missing: the columns of `layout`, then where each layer came from."""
+        own = {"delivery": pl.Int64(), "line": pl.Int64(), "revision": pl.Boolean()}
+        self._create(Layout(layout.name, {**layout.columns, **own}))
+
+    def create_ledger(self, layout: Layout) -> None:
+        """Make a plain table, without layers, if it is missing."""
+        self._create(layout)
+
+    def _create(self, layout: Layout) -> None:
+        columns = ", ".join(f"{_quote(name)} {_sql_type(dtype)}" for name, dtype in layout.columns.items())
+        self._run(f"CREATE TABLE IF NOT EXISTS {_quote(layout.name)} ({columns})")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that happens in the block is kept, or nothing of it."""
+        self._run("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._run("ROLLBACK")
+            raise
+        self._run("COMMIT")
+
+    def append_layers(self, layout: Layout, rows: pl.DataFrame, delivery: int) -> int:
+        """Append what `rows` say that is new, and tell how many rows that was.
+
+        A row is new when its fact was unknown, or when it differs from the layer that was newest at its own `known_on`.
+
+        Args:
+            layout: the table; it is created if missing.
+            rows: the columns of `layout`, and `line`.
+            delivery: number of the delivery; a later one wins between layers known at the same instant.
+        """
+        self.create(layout)
+        if rows.height:
+            self._append_layers(layout, rows, delivery)
+        return self._number(f"SELECT count(*) FROM {_quote(layout.name)} WHERE delivery = {delivery}")
+
+    def _append_layers(self, layout: Layout, rows: pl.DataFrame, delivery: int) -> None:
+        table, key = _quote(layout.name), ", ".join(map(_quote, layout.key))
+        names = [*layout.columns, "line"]
+        columns = ", ".join(map(_quote, names))
+        facts = [name for name in layout.columns if name not in {*layout.key, "known_on", "known_on_assumed"}]
+        content = "struct_pack(" + ", ".join(f"{_quote(n)} := {_quote(n)}" for n in facts) + ")"
+        self._connection.register("incoming_rows", rows.select(names))
+        # Facts met once and unknown so far need no comparison: by far the most, so they take the short way.
+        self._run(f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {_typed(layout)}, line FROM incoming_rows")
+        self._connection.unregister("incoming_rows")
+        self._run(f"""
+            CREATE OR REPLACE TEMP TABLE contested AS
+            SELECT {key} FROM incoming GROUP BY ALL HAVING count(*) > 1
+            UNION SELECT {key} FROM {table} SEMI JOIN incoming USING ({key})""")
+        contested = self._number(f"SELECT count(*) FROM incoming SEMI JOIN contested USING ({key})")
+        # An INSERT of no rows can leave an empty row group, behind which DuckDB 2.0.0 stops scanning: never send one.
+        if contested < rows.height:
+            self._run(f"""
+                INSERT INTO {table} ({columns}, delivery, revision)
+                SELECT {columns}, {delivery}, false FROM incoming ANTI JOIN contested USING ({key}) ORDER BY line""")
+        if contested:
+            self._run(f"""
+                CREATE OR REPLACE TEMP TABLE revisions AS
+                WITH layers AS (
+                    SELECT {columns}, delivery, false AS incoming FROM {table} SEMI JOIN contested USING ({key})
+                    UNION ALL
+                    SELECT {columns}, {delivery}, true FROM incoming SEMI JOIN contested USING ({key})),
+                compared AS (
+                    SELECT *, lag({content}) OVER layered AS earlier, row_number() OVER layered AS layer
+                    FROM layers WINDOW layered AS (PARTITION BY {key} ORDER BY known_on, delivery, line))
+                SELECT {columns} FROM compared WHERE incoming AND (layer = 1 OR earlier IS DISTINCT FROM {content})""")
+            if self._number("SELECT count(*) FROM revisions"):
+                insert = f"INSERT INTO {table} ({columns}, delivery, revision) SELECT {columns}, {delivery}, true FROM revisions ORDER BY line"
+                self._run(insert)
+            self._run("DROP TABLE revisions")
+        self._run("DROP TABLE incoming; DROP TABLE contested")
+
+    def as_known_at(
+        self,
+        layout: Layout,
+        instant: dt.datetime,
+        *,
+        since: dt.datetime | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """The table as it was known at `instant`: for each fact the newest layer with `known_on` <= `instant`.
+
+        Every reader goes through here: features, labels, lists and replays.
+
+        Args:
+            layout: the table; a missing one is empty.
+            instant: UTC.
+            since: also give the layers that were the newest at some moment from `since` on, so that many past nights can be read at
+                once. `known_on` and `visible_until` then say from when until when each was.
+            columns: which columns; all by default.
+
+        Returns:
+            The columns asked for, then `visible_until` when `since` is given; rows in no promised order.
+        """
+        names = list(columns or layout.columns)
+        asked = [*names, VISIBLE_UNTIL] if since else names
+        if not self._exists(layout.name):
+            types = {**layout.columns, VISIBLE_UNTIL: pl.Datetime("us", "UTC")}
+            return pl.DataFrame(schema={name: types[name] for name in asked})
+        key = ", ".join(map(_quote, layout.key))
+        wanted = ", ".join(map(_quote, asked))
+        first = (since or instant).isoformat()
+        relation = self._connection.sql(f"""
+            WITH known AS (SELECT * FROM {_quote(layout.name)} WHERE known_on <= TIMESTAMPTZ '{instant.isoformat()}'),
+            revised AS (SELECT DISTINCT {key} FROM known WHERE revision),
+            single AS (SELECT *, NULL::TIMESTAMPTZ AS {VISIBLE_UNTIL} FROM known ANTI JOIN revised USING ({key})),
+            layered AS (
+                SELECT *, lead(known_on) OVER (PARTITION BY {key} ORDER BY known_on, delivery, line) AS {VISIBLE_UNTIL}
+                FROM known SEMI JOIN revised USING ({key}))
+            SELECT {wanted} FROM single
+            UNION ALL
+            SELECT {wanted} FROM layered
+            WHERE {VISIBLE_UNTIL} IS NULL OR ({VISIBLE_UNTIL} > known_on AND {VISIBLE_UNTIL} > TIMESTAMPTZ '{first}')""")
+        return _as_declared(relation.pl(), layout.columns)
+
+    def append(self, table: str, rows: pl.DataFrame) -> None:
+        """Add rows to a plain table, by column name."""
+        if rows.is_empty():
+            return
+        self._connection.register("appended_rows", rows)
+        columns = ", ".join(map(_quote, rows.columns))
+        self._run(f"INSERT INTO {_quote(table)} ({columns}) SELECT {columns} FROM appended_rows")
+        self._connection.unregister("appended_rows")
+
+    def read(self, layout: Layout) -> pl.DataFrame:
+        """A plain table, whole, in the order its rows came."""
+        if not self._exists(layout.name):
+            return pl.DataFrame(schema=dict(layout.columns))
+        columns = ", ".join(map(_quote, layout.columns))
+        return _as_declared(self._connection.sql(f"SELECT {columns} FROM {_quote(layout.name)}").pl(), layout.columns)
+
+    def count(self, table: str) -> int:
+        """Rows of a table, all layers counted; 0 when it does not exist."""
+        if not self._exists(table):
+            return 0
+        return self._number(f"SELECT count(*) FROM {_quote(table)}")
+
+    def _run(self, sql: str) -> None:
+        # Results of execute stream in DuckDB 2.0: a statement is over only once its result was read.
+        self._connection.execute(sql).fetchall()
+
+    def _number(self, sql: str) -> int:
+        return int(self._connection.execute(sql).fetchall()[0][0])
+
+    def _exists(self, table: str) -> bool:
+        query = "SELECT count(*) FROM duckdb_tables() WHERE table_name = ? AND NOT temporary"
+        return bool(self._connection.execute(query, [table]).fetchall()[0][0])
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _typed(layout: Layout) -> str:
+    return ", ".join(f"{_quote(name)}::{_sql_type(dtype)} AS {_quote(name)}" for name, dtype in layout.columns.items())
+
+
+def _sql_type(dtype: pl.DataType) -> str:
+    if isinstance(dtype, pl.Enum):
+        return "ENUM(" + ", ".join("'" + value.replace("'", "''") + "'" for value in dtype.categories) + ")"
+    return _SQL_TYPES[type(dtype)]
+
+
+def _as_declared(frame: pl.DataFrame, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    return frame.with_columns(pl.col(name).cast(types.get(name, pl.Datetime("us", "UTC"))) for name in frame.columns)
