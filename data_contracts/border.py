@@ -93,7 +93,9 @@ def _parsed(name: str, received: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     if isinstance(wanted, pl.Date):
         return column.str.to_date("%Y-%m-%d", strict=False)
     if isinstance(wanted, pl.Boolean):
-        return column.str.to_lowercase().replace_strict({"true": True, "false": False, "1": True, "0": False}, default=None, return_dtype=pl.Boolean)
+        return column.str.to_lowercase().replace_strict(
+            {"true": True, "false": False, "1": True, "0": False}, default=None, return_dtype=pl.Boolean
+        )
     return column.cast(wanted, strict=False)
 
 
@@ -161,7 +163,9 @@ def _broken(table: DeliveredTable, details: pl.DataFrame, rule: str) -> pl.DataF
         reason = _RULES.get(check_name, check_name) + (f": {bound}" if bound is not None else "")
         value = pl.col(column).cast(pl.String)
     else:
-        reason = "another row of the file says otherwise of the same fact" if rule == "primary_key" else f"broken rule: {rule.replace('_', ' ')}"
+        reason = (
+            "another row of the file says otherwise of the same fact" if rule == "primary_key" else f"broken rule: {rule.replace('_', ' ')}"
+        )
         column, value = "row", pl.lit(None, pl.String)
     return details.filter(pl.col(rule) == "invalid").select(LINE, column=pl.lit(column), value=value, reason=pl.lit(reason))
 

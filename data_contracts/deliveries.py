@@ -167,7 +167,9 @@ def _quoted_csv(delivery: Delivery, text: str, header: list[str], separator: str
                     ragged.append((line, separator.join(fields)))
             line = reader.line_num + 1
     except csv.Error as error:
-        raise RefusedFileError(f"{delivery.name}, line {reader.line_num}: {error}.", "Close every quotation mark that is opened.") from error
+        raise RefusedFileError(
+            f"{delivery.name}, line {reader.line_num}: {error}.", "Close every quotation mark that is opened."
+        ) from error
     schema = {LINE: pl.Int64(), **dict.fromkeys(header, pl.String())}
     bad = pl.DataFrame(ragged, schema={LINE: pl.Int64, "value": pl.String}, orient="row")
     return Received(_empty_as_null(pl.DataFrame(rows, schema=schema, orient="row")), _ragged(bad, len(header), separator))
@@ -197,5 +199,7 @@ def _check_header(delivery: Delivery, table: DeliveredTable, columns: list[str])
         faults.append(f"missing column {', '.join(missing)}")
     if unknown:
         near = {name: difflib.get_close_matches(name, contract, n=1) for name in unknown}
-        faults.append("unknown column " + ", ".join(f"{name} (did you mean {match[0]}?)" if match else name for name, match in near.items()))
+        faults.append(
+            "unknown column " + ", ".join(f"{name} (did you mean {match[0]}?)" if match else name for name, match in near.items())
+        )
     raise RefusedFileError(f"{delivery.name}, line 1: {'; '.join(faults)}.", f"Columns of {table.name}: {', '.join(contract)}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -149,7 +148,4 @@ def _refuse(delivery: Delivery, refused: Path, error: RefusedFileError) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     reason = target.with_name(target.name + ".reason.txt")
     reason.write_text(f"{error}\n", encoding="utf-8")
-    if target.exists():
-        os.replace(delivery.path, target)
-    else:
-        shutil.move(delivery.path, target)
+    shutil.move(delivery.path, target)

@@ -56,5 +56,7 @@ class Home:
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             what = f"The home folder {self.root} cannot be written: {error.strerror}."
-            raise ConfigurationError(what, "Choose another with --home or VIGIE_HOME, or give this account the right to write there.") from error
+            raise ConfigurationError(
+                what, "Choose another with --home or VIGIE_HOME, or give this account the right to write there."
+            ) from error
         return self

@@ -145,7 +145,9 @@ class Warehouse:
                     FROM layers WINDOW layered AS (PARTITION BY {key} ORDER BY known_on, delivery, line))
                 SELECT {columns} FROM compared WHERE incoming AND (layer = 1 OR earlier IS DISTINCT FROM {content})""")
             if self._number("SELECT count(*) FROM revisions"):
-                insert = f"INSERT INTO {table} ({columns}, delivery, revision) SELECT {columns}, {delivery}, true FROM revisions ORDER BY line"
+                insert = (
+                    f"INSERT INTO {table} ({columns}, delivery, revision) SELECT {columns}, {delivery}, true FROM revisions ORDER BY line"
+                )
                 self._run(insert)
             self._run("DROP TABLE revisions")
         self._run("DROP TABLE incoming; DROP TABLE contested")

@@ -1,0 +1,99 @@
+"""What a feature is: a name, an expression, and all that a person must know to read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import polars as pl
+
+from data_contracts.catalogue import TABLES, DeliveredTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Group = Literal["attendance", "punctuality", "trend", "activity", "assessments", "contacts", "course", "session", "learner"]
+"""Subjects a person can understand; the contributions of a subject's features are summed into one reason."""
+
+Unit = Literal["half_days", "days", "count", "share", "points", "minutes", "level", "flag", "score", "rate"]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of the matrix.
+
+    `expr` is an aggregation over the facts known to the pair, or, in the later steps of a family, an expression over the columns made
+    before it. Sums are of integers, so that the order in which rows come can never change a value.
+    """
+
+    name: str
+    expr: pl.Expr = field(repr=False)
+    unit: Unit
+    meaning: str
+    null_means: str
+    group: Group
+    fr: str
+    """Sentence for an advisor; `{value}` stands for the value with its unit."""
+    en: str
+    monotone: Literal[-1, 0, 1] = 0
+    """1: more of it never lowers the risk; -1: never raises it."""
+
+    def column(self) -> pl.Expr:
+        """The expression under its name, as a 64-bit float: null where nothing is known."""
+        return self.expr.cast(pl.Float64).alias(self.name)
+
+
+@dataclass(frozen=True)
+class Family:
+    """Features drawn from one source: facts are joined to pairs, aggregated by pair, then derived.
+
+    `facts` are aggregated over the rows of `table` known to the pair; `derived` are computed from the pair's columns; `cohort` may look
+    across the pairs of the same session and as-of date. Helpers are columns that later steps need and nobody else sees.
+    """
+
+    name: str
+    table: str
+    columns: Sequence[str]
+    """Columns read from the table; protected ones cannot be named here (a test holds it)."""
+    prepare: Sequence[pl.Expr] = ()
+    """Columns added to the joined rows before aggregation."""
+    keep: pl.Expr | None = None
+    """Which joined rows count."""
+    helpers: Sequence[pl.Expr] = ()
+    facts: Sequence[Feature] = ()
+    derived: Sequence[Feature] = ()
+    cohort: Sequence[Feature] = ()
+
+    @property
+    def source(self) -> DeliveredTable:
+        """The table it reads."""
+        return TABLES[self.table]
+
+    @property
+    def key(self) -> str:
+        """Column that joins its rows to pairs."""
+        names = self.source.schema.column_names()
+        return next(name for name in ("enrolment_id", "learner_id", "session_id") if name in names)
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """All its features, in order."""
+        return (*self.facts, *self.derived, *self.cohort)
+
+
+AGO = (pl.col("as_of") - pl.col("date")).dt.total_days().cast(pl.Int32)
+"""Days between a fact and the as-of date: 0 on the day itself."""
+
+
+KNOWN = (pl.col("known_on") <= pl.col("cutoff")) & (pl.col("visible_until").is_null() | (pl.col("visible_until") > pl.col("cutoff")))
+"""True for the layer that was the newest at the pair's cutoff: every join of facts to dates goes through it."""
+
+
+def within(days: int) -> pl.Expr:
+    """True for facts of the last `days` days, the as-of date included."""
+    return pl.col("ago") < days
+
+
+def ratio(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
+    """A share; null where there is nothing to divide by."""
+    return pl.when(whole > 0).then(part / whole)

@@ -1,0 +1,1 @@
+"""One file a family of features; `features.catalogue` lists them."""

@@ -1,0 +1,193 @@
+"""Traces of distance learning. A day without a trace is a day without activity, where the session leaves traces at all."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from features.declaration import AGO, Family, Feature, ratio, within
+
+_FIXED_POINT: Final = 1_000_000
+"""Weights are summed as whole millionths: integer sums do not depend on the order of rows."""
+
+_trace = pl.col("count") > 0
+_volume = (pl.col("count") + 1).log() * pl.col("count").sign()
+
+
+def _decayed(half_life_days: float) -> pl.Expr:
+    weight = (-pl.col("ago") * 0.6931471805599453 / half_life_days).exp()
+    return (_volume * weight * _FIXED_POINT).round().cast(pl.Int64).sum() / _FIXED_POINT
+
+
+def _active_days(days: int | None) -> pl.Expr:
+    kept = _trace if days is None else _trace & within(days)
+    return pl.when(kept).then(pl.col("date")).n_unique() - pl.when(kept).then(0).otherwise(1).max()
+
+
+_facts = [
+    *(
+        Feature(
+            f"active_days_{days}",
+            _active_days(days),
+            unit="days",
+            meaning=f"Days with a trace of distance learning in the last {days} days",
+            null_means="no trace at all so far",
+            group="activity",
+            fr=f"{{value}} d'activité en ligne sur les {days} derniers jours",
+            en=f"{{value}} active online in the last {days} days",
+            monotone=-1,
+        )
+        for days in (7, 14, 28)
+    ),
+    *(
+        Feature(
+            f"activity_count_{days}",
+            (pl.col("count") * within(days).cast(pl.Int32)).sum(),
+            unit="count",
+            meaning=f"Traces of distance learning in the last {days} days",
+            null_means="no trace at all so far",
+            group="activity",
+            fr=f"{{value}} actions en ligne sur les {days} derniers jours",
+            en=f"{{value}} actions online in the last {days} days",
+        )
+        for days in (3, 7, 14, 28)
+    ),
+    Feature(
+        "activity_recent",
+        _decayed(3),
+        unit="score",
+        meaning="Activity, logarithmic, weighted by recency with a half-life of 3 days",
+        null_means="no trace at all so far",
+        group="activity",
+        fr="activité en ligne très récente",
+        en="very recent online activity",
+        monotone=-1,
+    ),
+    Feature(
+        "activity_steady",
+        _decayed(14),
+        unit="score",
+        meaning="Activity, logarithmic, weighted by recency with a half-life of 14 days",
+        null_means="no trace at all so far",
+        group="activity",
+        fr="activité en ligne habituelle",
+        en="usual online activity",
+    ),
+    Feature(
+        "days_since_activity",
+        pl.when(_trace).then(pl.col("ago")).min(),
+        unit="days",
+        meaning="Days since the last trace of distance learning",
+        null_means="no trace at all so far",
+        group="activity",
+        fr="dernière activité en ligne il y a {value}",
+        en="last active online {value} ago",
+        monotone=1,
+    ),
+    Feature(
+        "activity_kinds_14",
+        pl.when(_trace & within(14)).then(pl.col("kind")).n_unique() - pl.when(_trace & within(14)).then(0).otherwise(1).max(),
+        unit="count",
+        meaning="Kinds of distance learning used in the last 14 days",
+        null_means="no trace at all so far",
+        group="activity",
+        fr="{value} types de ressources utilisés sur 14 jours",
+        en="{value} kinds of resources used in 14 days",
+    ),
+    Feature(
+        "active_days_total",
+        _active_days(None),
+        unit="days",
+        meaning="Days with a trace of distance learning since the first",
+        null_means="no trace at all so far",
+        group="activity",
+        fr="{value} d'activité en ligne depuis le début",
+        en="{value} active online since the start",
+    ),
+]
+
+_helpers = [
+    (pl.col("count") * (within(42) & ~within(14)).cast(pl.Int32)).sum().alias("activity_before"),
+    pl.when(_trace & within(7)).then(1).otherwise(0).max().alias("active_lately"),
+]
+
+_derived = [
+    Feature(
+        "activity_change",
+        ((pl.col("activity_count_14") + 1) / 14).log() - ((pl.col("activity_before") + 1) / 28).log(),
+        unit="score",
+        meaning="Logarithm of the activity of the last 14 days against the four weeks before, by day",
+        null_means="no trace at all so far",
+        group="trend",
+        fr="activité en ligne en évolution par rapport au mois précédent",
+        en="online activity changed against the month before",
+    ),
+    Feature(
+        "active_share_total",
+        ratio(pl.col("active_days_total"), pl.col("course_day") + 1),
+        unit="share",
+        meaning="Days with a trace, among days since entry",
+        null_means="no trace at all so far",
+        group="activity",
+        fr="{value} de jours actifs depuis l'entrée",
+        en="{value} of days active since entry",
+    ),
+]
+
+_in_session = ["session_id", "as_of"]
+
+
+def _rank(name: str) -> pl.Expr:
+    column = pl.col(name).fill_null(0)
+    return (column.rank("average").over(_in_session) - 0.5) / pl.len().over(_in_session)
+
+
+_traced = pl.col("activity_count_28").fill_null(0).max().over(_in_session) > 0
+_cohort = [
+    *(
+        Feature(
+            f"activity_rank_{days}",
+            pl.when(_traced).then(_rank(f"activity_count_{days}")),
+            unit="share",
+            meaning=f"Place in the session by activity of the last {days} days, 0 the least active",
+            null_means="the session leaves no trace",
+            group="activity",
+            fr=f"plus actif en ligne que {{value}} de la session sur {days} jours",
+            en=f"more active online than {{value}} of the session over {days} days",
+        )
+        for days in (7, 28)
+    ),
+    Feature(
+        "active_days_rank_28",
+        pl.when(_traced).then(_rank("active_days_28")),
+        unit="share",
+        meaning="Place in the session by active days of the last 28 days, 0 the least active",
+        null_means="the session leaves no trace",
+        group="activity",
+        fr="plus régulier en ligne que {value} de la session sur 28 jours",
+        en="more regular online than {value} of the session over 28 days",
+    ),
+    Feature(
+        "session_active_share_7",
+        pl.when(_traced).then(ratio(pl.col("active_lately").fill_null(0).sum().over(_in_session), pl.len().over(_in_session))),
+        unit="share",
+        meaning="Learners of the session with a trace in the last 7 days",
+        null_means="the session leaves no trace",
+        group="session",
+        fr="{value} de la session active en ligne sur 7 jours",
+        en="{value} of the session active online in 7 days",
+    ),
+]
+
+ACTIVITY: Final = Family(
+    name="activity",
+    table="activity",
+    columns=("date", "kind", "count"),
+    prepare=(AGO.alias("ago"),),
+    keep=pl.col("date") <= pl.col("as_of"),
+    helpers=_helpers,
+    facts=_facts,
+    derived=_derived,
+    cohort=_cohort,
+)

@@ -1,0 +1,231 @@
+"""Work due, handed in, late, missed and marked. A mark counts from the day it was known, not from the day of the work."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from features.declaration import Family, Feature, ratio
+
+_FIXED_POINT: Final = 10_000
+_NEXT_DAYS: Final = 28
+
+_days_to_due = (pl.col("due_date") - pl.col("as_of")).dt.total_days().cast(pl.Int32)
+_due = pl.col("to_due") <= 0
+_handed_in = pl.col("submitted_on").is_not_null() & (pl.col("submitted_on") <= pl.col("as_of"))
+_missed = _due & ~_handed_in
+_marked = pl.col("score").is_not_null() & _handed_in
+_late_days = (pl.col("submitted_on") - pl.col("due_date")).dt.total_days().cast(pl.Int32)
+_newest_due = pl.col("to_due") == pl.when(_due).then(pl.col("to_due")).max()
+_newest_mark = pl.col("submitted_on") == pl.when(_marked).then(pl.col("submitted_on")).max()
+
+
+def _count(condition: pl.Expr) -> pl.Expr:
+    return condition.cast(pl.Int32).sum()
+
+
+def _score(condition: pl.Expr) -> pl.Expr:
+    points = (pl.col("score") * _FIXED_POINT).round().cast(pl.Int64)
+    return ratio(pl.when(condition & _marked).then(points).sum() / _FIXED_POINT, _count(condition & _marked))
+
+
+_facts = [
+    Feature(
+        "work_missed",
+        _count(_missed),
+        unit="count",
+        meaning="Pieces of work past their deadline and not handed in",
+        null_means="no work is planned",
+        group="assessments",
+        fr="{value} travaux non rendus",
+        en="{value} pieces of work not handed in",
+        monotone=1,
+    ),
+    Feature(
+        "work_missed_share",
+        ratio(_count(_missed), _count(_due)),
+        unit="share",
+        meaning="Work not handed in, among work past its deadline",
+        null_means="no deadline has passed",
+        group="assessments",
+        fr="{value} des travaux attendus non rendus",
+        en="{value} of the work due not handed in",
+        monotone=1,
+    ),
+    Feature(
+        "last_work_missed",
+        _count(_newest_due & _missed).clip(0, 1).cast(pl.Float64).pipe(lambda flag: pl.when(_count(_due) > 0).then(flag)),
+        unit="flag",
+        meaning="1 when the latest work due was not handed in",
+        null_means="no deadline has passed",
+        group="assessments",
+        fr="dernier travail attendu non rendu",
+        en="latest work due not handed in",
+        monotone=1,
+    ),
+    Feature(
+        "work_handed_in",
+        _count(_handed_in),
+        unit="count",
+        meaning="Pieces of work handed in so far",
+        null_means="no work is planned",
+        group="assessments",
+        fr="{value} travaux rendus",
+        en="{value} pieces of work handed in",
+    ),
+    Feature(
+        "days_since_handed_in",
+        (pl.col("as_of") - pl.when(_handed_in).then(pl.col("submitted_on"))).dt.total_days().min(),
+        unit="days",
+        meaning="Days since work was last handed in",
+        null_means="nothing handed in yet",
+        group="assessments",
+        fr="dernier travail rendu il y a {value}",
+        en="last work handed in {value} ago",
+    ),
+    Feature(
+        "days_since_deadline",
+        -pl.when(_due).then(pl.col("to_due")).max(),
+        unit="days",
+        meaning="Days since the latest deadline",
+        null_means="no deadline has passed",
+        group="course",
+        fr="dernière échéance il y a {value}",
+        en="latest deadline {value} ago",
+    ),
+    Feature(
+        "days_to_deadline",
+        pl.when(~_due).then(pl.col("to_due")).min(),
+        unit="days",
+        meaning="Days to the next deadline",
+        null_means="no deadline ahead",
+        group="course",
+        fr="prochaine échéance dans {value}",
+        en="next deadline in {value}",
+    ),
+    *(
+        Feature(
+            f"deadlines_next_{days}",
+            _count(~_due & (pl.col("to_due") <= days)),
+            unit="count",
+            meaning=f"Deadlines in the next {days} days",
+            null_means="no work is planned",
+            group="course",
+            fr=f"{{value}} échéances dans les {days} prochains jours",
+            en=f"{{value}} deadlines in the next {days} days",
+        )
+        for days in (14, 28)
+    ),
+    Feature(
+        "weight_next_28",
+        (pl.when(~_due & (pl.col("to_due") <= _NEXT_DAYS)).then(pl.col("weight")) * _FIXED_POINT).round().cast(pl.Int64).sum()
+        / _FIXED_POINT,
+        unit="share",
+        meaning="Weight in the final result of the work due in the next 28 days",
+        null_means="no work is planned",
+        group="course",
+        fr="travaux à rendre sous 28 jours : {value} du résultat",
+        en="work due in 28 days: {value} of the result",
+    ),
+    Feature(
+        "handed_in_ahead",
+        _count(_handed_in & ~_due),
+        unit="count",
+        meaning="Pieces of work handed in before their deadline, the deadline still ahead",
+        null_means="no work is planned",
+        group="assessments",
+        fr="{value} travaux rendus en avance",
+        en="{value} pieces of work handed in ahead",
+    ),
+    Feature(
+        "late_work",
+        _count(_handed_in & (_late_days > 0)),
+        unit="count",
+        meaning="Pieces of work handed in after their deadline",
+        null_means="no work is planned",
+        group="assessments",
+        fr="{value} travaux rendus en retard",
+        en="{value} pieces of work handed in late",
+    ),
+    Feature(
+        "lateness_days_mean",
+        ratio(pl.when(_handed_in).then(_late_days).sum(), _count(_handed_in)),
+        unit="days",
+        meaning="Mean days between deadline and hand-in, negative when early",
+        null_means="nothing handed in yet",
+        group="assessments",
+        fr="travaux rendus en moyenne {value} après l'échéance",
+        en="work handed in {value} after the deadline on average",
+    ),
+    Feature(
+        "score_mean",
+        _score(pl.lit(value=True)),
+        unit="share",
+        meaning="Mean of the marks known",
+        null_means="nothing marked yet",
+        group="assessments",
+        fr="moyenne des résultats : {value}",
+        en="mean mark: {value}",
+        monotone=-1,
+    ),
+    Feature(
+        "score_last",
+        _score(_newest_mark),
+        unit="share",
+        meaning="Latest mark known",
+        null_means="nothing marked yet",
+        group="assessments",
+        fr="dernier résultat : {value}",
+        en="latest mark: {value}",
+        monotone=-1,
+    ),
+]
+
+_in_session = ["session_id", "as_of"]
+_cohort = [
+    Feature(
+        "work_missed_against_session",
+        pl.col("work_missed_share")
+        - ratio(
+            (pl.col("work_missed_share") * _FIXED_POINT).round().cast(pl.Int64).sum().over(_in_session) / _FIXED_POINT,
+            pl.col("work_missed_share").count().over(_in_session),
+        ),
+        unit="points",
+        meaning="Share of work not handed in minus the session's mean",
+        null_means="no deadline has passed",
+        group="assessments",
+        fr="travaux non rendus à {value} de la moyenne de la session",
+        en="work not handed in, {value} from the session's mean",
+        monotone=1,
+    ),
+    Feature(
+        "session_last_work_missed_share",
+        ratio(pl.col("last_work_missed").cast(pl.Int64).sum().over(_in_session), pl.col("last_work_missed").count().over(_in_session)),
+        unit="share",
+        meaning="Learners of the session who did not hand in the latest work due",
+        null_means="no deadline has passed",
+        group="session",
+        fr="{value} de la session sans rendre le dernier travail",
+        en="{value} of the session without the latest work",
+    ),
+    Feature(
+        "score_rank",
+        (pl.col("score_mean").rank("average").over(_in_session) - 0.5) / pl.col("score_mean").count().over(_in_session),
+        unit="share",
+        meaning="Place in the session by mean mark, 0 the lowest",
+        null_means="nothing marked yet",
+        group="assessments",
+        fr="résultats au-dessus de {value} de la session",
+        en="marks above {value} of the session",
+    ),
+]
+
+ASSESSMENTS: Final = Family(
+    name="assessments",
+    table="assessments",
+    columns=("due_date", "submitted_on", "score", "weight"),
+    prepare=(_days_to_due.alias("to_due"),),
+    facts=_facts,
+    cohort=_cohort,
+)

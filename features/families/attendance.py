@@ -1,0 +1,196 @@
+"""Half-days attended and missed. A sheet that is missing is never an absence: it counts nowhere here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from data_contracts.vocabulary import ATTENDED
+from features.declaration import AGO, Family, Feature, ratio, within
+
+WINDOWS: Final = (7, 14, 28)
+RULE_DAYS: Final = 30
+
+_half_days = pl.col("half_days")
+_attended = pl.col("status").is_in(ATTENDED)
+_unjustified = pl.col("status") == "absent_unjustified"
+_justified = pl.col("status") == "absent_justified"
+_recorded = _attended | _unjustified | _justified
+_last_attended = pl.when(_attended).then(pl.col("slot")).max().fill_null(-1)
+
+
+def _sum(condition: pl.Expr) -> pl.Expr:
+    return (_half_days * condition.cast(pl.Int32)).sum()
+
+
+def _since_presence(condition: pl.Expr) -> pl.Expr:
+    return _sum(condition & (pl.col("slot") > _last_attended))
+
+
+_helpers = [
+    *(_sum(_attended & within(days)).alias(f"attended_{days}") for days in (*WINDOWS, 42)),
+    *(_sum(_recorded & within(days)).alias(f"recorded_{days}") for days in (*WINDOWS, 42)),
+    _sum(_recorded).alias("recorded_total"),
+    _sum(_unjustified).alias("unjustified_total"),
+    (_half_days * (pl.col("status") == "not_recorded").cast(pl.Int32) * within(28).cast(pl.Int32)).sum().alias("not_recorded_28"),
+]
+
+_facts = [
+    *(
+        Feature(
+            f"unjustified_half_days_{days}",
+            _sum(_unjustified & within(days)),
+            unit="half_days",
+            meaning=f"Unjustified half-days of absence in the last {days} days",
+            null_means="no attendance sheet is known",
+            group="attendance",
+            fr=f"{{value}} d'absence non justifiée sur les {days} derniers jours",
+            en=f"{{value}} of unjustified absence in the last {days} days",
+            monotone=1,
+        )
+        for days in (*WINDOWS, RULE_DAYS)
+    ),
+    Feature(
+        "justified_half_days_28",
+        _sum(_justified & within(28)),
+        unit="half_days",
+        meaning="Justified half-days of absence in the last 28 days",
+        null_means="no attendance sheet is known",
+        group="attendance",
+        fr="{value} d'absence justifiée sur les 28 derniers jours",
+        en="{value} of justified absence in the last 28 days",
+    ),
+    Feature(
+        "unjustified_streak_half_days",
+        _since_presence(_unjustified),
+        unit="half_days",
+        meaning="Unjustified half-days of absence since the last presence",
+        null_means="no attendance sheet is known",
+        group="attendance",
+        fr="{value} d'absence non justifiée depuis la dernière présence",
+        en="{value} of unjustified absence since last present",
+        monotone=1,
+    ),
+    Feature(
+        "absence_streak_half_days",
+        _since_presence(_unjustified | _justified),
+        unit="half_days",
+        meaning="Half-days of absence of any kind since the last presence",
+        null_means="no attendance sheet is known",
+        group="attendance",
+        fr="{value} d'absence depuis la dernière présence",
+        en="{value} of absence since last present",
+    ),
+    Feature(
+        "late_half_days_28",
+        _sum((pl.col("status") == "late") & within(28)),
+        unit="half_days",
+        meaning="Half-days with a late arrival in the last 28 days",
+        null_means="no attendance sheet is known",
+        group="punctuality",
+        fr="{value} avec retard sur les 28 derniers jours",
+        en="{value} with a late arrival in the last 28 days",
+        monotone=1,
+    ),
+    Feature(
+        "left_early_half_days_28",
+        _sum((pl.col("status") == "left_early") & within(28)),
+        unit="half_days",
+        meaning="Half-days left before their end in the last 28 days",
+        null_means="no attendance sheet is known",
+        group="punctuality",
+        fr="{value} avec départ anticipé sur les 28 derniers jours",
+        en="{value} left early in the last 28 days",
+        monotone=1,
+    ),
+    Feature(
+        "days_since_presence",
+        pl.when(_attended).then(pl.col("ago")).min(),
+        unit="days",
+        meaning="Days since the last half-day attended",
+        null_means="never seen present",
+        group="attendance",
+        fr="dernière présence il y a {value}",
+        en="last present {value} ago",
+    ),
+]
+
+_derived = [
+    *(
+        Feature(
+            f"attendance_share_{days}",
+            ratio(pl.col(f"attended_{days}"), pl.col(f"recorded_{days}")),
+            unit="share",
+            meaning=f"Half-days attended among those recorded in the last {days} days",
+            null_means="nothing recorded in the window",
+            group="attendance",
+            fr=f"{{value}} de présence sur les {days} derniers jours",
+            en=f"{{value}} attended in the last {days} days",
+        )
+        for days in WINDOWS
+    ),
+    Feature(
+        "unjustified_share_total",
+        ratio(pl.col("unjustified_total"), pl.col("recorded_total")),
+        unit="share",
+        meaning="Unjustified half-days among those recorded since entry",
+        null_means="nothing recorded",
+        group="attendance",
+        fr="{value} d'absence non justifiée depuis l'entrée",
+        en="{value} of unjustified absence since entry",
+        monotone=1,
+    ),
+    Feature(
+        "attendance_change",
+        ratio(pl.col("attended_14"), pl.col("recorded_14"))
+        - ratio(pl.col("attended_42") - pl.col("attended_14"), pl.col("recorded_42") - pl.col("recorded_14")),
+        unit="points",
+        meaning="Attendance share of the last 14 days minus that of the four weeks before",
+        null_means="too little recorded to compare",
+        group="trend",
+        fr="présence en évolution de {value} par rapport au mois précédent",
+        en="attendance changed by {value} against the month before",
+    ),
+]
+
+_in_session = ["session_id", "as_of"]
+_cohort = [
+    Feature(
+        "attendance_against_session",
+        ratio(pl.col("attended_14"), pl.col("recorded_14"))
+        - ratio(pl.col("attended_14").sum().over(_in_session), pl.col("recorded_14").sum().over(_in_session)),
+        unit="points",
+        meaning="Attendance share of the last 14 days minus that of the whole session",
+        null_means="too little recorded to compare",
+        group="trend",
+        fr="présence à {value} de la moyenne de la session",
+        en="attendance {value} from the session's mean",
+    ),
+    Feature(
+        "session_attendance_share_14",
+        ratio(pl.col("attended_14").sum().over(_in_session), pl.col("recorded_14").sum().over(_in_session)),
+        unit="share",
+        meaning="Half-days attended in the whole session in the last 14 days",
+        null_means="nothing recorded in the session",
+        group="session",
+        fr="présence de {value} dans l'ensemble de la session sur 14 jours",
+        en="{value} attended in the whole session over 14 days",
+    ),
+]
+
+ATTENDANCE: Final = Family(
+    name="attendance",
+    table="attendance",
+    columns=("date", "half_day", "status"),
+    prepare=(
+        AGO.alias("ago"),
+        pl.when(pl.col("half_day") == "day").then(2).otherwise(1).cast(pl.Int32).alias("half_days"),
+        (pl.col("date").cast(pl.Int32) * 2 + (pl.col("half_day") != "am").cast(pl.Int32)).alias("slot"),
+    ),
+    keep=pl.col("date") <= pl.col("as_of"),
+    helpers=_helpers,
+    facts=_facts,
+    derived=_derived,
+    cohort=_cohort,
+)

@@ -1,0 +1,94 @@
+"""What the service tried and what came of it. A contact starts from an advisor or from the learner: only the second is a sign by itself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from data_contracts.vocabulary import TWO_WAY
+from features.declaration import Family, Feature, within
+
+_two_way = pl.col("outcome").is_in(TWO_WAY)
+_last_two_way = pl.when(_two_way).then(pl.col("occurred_at")).max()
+_unanswered = pl.col("outcome").is_in(("no_answer", "left_message")) & (pl.col("direction") == "outbound")
+_since_two_way = _last_two_way.is_null() | (pl.col("occurred_at") > _last_two_way)
+_named = pl.col("barrier").is_not_null() & ~pl.col("barrier").is_in(("health", "family"))
+
+
+def _count(condition: pl.Expr) -> pl.Expr:
+    return condition.cast(pl.Int32).sum()
+
+
+CONTACTS: Final = Family(
+    name="contacts",
+    table="contacts",
+    columns=("occurred_at", "direction", "outcome", "barrier"),
+    prepare=((pl.col("cutoff") - pl.col("occurred_at")).dt.total_days().cast(pl.Int32).alias("ago"),),
+    keep=pl.col("occurred_at") <= pl.col("cutoff"),
+    facts=[
+        Feature(
+            "days_since_two_way_contact",
+            pl.when(_two_way).then(pl.col("ago")).min(),
+            unit="days",
+            meaning="Days since the service and the learner last spoke",
+            null_means="they never spoke, or no contact is known",
+            group="contacts",
+            fr="dernier échange il y a {value}",
+            en="last spoken with {value} ago",
+        ),
+        Feature(
+            "unanswered_attempts",
+            _count(_unanswered & _since_two_way & within(56)),
+            unit="count",
+            meaning="Attempts without an answer in the last 56 days since the last two-way contact",
+            null_means="no contact is known",
+            group="contacts",
+            fr="{value} tentatives sans réponse depuis le dernier échange",
+            en="{value} attempts without an answer since last spoken with",
+            monotone=1,
+        ),
+        Feature(
+            "missed_appointments_56",
+            _count((pl.col("outcome") == "no_show") & within(56)),
+            unit="count",
+            meaning="Appointments the learner missed without excuse in the last 56 days",
+            null_means="no contact is known",
+            group="contacts",
+            fr="{value} rendez-vous manqués sur 56 jours",
+            en="{value} missed appointments in 56 days",
+            monotone=1,
+        ),
+        Feature(
+            "wrong_details_56",
+            _count((pl.col("outcome") == "wrong_details") & within(56)).clip(0, 1),
+            unit="flag",
+            meaning="1 when the contact details proved wrong in the last 56 days",
+            null_means="no contact is known",
+            group="contacts",
+            fr="coordonnées erronées",
+            en="wrong contact details",
+            monotone=1,
+        ),
+        Feature(
+            "learner_calls_28",
+            _count((pl.col("direction") == "inbound") & within(28)),
+            unit="count",
+            meaning="Contacts started by the learner in the last 28 days",
+            null_means="no contact is known",
+            group="contacts",
+            fr="{value} contacts à l'initiative de la personne sur 28 jours",
+            en="{value} contacts started by the learner in 28 days",
+        ),
+        Feature(
+            "barrier_named_56",
+            _count(_named & within(56)).clip(0, 1),
+            unit="flag",
+            meaning="1 when the learner named a difficulty in the last 56 days, health and family left out",
+            null_means="no contact is known",
+            group="contacts",
+            fr="difficulté signalée récemment",
+            en="a difficulty was named recently",
+        ),
+    ],
+)

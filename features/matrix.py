@@ -1,0 +1,95 @@
+"""One feature path: a night is the case of one as-of date, training the case of many."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from features.catalogue import FAMILIES, FEATURES
+from features.declaration import KNOWN
+from features.families.session import session_history
+from vigie.clock import end_of_day
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+    from features.declaration import Family
+    from features.facts import Facts
+
+KEYS = ("as_of", "enrolment_id", "learner_id", "session_id", "provider_id", "programme_id", "territory_id")
+"""What names a row of the matrix and where it belongs; none of them is a feature."""
+
+QUALITY = ("not_recorded_28", "recorded_28")
+"""Half-days without and with a sheet in the last 28 days: for the confidence shown, never for the score."""
+
+PAIRS_AT_ONCE = 400_000
+"""Rows of the matrix built in one go: bounds memory; whole sessions stay together, so results do not depend on it."""
+
+
+def cohort(facts: Facts, dates: Sequence[dt.date]) -> pl.DataFrame:
+    """Enrolments in training on each date, as known then: entered, no exit known, planned end not passed.
+
+    Returns:
+        `pair` (row number), `cutoff` (the instant the date knows, UTC), the keys and the columns of enrolment and session.
+    """
+    days = _dates(dates, facts.time_zone)
+    exits = _seen(facts, "exits", days).filter(pl.col("exit_date") <= pl.col("as_of")).select("as_of", "enrolment_id")
+    enrolments = _seen(facts, "enrolments", days).filter(
+        pl.col("entry_date") <= pl.col("as_of"), pl.col("planned_exit_date") >= pl.col("as_of")
+    )
+    sessions = _seen(facts, "sessions", days)
+    pairs = enrolments.join(exits, on=["as_of", "enrolment_id"], how="anti").join(sessions, on=["as_of", "session_id"])
+    return pairs.sort("as_of", "enrolment_id").with_row_index("pair").collect()
+
+
+def matrix(facts: Facts, pairs: pl.DataFrame) -> pl.DataFrame:
+    """One row per pair: the keys, every feature of the catalogue, and the two quality counts.
+
+    Args:
+        facts: layers that cover the pairs' as-of dates.
+        pairs: as from `cohort`.
+
+    Returns:
+        Rows in the order of `pairs`; features as 64-bit floats, null where nothing is known.
+    """
+    dates = pairs.lazy().select("as_of", "cutoff").unique()
+    # Who runs a session is taken from its first layer: a later correction must not reach earlier dates.
+    first = facts.tables["sessions"].lazy().sort("known_on").unique("session_id", keep="first", maintain_order=True)
+    sessions = first.select("session_id", "provider_id", "programme_id")
+    peers = facts.tables["enrolments"].lazy().join(sessions, on="session_id")
+    history = session_history(dates, peers, facts.tables["exits"].lazy()).collect()
+    whole = pairs.join(history, on=["as_of", "session_id"], how="left")
+    shard = pl.col("session_id").rank("dense") * (1 + pairs.height // PAIRS_AT_ONCE) // (pl.col("session_id").n_unique() + 1)
+    parts = whole.with_columns(shard.alias("shard")).partition_by("shard", include_key=False)
+    built = [_build(facts, part) for part in parts]
+    return pl.concat(built).sort("pair").drop("pair") if built else _build(facts, whole).drop("pair")
+
+
+def _build(facts: Facts, pairs: pl.DataFrame) -> pl.DataFrame:
+    frame = pairs.lazy()
+    for family in FAMILIES:
+        if family.facts:
+            frame = frame.join(_aggregated(family, facts, pairs.lazy()), on="pair", how="left")
+        frame = frame.with_columns(feature.column() for feature in family.derived)
+        frame = frame.with_columns(feature.column() for feature in family.cohort)
+    quality = [pl.col(name).fill_null(0).cast(pl.Int32) for name in QUALITY]
+    return frame.select("pair", *KEYS, *FEATURES, *quality).collect()
+
+
+def _aggregated(family: Family, facts: Facts, pairs: pl.LazyFrame) -> pl.LazyFrame:
+    seen = pairs.select("pair", "as_of", "cutoff", family.key).join(facts.tables[family.table].lazy(), on=family.key).filter(KNOWN)
+    rows = seen.with_columns(family.prepare)
+    if family.keep is not None:
+        rows = rows.filter(family.keep)
+    return rows.group_by("pair").agg(*family.helpers, *(feature.column() for feature in family.facts))
+
+
+def _dates(dates: Sequence[dt.date], time_zone: str) -> pl.LazyFrame:
+    cutoffs = [end_of_day(date, time_zone) for date in dates]
+    return pl.LazyFrame({"as_of": dates, "cutoff": cutoffs}, schema={"as_of": pl.Date, "cutoff": pl.Datetime("us", "UTC")})
+
+
+def _seen(facts: Facts, table: str, dates: pl.LazyFrame) -> pl.LazyFrame:
+    return dates.join(facts.tables[table].lazy(), how="cross").filter(KNOWN).drop("known_on", "visible_until")

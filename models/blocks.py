@@ -1,0 +1,56 @@
+"""Time-ordered blocks: the model learns on the oldest landmarks, is calibrated on later ones, and judged on the latest."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from vigie.errors import NoDataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SHARES: Final = (0.6, 0.2)
+"""Rows of the first and second block; the rest is the third."""
+MIN_DROPOUTS: Final = 20
+"""Fewer in a block and nothing learnt or measured on it means anything."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Rows of the matrix with `label`, cut by landmark, with one horizon left out between blocks so that no outcome is shared."""
+
+    train: pl.DataFrame
+    calibration: pl.DataFrame
+    test: pl.DataFrame
+
+
+def cut(rows: pl.DataFrame, horizon_days: int) -> Blocks:
+    """Cut landmark rows into three blocks by as-of date.
+
+    Raises:
+        NoDataError: a block holds fewer than `MIN_DROPOUTS` dropouts.
+    """
+    gap = dt.timedelta(days=horizon_days)
+    counts = rows.group_by("as_of").len().sort("as_of").with_columns(share=pl.col("len").cum_sum() / rows.height)
+    dates = counts["as_of"].to_list()
+    first_end = _last_below(dates, counts["share"].to_list(), SHARES[0])
+    second_end = _last_below(dates, counts["share"].to_list(), sum(SHARES))
+    blocks = Blocks(
+        rows.filter(pl.col("as_of") <= first_end),
+        rows.filter((pl.col("as_of") > first_end + gap) & (pl.col("as_of") <= second_end)),
+        rows.filter(pl.col("as_of") > second_end + gap),
+    )
+    for name, block in (("training", blocks.train), ("calibration", blocks.calibration), ("test", blocks.test)):
+        dropouts = int(block["label"].sum())
+        if dropouts < MIN_DROPOUTS:
+            what = f"The {name} block holds {dropouts} dropouts in {block.height} rows; at least {MIN_DROPOUTS} are needed."
+            raise NoDataError(what, "Train at a later date, or ingest more of the past: about 500 learners followed to their exit.")
+    return blocks
+
+
+def _last_below(dates: Sequence[dt.date], shares: Sequence[float], limit: float) -> dt.date:
+    return max((date for date, share in zip(dates, shares, strict=True) if share <= limit), default=dates[0])

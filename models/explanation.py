@@ -1,0 +1,85 @@
+"""Reasons: exact contributions gathered by subject, at most a handful, adding up to the margin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from data_contracts.tables.outputs import REASON
+from features.catalogue import FEATURES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+REST: Final = "rest"
+"""Code of what is not named: subjects that lower the risk, that a person cannot act on, or that weigh little."""
+CONTEXT: Final = frozenset({"course", "session", "learner"})
+"""Subjects nobody can act on with the learner: they stay in the rest (modelling notes, section 5)."""
+
+
+def reasons(
+    contributions: NDArray[np.float64],
+    columns: Sequence[str],
+    now: pl.DataFrame,
+    before: pl.DataFrame,
+    shown: int,
+) -> pl.Series:
+    """The subjects that raise each score most, then the rest; their contributions and the base value add up to the margin.
+
+    Args:
+        contributions: rows x (columns + base value), log-odds, as from `Model.contributions`.
+        columns: the model's columns, in order.
+        now: the matrix of the same rows.
+        before: the matrix seven days earlier, its as_of moved to the rows it is compared with; people not yet in training are missing.
+        shown: how many subjects to name.
+
+    Returns:
+        A list of structs of the contract `REASON`: within a subject the feature that raises the score most, its value and the value
+        seven days before.
+    """
+    parts = contributions[:, :-1]
+    groups = [FEATURES[name].group for name in columns]
+    subjects = [group for group in dict.fromkeys(groups) if group not in CONTEXT]
+    rows = len(parts)
+    if not rows or not subjects:
+        return pl.Series("reasons", [], dtype=pl.List(REASON.dtype))
+    members = {subject: [place for place, group in enumerate(groups) if group == subject] for subject in subjects}
+    sums = np.stack([parts[:, places].sum(axis=1) for places in members.values()], axis=1)
+    leading = np.stack([np.asarray(places)[parts[:, places].argmax(axis=1)] for places in members.values()], axis=1)
+    best = np.argsort(-sums, axis=1, kind="stable")[:, :shown]
+    value = np.take_along_axis(sums, best, axis=1)
+    feature = np.take_along_axis(leading, best, axis=1)
+    values_now = now.select(columns).to_numpy()
+    values_before = _aligned(now, before, columns)
+    kept = value > 0
+    total = parts.sum(axis=1)
+    rest = total - np.where(kept, value, 0).sum(axis=1)
+    row = np.repeat(np.arange(rows), best.shape[1]).reshape(best.shape)
+    named = pl.DataFrame(
+        {
+            "row": row[kept],
+            "code": np.asarray(subjects)[best[kept]],
+            "feature": np.asarray(columns)[feature[kept]],
+            "value": values_now[row[kept], feature[kept]],
+            "contribution": value[kept],
+            "previous_value": values_before[row[kept], feature[kept]],
+        },
+        schema_overrides={"code": pl.String, "feature": pl.String},
+    ).with_columns(pl.col("value", "previous_value").fill_nan(None))
+    remainder = pl.DataFrame({"row": np.arange(rows), "code": REST, "contribution": rest}).with_columns(
+        feature=pl.lit(None, pl.String), value=pl.lit(None, pl.Float64), previous_value=pl.lit(None, pl.Float64)
+    )
+    fields = ["code", "feature", "value", "contribution", "previous_value"]
+    together = pl.concat([named.select("row", *fields), remainder.select("row", *fields)])
+    return together.group_by("row", maintain_order=True).agg(pl.struct(fields).alias("reasons")).sort("row")["reasons"]
+
+
+def _aligned(now: pl.DataFrame, before: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.float64]:
+    same_rows = now.select("enrolment_id").join(
+        before.select("enrolment_id", *columns), on="enrolment_id", how="left", maintain_order="left"
+    )
+    return np.asarray(same_rows.select(columns).to_numpy(), dtype=np.float64)

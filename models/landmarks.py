@@ -1,0 +1,52 @@
+"""Landmark rows: enrolments in training every seventh day of the past, with their features then and their label now."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final, cast
+
+from data_contracts.catalogue import TABLES
+from data_contracts.ingest import layout
+from features.facts import read_facts
+from features.matrix import cohort, matrix
+from models.labels import MATURITY_DAYS, known_endings, labelled
+from vigie.clock import end_of_day
+from vigie.errors import NoDataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from vigie.rules import Invariants
+    from vigie.store import Warehouse
+
+STEP_DAYS: Final = 7
+
+
+def landmark_dates(first: dt.date, as_of: dt.date, horizon_days: int) -> list[dt.date]:
+    """Every seventh day from `first` on, counted back from the newest day whose horizon is observed on `as_of`."""
+    last = as_of - dt.timedelta(days=horizon_days + MATURITY_DAYS)
+    return [last - dt.timedelta(days=days) for days in range((last - first).days // STEP_DAYS * STEP_DAYS, -1, -STEP_DAYS)]
+
+
+def training_rows(warehouse: Warehouse, as_of: dt.date, rules: Invariants, time_zone: str) -> pl.DataFrame:
+    """The matrix at every landmark, with `label`, from nothing but what was known at the end of `as_of`.
+
+    Raises:
+        NoDataError: no enrolment was in training long enough ago.
+    """
+    first = _first_entry(warehouse, as_of, time_zone)
+    dates = landmark_dates(first, as_of, rules.horizon_days) if first else []
+    if not dates:
+        what = f"No enrolment known at {as_of} entered {rules.horizon_days + MATURITY_DAYS} days before or earlier."
+        raise NoDataError(what, "Ingest older deliveries, or train at a later date.")
+    facts = read_facts(warehouse, dates[0], dates[-1], time_zone)
+    endings = known_endings(warehouse, as_of, rules.silence_days, time_zone)
+    pairs = labelled(cohort(facts, dates), endings, rules.horizon_days)
+    labels = pairs.select("as_of", "enrolment_id", "label")
+    return matrix(facts, pairs.drop("label")).join(labels, on=["as_of", "enrolment_id"], maintain_order="left")
+
+
+def _first_entry(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> dt.date | None:
+    table = layout(TABLES["enrolments"])
+    entries = warehouse.as_known_at(table, end_of_day(as_of, time_zone), columns=["entry_date"])
+    return cast("dt.date | None", entries["entry_date"].min())

@@ -1,0 +1,176 @@
+"""Models in MLflow: logged, registered, found again. Files stay LightGBM's own text and JSON; nothing is pickled."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
+
+from features.catalogue import FEATURES
+from models.learner import PARAMETERS, ROUNDS, SEED, Model
+from models.plots import draw
+from vigie.errors import NoModelError
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from models.training import Trained
+    from vigie.settings import Home
+
+NAME: Final = "vigie-dropout"
+CHAMPION: Final = "champion"
+EXPERIMENT: Final = "vigie"
+VERSION_TAG: Final = "model_version"
+
+
+def register(home: Home, trained: Trained) -> str:
+    """Log a trained model to MLflow with its parameters, figures, features, fingerprint and plots; make it champion.
+
+    Training again on the same data gives the same version: it is registered once.
+
+    Returns:
+        The model's version.
+    """
+    model = trained.model
+    folder = home.models / model.version
+    model.save(folder)
+    (folder / "features.json").write_text(json.dumps(_catalogue(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    (folder / "figures.json").write_text(json.dumps(trained.figures, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    client = _client(home)
+    registered = _registered(home).get(model.version)
+    if registered is None:
+        registered = _log(home, client, trained)
+    client.set_registered_model_alias(NAME, CHAMPION, registered)
+    return model.version
+
+
+def model_for(home: Home, as_of: dt.date) -> Model:
+    """The model a night of `as_of` is served with: the champion, or for older nights the newest model trained by then.
+
+    Raises:
+        NoModelError: no model was trained on or before `as_of`.
+    """
+    champion = _champion(home)
+    if champion and champion[:10] <= as_of.isoformat():
+        return load(home, champion)
+    earlier = sorted(version for version in _registered(home) if version[:10] <= as_of.isoformat())
+    if not earlier:
+        what = f"No model was trained on or before {as_of}, and one that saw later facts may not serve this night."
+        raise NoModelError(what, f"Run: vigie train --as-of {as_of}. To judge a later model on this night, name it with --model.")
+    return load(home, earlier[-1])
+
+
+def load(home: Home, version: str) -> Model:
+    """A registered model by its version, from the local copy, or from MLflow when that is gone.
+
+    Raises:
+        NoModelError: unknown version, or files that are not those that were registered.
+    """
+    registered = _registered(home)
+    if version not in registered:
+        known = ", ".join(sorted(registered)) or "none yet"
+        raise NoModelError(f"There is no model {version}.", f"Registered models: {known}.")
+    folder = home.models / version
+    if not folder.is_dir():
+        _fetch(home, registered[version], folder)
+    model = Model.load(folder)
+    if model.version != version:
+        raise NoModelError(
+            f"The files in {folder} are not those registered as {version}.", "Delete the folder: it is fetched again from MLflow."
+        )
+    return model
+
+
+def _registered(home: Home) -> dict[str, str]:
+    """Versions of Vigie's model, and MLflow's numbers for them."""
+    query = "SELECT value, version FROM model_version_tags WHERE name = ? AND key = ?"
+    return {str(value): str(number) for value, number in _query(home, query, (NAME, VERSION_TAG))}
+
+
+def _champion(home: Home) -> str | None:
+    query = (
+        "SELECT tag.value FROM registered_model_aliases AS alias "
+        "JOIN model_version_tags AS tag ON tag.name = alias.name AND tag.version = alias.version AND tag.key = ? "
+        "WHERE alias.name = ? AND alias.alias = ?"
+    )
+    rows = _query(home, query, (VERSION_TAG, NAME, CHAMPION))
+    return str(rows[0][0]) if rows else None
+
+
+def _query(home: Home, sql: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    # MLflow takes 10 seconds to import; a night asks its database two questions and goes on.
+    if not home.mlflow_db.exists():
+        return []
+    with closing(sqlite3.connect(f"file:{home.mlflow_db}?mode=ro", uri=True)) as connection:
+        try:
+            return connection.execute(sql, values).fetchall()
+        except sqlite3.OperationalError:
+            return []
+
+
+def _client(home: Home) -> Any:  # noqa: ANN401 - mlflow is not typed
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    import logging
+
+    for noisy in ("alembic", "mlflow"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=f"sqlite:///{home.mlflow_db.resolve()}")
+
+
+def _log(home: Home, client: Any, trained: Trained) -> str:  # noqa: ANN401 - mlflow is not typed
+    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.exceptions import MlflowException
+
+    model = trained.model
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    number = (
+        experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT, artifact_location=home.mlruns.resolve().as_uri())
+    )
+    run = client.create_run(number, run_name=model.version)
+    identifier = run.info.run_id
+    metrics = {f"{who}/{name}": value for who, values in trained.figures.items() for name, value in values.items()}
+    blocks = {row["block"]: row for row in trained.blocks.to_dicts()}
+    metrics |= {f"rows/{name}": row["rows"] for name, row in blocks.items()} | {
+        f"dropouts/{name}": row["dropouts"] for name, row in blocks.items()
+    }
+    parameters = PARAMETERS | {"rounds": ROUNDS, "seed": SEED, "horizon_days": model.horizon_days, "features": len(model.columns)}
+    parameters |= {f"landmarks/{name}": f"{row['first']} to {row['last']}" for name, row in blocks.items()}
+    client.log_batch(
+        identifier,
+        metrics=[Metric(name, float(value), run.info.start_time, 0) for name, value in metrics.items()],
+        params=[Param(name, str(value)) for name, value in parameters.items()],
+        tags=[RunTag("data_fingerprint", trained.fingerprint), RunTag(VERSION_TAG, model.version)],
+    )
+    client.log_artifacts(identifier, str(home.models / model.version), "model")
+    for name, figure in draw(trained).items():
+        client.log_figure(identifier, figure, f"plots/{name}.png")
+    client.set_terminated(identifier)
+    try:
+        client.create_registered_model(NAME)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    tags = {VERSION_TAG: model.version, "data_fingerprint": trained.fingerprint}
+    version = client.create_model_version(NAME, f"{run.info.artifact_uri}/model", run_id=identifier, tags=tags)
+    return str(version.version)
+
+
+def _fetch(home: Home, number: str, folder: Any) -> None:  # noqa: ANN401 - a path
+    import shutil
+    from pathlib import Path
+
+    client = _client(home)
+    run = client.get_run(client.get_model_version(NAME, number).run_id)
+    shutil.copytree(Path(client.download_artifacts(run.info.run_id, "model")), folder)
+
+
+def _catalogue() -> list[dict[str, str | int]]:
+    return [
+        {"name": f.name, "unit": f.unit, "meaning": f.meaning, "null": f.null_means, "group": f.group, "monotone": f.monotone}
+        for f in FEATURES.values()
+    ]

@@ -1,0 +1,87 @@
+"""The scores of nights, as the contract `Scores`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from data_contracts.tables.outputs import Scores
+from features.catalogue import FEATURES
+from features.facts import read_facts
+from features.matrix import cohort, matrix
+from models.baselines import rule_flag, session_risk
+from models.explanation import reasons
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import dataframely as dy
+
+    from models.learner import Model
+    from vigie.rules import Invariants
+    from vigie.store import Warehouse
+
+CHANGE_DAYS: Final = 7
+"""What changed is told against the same matrix this many days before, as known then."""
+FIRST_DAYS: Final = 14
+"""Nights 0 to 13 of a course: few facts yet, so the score is marked as weak (modelling notes, cold start)."""
+MISSING_SHEETS: Final = 0.5
+"""Above this share of half-days without a sheet in 28 days, the score is marked as weak."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores, and the matrix they came from: the same rows in the same order."""
+
+    scores: dy.DataFrame[Scores]
+    features: pl.DataFrame
+
+
+def score(warehouse: Warehouse, model: Model, dates: Sequence[dt.date], rules: Invariants, time_zone: str, threads: int = 2) -> Scored:
+    """Score and explain every enrolment in training at the end of each date, from nothing but what was known then.
+
+    A night is the case of one date; many past nights are scored in one go.
+    """
+    change = dt.timedelta(days=CHANGE_DAYS)
+    wanted = sorted({*dates, *(date - change for date in dates)})
+    facts = read_facts(warehouse, wanted[0], wanted[-1], time_zone)
+    both = matrix(facts, cohort(facts, wanted))
+    rows = both.filter(pl.col("as_of").is_in(dates))
+    before = both.with_columns(pl.col("as_of") + change)
+    contributions = model.contributions(rows, threads)
+    margin = contributions.sum(axis=1)
+    scores = rows.select(
+        "as_of",
+        "enrolment_id",
+        "learner_id",
+        "session_id",
+        "territory_id",
+        horizon_days=pl.lit(model.horizon_days, pl.Int32),
+        risk=pl.Series(model.calibration.risk(margin), dtype=pl.Float64),
+        session_risk=session_risk(rules.horizon_days),
+        rule_flag=rule_flag(rules),
+        low_confidence=low_confidence(),
+        base_value=pl.Series(contributions[:, -1], dtype=pl.Float64),
+        margin=pl.Series(margin, dtype=pl.Float64),
+        reasons=reasons(contributions, model.columns, rows, before, rules.reasons_shown),
+        model_version=pl.lit(model.version),
+        feature_hash=feature_hash(rows),
+    )
+    return Scored(Scores.validate(scores, cast=True), rows)
+
+
+def low_confidence() -> pl.Expr:
+    """True when too little is known for the score to weigh much: a course just begun, or most sheets missing."""
+    sheets = pl.col("not_recorded_28") + pl.col("recorded_28")
+    missing = (sheets > 0) & (pl.col("not_recorded_28") > MISSING_SHEETS * sheets)
+    return (pl.col("course_day") < FIRST_DAYS) | missing
+
+
+def feature_hash(rows: pl.DataFrame) -> pl.Series:
+    """Fingerprint of each row's features: 16 hexadecimal digits, the same on every machine and version."""
+    values = rows.select(list(FEATURES)).to_numpy(order="c")
+    return pl.Series([hashlib.blake2b(row.tobytes(), digest_size=8).hexdigest() for row in values], dtype=pl.String)
