@@ -82,6 +82,7 @@ def ingest(
     private: PrivateSink,
     now: dt.datetime,
     *,
+    taken_for: dt.date | None = None,
     assumed_lag: dt.timedelta | None = None,
     on_receipt: Callable[[Receipt], None] | None = None,
 ) -> Intake:
@@ -95,6 +96,7 @@ def ingest(
         warehouse: open for writing.
         private: where columns that name a person go; they never enter the warehouse.
         now: no delivery is dated later than this.
+        taken_for: as-of date of the night that takes them.
         assumed_lag: see `data_contracts.border.check`.
         on_receipt: called after each file, to show progress.
     """
@@ -116,7 +118,7 @@ def ingest(
         else:
             number += 1
             checked = check(TABLES[delivery.table], received, delivery.received_at, assumed_lag)
-            receipt = _load(delivery, fingerprint, number, checked, warehouse, private)
+            receipt = _load(_Entry(delivery, fingerprint, number, taken_for), checked, warehouse, private)
             taken.add(fingerprint)
         intake.receipts.append(receipt)
         if on_receipt:
@@ -124,20 +126,29 @@ def ingest(
     return intake
 
 
-def _load(delivery: Delivery, fingerprint: str, number: int, checked: Checked, warehouse: Warehouse, private: PrivateSink) -> Receipt:
+@dataclass(frozen=True)
+class _Entry:
+    delivery: Delivery
+    fingerprint: str
+    number: int
+    taken_for: dt.date | None
+
+
+def _load(entry: _Entry, checked: Checked, warehouse: Warehouse, private: PrivateSink) -> Receipt:
+    delivery = entry.delivery
     table = TABLES[delivery.table]
     if table.private:
         # Before the warehouse: killed in between, the file is taken again, and the sink keeps one row for one fact.
         private(table.name, checked.rows.select(*table.key, "known_on", *table.private))
     quarantined = checked.quarantine["line"].n_unique()
     with warehouse.transaction():
-        kept = warehouse.append_layers(layout(table), checked.rows, number) if table.in_warehouse else checked.rows.height
+        kept = warehouse.append_layers(layout(table), checked.rows, entry.number) if table.in_warehouse else checked.rows.height
         unchanged = checked.rows.height - kept + checked.repeated
         receipt = Receipt(table.name, delivery.name, kept + unchanged + quarantined, kept, unchanged, quarantined)
-        origin = {"delivery_id": fingerprint, "table": table.name, "file": delivery.name}
+        origin = {"delivery_id": entry.fingerprint, "table": table.name, "file": delivery.name}
         counts = {"rows_read": receipt.read, "loaded": kept, "unchanged": unchanged, "quarantined": quarantined}
-        entry = pl.DataFrame([origin | {"received_at": delivery.received_at} | counts], schema=dict(DELIVERIES.columns))
-        warehouse.append(DELIVERIES.name, Deliveries.validate(entry))
+        when = {"received_at": delivery.received_at, "taken_for": entry.taken_for}
+        warehouse.append(DELIVERIES.name, Deliveries.validate(pl.DataFrame([origin | when | counts], schema=dict(DELIVERIES.columns))))
         faults = checked.quarantine.with_columns(pl.lit(value).alias(name) for name, value in origin.items())
         warehouse.append(QUARANTINE.name, Quarantine.validate(faults.select(list(QUARANTINE.columns))))
     return receipt

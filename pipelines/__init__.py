@@ -1,0 +1,1 @@
+"""When and in what order: composes the other folders and runs them."""

@@ -37,6 +37,11 @@ class Home:
         self.models = root / "models"
         self.lock = root / "night.lock"
 
+    @property
+    def cases_url(self) -> str:
+        """Address of the case store."""
+        return f"sqlite:///{self.cases.resolve()}"
+
     def out(self, as_of: dt.date) -> Path:
         """Where the night of `as_of` leaves its files."""
         return self.root / "out" / as_of.isoformat()

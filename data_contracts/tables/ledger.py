@@ -15,6 +15,7 @@ class Deliveries(dy.Schema):
     table = text("Canonical table.")
     file = text("Path below the landing folder.")
     received_at = dy.Datetime(time_zone="UTC", time_unit="us", description="When the file landed (UTC).")
+    taken_for = dy.Date(nullable=True, description="As-of date of the night that took it; null when it was taken by hand.")
     rows_read = dy.Int64(min=0, description="Data rows in the file.")
     loaded = dy.Int64(min=0, description="Rows kept as new layers.")
     unchanged = dy.Int64(min=0, description="Rows that say what was known already.")

@@ -1,0 +1,64 @@
+# Python 3.11 or later, git and make: nothing else is needed. `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DATA ?= simulated
+SERVICE ?= home
+
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 90
+
+.PHONY: help setup demo test check lint docs bench scale server mlflow lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## Create .venv and install everything that is locked
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(None if sys.version_info >= (3, 11) else 'Vigie needs Python 3.11 or later: make setup PYTHON=python3.12')"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip sync --quiet --require-hashes requirements.lock --python $(BIN)/python
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable . --python $(BIN)/python
+	touch $(READY)
+
+demo: $(READY) ## A whole service on simulated data, ending with a list; DATA=oulad for real learners
+	$(BIN)/vigie demo --data $(DATA)
+
+test: $(READY) check ## Lint, types, import order, then all tests with coverage
+	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-report=xml -q
+
+check: $(READY) ## Lint, types, import order, dead code, dependencies
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/vulture
+	$(BIN)/deptry . --no-ansi
+
+docs: $(READY) ## Write docs/generated again from the code
+	$(BIN)/python -m pipelines.reference
+
+bench: $(READY) ## OULAD on the project's ruler; SOURCE=folder of the original tables, RULER=oulad_metrics.py
+	$(BIN)/python benchmarks/oulad.py $(SOURCE) $(RULER)
+
+scale: $(READY) ## Seconds and memory of a night beside its floors; LEARNERS=10000 or 100000
+	$(BIN)/python benchmarks/scale.py --learners $(or $(LEARNERS),10000)
+
+server: $(READY) ## Prefect's server and page, http://127.0.0.1:4200
+	$(BIN)/prefect server start --host 127.0.0.1
+
+mlflow: $(READY) ## MLflow's page for the service in $(SERVICE), http://127.0.0.1:5000
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port 5000 \
+		--backend-store-uri sqlite:///$(SERVICE)/mlflow.db --default-artifact-root $(SERVICE)/mlruns
+
+lock: ## Resolve the dependencies again
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header --quiet --output-file requirements.lock
+
+clean: ## Remove the environment and caches, never a service's home folder
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage coverage.xml

@@ -1,0 +1,1 @@
+"""Known sources, turned into canonical deliveries."""

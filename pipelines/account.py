@@ -1,0 +1,83 @@
+"""The night's account: what was read, scored and asked for, and what deserves a look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from data_contracts.catalogue import TABLES
+from data_contracts.ingest import DELIVERIES, QUARANTINE, layout
+from vigie.clock import end_of_day
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from pathlib import Path
+
+    from pipelines.steps import ScoredNight
+    from vigie.store import Warehouse
+
+QUARANTINED_SHARE: Final = 0.05
+STALE_DAYS: Final = 7
+
+
+def account(
+    warehouse: Warehouse, as_of: dt.date, scored: ScoredNight, alerts: pl.DataFrame, refused: Path, time_zone: str
+) -> dict[str, Any]:
+    """The content of night.json, without seconds; the same for the same night however often it is run.
+
+    Args:
+        warehouse: after the night's ingest.
+        as_of: the night.
+        scored: what scoring left behind.
+        alerts: contract `Alerts`.
+        refused: folder of refused files.
+        time_zone: in which as-of dates end.
+    """
+    deliveries = warehouse.read(DELIVERIES).filter(pl.col("taken_for") == as_of)
+    counts = ["rows_read", "loaded", "unchanged", "quarantined"]
+    by_table = deliveries.group_by("table").agg(pl.col(counts).sum(), files=pl.len()).sort("table")
+    return {
+        "as_of": as_of.isoformat(),
+        "model_version": scored.model_version,
+        "rows": {row.pop("table"): row for row in by_table.to_dicts()},
+        "enrolments_scored": scored.enrolments,
+        "low_confidence": scored.low_confidence,
+        "alerts": {name: _counts(alerts, name) for name in ("kind", "queue", "state")},
+        "warnings": [
+            *_refused(refused),
+            *_quarantined(by_table, warehouse.read(QUARANTINE).join(deliveries, on="delivery_id", how="semi")),
+            *_stale(warehouse, as_of, time_zone),
+        ],
+    }
+
+
+def _counts(alerts: pl.DataFrame, name: str) -> dict[str, int]:
+    rows = alerts.group_by(pl.col(name).cast(pl.String)).len().sort(name).rows()
+    return {str(value): int(number) for value, number in rows}
+
+
+def _refused(refused: Path) -> list[str]:
+    reasons = sorted(refused.rglob("*.reason.txt"))
+    return [path.read_text(encoding="utf-8").splitlines()[0] for path in reasons]
+
+
+def _quarantined(by_table: pl.DataFrame, quarantine: pl.DataFrame) -> list[str]:
+    heavy = by_table.filter(pl.col("quarantined") > pl.col("rows_read") * QUARANTINED_SHARE)
+    warnings = []
+    for row in heavy.to_dicts():
+        first = quarantine.filter(pl.col("table") == row["table"]).row(0, named=True)
+        example = f"{first['file']}, line {first['line']}, {first['column']}: {first['reason']}"
+        warnings.append(f"{row['table']}: {row['quarantined']} of {row['rows_read']} rows in quarantine, such as {example}.")
+    return warnings
+
+
+def _stale(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> list[str]:
+    instant = end_of_day(as_of, time_zone)
+    warnings = []
+    for name, date in (("attendance", "date"), ("activity", "date"), ("contacts", "occurred_at")):
+        newest = warehouse.as_known_at(layout(TABLES[name]), instant, columns=[date])[date].cast(pl.Date)
+        late = newest.filter(newest <= as_of).max()
+        if newest.len() and (late is None or (as_of - late).days > STALE_DAYS):  # type: ignore[operator]
+            warnings.append(f"{name}: nothing newer than {late} is known.")
+    return warnings

@@ -1,0 +1,280 @@
+"""The command line: `vigie`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from pipelines import console
+from pipelines.service import Service, open_service
+from vigie import clock
+from vigie.errors import ConfigurationError, VigieError
+from vigie.lock import only_writer
+from vigie.settings import Settings
+
+app = typer.Typer(
+    help="Each night, who in vocational training should be contacted first, by whom, and why.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="Home folder of the service; default VIGIE_HOME, else ./home.", show_default=False)
+]
+AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="As-of date: everything known before the midnight that ends it.")]
+
+
+def _service(home: Path | None) -> Service:
+    return open_service(Settings() if home is None else Settings(home=home))
+
+
+def _date(text: str, option: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{option} {text} is not a date.", "Write it as 2026-03-04.") from error
+
+
+def _as_of(text: str | None, service: Service) -> dt.date:
+    return _date(text, "--as-of") if text else clock.last_finished_day(clock.now(), service.time_zone)
+
+
+@app.command()
+def demo(
+    home: HomeOption = None,
+    data: Annotated[Literal["simulated", "oulad"], typer.Option(help="Simulated territory, or real OULAD learners.")] = "simulated",
+) -> None:
+    """A whole service from nothing to an advisor's list, in a few minutes.
+
+    [dim]vigie demo[/dim]
+    [dim]vigie demo --data oulad --home /srv/vigie-oulad[/dim]
+    """
+    from pipelines.demo import run_demo
+
+    run_demo(_service(home or Path("home") / f"demo-{data}"), data)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="Landing folder to write to; truth/ goes beside it.")],
+    learners: Annotated[int, typer.Option(min=50, help="How many people enrol over the whole period.")] = 2_000,
+    seed: Annotated[int, typer.Option(help="Same seed, same files.")] = 1,
+    first: Annotated[str, typer.Option("--from", metavar="DATE", help="First simulated day.")] = "2025-01-06",
+    last: Annotated[str, typer.Option("--to", metavar="DATE", help="Last simulated day.")] = "2026-03-31",
+) -> None:
+    """Write deliveries of a simulated French territory, and the truth behind them.
+
+    [dim]vigie simulate --out home/landing --learners 2000 --seed 1 --from 2025-01-06 --to 2026-03-31[/dim]
+    """
+    from data_contracts.simulator import simulate as run
+    from data_contracts.simulator import write_deliveries, write_truth
+
+    with console.working("Simulating"):
+        simulation = run(learners, seed, _date(first, "--from"), _date(last, "--to"))
+        files = write_deliveries(simulation, out)
+        truth = out.parent / "truth"
+        write_truth(simulation, truth)
+    rows = sum(table.height for table in simulation.tables.values())
+    console.out.print(f"{rows:,} simulated rows in {len(files)} files under {out}; what would have happened otherwise in {truth}.")
+
+
+imports = typer.Typer(help="Turn a known source into deliveries.", no_args_is_help=True)
+app.add_typer(imports, name="import")
+
+
+@imports.command()
+def oulad(
+    source: Annotated[Path, typer.Option(help="Folder with OULAD's own tables (parquet or csv).")],
+    out: Annotated[Path, typer.Option(help="Landing folder to write to.")],
+    presentations: Annotated[str | None, typer.Option(help="Only these, such as 2013B,2013J.")] = None,
+    modules: Annotated[str | None, typer.Option(help="Only these, such as AAA,BBB.")] = None,
+) -> None:
+    """Open University Learning Analytics Dataset (CC-BY 4.0) to deliveries; calendar dates are assumed, advisors simulated.
+
+    [dim]vigie import oulad --source data/oulad --out home/landing[/dim]
+    [dim]vigie import oulad --source data/oulad --out home/landing --presentations 2013B,2013J[/dim]
+    """
+    from data_contracts.sources.oulad import account, read_oulad, write_oulad
+
+    chosen = presentations.split(",") if presentations else None
+    only = modules.split(",") if modules else None
+    with console.working("Importing OULAD"):
+        tables = read_oulad(source, chosen, only)
+        files = write_oulad(tables, out)
+        counts = account(source, tables, chosen, only)
+    console.show_frame(counts, "In and out")
+    console.out.print(f"{len(files)} files under {out}.")
+
+
+@app.command()
+def ingest(
+    home: HomeOption = None,
+    historical: Annotated[
+        bool, typer.Option(help="First load of history: rows without known_on get the fact's own date plus the lag.")
+    ] = False,
+    assumed_lag_days: Annotated[int, typer.Option(min=0, help="With --historical: days between a fact and its being known.")] = 1,
+) -> None:
+    """Take what landed: good rows to the warehouse, bad rows to quarantine, bad files to refused/.
+
+    [dim]vigie ingest --home home[/dim]
+    [dim]vigie ingest --historical --assumed-lag-days 2[/dim]
+    """
+    from pipelines.steps import take_deliveries
+
+    service = _service(home)
+    lag = dt.timedelta(days=assumed_lag_days) if historical else None
+    with only_writer(service.home.lock, "An ingest"), console.working("Taking deliveries") as at:
+        intake = take_deliveries(service, assumed_lag=lag, on_receipt=lambda receipt: at(console.step_of(receipt)))
+    console.show_intake(intake)
+
+
+@app.command()
+def train(home: HomeOption = None, as_of: AsOf = None) -> None:
+    """Train on what was known then, show the model beside its baselines, register it in MLflow as champion.
+
+    [dim]vigie train --as-of 2026-01-31[/dim]
+    """
+    from pipelines.steps import train_model
+
+    service = _service(home)
+    day = _as_of(as_of, service)
+    with only_writer(service.home.lock, f"Training as of {day}"), console.working(f"Training as of {day}") as at:
+        trained = train_model(service, day, at)
+    console.show_trained(trained)
+
+
+@app.command()
+def night(
+    home: HomeOption = None,
+    as_of: AsOf = None,
+    notify: Annotated[bool, typer.Option(help="Publish alerts to the case store and write the lists.")] = True,
+    prefect: Annotated[bool | None, typer.Option(help="As a Prefect flow; default: only when PREFECT_API_URL names a server.")] = None,
+) -> None:
+    """One night: take deliveries, score, explain, alert. Default date: yesterday.
+
+    [dim]vigie night --as-of 2026-03-04[/dim]
+    [dim]vigie night --no-notify[/dim]
+    """
+    service = _service(home)
+    day = _as_of(as_of, service)
+    with console.working(f"Night of {day}") as at:
+        account = _night(service, day, notify=notify, prefect=prefect, at=at)
+    console.show_night(account)
+    console.out.print(f"Lists and files: {service.home.out(day)}")
+
+
+def _night(service: Service, day: dt.date, *, notify: bool, prefect: bool | None, at: Any) -> dict[str, Any]:  # noqa: ANN401 - a callback
+    import os
+
+    if prefect or (prefect is None and os.environ.get("PREFECT_API_URL")):
+        from pipelines.flows.night import night as flow
+
+        return flow(str(service.home.root), day, notify=notify)
+    from pipelines.steps import run_night
+
+    def run(name: str, step: Any) -> Any:  # noqa: ANN401 - whatever the step returns
+        at(name)
+        return step()
+
+    return run_night(service, day, run, notify=notify)
+
+
+@app.command()
+def backfill(
+    first: Annotated[str, typer.Option("--from", metavar="DATE", help="First night.")],
+    last: Annotated[str, typer.Option("--to", metavar="DATE", help="Last night.")],
+    home: HomeOption = None,
+    every: Annotated[str, typer.Option(help="Step between nights, such as 1d or 7d.")] = "1d",
+    scores_only: Annotated[bool, typer.Option(help="Only scores: no alerts, nothing published.")] = False,
+    model: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Score with this model; with one trained later, as an evaluation.")
+    ] = None,
+) -> None:
+    """Run past nights with only what was known then.
+
+    [dim]vigie backfill --from 2026-01-05 --to 2026-03-02 --every 7d[/dim]
+    [dim]vigie backfill --from 2014-02-15 --to 2014-10-04 --every 7d --scores-only --model 2014-07-31-0123456789[/dim]
+    """
+    from pipelines.steps import directly, past_nights, run_night, score_past
+
+    service = _service(home)
+    nights = past_nights(_date(first, "--from"), _date(last, "--to"), every)
+    if not scores_only:
+        if model:
+            raise ConfigurationError("A night that is served chooses its own model.", "Add --scores-only to score with a named model.")
+        with console.working("Backfill") as at:
+            for day in nights:
+                at(day.isoformat())
+                console.show_night(run_night(service, day, directly))
+        return
+    with only_writer(service.home.lock, "A backfill"), console.working(f"Scoring {len(nights)} nights"):
+        done = score_past(service, nights, model)
+    scored = sum(rows for _, rows, _ in done)
+    apart = sum(evaluation for *_, evaluation in done)
+    console.out.print(f"{scored:,} scores for {len(done)} nights, {apart} of them an evaluation by a model trained later (never served).")
+    folder = service.home.evaluation(nights[0], model).parent if model and apart else service.home.out(nights[0]).parent
+    console.out.print(f"Files: {folder}/<date>/scores.parquet")
+
+
+@app.command()
+def schedule(home: HomeOption = None) -> None:
+    """Serve the schedules: the night at 02:00, training on Sundays. Needs a Prefect server: make server.
+
+    [dim]PREFECT_API_URL=http://127.0.0.1:4200/api vigie schedule --home home[/dim]
+    """
+    import os
+
+    service = _service(home)
+    if not os.environ.get("PREFECT_API_URL"):
+        raise ConfigurationError(
+            "PREFECT_API_URL is not set: schedules live on a Prefect server.",
+            "Run `make server`, then set PREFECT_API_URL=http://127.0.0.1:4200/api.",
+        )
+    from pipelines.deployments import run_schedules
+
+    run_schedules(service.home.root, service.time_zone)
+
+
+@app.command()
+def doctor(home: HomeOption = None) -> None:
+    """Look at the service and say what is wrong and what to do. Exit code 1 when something must be done.
+
+    [dim]vigie doctor --home home[/dim]
+    """
+    from pipelines.doctor import examine
+
+    findings = examine(Settings() if home is None else Settings(home=home))
+    for finding in findings:
+        mark = {"ok": "[green]ok[/green]     ", "note": "[yellow]note[/yellow]   ", "wrong": "[red]wrong[/red]  "}[finding.level]
+        console.out.print(f"{mark} {finding.what}", soft_wrap=True)
+        if finding.remedy:
+            console.out.print(f"        {finding.remedy}", soft_wrap=True)
+    if any(finding.level == "wrong" for finding in findings):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake gets a sentence and a remedy, never a traceback."""
+    try:
+        app(standalone_mode=False)
+    except VigieError as error:
+        console.show_error(error)
+        sys.exit(1)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        console.err.print("Stopped. What was finished is kept; run the same command again to go on.")
+        sys.exit(130)
+    except Exception as error:
+        import click
+
+        if isinstance(error, click.ClickException):
+            error.show()
+            sys.exit(error.exit_code)
+        raise

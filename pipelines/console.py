@@ -1,0 +1,106 @@
+"""What commands print: progress, summaries, errors a person can act upon."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import polars as pl
+
+    from data_contracts.ingest import Intake, Receipt
+    from models.training import Trained
+    from vigie.errors import VigieError
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def working(what: str) -> Iterator[Callable[[str], None]]:
+    """Show that work goes on; the block is given a function that says which step it is at."""
+    with out.status(what) as status:
+
+        def at(step: str) -> None:
+            status.update(f"{what}: {step}")
+            if not out.is_terminal:
+                out.print(f"  {step}")
+
+        yield at
+
+
+def step_of(receipt: Receipt) -> str:
+    """A file's line while deliveries are taken."""
+    if receipt.refused:
+        return f"[red]refused[/red] {receipt.refused.splitlines()[0]}"
+    return f"{receipt.file}: {receipt.loaded:,} rows"
+
+
+def show_error(error: VigieError) -> None:
+    """What happened, then what to do."""
+    err.print(f"[red]{error.what}[/red]", soft_wrap=True)
+    err.print(error.remedy, soft_wrap=True)
+
+
+def show_intake(intake: Intake) -> None:
+    """Rows by table, refused files with their reason, files that were known."""
+    table = Table("table", "read", "loaded", "unchanged", "quarantined", title="Deliveries")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, *counts in intake.by_table().rows():
+        table.add_row(name, *(f"{count:,}" for count in counts))
+    if table.row_count:
+        out.print(table)
+    for receipt in intake.refused:
+        out.print(f"[red]Refused[/red] {receipt.refused}", soft_wrap=True)
+    if intake.known_before:
+        out.print(f"{intake.known_before} files were taken before and changed nothing.")
+    if not intake.receipts and not intake.known_before:
+        out.print("Nothing has landed.")
+
+
+def show_trained(trained: Trained) -> None:
+    """Figures on the test block, the model beside its baselines."""
+    shown = {
+        "auc": "AUC",
+        "auc_within_night": "AUC within night",
+        "average_precision": "average precision",
+        "precision_at_top": "precision, top 10 %",
+        "recall_at_top": "recall, top 10 %",
+        "ece": "ECE",
+    }
+    block = trained.blocks.filter(block="test").row(0, named=True)
+    title = f"Test block {block['first']} to {block['last']}: {block['rows']:,} rows, {block['dropouts']} dropouts"
+    table = Table("", *shown.values(), title=title)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for who, figures in trained.figures.items():
+        table.add_row(who.replace("_", " "), *(f"{figures[name]:.3f}" if name in figures else "" for name in shown))
+    out.print(table)
+    out.print(f"Model {trained.model.version} is champion.")
+
+
+def show_night(account: dict[str, Any]) -> None:
+    """A night's account in a few lines."""
+    states = account["alerts"]["state"]
+    listed = states.get("new", 0) + states.get("sent", 0)
+    out.print(
+        f"Night of {account['as_of']}: {account['enrolments_scored']:,} people scored, {listed} alerts on lists "
+        f"({states.get('new', 0)} new), {states.get('over_capacity', 0)} over capacity, model {account['model_version']}, "
+        f"{sum(account['seconds'].values()):.1f} s."
+    )
+    for warning in account["warnings"]:
+        out.print(f"[yellow]![/yellow] {warning}", soft_wrap=True)
+
+
+def show_frame(frame: pl.DataFrame, title: str) -> None:
+    """A small frame as a table."""
+    table = Table(*frame.columns, title=title)
+    for row in frame.rows():
+        table.add_row(*("" if value is None else f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+    out.print(table)

@@ -1,0 +1,38 @@
+"""The night: ingest, score, alert, account."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+
+from pipelines.flows.tasks import as_task
+from pipelines.service import open_service
+from pipelines.steps import run_night
+from vigie import clock
+from vigie.settings import Settings
+
+
+@flow(name="night", log_prints=False)
+def night(home: str, as_of: dt.date | None = None, *, notify: bool = True) -> dict[str, Any]:
+    """Run the night of `as_of` (default: yesterday) in `home`; its account, also kept as a table artifact."""
+    service = open_service(Settings(home=Path(home)))
+    day = as_of or clock.last_finished_day(clock.now(), service.time_zone)
+    account = run_night(service, day, as_task, notify=notify)
+    create_table_artifact(key="night", table=lines(account), description=f"Night of {day}, model {account['model_version']}")
+    return account
+
+
+def lines(account: dict[str, Any]) -> list[dict[str, str]]:
+    """The account as rows of a table: what, and how many."""
+    counts = {
+        "enrolments scored": account["enrolments_scored"],
+        **{f"rows of {table}": row["rows_read"] for table, row in account["rows"].items()},
+        **{f"alerts {state}": number for state, number in account["alerts"]["state"].items()},
+        **{f"seconds of {step}": seconds for step, seconds in account["seconds"].items()},
+        "warnings": len(account["warnings"]),
+    }
+    return [{"what": what, "how many": str(number)} for what, number in counts.items()]

@@ -1,0 +1,24 @@
+"""Train, register, make champion."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from prefect import flow
+
+from pipelines.flows.tasks import as_task
+from pipelines.service import open_service
+from pipelines.steps import train_model
+from vigie import clock
+from vigie.lock import only_writer
+from vigie.settings import Settings
+
+
+@flow(name="train", log_prints=False)
+def train(home: str, as_of: dt.date | None = None) -> str:
+    """Train the service in `home` on what was known at the end of `as_of` (default: yesterday); the new model's version."""
+    service = open_service(Settings(home=Path(home)))
+    day = as_of or clock.last_finished_day(clock.now(), service.time_zone)
+    with only_writer(service.home.lock, f"Training as of {day}"):
+        return as_task("train", lambda: train_model(service, day)).model.version

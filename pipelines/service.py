@@ -1,0 +1,42 @@
+"""One service: its settings, its home folder and its rules, put together once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vigie.rules import Rules, read_rules
+from vigie.settings import Home, Settings
+
+if TYPE_CHECKING:
+    from vigie.store import Warehouse
+
+
+@dataclass(frozen=True)
+class Service:
+    """What every step is given."""
+
+    settings: Settings
+    home: Home
+    rules: Rules
+
+    @property
+    def time_zone(self) -> str:
+        """The service's time zone, in which as-of dates end."""
+        return self.settings.time_zone
+
+    def warehouse(self) -> Warehouse:
+        """The warehouse, open for writing; close it soon, only one process may hold it."""
+        from vigie.store import Warehouse
+
+        return Warehouse(self.home.warehouse, self.settings.threads)
+
+
+def open_service(settings: Settings | None = None) -> Service:
+    """Read settings and rules, and make the home folder.
+
+    Raises:
+        ConfigurationError: a rule file cannot stand, or the home folder cannot be written.
+    """
+    settings = settings or Settings()
+    return Service(settings, Home(settings.home).make(), read_rules(settings.config))

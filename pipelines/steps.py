@@ -1,0 +1,211 @@
+"""The steps of a night and of training, as plain functions: the command line calls them, and so do the Prefect flows.
+
+Each step opens what it needs, does one thing by calling the folders below, and can be run again with the same result.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from vigie import clock
+from vigie.errors import ConfigurationError, NoDataError, NoModelError
+from vigie.files import write_whole
+from vigie.lock import only_writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import polars as pl
+
+    from data_contracts.ingest import Intake, Receipt
+    from models.training import Trained
+    from pipelines.service import Service
+
+T = TypeVar("T")
+
+
+def take_deliveries(
+    service: Service,
+    *,
+    taken_for: dt.date | None = None,
+    assumed_lag: dt.timedelta | None = None,
+    on_receipt: Callable[[Receipt], None] | None = None,
+) -> Intake:
+    """Ingest everything that landed. Names go to the case store, the rest to the warehouse."""
+    from alerts.cases import CaseStore
+    from data_contracts.ingest import ingest
+
+    with service.warehouse() as warehouse, CaseStore(service.home.cases_url) as cases:
+        return ingest(
+            service.home.landing,
+            service.home.refused,
+            warehouse,
+            cases.save_private,
+            clock.now(),
+            taken_for=taken_for,
+            assumed_lag=assumed_lag,
+            on_receipt=on_receipt,
+        )
+
+
+def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None] = lambda _: None) -> Trained:
+    """Train on what was known at the end of `as_of`, register in MLflow, make it champion."""
+    from models.registry import register
+    from models.training import train
+
+    with service.warehouse() as warehouse:
+        trained = train(warehouse, as_of, service.rules.invariants, service.time_zone, threads=service.settings.threads, on_step=on_step)
+    on_step("logging to MLflow")
+    register(service.home, trained)
+    return trained
+
+
+@dataclass(frozen=True)
+class ScoredNight:
+    """What scoring a night left behind."""
+
+    enrolments: int
+    low_confidence: int
+    model_version: str
+
+
+def score_night(service: Service, as_of: dt.date) -> ScoredNight:
+    """Score the night of `as_of` with the model that may serve it; write scores.parquet and features.parquet.
+
+    Raises:
+        NoModelError: no model was trained by then.
+        NoDataError: nobody is in training that night.
+    """
+    from models.registry import model_for
+    from models.scoring import score
+
+    model = model_for(service.home, as_of)
+    with service.warehouse() as warehouse:
+        scored = score(warehouse, model, [as_of], service.rules.invariants, service.time_zone, service.settings.threads)
+    if scored.scores.is_empty():
+        raise NoDataError(
+            f"Nobody is known to be in training on {as_of}.", "Check the date, and that enrolments and sessions were delivered."
+        )
+    out = service.home.out(as_of)
+    write_whole(out / "features.parquet", scored.features.write_parquet)
+    write_whole(out / "scores.parquet", scored.scores.write_parquet)
+    return ScoredNight(scored.scores.height, int(scored.scores["low_confidence"].sum()), model.version)
+
+
+def score_past(service: Service, dates: Sequence[dt.date], version: str | None) -> list[tuple[dt.date, int, bool]]:
+    """Score many past nights at once, without alerts.
+
+    With `version`, dates before that model was trained are an evaluation and lie apart from what was served.
+
+    Returns:
+        date, enrolments scored, and whether it is an evaluation.
+    """
+    from models.registry import load, model_for
+    from models.scoring import score
+
+    models = {date: load(service.home, version) if version else model_for(service.home, date) for date in dates}
+    done: list[tuple[dt.date, int, bool]] = []
+    for name in dict.fromkeys(model.version for model in models.values()):
+        nights = [date for date, model in models.items() if model.version == name]
+        model = models[nights[0]]
+        with service.warehouse() as warehouse:
+            scored = score(warehouse, model, nights, service.rules.invariants, service.time_zone, service.settings.threads)
+        by_date = {key[0]: part for key, part in scored.scores.partition_by("as_of", as_dict=True).items()}
+        for night in nights:
+            scores = by_date.get(night, scored.scores.clear())
+            evaluation = dt.date.fromisoformat(model.trained_as_of) > night
+            folder = service.home.evaluation(night, model.version) if evaluation else service.home.out(night)
+            write_whole(folder / "scores.parquet", scores.write_parquet)
+            done.append((night, scores.height, evaluation))
+    return sorted(done)
+
+
+def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.DataFrame:
+    """Decide the night's alerts from its scores and write alerts.parquet; with `notify`, publish them and write the lists.
+
+    Returns:
+        Rows of the contract `Alerts`.
+
+    Raises:
+        NoModelError: the night was not scored.
+    """
+    import polars as pl
+
+    from alerts.cases import CaseStore
+    from alerts.night import decide_night, list_night
+    from data_contracts.tables.outputs import Scores
+    from pipelines.wording import phrases
+
+    out = service.home.out(as_of)
+    if not (out / "scores.parquet").exists():
+        raise NoModelError(f"The night of {as_of} has no scores.", f"Run: vigie night --as-of {as_of}.")
+    scores = Scores.validate(pl.read_parquet(out / "scores.parquet"), cast=True)
+    with service.warehouse() as warehouse, CaseStore(service.home.cases_url) as cases:
+        alerts = decide_night(warehouse, cases, as_of, scores, service.rules, service.time_zone)
+        write_whole(out / "alerts.parquet", alerts.write_parquet)
+        if notify:
+            cases.publish(as_of, alerts)
+            list_night(warehouse, cases, out / "lists", as_of, alerts, service.rules, phrases(), service.time_zone)
+    return alerts
+
+
+class Run(Protocol):
+    """Runs one named step: directly, or as a Prefect task."""
+
+    def __call__(self, name: str, step: Callable[[], T]) -> T:
+        """The step's result."""
+        ...
+
+
+def run_night(service: Service, as_of: dt.date, run: Run, *, notify: bool = True) -> dict[str, Any]:
+    """One night: take deliveries, score, alert, account. Killed anywhere and run again, it ends as if never interrupted.
+
+    Returns:
+        The night's account, as in night.json.
+
+    Raises:
+        AlreadyRunningError: another night, training or ingest is at work in the same home folder.
+    """
+    from pipelines.account import account
+
+    seconds: dict[str, float] = {}
+
+    def timed(name: str, step: Callable[[], T]) -> T:
+        start = time.perf_counter()
+        result = run(name, step)
+        seconds[name] = round(time.perf_counter() - start, 3)
+        return result
+
+    with only_writer(service.home.lock, f"The night of {as_of}"):
+        timed("ingest", lambda: take_deliveries(service, taken_for=as_of))
+        scored = timed("score", lambda: score_night(service, as_of))
+        alerts = timed("alert", lambda: alert_night(service, as_of, notify=notify))
+        with service.warehouse() as warehouse:
+            night = account(warehouse, as_of, scored, alerts, service.home.refused, service.time_zone)
+        night["seconds"] = seconds
+        text = json.dumps(night, ensure_ascii=False, indent=2) + "\n"
+        write_whole(service.home.out(as_of) / "night.json", lambda path: path.write_text(text, encoding="utf-8"))
+    return night
+
+
+def directly(_name: str, step: Callable[[], T]) -> T:
+    """Run a step in this process, without Prefect."""
+    return step()
+
+
+def past_nights(first: dt.date, last: dt.date, every: str) -> list[dt.date]:
+    """Dates from `first` to `last`, stepping by `every`, such as 1d or 7d.
+
+    Raises:
+        ConfigurationError: the step is not a number of days, or the dates are the wrong way round.
+    """
+    days = every.removesuffix("d")
+    if not days.isdecimal() or int(days) < 1:
+        raise ConfigurationError(f"--every {every} is not a number of days.", "Write it as 1d or 7d.")
+    if last < first:
+        raise ConfigurationError(f"--to {last} is before --from {first}.", "Give the older date first.")
+    return [first + dt.timedelta(days=n) for n in range(0, (last - first).days + 1, int(days))]
