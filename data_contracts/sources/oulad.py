@@ -326,9 +326,9 @@ def _simulated_assignments(people: pl.LazyFrame) -> pl.LazyFrame:
 
 def _in_contract(name: str, rows: pl.DataFrame) -> pl.DataFrame:
     schema = TABLES[name].schema
+    rows = rows.with_columns(known_on_assumed=pl.lit(value=True))
     absent = [pl.lit(None).alias(column) for column in schema.column_names() if column not in rows.columns]
-    whole = rows.with_columns(known_on_assumed=pl.lit(value=True)).with_columns(absent).select(schema.column_names())
-    return schema.validate(whole, cast=True).sort(schema.primary_key())
+    return schema.validate(rows.with_columns(absent).select(schema.column_names()), cast=True).sort(schema.primary_key())
 
 
 def _by_presentation(name: str, table: pl.DataFrame, everything: str) -> dict[str, pl.DataFrame]:
