@@ -1,0 +1,1 @@
+"""Carries a score to a person: who is asked to do what, for whom, until when."""

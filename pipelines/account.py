@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import polars as pl
 
@@ -76,8 +76,8 @@ def _stale(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> list[str]:
     instant = end_of_day(as_of, time_zone)
     warnings = []
     for name, date in (("attendance", "date"), ("activity", "date"), ("contacts", "occurred_at")):
-        newest = warehouse.as_known_at(layout(TABLES[name]), instant, columns=[date])[date].cast(pl.Date)
-        late = newest.filter(newest <= as_of).max()
-        if newest.len() and (late is None or (as_of - late).days > STALE_DAYS):  # type: ignore[operator]
-            warnings.append(f"{name}: nothing newer than {late} is known.")
+        dates = warehouse.as_known_at(layout(TABLES[name]), instant, columns=[date])[date].cast(pl.Date)
+        newest = cast("dt.date | None", dates.filter(dates <= as_of).max())
+        if newest and (as_of - newest).days > STALE_DAYS:
+            warnings.append(f"{name}: nothing newer than {newest.isoformat()} is known.")
     return warnings

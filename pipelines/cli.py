@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -15,6 +15,11 @@ from vigie import clock
 from vigie.errors import ConfigurationError, VigieError
 from vigie.lock import only_writer
 from vigie.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 app = typer.Typer(
     help="Each night, who in vocational training should be contacted first, by whom, and why.",
@@ -169,7 +174,7 @@ def night(
     console.out.print(f"Lists and files: {service.home.out(day)}")
 
 
-def _night(service: Service, day: dt.date, *, notify: bool, prefect: bool | None, at: Any) -> dict[str, Any]:  # noqa: ANN401 - a callback
+def _night(service: Service, day: dt.date, *, notify: bool, prefect: bool | None, at: Callable[[str], None]) -> dict[str, Any]:
     import os
 
     if prefect or (prefect is None and os.environ.get("PREFECT_API_URL")):
@@ -178,7 +183,7 @@ def _night(service: Service, day: dt.date, *, notify: bool, prefect: bool | None
         return flow(str(service.home.root), day, notify=notify)
     from pipelines.steps import run_night
 
-    def run(name: str, step: Any) -> Any:  # noqa: ANN401 - whatever the step returns
+    def run(name: str, step: Callable[[], T]) -> T:
         at(name)
         return step()
 

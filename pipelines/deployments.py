@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from prefect import serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
@@ -24,7 +24,7 @@ def deployments(home: Path, time_zone: str = TIME_ZONE) -> list[RunnerDeployment
     from prefect.schedules import Cron
 
     parameters = {"home": str(home.resolve())}
-    return [
+    made = [
         night.to_deployment(
             name="night",
             schedule=Cron("0 2 * * *", timezone=time_zone),
@@ -40,6 +40,7 @@ def deployments(home: Path, time_zone: str = TIME_ZONE) -> list[RunnerDeployment
             description="Trains on what was known the day before and makes the model champion.",
         ),
     ]
+    return cast("list[RunnerDeployment]", made)
 
 
 def run_schedules(home: Path, time_zone: str = TIME_ZONE) -> None:

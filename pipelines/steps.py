@@ -136,7 +136,7 @@ def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.
     import polars as pl
 
     from alerts.cases import CaseStore
-    from alerts.night import decide_night, list_night
+    from alerts.night import decide_night, night_lists, write_lists
     from data_contracts.tables.outputs import Scores
     from pipelines.wording import phrases
 
@@ -149,7 +149,7 @@ def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.
         write_whole(out / "alerts.parquet", alerts.write_parquet)
         if notify:
             cases.publish(as_of, alerts)
-            list_night(warehouse, cases, out / "lists", as_of, alerts, service.rules, phrases(), service.time_zone)
+            write_lists(out / "lists", night_lists(warehouse, cases, alerts, scores, service.rules, phrases(), service.time_zone))
     return alerts
 
 

@@ -27,6 +27,7 @@ class Invariants(BaseModel):
     cool_down_days: int = Field(ge=0)
     alert_expires_days: int = Field(ge=1)
     keep_share: float = Field(gt=0, le=1)
+    in_hand_days: int = Field(ge=0)
     owner_within_days: int = Field(ge=1)
     entry_contact_within_days: int = Field(ge=1)
     reasons_shown: int = Field(ge=1, le=4)
@@ -43,6 +44,7 @@ class Free(BaseModel):
     contact_within_days: int = Field(ge=1)
     promise_within_days: int = Field(ge=1)
     list_title: str = Field(min_length=1)
+    actions: dict[str, str]
 
 
 class Rules(BaseModel):
@@ -82,7 +84,9 @@ def _territory(path: Path, default: Free) -> Free:
             what = f"{path.name} sets '{key}', which is the same in the whole country."
             raise ConfigurationError(what, f"Remove '{key}'. A territory may set: {', '.join(sorted(Free.model_fields))}.")
     try:
-        return Free.model_validate(default.model_dump() | changed)
+        worded = changed.get("actions")
+        actions = default.actions | worded if isinstance(worded, dict) else default.actions
+        return Free.model_validate(default.model_dump() | changed | {"actions": actions})
     except ValidationError as error:
         raise _invalid(path, error) from error
 

@@ -310,7 +310,7 @@ def _simulated_advisors(people: pl.LazyFrame) -> pl.LazyFrame:
         advisor_id=_advisor_id(),
         name=pl.format("Conseiller simulé {}", number),
         email=pl.format("{}@example.org", _advisor_id().str.to_lowercase()),
-        operator=pl.lit("simule"),
+        operator=pl.lit("simulated-advisors"),
         territory_id=pl.lit("oulad"),
         weekly_capacity=pl.lit(5),
         active_from=pl.lit(_ALWAYS.date()),

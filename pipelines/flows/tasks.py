@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -19,7 +19,7 @@ RETRY_DELAY_SECONDS = 10
 
 def as_task(name: str, step: Callable[[], T]) -> T:
     """Run a step as a task of the flow around it."""
-    wrapped = task(
-        step, name=name, retries=RETRIES.get(name, 0), retry_delay_seconds=RETRY_DELAY_SECONDS, cache_policy=NO_CACHE, persist_result=False
+    decorate = task(
+        name=name, retries=RETRIES.get(name, 0), retry_delay_seconds=RETRY_DELAY_SECONDS, cache_policy=NO_CACHE, persist_result=False
     )
-    return wrapped()
+    return cast("T", decorate(step)())

@@ -1,0 +1,1 @@
+"""The advisor's own list: a page that stands alone, and a spreadsheet."""

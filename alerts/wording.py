@@ -1,0 +1,122 @@
+"""From values to French sentences an advisor can use: facts first, no word on the person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
+
+NARROW: Final = "\u202f"
+"""Narrow no-break space: thousands, and before a percent sign, as French typography wants."""
+_DAYS: Final = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+_MONTHS: Final = (
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+)
+KINDS: Final = {
+    "dropout_risk": "Situation à reprendre",
+    "no_owner": "Sans conseiller référent",
+    "entry_contact_due": "Contact d'entrée à faire",
+    "mid_course_contact_due": "Point à mi-parcours à faire",
+    "job_search_due": "Recherche d'emploi à préparer",
+    "post_exit_contact_due": "Contact après la formation à faire",
+    "positive_exit_check": "Sortie positive à vérifier",
+    "learner_request": "Demande de la personne",
+}
+PROMISES: Final = {
+    "no_owner": "Aucun conseiller référent n'est connu depuis l'entrée en formation.",
+    "entry_contact_due": "Aucun échange connu depuis l'inscription.",
+}
+NOTICES: Final = {
+    "simulation": "Données simulées : ces personnes n'existent pas.",
+    "simulated-advisors": "Conseillers simulés ; apprenants réels, dont les noms ne sont pas publiés.",
+}
+"""What a list must say when operators deliver made-up data: their names start with these words."""
+SUBJECTS: Final = {
+    "attendance": "présence",
+    "punctuality": "ponctualité",
+    "trend": "évolution récente",
+    "activity": "activité à distance",
+    "assessments": "travaux rendus",
+    "contacts": "échanges avec le service",
+}
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """How a feature is told: a French sentence with `{value}`, its unit, and whether more of it is worse."""
+
+    fr: str
+    unit: str
+    higher_is_worse: bool | None
+
+
+def why(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
+    """One reason as a sentence; a feature without a sentence is told by its subject."""
+    phrase = phrases.get(reason["feature"] or "")
+    if phrase is None or reason["value"] is None:
+        return f"Signal sur : {SUBJECTS.get(reason['code'], reason['code'])}."
+    if phrase.unit == "flag" and reason["value"] == 0:
+        return f"Signal sur : {SUBJECTS.get(reason['code'], reason['code'])}."
+    sentence = phrase.fr.replace("{value}", amount(reason["value"], phrase.unit))
+    return sentence[0].upper() + sentence[1:] + "."
+
+
+def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | None:
+    """What changed on this subject in seven days, or nothing: equal values, and values that say little, are not news."""
+    phrase = phrases.get(reason["feature"] or "")
+    now, before = reason["value"], reason["previous_value"]
+    if phrase is None or now is None or phrase.unit in {"flag", "level", "score", "rate", "points"}:
+        return None
+    subject = SUBJECTS.get(reason["code"], reason["code"])
+    if before is None:
+        return None
+    was, is_now = amount(before, phrase.unit), amount(now, phrase.unit)
+    if was == is_now:
+        return None
+    return f"{subject[0].upper()}{subject[1:]} : {was} il y a 7 jours, {is_now} aujourd'hui."
+
+
+def amount(value: float, unit: str) -> str:
+    """A value with its unit, in French."""
+    if unit == "share":
+        return f"{round(value * 100)}{NARROW}%"
+    if unit == "points":
+        return f"{round(value * 100):+d}".replace("-", "\N{MINUS SIGN}") + f"{NARROW}points"
+    if unit == "minutes":
+        return f"{number(value)} min"
+    singular = {"half_days": "demi-journée", "days": "jour"}.get(unit)
+    if singular is None:
+        return number(value)
+    return f"{number(value)} {singular}{'s' if abs(round(value)) > 1 else ''}"
+
+
+def number(value: float) -> str:
+    """A whole number with French thousands."""
+    return f"{round(value):,}".replace(",", NARROW)
+
+
+def likelihood(risk: float | None) -> str:
+    """The risk as a count among a hundred, never as a verdict; rounded, since it is not known better."""
+    if risk is None:
+        return "Pas d'estimation."
+    return f"Sur 100 situations semblables, environ {max(1, round(risk * 100))} se terminent par un départ dans les 4 semaines."
+
+
+def day(date: dt.date) -> str:
+    """A date in words, such as mercredi 4 mars."""
+    first = "1er" if date.day == 1 else str(date.day)
+    return f"{_DAYS[date.weekday()]} {first} {_MONTHS[date.month - 1]}"
