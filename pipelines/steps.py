@@ -153,6 +153,23 @@ def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.
     return alerts
 
 
+def show_list(service: Service, as_of: dt.date, recipient: str) -> None:
+    """Print one recipient's list of a night that was run, with names from the case store."""
+    import polars as pl
+
+    from alerts.cases import CaseStore
+    from alerts.lists.terminal import table
+    from alerts.night import night_lists
+    from pipelines import console
+    from pipelines.wording import phrases
+
+    out = service.home.out(as_of)
+    alerts, scores = pl.read_parquet(out / "alerts.parquet"), pl.read_parquet(out / "scores.parquet")
+    with service.warehouse() as warehouse, CaseStore(service.home.cases_url) as cases:
+        made = night_lists(warehouse, cases, alerts, scores, service.rules, phrases(), service.time_zone)
+    console.out.print(next(table(one) for one in made if one.key == recipient))
+
+
 class Run(Protocol):
     """Runs one named step: directly, or as a Prefect task."""
 
