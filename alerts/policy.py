@@ -42,9 +42,8 @@ def decide(facts: Facts, rules: Rules) -> dy.DataFrame[Alerts]:
 
 def _history(facts: Facts, rules: Rules) -> pl.DataFrame:
     past = facts.past
-    last_night = past.select(pl.col("as_of").max()).item()
     opened = past.filter(pl.col("state") == "new").group_by("kind", "enrolment_id").agg(first_opened=pl.col("opened_on").max())
-    open_then = past.filter(pl.col("as_of") == last_night, pl.col("state").is_in(LISTED)).select(
+    open_then = past.filter(pl.col("as_of") == pl.col("as_of").max(), pl.col("state").is_in(LISTED)).select(
         "kind", "enrolment_id", was_open=pl.lit(value=True)
     )
     age = (pl.lit(facts.as_of) - pl.col("first_opened")).dt.total_days()

@@ -57,11 +57,10 @@ SUBJECTS: Final = {
 
 @dataclass(frozen=True)
 class Phrase:
-    """How a feature is told: a French sentence with `{value}`, its unit, and whether more of it is worse."""
+    """How a feature is told: a French sentence with `{value}` and `{s}`, and the unit of the value."""
 
     fr: str
     unit: str
-    higher_is_worse: bool | None
 
 
 def why(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
@@ -69,25 +68,25 @@ def why(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
     phrase = phrases.get(reason["feature"] or "")
     if phrase is None or reason["value"] is None:
         return f"Signal sur : {SUBJECTS.get(reason['code'], reason['code'])}."
-    if phrase.unit == "flag" and reason["value"] == 0:
-        return f"Signal sur : {SUBJECTS.get(reason['code'], reason['code'])}."
-    sentence = phrase.fr.replace("{value}", amount(reason["value"], phrase.unit))
-    return sentence[0].upper() + sentence[1:] + "."
+    return _sentence(phrase, reason["value"]) + "."
 
 
 def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | None:
-    """What changed on this subject in seven days, or nothing: equal values, and values that say little, are not news."""
+    """The reason's fact against the same fact seven days before, or nothing where it reads the same or no number tells it."""
     phrase = phrases.get(reason["feature"] or "")
     now, before = reason["value"], reason["previous_value"]
-    if phrase is None or now is None or phrase.unit in {"flag", "level", "score", "rate", "points"}:
+    if phrase is None or now is None or before is None or "{value}" not in phrase.fr or phrase.unit == "points":
         return None
-    subject = SUBJECTS.get(reason["code"], reason["code"])
-    if before is None:
+    was = amount(before, phrase.unit)
+    if was == amount(now, phrase.unit):
         return None
-    was, is_now = amount(before, phrase.unit), amount(now, phrase.unit)
-    if was == is_now:
-        return None
-    return f"{subject[0].upper()}{subject[1:]} : {was} il y a 7 jours, {is_now} aujourd'hui."
+    return f"{_sentence(phrase, now)}, contre {was} une semaine plus tôt."
+
+
+def _sentence(phrase: Phrase, value: float) -> str:
+    plural = "s" if abs(round(value)) > 1 else ""
+    sentence = phrase.fr.replace("{value}", amount(value, phrase.unit)).replace("{s}", plural)
+    return sentence[0].upper() + sentence[1:]
 
 
 def amount(value: float, unit: str) -> str:
@@ -95,7 +94,8 @@ def amount(value: float, unit: str) -> str:
     if unit == "share":
         return f"{round(value * 100)}{NARROW}%"
     if unit == "points":
-        return f"{round(value * 100):+d}".replace("-", "\N{MINUS SIGN}") + f"{NARROW}points"
+        points = abs(round(value * 100))
+        return f"{points}{NARROW}point{'s' if points > 1 else ''}"
     if unit == "minutes":
         return f"{number(value)} min"
     singular = {"half_days": "demi-journée", "days": "jour"}.get(unit)

@@ -33,10 +33,18 @@ class Feature:
     null_means: str
     group: Group
     fr: str
-    """Sentence for an advisor; `{value}` stands for the value with its unit."""
+    """Sentence for an advisor, said only when the value is on the worse side; `{value}` stands for the value with its unit, `{s}` for the
+    plural of what it counts."""
     en: str
     monotone: Literal[-1, 0, 1] = 0
     """1: more of it never lowers the risk; -1: never raises it."""
+    worse: Literal[-1, 0, 1] = 0
+    """Where the model is left free: which way a person would call it worse. Only a value on the worse side is ever told as a reason."""
+
+    @property
+    def direction(self) -> int:
+        """1 when more is worse, -1 when less is, 0 for context that is never told as a reason."""
+        return self.monotone or self.worse
 
     def column(self) -> pl.Expr:
         """The expression under its name, as a 64-bit float: null where nothing is known."""

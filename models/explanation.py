@@ -19,6 +19,8 @@ REST: Final = "rest"
 """Code of what is not named: subjects that lower the risk, that a person cannot act on, or that weigh little."""
 CONTEXT: Final = frozenset({"course", "session", "learner"})
 """Subjects nobody can act on with the learner: they stay in the rest (modelling notes, section 5)."""
+LEAST: Final = 0.05
+"""A subject that raises the risk by less, in log-odds, is not worth a sentence."""
 
 
 def reasons(
@@ -29,6 +31,9 @@ def reasons(
     shown: int,
 ) -> pl.Series:
     """The subjects that raise each score most, then the rest; their contributions and the base value add up to the margin.
+
+    A subject is named through a fact that is known, that raises this score, and that lies on the worse side of the night's median: what
+    is missing, or better than usual, is never told as a reason.
 
     Args:
         contributions: rows x (columns + base value), log-odds, as from `Model.contributions`.
@@ -47,15 +52,19 @@ def reasons(
     rows = len(parts)
     if not rows or not subjects:
         return pl.Series("reasons", [], dtype=pl.List(REASON.dtype))
+    values_now = now.select(columns).to_numpy()
+    values_before = _aligned(now, before, columns)
+    tellable = _worse_than_median(now, columns) & (parts > 0)
     members = {subject: [place for place, group in enumerate(groups) if group == subject] for subject in subjects}
     sums = np.stack([parts[:, places].sum(axis=1) for places in members.values()], axis=1)
-    leading = np.stack([np.asarray(places)[parts[:, places].argmax(axis=1)] for places in members.values()], axis=1)
+    told = np.where(tellable, parts, -np.inf)
+    leading = np.stack([np.asarray(places)[told[:, places].argmax(axis=1)] for places in members.values()], axis=1)
+    known = np.stack([tellable[:, places].any(axis=1) for places in members.values()], axis=1)
+    sums = np.where(known, sums, -np.inf)
     best = np.argsort(-sums, axis=1, kind="stable")[:, :shown]
     value = np.take_along_axis(sums, best, axis=1)
     feature = np.take_along_axis(leading, best, axis=1)
-    values_now = now.select(columns).to_numpy()
-    values_before = _aligned(now, before, columns)
-    kept = value > 0
+    kept = value > LEAST
     total = parts.sum(axis=1)
     rest = total - np.where(kept, value, 0).sum(axis=1)
     row = np.repeat(np.arange(rows), best.shape[1]).reshape(best.shape)
@@ -76,6 +85,14 @@ def reasons(
     fields = ["code", "feature", "value", "contribution", "previous_value"]
     together = pl.concat([named.select("row", *fields), remainder.select("row", *fields)])
     return together.group_by("row", maintain_order=True).agg(pl.struct(fields).alias("reasons")).sort("row")["reasons"]
+
+
+def _worse_than_median(now: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.bool_]:
+    worse = [
+        ((pl.col(name) - pl.col(name).median().over("as_of")) * FEATURES[name].direction > 0).fill_null(value=False).alias(name)
+        for name in columns
+    ]
+    return np.asarray(now.select(worse).to_numpy(), dtype=np.bool_)
 
 
 def _aligned(now: pl.DataFrame, before: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.float64]:

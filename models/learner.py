@@ -13,7 +13,6 @@ from features.catalogue import FEATURES
 from vigie.errors import NoModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     import lightgbm as lgb
@@ -36,7 +35,8 @@ PARAMETERS: Final[dict[str, Any]] = {
     "force_row_wise": True,
     "verbose": -1,
 }
-ROUNDS: Final = 300
+MOST_ROUNDS: Final = 600
+PATIENCE: Final = 50
 SEED: Final = 20_260_401
 
 BOOSTER_FILE: Final = "booster.txt"
@@ -130,14 +130,30 @@ class Model:
         return model
 
 
-def fit(rows: pl.DataFrame, columns: Sequence[str] = tuple(FEATURES), threads: int = 2) -> lgb.Booster:
-    """Fit a booster on landmark rows with `label`; same rows, same columns, same booster."""
+def fit(rows: pl.DataFrame, *, later: pl.DataFrame | None = None, rounds: int = MOST_ROUNDS, threads: int = 2) -> lgb.Booster:
+    """Fit a booster on landmark rows with `label`; same rows, same booster.
+
+    Args:
+        rows: every feature of the catalogue, and `label`.
+        later: rows of later landmarks; boosting stops where their log loss no longer improves, so that little history means a small model.
+        rounds: trees at most.
+        threads: how many LightGBM may use; the result does not depend on it.
+    """
     import lightgbm as lgb
 
-    data = lgb.Dataset(rows.select(columns).to_numpy(order="c"), rows["label"].to_numpy(), feature_name=list(columns), free_raw_data=True)
+    columns = list(FEATURES)
+
+    def data(part: pl.DataFrame, reference: lgb.Dataset | None = None) -> lgb.Dataset:
+        return lgb.Dataset(part.select(columns).to_numpy(order="c"), part["label"].to_numpy(), feature_name=columns, reference=reference)
+
     constraints = [FEATURES[name].monotone for name in columns]
     parameters = PARAMETERS | {"monotone_constraints": constraints, "seed": SEED, "num_threads": threads}
-    return lgb.train(parameters, data, num_boost_round=ROUNDS)
+    train = data(rows)
+    if later is None:
+        return lgb.train(parameters, train, num_boost_round=rounds)
+    stop = lgb.early_stopping(PATIENCE, verbose=False)
+    booster = lgb.train(parameters, train, num_boost_round=rounds, valid_sets=[data(later, train)], callbacks=[stop])
+    return lgb.Booster(model_str=booster.model_to_string(num_iteration=booster.best_iteration))
 
 
 def calibrate(margins: NDArray[np.float64], labels: NDArray[np.float64]) -> Calibration:

@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from features.catalogue import FEATURES
-from models.learner import PARAMETERS, ROUNDS, SEED, Model
+from models.learner import PARAMETERS, SEED, Model
 from models.plots import draw
 from vigie.errors import NoModelError
 
@@ -113,10 +113,7 @@ def _query(home: Home, sql: str, values: tuple[str, ...]) -> list[tuple[Any, ...
 def _client(home: Home) -> Any:  # noqa: ANN401 - mlflow is not typed
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
-    import logging
-
-    for noisy in ("alembic", "mlflow"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=f"sqlite:///{home.mlflow_db.resolve()}")
@@ -138,7 +135,12 @@ def _log(home: Home, client: Any, trained: Trained) -> str:  # noqa: ANN401 - ml
     metrics |= {f"rows/{name}": row["rows"] for name, row in blocks.items()} | {
         f"dropouts/{name}": row["dropouts"] for name, row in blocks.items()
     }
-    parameters = PARAMETERS | {"rounds": ROUNDS, "seed": SEED, "horizon_days": model.horizon_days, "features": len(model.columns)}
+    parameters = PARAMETERS | {
+        "rounds": model.booster.num_trees(),
+        "seed": SEED,
+        "horizon_days": model.horizon_days,
+        "features": len(model.columns),
+    }
     parameters |= {f"landmarks/{name}": f"{row['first']} to {row['last']}" for name, row in blocks.items()}
     client.log_batch(
         identifier,

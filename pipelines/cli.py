@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -18,8 +18,6 @@ from vigie.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-T = TypeVar("T")
 
 app = typer.Typer(
     help="Each night, who in vocational training should be contacted first, by whom, and why.",
@@ -181,13 +179,9 @@ def _night(service: Service, day: dt.date, *, notify: bool, prefect: bool | None
         from pipelines.flows.night import night as flow
 
         return flow(str(service.home.root), day, notify=notify)
-    from pipelines.steps import run_night
+    from pipelines.steps import Directly, run_night
 
-    def run(name: str, step: Callable[[], T]) -> T:
-        at(name)
-        return step()
-
-    return run_night(service, day, run, notify=notify)
+    return run_night(service, day, Directly(at), notify=notify)
 
 
 @app.command()
@@ -206,7 +200,7 @@ def backfill(
     [dim]vigie backfill --from 2026-01-05 --to 2026-03-02 --every 7d[/dim]
     [dim]vigie backfill --from 2014-02-15 --to 2014-10-04 --every 7d --scores-only --model 2014-07-31-0123456789[/dim]
     """
-    from pipelines.steps import directly, past_nights, run_night, score_past
+    from pipelines.steps import Directly, past_nights, run_night, score_past
 
     service = _service(home)
     nights = past_nights(_date(first, "--from"), _date(last, "--to"), every)
@@ -216,7 +210,7 @@ def backfill(
         with console.working("Backfill") as at:
             for day in nights:
                 at(day.isoformat())
-                console.show_night(run_night(service, day, directly))
+                console.show_night(run_night(service, day, Directly()))
         return
     with only_writer(service.home.lock, "A backfill"), console.working(f"Scoring {len(nights)} nights"):
         done = score_past(service, nights, model)
@@ -267,19 +261,7 @@ def doctor(home: HomeOption = None) -> None:
 def main() -> None:
     """Run the command line; a user's mistake gets a sentence and a remedy, never a traceback."""
     try:
-        app(standalone_mode=False)
+        app()
     except VigieError as error:
         console.show_error(error)
         sys.exit(1)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        console.err.print("Stopped. What was finished is kept; run the same command again to go on.")
-        sys.exit(130)
-    except Exception as error:
-        import click
-
-        if isinstance(error, click.ClickException):
-            error.show()
-            sys.exit(error.exit_code)
-        raise

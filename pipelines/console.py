@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
     from models.training import Trained
     from vigie.errors import VigieError
 
-out = Console(highlight=False)
+WIDTH = 130
+"""Columns when nobody says how wide the output is: a list needs room."""
+out = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH)
 err = Console(stderr=True, highlight=False)
 
 
@@ -25,13 +29,20 @@ err = Console(stderr=True, highlight=False)
 def working(what: str) -> Iterator[Callable[[str], None]]:
     """Show that work goes on; the block is given a function that says which step it is at."""
     with out.status(what) as status:
+        said = ""
 
         def at(step: str) -> None:
+            nonlocal said
             status.update(f"{what}: {step}")
-            if not out.is_terminal:
-                out.print(f"  {step}")
+            if step != said and not out.is_terminal:
+                out.print(f"  {what}: {step}")
+            said = step
 
-        yield at
+        try:
+            yield at
+        except KeyboardInterrupt:
+            err.print("Stopped. What was finished is kept; run the same command again to go on.")
+            raise
 
 
 def step_of(receipt: Receipt) -> str:

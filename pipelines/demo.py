@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Literal
 import polars as pl
 
 from pipelines import console
-from pipelines.steps import run_night, show_list, take_deliveries, train_model
+from pipelines.steps import Directly, run_night, show_list, take_deliveries, train_model
 from vigie.errors import ConfigurationError
 from vigie.lock import only_writer
 from vigie.settings import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from pipelines.service import Service
@@ -59,14 +58,14 @@ def run_demo(service: Service, data: Literal["simulated", "oulad"]) -> None:
     with console.working("1/4 Deliveries") as at:
         _deliver(data, service.home.landing)
         with only_writer(service.home.lock, "The demo"):
-            intake = take_deliveries(service, on_receipt=lambda receipt: at(receipt.file))
+            intake = take_deliveries(service, on_receipt=lambda receipt: at(receipt.table))
     console.show_intake(intake)
     with only_writer(service.home.lock, "The demo"), console.working(f"2/4 Training on what was known on {story.trained}") as at:
         trained = train_model(service, story.trained, at)
     console.show_trained(trained)
     with console.working("3/4 Nights") as at:
         for night in story.nights:
-            console.show_night(run_night(service, night, _announced(at)))
+            console.show_night(run_night(service, night, Directly(at)))
     console.out.rule("4/4 The list of one advisor")
     last = story.nights[-1]
     key = _busiest(service.home.out(last) / "alerts.parquet")
@@ -94,14 +93,6 @@ def _deliver(data: Literal["simulated", "oulad"], landing: Path) -> None:
     simulation = simulate(4_000, 1, dt.date(2025, 1, 6), dt.date(2026, 3, 31))
     write_deliveries(simulation, landing)
     write_truth(simulation, landing.parent / "truth")
-
-
-def _announced(at: Callable[[str], None]) -> Callable[..., object]:
-    def run(name: str, step: Callable[[], object]) -> object:
-        at(name)
-        return step()
-
-    return run
 
 
 def _busiest(alerts: Path) -> str:

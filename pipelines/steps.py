@@ -209,9 +209,16 @@ def run_night(service: Service, as_of: dt.date, run: Run, *, notify: bool = True
     return night
 
 
-def directly(_name: str, step: Callable[[], T]) -> T:
-    """Run a step in this process, without Prefect."""
-    return step()
+class Directly:
+    """Runs steps in this process, without Prefect, and says which one it is at."""
+
+    def __init__(self, at: Callable[[str], None] = lambda _: None) -> None:
+        self._at = at
+
+    def __call__(self, name: str, step: Callable[[], T]) -> T:
+        """The step's result."""
+        self._at(name)
+        return step()
 
 
 def past_nights(first: dt.date, last: dt.date, every: str) -> list[dt.date]:

@@ -7,6 +7,5 @@ from features.catalogue import FEATURES
 
 
 def phrases() -> dict[str, Phrase]:
-    """For each feature, the sentence, unit and direction its declaration gives."""
-    worse = {1: True, -1: False, 0: None}
-    return {name: Phrase(feature.fr, feature.unit, worse[feature.monotone]) for name, feature in FEATURES.items()}
+    """For each feature, the sentence and unit its declaration gives."""
+    return {name: Phrase(feature.fr, feature.unit) for name, feature in FEATURES.items()}

@@ -63,7 +63,8 @@ class Lives:
 def live(rng: np.random.Generator, people: People, places: Places, cases: Cases, working: NDArray[np.bool_], weekday: int) -> Lives:
     """Run the world for as many days as `working` has; `weekday` is that of the first day, Monday is 0."""
     n, days = len(people.age), len(working)
-    lives = Lives(*(np.full(n, NEVER, dtype=np.int64) for _ in range(4)), rng.random(n) < world.SILENT, np.zeros((n, days), np.bool_), Log())
+    silent = rng.random(n) < world.SILENT
+    lives = Lives(_never(n), _never(n), _never(n), _never(n), silent, np.zeros((n, days), np.bool_), Log())
     state = np.zeros(n, np.bool_)
     mood = rng.normal(0, 0.5, n)
     spell_left = np.zeros(n, dtype=np.int64)
@@ -93,12 +94,16 @@ def live(rng: np.random.Generator, people: People, places: Places, cases: Cases,
         starts = (rng.random(n) < world.SPELL) & (spell_left == 0)
         spell_left = np.where(starts, 1 + rng.exponential(world.SPELL_DAYS, n).astype(np.int64), np.maximum(spell_left - 1, 0))
         if working[day]:
-            silent = np.flatnonzero(lives.silent & (lives.exit_reason == REASON["dropout"]) & (people.end >= day))
+            ghosts = np.flatnonzero(lives.silent & (lives.exit_reason == REASON["dropout"]) & (people.end >= day))
             recent *= 0.8
-            _sheets(rng, lives.log, people, places, staying, silent, day, (weekday + day) % 7, state, spell_left, recent)
+            _sheets(rng, lives.log, people, places, staying, ghosts, day, (weekday + day) % 7, state, spell_left, recent)
             _contacts(rng, lives.log, people, cases, staying, day, state, recent, lasting_wrong, last_spoken)
         _traces(rng, lives.log, places, people, staying, day, state)
     return lives
+
+
+def _never(n: int) -> NDArray[np.int64]:
+    return np.full(n, NEVER, dtype=np.int64)
 
 
 def _leave(
@@ -116,7 +121,9 @@ def _leave(
     steps = np.cumsum([job, np.full(len(here), world.OTHER_TRAINING), np.full(len(here), world.NEUTRAL)], axis=0)
     elsewhere = np.select([other < steps[0], other < steps[1], other < steps[2]], [REASON["job"], REASON["other_training"], neutral], NEVER)
     ends = people.end[here] == day
-    reason = np.where(draw < dropout, REASON["dropout"], np.where(elsewhere != NEVER, elsewhere, np.where(ends, REASON["completed"], NEVER)))
+    reason = np.where(
+        draw < dropout, REASON["dropout"], np.where(elsewhere != NEVER, elsewhere, np.where(ends, REASON["completed"], NEVER))
+    )
     without = np.where(draw < alone, REASON["dropout"], np.where(elsewhere != NEVER, elsewhere, np.where(ends, REASON["completed"], NEVER)))
     # The world without contacts can only end earlier: its hazard is never lower, and the draws are the same.
     undecided = lives.alone_day[here] == NEVER
@@ -139,9 +146,7 @@ def _sheets(
     spell_left: NDArray[np.int64],
     recent: NDArray[np.float64],
 ) -> None:
-    lag_of_session = np.where(
-        rng.random(len(places.start)) < world.LATE_SHEET, rng.integers(1, 8, len(places.start)), 0
-    )
+    lag_of_session = np.where(rng.random(len(places.start)) < world.LATE_SHEET, rng.integers(1, 8, len(places.start)), 0)
     lost_session = rng.random(len(places.start)) < world.NO_SHEET
     everyone = np.concatenate([staying, silent])
     gone = np.concatenate([np.zeros(len(staying), np.bool_), np.ones(len(silent), np.bool_)])
@@ -204,9 +209,7 @@ def _contacts(
     answers = rng.random(len(who))
     shy = state[who]
     reached = np.where(shy, 0.30, 0.55)
-    call = np.select(
-        [lasting_wrong[who], answers < reached, answers < reached + 0.2], [WRONG, REACHED, MESSAGE], NO_ANSWER
-    )
+    call = np.select([lasting_wrong[who], answers < reached, answers < reached + 0.2], [WRONG, REACHED, MESSAGE], NO_ANSWER)
     kept = np.where(shy, 0.45, 0.75)
     visit = np.select([answers < kept, answers < kept + 0.12, answers < kept + 0.17], [KEPT, EXCUSED, CANCELLED], NO_SHOW)
     outcome = np.select([kind == CALL, kind == VISIT], [call, visit], REACHED)

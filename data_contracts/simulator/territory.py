@@ -27,6 +27,8 @@ from data_contracts.vocabulary import (
 from vigie.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 EVENING_HOURS = 17
@@ -89,7 +91,9 @@ def simulate(learners: int, seed: int, first: dt.date, last: dt.date) -> Simulat
     """
     days = (last - first).days + 1
     if days < _MIN_DAYS:
-        raise ConfigurationError(f"From {first} to {last} is {days} days.", f"Simulate {_MIN_DAYS} days or more: shorter courses do not exist.")
+        raise ConfigurationError(
+            f"From {first} to {last} is {days} days.", f"Simulate {_MIN_DAYS} days or more: shorter courses do not exist."
+        )
     rng = np.random.default_rng(seed)
     places = make_places(rng, learners, days)
     people = make_people(rng, learners, places)
@@ -177,7 +181,9 @@ def _identities(w: _World) -> pl.DataFrame:
         "learner_id",
         "given_name",
         "family_name",
-        phone=pl.when(pl.Series(reach < 0.95)).then(pl.format("06 39 98 {} {}", pl.col("number").str.slice(0, 2), pl.col("number").str.slice(2))),
+        phone=pl.when(pl.Series(reach < 0.95)).then(
+            pl.format("06 39 98 {} {}", pl.col("number").str.slice(0, 2), pl.col("number").str.slice(2))
+        ),
         email=pl.when(pl.Series(reach > 0.2)).then(pl.format("{}@example.org", pl.col("learner_id").str.to_lowercase())),
         known_on=w.evening(w.people.enrolled),
     )
@@ -257,7 +263,7 @@ def _exits(w: _World) -> pl.DataFrame:
     return frame.filter(pl.Series(told))
 
 
-def _joined(parts: list[tuple[NDArray[Any], ...]], columns: int) -> list[NDArray[np.int64]]:
+def _joined(parts: Sequence[tuple[NDArray[Any], ...]], columns: int) -> list[NDArray[np.int64]]:
     if not parts:
         return [np.empty(0, np.int64) for _ in range(columns)]
     return [np.concatenate([part[column] for part in parts]) for column in range(columns)]
@@ -352,7 +358,9 @@ def _contacts(w: _World) -> tuple[pl.DataFrame, pl.DataFrame]:
     n, rng = len(who), w.rng
     channel = np.array([CHANNEL.index("phone"), CHANNEL.index("in_person"), CHANNEL.index("phone")])[kind]
     since = day - w.people.entry[who]
-    purpose = np.select([since < 15, rng.random(n) < 0.3], [PURPOSE.index("entry"), PURPOSE.index("job_search")], PURPOSE.index("motivation"))  # noqa: PLR2004 - ours
+    purpose = np.select(
+        [since < 15, rng.random(n) < 0.3], [PURPOSE.index("entry"), PURPOSE.index("job_search")], PURPOSE.index("motivation")
+    )  # noqa: PLR2004 - ours
     minutes = rng.integers(0, 8 * 60, n)
     at = w.evening(day).dt.offset_by("-10h") + pl.Series(minutes).cast(pl.Duration("ms")) * 60_000
     spoke = np.isin(outcome, [CONTACT_OUTCOME.index("reached"), CONTACT_OUTCOME.index("kept")])
@@ -441,7 +449,9 @@ def _followups(w: _World) -> pl.DataFrame:
         placed = np.where(lives.exit_reason[who] == REASON["job"], 0.85, np.where(lives.exit_reason[who] == REASON["dropout"], 0.35, 0.55))
         draw = rng.random(len(who))
         job = SITUATION.index("long_job")
-        situation = np.where(draw < placed * 0.3, 0, np.where(draw < placed * 0.7, job, np.where(draw < placed, 2, SITUATION.index("job_seeking"))))
+        situation = np.where(
+            draw < placed * 0.3, 0, np.where(draw < placed * 0.7, job, np.where(draw < placed, 2, SITUATION.index("job_seeking")))
+        )
         parts.append((who, when, np.full(len(who), months), situation))
     who, when, months_after, situation = _joined(parts, 4)
     return pl.DataFrame(

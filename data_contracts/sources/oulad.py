@@ -112,7 +112,9 @@ def write_oulad(tables: dict[str, pl.DataFrame], landing: Path) -> list[Path]:
     return files
 
 
-def account(source: Path, tables: dict[str, pl.DataFrame], presentations: Sequence[str] | None, modules: Sequence[str] | None) -> pl.DataFrame:
+def account(
+    source: Path, tables: dict[str, pl.DataFrame], presentations: Sequence[str] | None, modules: Sequence[str] | None
+) -> pl.DataFrame:
     """What went in and what came out: source, counted, rows_in, rows_out; the last two are equal or something was lost."""
     raw = {name: table.collect() for name, table in _raw(source, presentations, modules).items()}
     enrolments, exits, work = tables["enrolments"], tables["exits"], tables["assessments"]
@@ -140,7 +142,8 @@ def _raw(source: Path, presentations: Sequence[str] | None, modules: Sequence[st
         if unknown:
             raise NoDataError(f"{source} has no {column} {', '.join(unknown)}.", f"It has {', '.join(courses[column].unique().sort())}.")
     chosen = courses.filter(
-        pl.col("code_presentation").is_in(list(presentations or STARTS)), pl.col("code_module").is_in(list(modules or courses["code_module"]))
+        pl.col("code_presentation").is_in(list(presentations or STARTS)),
+        pl.col("code_module").is_in(list(modules or courses["code_module"])),
     ).lazy()
     keep = chosen.select(_SESSION)
     kept = {name: table.join(keep, on=_SESSION, how="semi") for name, table in raw.items() if name not in {"vle", "studentAssessment"}}
@@ -207,7 +210,11 @@ def _identities(people: pl.LazyFrame) -> pl.LazyFrame:
 
 def _once(people: pl.LazyFrame, **columns: pl.Expr) -> pl.LazyFrame:
     rows = people.select("learner_id", **columns, known_on=_evening(pl.col("enrolled_on")), enrolment="enrolment_id")
-    return rows.sort("learner_id", "known_on", "enrolment").unique(["learner_id", "known_on"], keep="first", maintain_order=True).drop("enrolment")
+    return (
+        rows.sort("learner_id", "known_on", "enrolment")
+        .unique(["learner_id", "known_on"], keep="first", maintain_order=True)
+        .drop("enrolment")
+    )
 
 
 def _providers() -> pl.LazyFrame:
@@ -267,10 +274,14 @@ def _activity(raw: dict[str, pl.LazyFrame], people: pl.LazyFrame) -> pl.LazyFram
 def _assessments(raw: dict[str, pl.LazyFrame], people: pl.LazyFrame) -> pl.LazyFrame:
     learners = people.select(*_KEY, "enrolment_id", "enrolled_on", "start", "end")
     planned = learners.join(raw["assessments"], on=_SESSION).with_columns(due=_day("date").fill_null(pl.col("end")))
-    handed_in = raw["studentAssessment"].join(planned, on=["id_assessment", "id_student"]).with_columns(
-        # Work carried over from an earlier presentation has a date before the enrolment: it counts from the enrolment on.
-        submitted=pl.max_horizontal(_day("date_submitted"), "enrolled_on"),
-        mark=pl.col("score") / 100,
+    handed_in = (
+        raw["studentAssessment"]
+        .join(planned, on=["id_assessment", "id_student"])
+        .with_columns(
+            # Work carried over from an earlier presentation has a date before the enrolment: it counts from the enrolment on.
+            submitted=pl.max_horizontal(_day("date_submitted"), "enrolled_on"),
+            mark=pl.col("score") / 100,
+        )
     )
     at_once = (pl.col("assessment_type") == COMPUTER_MARKED) | (pl.col("is_banked") == 1)
     nothing, no_mark = pl.lit(None, pl.Date), pl.lit(None, pl.Float64)
@@ -306,21 +317,27 @@ def _advisor_id() -> pl.Expr:
 
 def _simulated_advisors(people: pl.LazyFrame) -> pl.LazyFrame:
     number = pl.format("{} {}", "session_id", "advisor")
-    return people.select("session_id", "advisor").unique().select(
-        advisor_id=_advisor_id(),
-        name=pl.format("Conseiller simulé {}", number),
-        email=pl.format("{}@example.org", _advisor_id().str.to_lowercase()),
-        operator=pl.lit("simulated-advisors"),
-        territory_id=pl.lit("oulad"),
-        weekly_capacity=pl.lit(5),
-        active_from=pl.lit(_ALWAYS.date()),
-        known_on=pl.lit(_ALWAYS),
+    return (
+        people.select("session_id", "advisor")
+        .unique()
+        .select(
+            advisor_id=_advisor_id(),
+            name=pl.format("Conseiller simulé {}", number),
+            email=pl.format("{}@example.org", _advisor_id().str.to_lowercase()),
+            operator=pl.lit("simulated-advisors"),
+            territory_id=pl.lit("oulad"),
+            weekly_capacity=pl.lit(5),
+            active_from=pl.lit(_ALWAYS.date()),
+            known_on=pl.lit(_ALWAYS),
+        )
     )
 
 
 def _simulated_assignments(people: pl.LazyFrame) -> pl.LazyFrame:
     # A learner on two modules has two rows with one key: the module first in the alphabet keeps the case.
-    rows = people.select("learner_id", valid_from="enrolled_on", advisor_id=_advisor_id(), valid_to="end", known_on=_evening(pl.col("enrolled_on")))
+    rows = people.select(
+        "learner_id", valid_from="enrolled_on", advisor_id=_advisor_id(), valid_to="end", known_on=_evening(pl.col("enrolled_on"))
+    )
     return rows.sort("learner_id", "valid_from", "advisor_id").unique(["learner_id", "valid_from"], keep="first", maintain_order=True)
 
 

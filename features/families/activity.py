@@ -48,8 +48,9 @@ _facts = [
             meaning=f"Traces of distance learning in the last {days} days",
             null_means="no trace at all so far",
             group="activity",
-            fr=f"{{value}} actions en ligne sur les {days} derniers jours",
+            fr=f"{{value}} action{{s}} en ligne sur les {days} derniers jours",
             en=f"{{value}} actions online in the last {days} days",
+            worse=-1,
         )
         for days in (3, 7, 14, 28)
     ),
@@ -60,8 +61,8 @@ _facts = [
         meaning="Activity, logarithmic, weighted by recency with a half-life of 3 days",
         null_means="no trace at all so far",
         group="activity",
-        fr="activité en ligne très récente",
-        en="very recent online activity",
+        fr="peu d'activité en ligne ces derniers jours",
+        en="little online activity these last days",
         monotone=-1,
     ),
     Feature(
@@ -71,8 +72,9 @@ _facts = [
         meaning="Activity, logarithmic, weighted by recency with a half-life of 14 days",
         null_means="no trace at all so far",
         group="activity",
-        fr="activité en ligne habituelle",
-        en="usual online activity",
+        fr="activité en ligne faible dans la durée",
+        en="little online activity over time",
+        worse=-1,
     ),
     Feature(
         "days_since_activity",
@@ -92,8 +94,9 @@ _facts = [
         meaning="Kinds of distance learning used in the last 14 days",
         null_means="no trace at all so far",
         group="activity",
-        fr="{value} types de ressources utilisés sur 14 jours",
+        fr="{value} type{s} de ressources utilisé{s} sur 14 jours",
         en="{value} kinds of resources used in 14 days",
+        worse=-1,
     ),
     Feature(
         "active_days_total",
@@ -104,6 +107,7 @@ _facts = [
         group="activity",
         fr="{value} d'activité en ligne depuis le début",
         en="{value} active online since the start",
+        worse=-1,
     ),
 ]
 
@@ -120,8 +124,9 @@ _derived = [
         meaning="Logarithm of the activity of the last 14 days against the four weeks before, by day",
         null_means="no trace at all so far",
         group="trend",
-        fr="activité en ligne en évolution par rapport au mois précédent",
-        en="online activity changed against the month before",
+        fr="activité en ligne en baisse par rapport au mois précédent",
+        en="online activity down against the month before",
+        worse=-1,
     ),
     Feature(
         "active_share_total",
@@ -132,6 +137,7 @@ _derived = [
         group="activity",
         fr="{value} de jours actifs depuis l'entrée",
         en="{value} of days active since entry",
+        worse=-1,
     ),
 ]
 
@@ -153,8 +159,9 @@ _cohort = [
             meaning=f"Place in the session by activity of the last {days} days, 0 the least active",
             null_means="the session leaves no trace",
             group="activity",
-            fr=f"plus actif en ligne que {{value}} de la session sur {days} jours",
+            fr=f"plus actif en ligne que {{value}} seulement de la session sur {days} jours",
             en=f"more active online than {{value}} of the session over {days} days",
+            worse=-1,
         )
         for days in (7, 28)
     ),
@@ -165,8 +172,9 @@ _cohort = [
         meaning="Place in the session by active days of the last 28 days, 0 the least active",
         null_means="the session leaves no trace",
         group="activity",
-        fr="plus régulier en ligne que {value} de la session sur 28 jours",
+        fr="plus régulier en ligne que {value} seulement de la session sur 28 jours",
         en="more regular online than {value} of the session over 28 days",
+        worse=-1,
     ),
     Feature(
         "session_active_share_7",

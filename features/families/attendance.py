@@ -113,6 +113,7 @@ _facts = [
         group="attendance",
         fr="dernière présence il y a {value}",
         en="last present {value} ago",
+        worse=1,
     ),
 ]
 
@@ -125,8 +126,9 @@ _derived = [
             meaning=f"Half-days attended among those recorded in the last {days} days",
             null_means="nothing recorded in the window",
             group="attendance",
-            fr=f"{{value}} de présence sur les {days} derniers jours",
+            fr=f"présence de {{value}} sur les {days} derniers jours",
             en=f"{{value}} attended in the last {days} days",
+            worse=-1,
         )
         for days in WINDOWS
     ),
@@ -149,8 +151,9 @@ _derived = [
         meaning="Attendance share of the last 14 days minus that of the four weeks before",
         null_means="too little recorded to compare",
         group="trend",
-        fr="présence en évolution de {value} par rapport au mois précédent",
-        en="attendance changed by {value} against the month before",
+        fr="présence en baisse de {value} par rapport au mois précédent",
+        en="attendance down by {value} against the month before",
+        worse=-1,
     ),
 ]
 
@@ -164,8 +167,9 @@ _cohort = [
         meaning="Attendance share of the last 14 days minus that of the whole session",
         null_means="too little recorded to compare",
         group="trend",
-        fr="présence à {value} de la moyenne de la session",
-        en="attendance {value} from the session's mean",
+        fr="présence inférieure de {value} à celle de la session",
+        en="attendance {value} below the session's",
+        worse=-1,
     ),
     Feature(
         "session_attendance_share_14",
