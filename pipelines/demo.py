@@ -33,7 +33,7 @@ class _Story:
 
 STORIES = {
     "simulated": _Story(
-        "a simulated territory of 4,000 learners",
+        "a simulated territory of 10,000 learners",
         dt.date(2026, 1, 31),
         (dt.date(2026, 3, 16), dt.date(2026, 3, 23), dt.date(2026, 3, 25)),
     ),
@@ -90,7 +90,7 @@ def _deliver(data: Literal["simulated", "oulad"], landing: Path) -> None:
         return
     from data_contracts.simulator import simulate, write_deliveries, write_truth
 
-    simulation = simulate(4_000, 1, dt.date(2025, 1, 6), dt.date(2026, 3, 31))
+    simulation = simulate(10_000, 1, dt.date(2025, 1, 6), dt.date(2026, 3, 31))
     write_deliveries(simulation, landing)
     write_truth(simulation, landing.parent / "truth")
 

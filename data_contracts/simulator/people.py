@@ -160,7 +160,7 @@ def make_cases(rng: np.random.Generator, people: People, places: Places, days: i
     home = places.provider_territory[places.provider[people.session]]
 
     def pick() -> NDArray[np.int64]:
-        return order[first[home] + (rng.random(learners) * counts[home]).astype(np.int64)]
+        return np.asarray(order[first[home] + (rng.random(learners) * counts[home]).astype(np.int64)], dtype=np.int64)
 
     one, two = pick(), pick()
     fate = rng.random(learners)
@@ -176,8 +176,12 @@ def make_cases(rng: np.random.Generator, people: People, places: Places, days: i
         (who[late], two[late], np.maximum(turn, people.enrolled + 1)[late], np.full(int(late.sum()), -1)),
     ]
     leaves = np.where(rng.random(advisors) < 0.05, rng.integers(0, max(1, days), advisors), -1)  # noqa: PLR2004 - ours
+    learner, advisor, start, end = (np.concatenate([part[column] for part in parts]).astype(np.int64) for column in range(4))
     return Cases(
-        *(np.concatenate([part[column] for part in parts]).astype(np.int64) for column in range(4)),
+        learner,
+        advisor,
+        start,
+        end,
         territory,
         rng.choice(len(world.OPERATORS), advisors, p=world.OPERATOR_SHARES),
         rng.integers(3, 9, advisors),

@@ -28,10 +28,10 @@ COURSE_SHARES: Final = (0.15, 0.25, 0.25, 0.15, 0.12, 0.08)
 # among them, and about one early leaver in five goes to a job (Dares Focus, November 2021).
 DISENGAGES: Final = 0.00086
 """Daily chance to begin to disengage, for an average learner after the first weeks."""
-RECOVERS: Final = 0.045
+RECOVERS: Final = 0.018
 """Daily chance to come back by oneself."""
 DROPOUT_CALM: Final = 0.00010
-DROPOUT_DISENGAGING: Final = 0.034
+DROPOUT_DISENGAGING: Final = 0.016
 JOB: Final = 0.00022
 OTHER_TRAINING: Final = 0.00006
 NEUTRAL: Final = 0.00008

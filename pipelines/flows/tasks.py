@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -22,4 +22,4 @@ def as_task(name: str, step: Callable[[], T]) -> T:
     decorate = task(
         name=name, retries=RETRIES.get(name, 0), retry_delay_seconds=RETRY_DELAY_SECONDS, cache_policy=NO_CACHE, persist_result=False
     )
-    return cast("T", decorate(step)())
+    return decorate(step)()
