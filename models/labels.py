@@ -65,7 +65,7 @@ def labelled(pairs: pl.DataFrame, endings: pl.DataFrame, horizon_days: int) -> p
         endings: as from `known_endings`.
         horizon_days: length of the horizon.
     """
-    ended = pairs.join(endings, on="enrolment_id", how="left")
+    ended = pairs.join(endings, on="enrolment_id", how="left", maintain_order="left")
     still_there = pl.col("exit_date").is_null() | (pl.col("exit_date") > pl.col("as_of"))
     within = (pl.col("exit_date") - pl.col("as_of")).dt.total_days() <= horizon_days
     label = (pl.col("dropped") & within).fill_null(value=False).cast(pl.Float64)

@@ -41,9 +41,8 @@ def training_rows(warehouse: Warehouse, as_of: dt.date, rules: Invariants, time_
         raise NoDataError(what, "Ingest older deliveries, or train at a later date.")
     facts = read_facts(warehouse, dates[0], dates[-1], time_zone)
     endings = known_endings(warehouse, as_of, rules.silence_days, time_zone)
-    pairs = labelled(cohort(facts, dates), endings, rules.horizon_days)
-    labels = pairs.select("as_of", "enrolment_id", "label")
-    return matrix(facts, pairs.drop("label")).join(labels, on=["as_of", "enrolment_id"], maintain_order="left")
+    # The whole cohort first, as a night sees it: people who had left unnoticed are among the session each learner is compared with.
+    return labelled(matrix(facts, cohort(facts, dates)), endings, rules.horizon_days)
 
 
 def _first_entry(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> dt.date | None:

@@ -192,7 +192,7 @@ def backfill(
     every: Annotated[str, typer.Option(help="Step between nights, such as 1d or 7d.")] = "1d",
     scores_only: Annotated[bool, typer.Option(help="Only scores: no alerts, nothing published.")] = False,
     model: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="Score with this model; with one trained later, as an evaluation.")
+        str | None, typer.Option(metavar="VERSION", help="Score with this model, as an evaluation that is never served.")
     ] = None,
 ) -> None:
     """Run past nights with only what was known then.
@@ -214,11 +214,11 @@ def backfill(
         return
     with only_writer(service.home.lock, "A backfill"), console.working(f"Scoring {len(nights)} nights"):
         done = score_past(service, nights, model)
-    scored = sum(rows for _, rows, _ in done)
-    apart = sum(evaluation for *_, evaluation in done)
-    console.out.print(f"{scored:,} scores for {len(done)} nights, {apart} of them an evaluation by a model trained later (never served).")
-    folder = service.home.evaluation(nights[0], model).parent if model and apart else service.home.out(nights[0]).parent
-    console.out.print(f"Files: {folder}/<date>/scores.parquet")
+    console.out.print(f"{sum(rows for _, rows in done):,} scores for {len(done)} nights.")
+    if model:
+        console.out.print("An evaluation: this model may have seen later facts, so these scores are never served.")
+    folder = service.home.evaluation(nights[0], model) if model else service.home.out(nights[0])
+    console.out.print(f"Files: {folder.parent}/<date>/scores.parquet")
 
 
 @app.command()

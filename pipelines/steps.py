@@ -96,19 +96,19 @@ def score_night(service: Service, as_of: dt.date) -> ScoredNight:
     return ScoredNight(scored.scores.height, int(scored.scores["low_confidence"].sum()), model.version)
 
 
-def score_past(service: Service, dates: Sequence[dt.date], version: str | None) -> list[tuple[dt.date, int, bool]]:
+def score_past(service: Service, dates: Sequence[dt.date], version: str | None) -> list[tuple[dt.date, int]]:
     """Score many past nights at once, without alerts.
 
-    With `version`, dates before that model was trained are an evaluation and lie apart from what was served.
+    With `version` it is an evaluation of that model, which may have seen later facts: its files lie apart and are never served.
 
     Returns:
-        date, enrolments scored, and whether it is an evaluation.
+        date and enrolments scored.
     """
     from models.registry import load, model_for
     from models.scoring import score
 
     models = {date: load(service.home, version) if version else model_for(service.home, date) for date in dates}
-    done: list[tuple[dt.date, int, bool]] = []
+    done: list[tuple[dt.date, int]] = []
     for name in dict.fromkeys(model.version for model in models.values()):
         nights = [date for date, model in models.items() if model.version == name]
         model = models[nights[0]]
@@ -117,10 +117,9 @@ def score_past(service: Service, dates: Sequence[dt.date], version: str | None) 
         by_date = {key[0]: part for key, part in scored.scores.partition_by("as_of", as_dict=True).items()}
         for night in nights:
             scores = by_date.get(night, scored.scores.clear())
-            evaluation = dt.date.fromisoformat(model.trained_as_of) > night
-            folder = service.home.evaluation(night, model.version) if evaluation else service.home.out(night)
+            folder = service.home.evaluation(night, model.version) if version else service.home.out(night)
             write_whole(folder / "scores.parquet", scores.write_parquet)
-            done.append((night, scores.height, evaluation))
+            done.append((night, scores.height))
     return sorted(done)
 
 

@@ -1,0 +1,45 @@
+"""Shared by all tests: a small simulated service, made once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from data_contracts.simulator import Simulation, simulate, write_deliveries
+from pipelines.service import Service, open_service
+from pipelines.steps import take_deliveries
+from vigie.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+
+FIRST, LAST = dt.date(2025, 1, 6), dt.date(2025, 12, 31)
+TRAINED = dt.date(2025, 10, 31)
+NIGHT = dt.date(2025, 11, 20)
+
+
+@pytest.fixture(scope="session")
+def simulation() -> Simulation:
+    return simulate(2_500, 7, FIRST, LAST)
+
+
+@pytest.fixture(scope="session")
+def service(simulation: Simulation, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """A service that took all deliveries and was trained; tests that write take a copy of their own."""
+    from pipelines.steps import train_model
+
+    made = open_service(Settings(home=tmp_path_factory.mktemp("service")))
+    write_deliveries(simulation, made.home.landing)
+    take_deliveries(made)
+    train_model(made, TRAINED)
+    return made
+
+
+def empty_service(folder: Path) -> Service:
+    return open_service(Settings(home=folder))

@@ -1,0 +1,146 @@
+"""Each table is a small story, and what the features say of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data_contracts.catalogue import TABLES
+from data_contracts.vocabulary import ATTENDANCE_STATUS
+from features.catalogue import FAMILIES, FEATURES
+from features.facts import ENROLMENT_COLUMNS, EXIT_COLUMNS, SESSION_COLUMNS, Facts
+from features.matrix import cohort, matrix
+
+START = dt.date(2026, 1, 5)
+UTC = dt.UTC
+
+
+def at(day: int, hour: int = 18) -> dt.datetime:
+    return dt.datetime.combine(START, dt.time(hour), tzinfo=UTC) + dt.timedelta(days=day)
+
+
+def table(name: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> pl.DataFrame:
+    types = {column: definition.dtype for column, definition in TABLES[name].schema.columns().items() if column in columns}
+    types |= {"known_on": pl.Datetime("us", "UTC"), "visible_until": pl.Datetime("us", "UTC")}
+    return pl.DataFrame(rows, schema=types)
+
+
+def facts(sheets: list[dict[str, Any]], exits: list[dict[str, Any]] | None = None) -> Facts:
+    """One learner on a session that starts on Monday 5 January 2026."""
+    tables = {family.table: table(family.table, (family.key, *family.columns), []) for family in FAMILIES if family.columns}
+    enrolment = {"enrolment_id": "E", "learner_id": "L", "session_id": "S", "enrolled_on": START, "entry_date": START}
+    tables["enrolments"] = table(
+        "enrolments", ENROLMENT_COLUMNS, [enrolment | {"planned_exit_date": dt.date(2026, 6, 30), "known_on": at(-1)}]
+    )
+    session = {"session_id": "S", "provider_id": "P", "programme_id": "G", "territory_id": "T", "start_date": START}
+    kind = {"mode": "onsite", "entry": "fixed", "objective": "certification", "known_on": at(-1)}
+    tables["sessions"] = table("sessions", SESSION_COLUMNS, [session | kind])
+    tables["exits"] = table("exits", EXIT_COLUMNS, exits or [])
+    tables["attendance"] = table("attendance", ("enrolment_id", "date", "half_day", "status"), sheets)
+    return Facts(tables, "Europe/Paris")
+
+
+def sheet(day: int, status: str, half_day: str = "am", known: int | None = None, until: int | None = None) -> dict[str, Any]:
+    known_on = at(day if known is None else known)
+    until_instant = None if until is None else at(until)
+    date = START + dt.timedelta(days=day)
+    return {"enrolment_id": "E", "date": date, "half_day": half_day, "status": status, "known_on": known_on, "visible_until": until_instant}
+
+
+def row(known: Facts, day: int) -> dict[str, Any]:
+    dates = [START + dt.timedelta(days=day)]
+    return matrix(known, cohort(known, dates)).row(0, named=True)
+
+
+def test_a_streak_counts_half_days_since_the_last_presence() -> None:
+    story = facts([sheet(0, "present"), sheet(1, "absent_unjustified"), sheet(1, "absent_justified", "pm"), sheet(2, "absent_unjustified")])
+
+    result = row(story, 2)
+
+    assert result["unjustified_streak_half_days"] == 2
+    assert result["absence_streak_half_days"] == 3
+    assert result["days_since_presence"] == 2
+
+
+def test_a_whole_day_counts_for_two_half_days() -> None:
+    assert row(facts([sheet(0, "absent_unjustified", "day")]), 0)["unjustified_half_days_7"] == 2
+
+
+def test_a_missing_sheet_is_never_an_absence() -> None:
+    without = row(facts([sheet(0, "present")]), 5)
+    with_missing = row(facts([sheet(0, "present"), *(sheet(day, "not_recorded") for day in (1, 2, 3))]), 5)
+
+    assert {name: without[name] for name in FEATURES} == {name: with_missing[name] for name in FEATURES}
+    assert with_missing["not_recorded_28"] == 3
+
+
+def test_nothing_known_is_null_and_never_zero_days() -> None:
+    result = row(facts([]), 3)
+
+    assert result["days_since_presence"] is None
+    assert result["unjustified_half_days_7"] is None
+    assert result["attendance_share_14"] is None
+
+
+def test_windows_hold_the_last_days_the_date_itself_included() -> None:
+    story = facts([sheet(0, "absent_unjustified"), sheet(6, "absent_unjustified"), sheet(7, "absent_unjustified")])
+
+    assert row(story, 6)["unjustified_half_days_7"] == 2
+    assert row(story, 7)["unjustified_half_days_7"] == 2
+    assert row(story, 7)["unjustified_half_days_14"] == 3
+
+
+def test_a_sheet_counts_from_the_day_it_is_known_and_a_justification_replaces_it() -> None:
+    story = facts([sheet(1, "absent_unjustified", known=3, until=8), sheet(1, "absent_justified", known=8), sheet(0, "present")])
+
+    assert row(story, 2)["unjustified_half_days_7"] == 0
+    assert row(story, 4)["unjustified_half_days_7"] == 1
+    assert row(story, 8)["unjustified_half_days_14"] == 0
+    assert row(story, 8)["justified_half_days_28"] == 1
+
+
+def test_many_dates_at_once_give_what_each_gives_alone() -> None:
+    story = facts([sheet(day, ATTENDANCE_STATUS[day % 6], known=day + day % 3) for day in range(20)])
+    dates = [START + dt.timedelta(days=day) for day in (3, 9, 15)]
+
+    together = matrix(story, cohort(story, dates))
+    alone = pl.concat([matrix(story, cohort(story, [date])) for date in dates])
+
+    assert together.equals(alone)
+
+
+def test_who_is_known_to_have_left_is_not_in_the_cohort_and_who_is_not_yet_known_to_have_is() -> None:
+    left = {"enrolment_id": "E", "exit_date": START + dt.timedelta(days=5), "reason": "dropout", "known_on": at(9)}
+    story = facts([], [left])
+
+    sizes = [cohort(story, [START + dt.timedelta(days=day)]).height for day in (4, 5, 8, 9, 10)]
+
+    assert sizes == [1, 1, 1, 0, 0]
+
+
+statuses = st.lists(st.sampled_from(ATTENDANCE_STATUS), min_size=1, max_size=30)
+
+
+@settings(max_examples=30, deadline=None)
+@given(story=statuses, day=st.integers(0, 29))
+def test_a_presence_turned_into_an_unjustified_absence_moves_every_constrained_feature_the_worse_way(story: list[str], day: int) -> None:
+    turned = min(day, len(story) - 1)
+    story = [*story[:turned], "present", *story[turned + 1 :]]
+    worse = [*story[:turned], "absent_unjustified", *story[turned + 1 :]]
+    last = len(story) - 1
+
+    before = row(facts([sheet(place, status) for place, status in enumerate(story)]), last)
+    after = row(facts([sheet(place, status) for place, status in enumerate(worse)]), last)
+
+    for name in ("unjustified_half_days_7", "unjustified_half_days_28", "unjustified_streak_half_days", "unjustified_share_total"):
+        assert after[name] >= before[name]
+
+
+@pytest.mark.parametrize("status", ["exempt", "not_expected"])
+def test_days_nobody_was_expected_say_nothing(status: str) -> None:
+    assert row(facts([sheet(0, "present"), sheet(1, status)]), 1)["attendance_share_7"] == 1

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import polars as pl
+
+from features.catalogue import BANNED, FAMILIES, FEATURES
+from features.facts import ENROLMENT_COLUMNS, EXIT_COLUMNS, SESSION_COLUMNS
+
+
+def test_no_feature_reads_a_banned_column() -> None:
+    read = {column for family in FAMILIES for column in (*family.columns, family.key)}
+    read |= {*ENROLMENT_COLUMNS, *SESSION_COLUMNS, *EXIT_COLUMNS}
+    roots = {root for feature in FEATURES.values() for root in feature.expr.meta.root_names()}
+
+    assert not (read | roots) & BANNED
+    assert "learner_audit" not in {family.table for family in FAMILIES}
+
+
+def test_names_are_unique_and_every_feature_says_what_it_is() -> None:
+    declared = [feature for family in FAMILIES for feature in family.features]
+
+    assert len(declared) == len(FEATURES)
+    for feature in declared:
+        assert feature.meaning and feature.null_means and feature.fr and feature.en, feature.name
+        assert feature.monotone == 0 or feature.worse == 0, f"{feature.name}: the model's direction is enough"
+
+
+def test_a_feature_with_a_sentence_on_its_value_says_it() -> None:
+    silent = {"flag", "score", "level", "rate"}
+    for feature in FEATURES.values():
+        if feature.direction and feature.unit not in silent:
+            assert "{value}" in feature.fr, feature.name
+
+
+def test_columns_read_exist_in_their_contract() -> None:
+    for family in FAMILIES:
+        assert set(family.columns) <= set(family.source.public), family.name
+
+
+def test_sums_are_of_integers_so_that_row_order_cannot_change_a_value() -> None:
+    frame = pl.DataFrame({"ago": [0, 1, 2] * 50, "count": [1, 5, 9] * 50})
+    steady = FEATURES["activity_steady"].expr
+
+    forward = frame.select(steady).item()
+    backward = frame.reverse().select(steady).item()
+
+    assert forward == backward

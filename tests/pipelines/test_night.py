@@ -1,0 +1,218 @@
+"""A night as its operator knows it: on a simulated service, end to end."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import fastexcel
+import numpy as np
+import polars as pl
+import pytest
+
+from alerts.policy import LISTED
+from data_contracts.simulator import Simulation, write_deliveries
+from features.catalogue import FEATURES
+from models.landmarks import training_rows
+from models.learner import Model
+from models.registry import load, model_for
+from pipelines.service import Service, open_service
+from pipelines.steps import Directly, run_night, score_past, take_deliveries, train_model
+from vigie.clock import end_of_day
+from vigie.errors import AlreadyRunningError, NoModelError
+from vigie.lock import only_writer
+from vigie.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TRAINED, NIGHT = dt.date(2025, 10, 31), dt.date(2025, 11, 20)
+SERVED = ("scores.parquet", "alerts.parquet")
+
+
+def copy_of(service: Service, folder: Path) -> Service:
+    shutil.copytree(service.home.root, folder, dirs_exist_ok=True)
+    return open_service(Settings(home=folder))
+
+
+@pytest.fixture(scope="module")
+def served(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """The service after two nights."""
+    made = copy_of(service, tmp_path_factory.mktemp("served"))
+    run_night(made, NIGHT - dt.timedelta(days=2), Directly())
+    run_night(made, NIGHT, Directly())
+    return made
+
+
+def scores(service: Service) -> pl.DataFrame:
+    return pl.read_parquet(service.home.out(NIGHT) / "scores.parquet")
+
+
+def test_facts_known_later_change_not_a_byte(served: Service, simulation: Simulation, tmp_path: Path) -> None:
+    """Every row known after the night is taken out of the landing, everything is built again, and the nights are run again."""
+    instant = end_of_day(NIGHT, "Europe/Paris")
+    cut = {name: table.filter(pl.col("known_on") <= instant) for name, table in simulation.tables.items()}
+    assert sum(table.height for table in cut.values()) < sum(table.height for table in simulation.tables.values())
+    rebuilt = open_service(Settings(home=tmp_path))
+    write_deliveries(Simulation(cut, {}), rebuilt.home.landing)
+    take_deliveries(rebuilt)
+    train_model(rebuilt, TRAINED)
+
+    run_night(rebuilt, NIGHT - dt.timedelta(days=2), Directly())
+    run_night(rebuilt, NIGHT, Directly())
+
+    for name in SERVED:
+        assert (rebuilt.home.out(NIGHT) / name).read_bytes() == (served.home.out(NIGHT) / name).read_bytes(), name
+
+
+def test_a_night_run_again_leaves_identical_files_even_after_a_later_night(served: Service, tmp_path: Path) -> None:
+    again = copy_of(served, tmp_path)
+    run_night(again, NIGHT + dt.timedelta(days=1), Directly())
+
+    run_night(again, NIGHT, Directly())
+
+    first, second = served.home.out(NIGHT), again.home.out(NIGHT)
+    names = sorted(path.relative_to(first).as_posix() for path in first.rglob("*") if path.is_file())
+    assert names == sorted(path.relative_to(second).as_posix() for path in second.rglob("*") if path.is_file())
+    for name in names:
+        if name == "night.json":
+            accounts = [json.loads((folder / name).read_text()) for folder in (first, second)]
+            assert accounts[0] | {"seconds": 0} == accounts[1] | {"seconds": 0}
+        else:
+            assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+
+def test_stored_features_equal_training_features(served: Service) -> None:
+    stored = pl.read_parquet(served.home.out(NIGHT) / "features.parquet")
+    horizon = served.rules.invariants.horizon_days
+    with served.warehouse() as warehouse:
+        rows = training_rows(warehouse, NIGHT + dt.timedelta(days=horizon + 7), served.rules.invariants, served.time_zone)
+    trained = rows.filter(pl.col("as_of") == NIGHT).select(stored.columns)
+
+    same = stored.join(trained.select("enrolment_id"), on="enrolment_id", how="semi", maintain_order="left")
+
+    assert trained.height > 100
+    assert same.equals(trained)
+
+
+def test_base_value_and_contributions_add_up_to_the_margin_for_everyone(served: Service) -> None:
+    night = scores(served)
+    total = night.select(pl.col("base_value") + pl.col("reasons").list.eval(pl.element().struct.field("contribution")).list.sum())
+
+    assert (total.to_series() - night["margin"]).abs().max() < 1e-6
+    assert night["reasons"].list.len().max() <= 5
+
+
+def test_contributions_are_exact(served: Service) -> None:
+    model = model_for(served.home, NIGHT)
+    features = pl.read_parquet(served.home.out(NIGHT) / "features.parquet")
+
+    contributions = model.contributions(features)
+
+    assert np.allclose(contributions.sum(axis=1), model.margins(features), atol=1e-9)
+
+
+def test_reasons_are_known_facts_on_the_worse_side_that_raise_the_risk(served: Service) -> None:
+    named = scores(served).select("enrolment_id", pl.col("reasons")).explode("reasons").unnest("reasons").filter(pl.col("code") != "rest")
+
+    assert named.height > 100
+    assert named["contribution"].min() > 0
+    assert named["value"].null_count() == 0
+    assert {FEATURES[name].direction for name in named["feature"].unique()} <= {1, -1}
+    assert not set(named["code"].unique()) & {"course", "session", "learner"}
+
+
+def test_two_learners_with_the_same_risk_and_different_facts_get_different_reasons(served: Service) -> None:
+    night = scores(served).filter(pl.col("reasons").list.len() > 1).sort("risk")
+    pairs = night.with_columns(gap=(pl.col("risk") - pl.col("risk").shift()).abs(), other=pl.col("feature_hash").shift())
+    near = pairs.with_row_index().filter((pl.col("gap") < 1e-4) & (pl.col("feature_hash") != pl.col("other")))["index"].to_list()
+
+    different = sum(night["reasons"][place].to_list() != night["reasons"][place - 1].to_list() for place in near)
+
+    assert len(near) > 20
+    assert different == len(near)
+
+
+def test_columns_in_another_order_give_the_same_scores(served: Service) -> None:
+    model = model_for(served.home, NIGHT)
+    features = pl.read_parquet(served.home.out(NIGHT) / "features.parquet")
+
+    assert np.array_equal(model.margins(features), model.margins(features.select(reversed(features.columns))))
+
+
+def test_a_second_night_while_one_runs_is_refused_and_changes_nothing(served: Service) -> None:
+    with only_writer(served.home.lock, "The night of 2025-11-19"), pytest.raises(AlreadyRunningError, match="The night of 2025-11-19"):
+        run_night(served, NIGHT, Directly())
+
+
+def test_training_again_gives_the_same_version(service: Service, tmp_path: Path) -> None:
+    again = copy_of(service, tmp_path)
+
+    trained = train_model(again, TRAINED)
+
+    assert trained.model.version == model_for(service.home, NIGHT).version
+
+
+def test_a_model_that_saw_later_facts_serves_no_night_before_it(service: Service) -> None:
+    with pytest.raises(NoModelError, match="vigie train --as-of 2025-10-01"):
+        model_for(service.home, dt.date(2025, 10, 1))
+
+
+def test_an_evaluation_lies_apart_and_a_past_night_scores_as_it_did(served: Service, tmp_path: Path) -> None:
+    home = copy_of(served, tmp_path)
+    version = model_for(home.home, NIGHT).version
+    before = dt.date(2025, 9, 15)
+
+    done = score_past(home, [before, NIGHT], version)
+
+    assert [date for date, _ in done] == [before, NIGHT]
+    assert not home.home.out(before).exists()
+    assert (home.home.evaluation(NIGHT, version) / "scores.parquet").read_bytes() == (served.home.out(NIGHT) / "scores.parquet").read_bytes()
+
+
+def test_a_model_file_that_was_touched_is_refused(service: Service, tmp_path: Path) -> None:
+    home = copy_of(service, tmp_path)
+    version = model_for(home.home, NIGHT).version
+    meta = home.home.models / version / "model.json"
+    meta.write_text(meta.read_text().replace('"horizon_days": 28', '"horizon_days": 27'))
+
+    with pytest.raises(NoModelError, match="not those registered"):
+        load(home.home, version)
+
+
+def test_a_lost_model_folder_is_fetched_from_mlflow(service: Service) -> None:
+    version = model_for(service.home, NIGHT).version
+    shutil.rmtree(service.home.models / version)
+
+    assert isinstance(load(service.home, version), Model)
+
+
+def test_lists_hold_the_alerts_of_their_advisor_and_nobody_elses(served: Service) -> None:
+    out = served.home.out(NIGHT)
+    alerts = pl.read_parquet(out / "alerts.parquet").filter(pl.col("state").cast(pl.String).is_in(LISTED))
+    per_advisor = alerts.filter(pl.col("advisor_id").is_not_null()).group_by("advisor_id").agg(pl.col("learner_id").n_unique())
+    assert per_advisor.height > 5
+    for advisor, people in per_advisor.rows():
+        sheet = fastexcel.read_excel(out / "lists" / f"{advisor}.xlsx").load_sheet(0, header_row=None).to_polars()
+        numbered = sheet.filter(sheet.to_series(0).str.contains(r"^\d+$"))
+        assert numbered.height == people
+        assert (out / "lists" / f"{advisor}.html").read_text().count('<li class="person">') == people
+
+
+def test_the_account_adds_up(served: Service) -> None:
+    account = json.loads((served.home.out(NIGHT) / "night.json").read_text())
+    alerts = pl.read_parquet(served.home.out(NIGHT) / "alerts.parquet")
+
+    assert account["enrolments_scored"] == scores(served).height
+    assert sum(account["alerts"]["state"].values()) == alerts.height
+    assert set(account["seconds"]) == {"ingest", "score", "alert"}
+
+
+def test_no_name_reaches_the_warehouse_or_the_files_of_the_night_but_the_lists(served: Service, simulation: Simulation) -> None:
+    canaries = [name.encode() for name in simulation.tables["learner_identities"]["family_name"].unique() if len(name) > 5]
+    out = served.home.out(NIGHT)
+    for path in (served.home.warehouse, *(out / name for name in (*SERVED, "features.parquet", "night.json"))):
+        content = path.read_bytes()
+        assert not [name for name in canaries if name in content], path.name

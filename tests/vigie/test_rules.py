@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from vigie.errors import ConfigurationError
+from vigie.rules import read_rules
+from vigie.settings import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    return tmp_path / "config"
+
+
+def test_a_territory_changes_what_is_free_and_keeps_the_rest(config: Path) -> None:
+    (config / "territories" / "nord.toml").write_text('queue_capacity = 7\n[actions]\nfind_owner = "Voir avec le pôle."\n')
+
+    rules = read_rules(config)
+
+    assert rules.of("nord").queue_capacity == 7
+    assert rules.of("nord").actions["find_owner"] == "Voir avec le pôle."
+    assert rules.of("nord").actions["take_stock"] == rules.default.actions["take_stock"]
+    assert rules.of("unknown") == rules.default
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("cool_down_days = 1", "same in the whole country"),
+        ("queue_capacity = -1", "queue_capacity"),
+        ("colour = 'red'", "colour"),
+        ("queue_capacity = ", "not valid TOML"),
+    ],
+)
+def test_a_territory_cannot_change_an_invariant_or_invent_a_key(config: Path, line: str, message: str) -> None:
+    (config / "territories" / "nord.toml").write_text(line)
+
+    with pytest.raises(ConfigurationError, match=message):
+        read_rules(config)
+
+
+def test_a_missing_national_file_says_where_it_should_be(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"national\.toml is missing"):
+        read_rules(tmp_path)
