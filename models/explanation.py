@@ -39,7 +39,8 @@ def reasons(
         contributions: rows x (columns + base value), log-odds, as from `Model.contributions`.
         columns: the model's columns, in order.
         now: the matrix of the same rows.
-        before: the matrix seven days earlier, its as_of moved to the rows it is compared with; people not yet in training are missing.
+        before: the matrix seven days earlier, its as_of moved to that of the rows it is compared with; people not yet in training are
+            missing.
         shown: how many subjects to name.
 
     Returns:
@@ -96,7 +97,6 @@ def _worse_than_median(now: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.
 
 
 def _aligned(now: pl.DataFrame, before: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.float64]:
-    same_rows = now.select("enrolment_id").join(
-        before.select("enrolment_id", *columns), on="enrolment_id", how="left", maintain_order="left"
-    )
+    keys = ["as_of", "enrolment_id"]
+    same_rows = now.select(keys).join(before.select(*keys, *columns), on=keys, how="left", maintain_order="left", validate="1:1")
     return np.asarray(same_rows.select(columns).to_numpy(), dtype=np.float64)

@@ -11,10 +11,13 @@ import fastexcel
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from alerts.policy import LISTED
 from data_contracts.simulator import Simulation, write_deliveries
 from features.catalogue import FEATURES
+from features.facts import read_facts
+from features.matrix import cohort, matrix
 from models.landmarks import training_rows
 from models.learner import Model
 from models.registry import load, model_for
@@ -124,6 +127,19 @@ def test_reasons_are_known_facts_on_the_worse_side_that_raise_the_risk(served: S
     assert not set(named["code"].unique()) & {"course", "session", "learner"}
 
 
+def test_a_previous_value_is_the_same_feature_seven_days_before(served: Service) -> None:
+    week = dt.timedelta(days=7)
+    with served.warehouse() as warehouse:
+        facts = read_facts(warehouse, NIGHT - week, NIGHT - week, served.time_zone)
+    earlier = matrix(facts, cohort(facts, [NIGHT - week])).unpivot(on=list(FEATURES), index="enrolment_id", variable_name="feature")
+    named = scores(served).select("enrolment_id", "reasons").explode("reasons").unnest("reasons").filter(pl.col("code") != "rest")
+
+    told = named.join(earlier.rename({"value": "expected"}), on=["enrolment_id", "feature"], how="left")
+
+    assert told["previous_value"].count() > 50
+    assert told.filter(pl.col("previous_value").ne_missing(pl.col("expected"))).is_empty()
+
+
 def test_two_learners_with_the_same_risk_and_different_facts_get_different_reasons(served: Service) -> None:
     night = scores(served).filter(pl.col("reasons").list.len() > 1).sort("risk")
     pairs = night.with_columns(gap=(pl.col("risk") - pl.col("risk").shift()).abs(), other=pl.col("feature_hash").shift())
@@ -169,7 +185,7 @@ def test_an_evaluation_lies_apart_and_a_past_night_scores_as_it_did(served: Serv
 
     assert [date for date, _ in done] == [before, NIGHT]
     assert not home.home.out(before).exists()
-    assert (home.home.evaluation(NIGHT, version) / "scores.parquet").read_bytes() == (served.home.out(NIGHT) / "scores.parquet").read_bytes()
+    assert_frame_equal(pl.read_parquet(home.home.evaluation(NIGHT, version) / "scores.parquet"), scores(served), check_exact=True)
 
 
 def test_a_model_file_that_was_touched_is_refused(service: Service, tmp_path: Path) -> None:
