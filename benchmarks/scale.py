@@ -18,29 +18,26 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-FIRST, NIGHT = dt.date(2025, 6, 2), dt.date(2025, 9, 30)
+TRAINING_FIRST, FIRST, NIGHT = dt.date(2024, 9, 2), dt.date(2025, 6, 2), dt.date(2025, 9, 30)
 TRAIN_LEARNERS = 8_000
+ENROL_FOR_ONE = 1.55
+"""Enrolments of the four months simulated for one that is in training on the last night."""
 
 
-def _measured(queue: Any, step: Callable[..., object], arguments: tuple[object, ...]) -> None:  # noqa: ANN401 - a multiprocessing queue
+def _measured(step: Callable[..., object], arguments: tuple[object, ...]) -> tuple[float, float, object]:
     start = time.perf_counter()
     result = step(*arguments)
-    seconds = time.perf_counter() - start
-    queue.put((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, result))
+    return time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, result
 
 
 def apart(step: Callable[..., object], *arguments: object) -> tuple[float, float, object]:
     """Seconds, peak GiB and result of a step run in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    process = context.Process(target=_measured, args=(queue, step, arguments))
-    process.start()
-    outcome: tuple[float, float, object] = queue.get()
-    process.join()
-    return outcome
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_measured, step, arguments).result()
 
 
 def _service(home: Path) -> Any:  # noqa: ANN401 - a Service, imported late so that each step pays for its own imports
@@ -50,11 +47,11 @@ def _service(home: Path) -> Any:  # noqa: ANN401 - a Service, imported late so t
     return open_service(Settings(home=home))
 
 
-def simulate_into(home: Path, learners: int, last: dt.date) -> int:
+def simulate_into(home: Path, learners: int, first: dt.date) -> int:
     """Write deliveries; how many rows."""
     from data_contracts.simulator import simulate, write_deliveries
 
-    simulation = simulate(learners, 3, FIRST, last)
+    simulation = simulate(learners, 3, first, NIGHT)
     write_deliveries(simulation, home / "landing")
     return sum(table.height for table in simulation.tables.values())
 
@@ -156,12 +153,10 @@ def main() -> None:
     small = home.with_name(home.name + "-training")
     for folder in (home, small):
         shutil.rmtree(folder, ignore_errors=True)
-    last = NIGHT + dt.timedelta(days=75)
-    # Three quarters of those who enrol over the six and a half months are not in training on one given night.
-    simulate_into(small, TRAIN_LEARNERS, NIGHT)
+    simulate_into(small, TRAIN_LEARNERS, TRAINING_FIRST)
     seconds, _, version = apart(train_on, small)
     print(f"model {version}, trained on {TRAIN_LEARNERS:,} simulated learners in {seconds:.0f} s")
-    seconds, memory, rows = apart(simulate_into, home, int(arguments.learners * 2.35), NIGHT if last is None else NIGHT)
+    seconds, memory, rows = apart(simulate_into, home, int(arguments.learners * ENROL_FOR_ONE), FIRST)
     print(f"{rows:,} simulated rows delivered in {seconds:.0f} s, {memory:.1f} GiB\n")
     for name in ("models", "mlruns"):
         shutil.copytree(small / name, home / name)

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import fastexcel
+import polars as pl
+import pytest
+
+from alerts.cases import CaseStore
+from alerts.lists import html, xlsx
+from alerts.lists.rows import AdvisorList, Line
+from alerts.lists.terminal import table
+from alerts.night import write_lists
+from alerts.wording import NARROW, Phrase, amount, change, day, likelihood, why
+from data_contracts.catalogue import TABLES
+from data_contracts.tables.outputs import Alerts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NASTY = "=cmd|' /C calc'!A0"
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def cases(tmp_path: Path) -> Iterator[CaseStore]:
+    with CaseStore(f"sqlite:///{tmp_path / 'cases.sqlite'}") as store:
+        yield store
+
+
+def identity(name: str, day_known: int, learner: str = "L1") -> pl.DataFrame:
+    table_ = TABLES["learner_identities"]
+    row = {"learner_id": learner, "known_on": dt.datetime(2026, 1, day_known, tzinfo=dt.UTC), "given_name": "A", "family_name": name}
+    return (
+        pl.DataFrame([row])
+        .with_columns(pl.lit(None, pl.String).alias(column) for column in ("phone", "email", "language"))
+        .select(*table_.key, "known_on", *table_.private)
+    )
+
+
+def test_the_newest_known_name_wins_whatever_the_order_of_deliveries(cases: CaseStore) -> None:
+    for name, known in (("Old", 2), ("New", 5), ("Older", 1)):
+        cases.save_private("learner_identities", identity(name, known))
+
+    assert cases.names(["L1", "L2"])["family_name"].to_list() == ["New"]
+
+
+def test_hundreds_of_names_are_saved_and_found(cases: CaseStore) -> None:
+    many = pl.concat([identity(f"N{n}", 1, f"L{n}") for n in range(1_200)])
+    cases.save_private("learner_identities", many)
+    cases.save_private("learner_identities", many)
+
+    assert cases.names([f"L{n}" for n in range(1_200)]).height == 1_200
+
+
+def alerts(as_of: dt.date, *names: str) -> pl.DataFrame:
+    rows = [
+        {
+            "alert_id": f"dropout_risk/{name}/{as_of}",
+            "as_of": as_of,
+            "kind": "dropout_risk",
+            "enrolment_id": name,
+            "learner_id": name,
+            "advisor_id": "A",
+            "queue": "owner",
+            "rank": place,
+            "priority": 0.1,
+            "risk": 0.1,
+            "reasons": [],
+            "suggested_action": "take_stock",
+            "due_on": as_of,
+            "opened_on": as_of,
+            "state": "new",
+        }
+        for place, name in enumerate(names, 1)
+    ]
+    return Alerts.validate(pl.DataFrame(rows, schema={name: column.dtype for name, column in Alerts.columns().items()}), cast=True)
+
+
+def test_a_night_published_again_replaces_its_own_rows_also_when_it_is_empty(cases: CaseStore) -> None:
+    monday, tuesday = dt.date(2026, 3, 2), dt.date(2026, 3, 3)
+    cases.publish(monday, alerts(monday, "a", "b"))
+    cases.publish(tuesday, alerts(tuesday, "c"))
+
+    cases.publish(monday, alerts(monday, "b"))
+    assert cases.past(dt.date(2026, 3, 9))["enrolment_id"].to_list() == ["b", "c"]
+    cases.publish(monday, alerts(monday))
+    assert cases.past(dt.date(2026, 3, 9))["enrolment_id"].to_list() == ["c"]
+    assert cases.past(tuesday).is_empty()
+
+
+def line(who: str, **changes: object) -> Line:
+    values = {
+        "rank": 1,
+        "who": who,
+        "phone": "06 39 98 00 01",
+        "email": "",
+        "course": "Soudeur, Organisme",
+        "kinds": ["Situation à reprendre"],
+        "why": ["3 demi-journées d'absence."],
+        "changed": [],
+        "likelihood": "Sur 100",
+        "weak": False,
+        "actions": ["Appeler."],
+        "since": "lundi 2 mars",
+        "until": "jeudi 5 mars",
+        "is_new": True,
+    }
+    return Line(**(values | changes))  # type: ignore[arg-type]
+
+
+def of(*lines: Line, key: str = "A") -> AdvisorList:
+    return AdvisorList(key, "Zoé D'Ange", "À contacter", dt.date(2026, 3, 4), list(lines), 2, "Données simulées")
+
+
+def test_a_page_escapes_what_deliveries_bring_and_asks_nothing_of_the_network() -> None:
+    page = html.render(of(line(SCRIPT), line("محمد الأمين"), line("N'Diaye", phone='"><img src=x>')))
+
+    assert SCRIPT not in page
+    assert "&lt;script&gt;" in page
+    assert "<img" not in page
+    assert "محمد الأمين" in page
+    assert "http" not in page
+    assert '<html lang="fr">' in page
+
+
+def test_an_empty_list_is_a_page_too() -> None:
+    assert "Personne à contacter" in html.render(of())
+
+
+def test_a_spreadsheet_holds_text_and_never_a_formula(tmp_path: Path) -> None:
+    xlsx.write(of(line(NASTY), line("+33 6", phone="@SUM(A1)")), tmp_path / "list.xlsx")
+
+    sheet = fastexcel.read_excel(tmp_path / "list.xlsx").load_sheet(0, header_row=None).to_polars()
+
+    values = {value for row in sheet.rows() for value in row if value}
+    assert {NASTY, "+33 6", "@SUM(A1)"} <= values
+
+
+def test_the_same_list_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.xlsx", "b.xlsx"):
+        xlsx.write(of(line("Zoé")), tmp_path / name)
+
+    assert (tmp_path / "a.xlsx").read_bytes() == (tmp_path / "b.xlsx").read_bytes()
+
+
+def test_lists_of_a_former_run_are_removed_and_file_names_are_safe(tmp_path: Path) -> None:
+    write_lists(tmp_path / "lists", [of(key="gone")])
+    write_lists(tmp_path / "lists", [of(key="../../etc/passwd")])
+
+    assert {path.name for path in (tmp_path / "lists").iterdir()} == {".._.._etc_passwd.html", ".._.._etc_passwd.xlsx"}
+
+
+def test_a_name_in_square_brackets_is_not_markup() -> None:
+    shown = table(of(line("[red]Zoé[/red]")))
+
+    assert "[red]Zoé[/red]" in str(next(iter(shown.columns[0].cells)))
+
+
+def test_sentences_follow_french_usage() -> None:
+    phrases = {"x": Phrase("{value} d'absence sur 7 jours", "half_days"), "y": Phrase("{value} contact{s}", "count")}
+    two = {"code": "attendance", "feature": "x", "value": 2.0, "previous_value": 1.0}
+
+    assert why(two, phrases) == "2 demi-journées d'absence sur 7 jours."
+    assert change(two, phrases) == "2 demi-journées d'absence sur 7 jours, contre 1 demi-journée une semaine plus tôt."
+    assert change(two | {"previous_value": 2.0}, phrases) is None
+    assert why({"code": "contacts", "feature": "y", "value": 1.0}, phrases) == "1 contact."
+    assert why({"code": "attendance", "feature": "gone", "value": 1.0}, phrases) == "Signal sur : présence."
+    assert amount(0.5, "share") == f"50{NARROW}%"
+    assert amount(1234, "count") == f"1{NARROW}234"
+    assert day(dt.date(2026, 3, 1)) == "dimanche 1er mars"
+    assert "environ 3 " in likelihood(0.031)
