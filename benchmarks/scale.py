@@ -17,10 +17,12 @@ import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TRAINING_FIRST, FIRST, NIGHT = dt.date(2024, 9, 2), dt.date(2025, 6, 2), dt.date(2025, 9, 30)
 TRAIN_LEARNERS = 8_000
@@ -96,8 +98,8 @@ def floor_read(home: Path) -> int:
         for ending, reader in (("parquet", "read_parquet"), ("csv", "read_csv")):
             if list(folder.glob(f"*.{ending}")):
                 name = f'"{folder.name}"'
-                connection.execute(f"CREATE TABLE {name} AS SELECT * FROM {reader}('{folder}/*.{ending}')").fetchall()  # noqa: S608 - our own paths
-                rows += connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]  # noqa: S608
+                connection.execute(f"CREATE TABLE {name} AS SELECT * FROM {reader}('{folder}/*.{ending}')").fetchall()  # noqa: S608 - our paths
+                rows += connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]  # noqa: S608 - our own table
     return rows
 
 

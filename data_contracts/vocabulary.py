@@ -88,5 +88,3 @@ ATTENDED: Final = ("present", "late", "left_early")
 """Statuses in which the learner came."""
 TWO_WAY: Final = ("reached", "kept")
 """Contact outcomes in which both sides spoke. A group session or a message sent is not one."""
-POSITIVE_EXIT: Final = ("job", "other_training")
-"""Early exits that are successes: about one early leaver in five leaves for a job (Dares Focus, November 2021)."""

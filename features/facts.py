@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
 from features.catalogue import FAMILIES
@@ -14,6 +12,8 @@ from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
     import datetime as dt
+
+    import polars as pl
 
     from vigie.store import Warehouse
 

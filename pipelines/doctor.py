@@ -40,9 +40,8 @@ def examine(settings: Settings) -> list[Finding]:
     findings = [
         Finding("ok", f"Home folder {service.home.root}, rules of {len(service.rules.territories)} territories, {service.time_zone}")
     ]
-    for look in (_disk, _lock, _warehouse, _landing, _refused, _model):
-        findings.append(_guarded(look, service))
-    return findings
+    looks = (_disk, _lock, _warehouse, _landing, _refused, _model)
+    return [*findings, *(_guarded(look, service) for look in looks)]
 
 
 def _guarded(look: Callable[[Service], Finding], service: Service) -> Finding:

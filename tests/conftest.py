@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,9 +11,6 @@ from data_contracts.simulator import Simulation, simulate, write_deliveries
 from pipelines.service import Service, open_service
 from pipelines.steps import take_deliveries
 from vigie.settings import Settings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -39,7 +35,3 @@ def service(simulation: Simulation, tmp_path_factory: pytest.TempPathFactory) ->
     take_deliveries(made)
     train_model(made, TRAINED)
     return made
-
-
-def empty_service(folder: Path) -> Service:
-    return open_service(Settings(home=folder))

@@ -8,8 +8,6 @@ from __future__ import annotations
 import datetime as dt
 from zoneinfo import ZoneInfo
 
-import polars as pl
-
 
 def now() -> dt.datetime:
     """The present instant, in UTC."""
@@ -20,11 +18,6 @@ def end_of_day(as_of: dt.date, time_zone: str) -> dt.datetime:
     """Last microsecond of `as_of` in `time_zone`, in UTC: the instant a night of that date knows."""
     midnight = dt.datetime.combine(as_of + dt.timedelta(days=1), dt.time(), tzinfo=ZoneInfo(time_zone))
     return midnight.astimezone(dt.UTC) - dt.timedelta(microseconds=1)
-
-
-def local_date(instant: str, time_zone: str) -> pl.Expr:
-    """The day, in `time_zone`, of a UTC column: the first as-of date that knows what became known then."""
-    return pl.col(instant).dt.convert_time_zone(time_zone).dt.date()
 
 
 def last_finished_day(instant: dt.datetime, time_zone: str) -> dt.date:

@@ -20,7 +20,6 @@ class Invariants(BaseModel):
 
     horizon_days: int = Field(ge=1, le=365)
     attendance_rule_absences: int = Field(ge=1)
-    attendance_rule_second: int = Field(ge=1)
     attendance_rule_days: int = Field(ge=1)
     silence_rule_days: int = Field(ge=1)
     silence_days: int = Field(ge=1)

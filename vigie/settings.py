@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vigie.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import datetime as dt
 
 ROOT = Path(__file__).resolve().parent.parent
 

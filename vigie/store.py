@@ -6,7 +6,6 @@ Tables carry neither index nor constraint (dear to insert into, and where DuckDB
 
 from __future__ import annotations
 
-import datetime as dt
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -17,6 +16,7 @@ import polars as pl
 from vigie.errors import AlreadyRunningError, ConfigurationError
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 

@@ -70,7 +70,7 @@ def live(rng: np.random.Generator, people: People, places: Places, cases: Cases,
     spell_left = np.zeros(n, dtype=np.int64)
     last_spoken = np.full(n, -10_000, dtype=np.int64)
     recent = np.zeros(n)
-    lasting_wrong = rng.random(n) < 0.02  # noqa: PLR2004 - wrong contact details, ours
+    lasting_wrong = rng.random(n) < 0.02
     for day in range(days):
         there = people.comes & (people.entry <= day) & (people.end >= day) & (lives.exit_day == NEVER)
         here = np.flatnonzero(there)
@@ -150,7 +150,7 @@ def _sheets(
     lost_session = rng.random(len(places.start)) < world.NO_SHEET
     everyone = np.concatenate([staying, silent])
     gone = np.concatenate([np.zeros(len(staying), np.bool_), np.ones(len(silent), np.bool_)])
-    remote = places.mode[people.session[everyone]] == 2  # noqa: PLR2004 - remote courses have no sheets
+    remote = places.mode[people.session[everyone]] == 2
     for half in (AM, PM):
         due = places.timetable[people.session[everyone], weekday, half] & ~remote
         whole = places.whole_day[people.session[everyone]]
@@ -175,7 +175,7 @@ def _sheets(
         written = np.where(lost, STATUS["not_recorded"], status)
         later = justified & ~lost & (rng.random(len(who)) < world.JUSTIFIED_LATER)
         written = np.where(later, STATUS["absent_unjustified"], written)
-        kept = ~lost | (rng.random(len(who)) < 0.5)  # noqa: PLR2004 - a lost sheet is a row that says so, or no row at all
+        kept = ~lost | (rng.random(len(who)) < 0.5)
         label = np.where(places.whole_day[session], DAY, half)
         log.sheets.append((who[kept], np.full(int(kept.sum()), day), label[kept], written[kept], lag[kept]))
         delay = lag + rng.integers(1, 13, len(who))
@@ -198,7 +198,7 @@ def _contacts(
     owner = cases.owned_on(len(people.age), day)[staying]
     owned = owner >= 0
     since = day - people.entry[staying]
-    due = np.where(since < 15, 0.08, 0.025) + np.where(recent[staying] > 1.5, 0.12, 0.0)  # noqa: PLR2004 - habits of advisors, ours
+    due = np.where(since < 15, 0.08, 0.025) + np.where(recent[staying] > 1.5, 0.12, 0.0)
     due = np.where(owned, due, 0.006)
     draw = rng.random(len(staying))
     kind = np.select([draw < due * 0.75, draw < due, draw < due + 0.004], [CALL, VISIT, INBOUND], NEVER)
@@ -228,12 +228,12 @@ def _traces(
     state: NDArray[np.bool_],
 ) -> None:
     mode = places.mode[people.session[staying]]
-    chance = np.select([mode == 2, mode == 1], [0.6, 0.3], 0.0) * np.exp(-0.3 * np.maximum(0, people.frailty[staying]))  # noqa: PLR2004
+    chance = np.select([mode == 2, mode == 1], [0.6, 0.3], 0.0) * np.exp(-0.3 * np.maximum(0, people.frailty[staying]))
     chance = np.where(state[staying], 0.25 * chance, chance)
     active = staying[rng.random(len(staying)) < chance]
     if not len(active):
         return
     count = 1 + rng.poisson(np.where(state[active], 4, 12))
-    quiz = rng.random(len(active)) < 0.3  # noqa: PLR2004 - ours
+    quiz = rng.random(len(active)) < 0.3
     log.traces.append((active, np.full(len(active), day), np.zeros(len(active), np.int64), count))
     log.traces.append((active[quiz], np.full(int(quiz.sum()), day), np.ones(int(quiz.sum()), np.int64), 1 + count[quiz] // 5))

@@ -71,7 +71,7 @@ def make_places(rng: np.random.Generator, learners: int, days: int) -> Places:
     timetable[kind == 1, :, 1] = False
     timetable[kind == 2, 3:, :] = False
     timetable[kind == 3, 4, 1] = False
-    rolling = rng.random(sessions) < 0.35  # noqa: PLR2004 - share of rolling entry, ours
+    rolling = rng.random(sessions) < 0.35
     return Places(
         rng.integers(0, len(world.TERRITORIES), providers),
         rng.normal(0, 0.35, providers),
@@ -82,7 +82,7 @@ def make_places(rng: np.random.Generator, learners: int, days: int) -> Places:
         mode,
         rolling,
         timetable,
-        (kind == 0) & (rng.random(sessions) < 0.12),  # noqa: PLR2004 - share of whole-day sheets, ours
+        (kind == 0) & (rng.random(sessions) < 0.12),
     )
 
 
@@ -91,7 +91,7 @@ def make_people(rng: np.random.Generator, learners: int, places: Places) -> Peop
     young = rng.random(learners) < world.YOUNG_SHARE
     age = np.where(young, rng.integers(17, 26, learners), rng.integers(26, 62, learners))
     level = rng.choice(8, learners, p=(0.03, 0.05, 0.14, 0.33, 0.25, 0.1, 0.07, 0.03))
-    own = rng.random(learners) < 0.62  # noqa: PLR2004 - ours
+    own = rng.random(learners) < 0.62
     commute = np.minimum(rng.gamma(2.0, 16.0, learners).astype(np.int64) + 3, 180)
     session = rng.integers(0, len(places.start), learners)
     shift = np.where(places.rolling[session], rng.integers(0, 2 * MONTH_DAYS, learners), 0)
@@ -99,9 +99,9 @@ def make_people(rng: np.random.Generator, learners: int, places: Places) -> Peop
     length = (places.end - places.start - np.where(places.rolling, 2 * MONTH_DAYS, 0))[session]
     pull = (
         0.75 * young
-        + 0.30 * (level <= 3)  # noqa: PLR2004 - below the baccalauréat
+        + 0.30 * (level <= 3)
         - 0.35 * own
-        + 0.25 * (commute > 60)  # noqa: PLR2004 - an hour one way, ours
+        + 0.25 * (commute > 60)
         + places.provider_quality[places.provider[session]]
         + rng.normal(0, 0.25, len(places.start))[session]
     )
@@ -165,17 +165,17 @@ def make_cases(rng: np.random.Generator, people: People, places: Places, days: i
     one, two = pick(), pick()
     fate = rng.random(learners)
     turn = people.entry + rng.integers(-5, 40, learners)
-    owned = fate < 0.60  # noqa: PLR2004 - see the docstring
-    loses = fate < 0.12  # noqa: PLR2004
-    handed = (fate >= 0.12) & (fate < 0.18)  # noqa: PLR2004
-    late = (fate >= 0.60) & (fate < 0.72)  # noqa: PLR2004 - found an owner only in training
+    owned = fate < 0.60
+    loses = fate < 0.12
+    handed = (fate >= 0.12) & (fate < 0.18)
+    late = (fate >= 0.60) & (fate < 0.72)
     who = np.arange(learners)
     parts = [
         (who[owned], one[owned], people.enrolled[owned], np.where(loses | handed, np.maximum(turn, people.enrolled + 1), -1)[owned]),
         (who[handed], two[handed], np.maximum(turn, people.enrolled + 1)[handed] + 1, np.full(int(handed.sum()), -1)),
         (who[late], two[late], np.maximum(turn, people.enrolled + 1)[late], np.full(int(late.sum()), -1)),
     ]
-    leaves = np.where(rng.random(advisors) < 0.05, rng.integers(0, max(1, days), advisors), -1)  # noqa: PLR2004 - ours
+    leaves = np.where(rng.random(advisors) < 0.05, rng.integers(0, max(1, days), advisors), -1)
     learner, advisor, start, end = (np.concatenate([part[column] for part in parts]).astype(np.int64) for column in range(4))
     return Cases(
         learner,
@@ -193,7 +193,7 @@ def working_days(first: dt.date, days: int) -> NDArray[np.bool_]:
     """True for days on which courses take place: neither weekends nor French public holidays."""
     dates = [first + dt.timedelta(days=day) for day in range(days)]
     free = {holiday for year in {date.year for date in dates} for holiday in _holidays(year)}
-    return np.array([date.weekday() < 5 and date not in free for date in dates])  # noqa: PLR2004 - Saturday
+    return np.array([date.weekday() < 5 and date not in free for date in dates])
 
 
 def _holidays(year: int) -> list[dt.date]:

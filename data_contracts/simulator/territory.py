@@ -158,11 +158,11 @@ def _learner_audit(w: _World) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "learner_id": _ids("L", np.arange(n)),
-            "sex": _names(("female", "male"), (rng.random(n) < 0.48).astype(np.int64)),  # noqa: PLR2004 - ours
+            "sex": _names(("female", "male"), (rng.random(n) < 0.48).astype(np.int64)),
             "age_band": _names(("under 26", "26-50", "over 50"), bands),
-            "disability": rng.random(n) < 0.09,  # noqa: PLR2004 - ours
-            "priority_area": rng.random(n) < 0.16,  # noqa: PLR2004 - ours
-            "income_support": rng.random(n) < 0.2,  # noqa: PLR2004 - ours
+            "disability": rng.random(n) < 0.09,
+            "priority_area": rng.random(n) < 0.16,
+            "income_support": rng.random(n) < 0.2,
             "known_on": w.evening(w.people.enrolled),
         }
     )
@@ -360,11 +360,11 @@ def _contacts(w: _World) -> tuple[pl.DataFrame, pl.DataFrame]:
     since = day - w.people.entry[who]
     purpose = np.select(
         [since < 15, rng.random(n) < 0.3], [PURPOSE.index("entry"), PURPOSE.index("job_search")], PURPOSE.index("motivation")
-    )  # noqa: PLR2004 - ours
+    )
     minutes = rng.integers(0, 8 * 60, n)
     at = w.evening(day).dt.offset_by("-10h") + pl.Series(minutes).cast(pl.Duration("ms")) * 60_000
     spoke = np.isin(outcome, [CONTACT_OUTCOME.index("reached"), CONTACT_OUTCOME.index("kept")])
-    named = spoke & (rng.random(n) < 0.15)  # noqa: PLR2004 - ours
+    named = spoke & (rng.random(n) < 0.15)
     barriers = ("mobility", "housing", "money", "childcare", "content", "relations", "job_search")
     ids = _ids("C", np.arange(n), 8)
     frame = pl.DataFrame(
@@ -374,7 +374,7 @@ def _contacts(w: _World) -> tuple[pl.DataFrame, pl.DataFrame]:
             "advisor_id": _ids("adv-", np.maximum(advisor, 0), 4),
             "occurred_at": at,
             "channel": _names(CHANNEL, channel),
-            "direction": _names(("outbound", "inbound"), (kind == 2).astype(np.int64)),  # noqa: PLR2004 - INBOUND
+            "direction": _names(("outbound", "inbound"), (kind == 2).astype(np.int64)),
             "outcome": _names(CONTACT_OUTCOME, outcome),
             "purpose": _names(PURPOSE, purpose),
             "barrier": _names(barriers, rng.integers(0, len(barriers), n)),
@@ -444,7 +444,7 @@ def _followups(w: _World) -> pl.DataFrame:
     parts = []
     for months in (3, 6, 12):
         day = lives.exit_day[left] + months * 30 + rng.integers(0, 20, len(left))
-        answered = (rng.random(len(left)) < 0.6) & (day < w.days)  # noqa: PLR2004 - response rate, ours
+        answered = (rng.random(len(left)) < 0.6) & (day < w.days)
         who, when = left[answered], day[answered]
         placed = np.where(lives.exit_reason[who] == REASON["job"], 0.85, np.where(lives.exit_reason[who] == REASON["dropout"], 0.35, 0.55))
         draw = rng.random(len(who))

@@ -107,7 +107,7 @@ def write_oulad(tables: dict[str, pl.DataFrame], landing: Path) -> list[Path]:
     everything = "-".join(sorted(tables["sessions"]["session_id"].str.split("-").list.last().unique()))
     files = []
     for name, table in tables.items():
-        for part, rows in _by_presentation(name, table, everything).items():
+        for part, rows in _by_presentation(table, everything).items():
             files.append(write_whole(landing / name / f"oulad-{part}.parquet", rows.write_parquet))
     return files
 
@@ -348,7 +348,7 @@ def _in_contract(name: str, rows: pl.DataFrame) -> pl.DataFrame:
     return schema.validate(rows.with_columns(absent).select(schema.column_names()), cast=True).sort(schema.primary_key())
 
 
-def _by_presentation(name: str, table: pl.DataFrame, everything: str) -> dict[str, pl.DataFrame]:
+def _by_presentation(table: pl.DataFrame, everything: str) -> dict[str, pl.DataFrame]:
     column = next((column for column in ("enrolment_id", "session_id") if column in table.columns), None)
     if column is None:
         return {everything: table}

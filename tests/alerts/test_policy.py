@@ -107,7 +107,7 @@ def test_an_alert_opened_earlier_stays_with_its_identifier_and_costs_no_budget()
 
     second = decide(next_night(facts, first), RULES)
 
-    assert states(second) == {"000": "sent", "001": "sent", "002": "sent", "000": "sent", "003": "over_capacity"}
+    assert states(second) == {"000": "sent", "001": "sent", "002": "sent", "003": "over_capacity"}
     kept = second.filter(pl.col("state").cast(pl.String) == "sent")
     assert set(kept["alert_id"]) <= set(first["alert_id"])
     assert kept["opened_on"].unique().to_list() == [DAY]

@@ -4,17 +4,18 @@ import datetime as dt
 import gzip
 from typing import TYPE_CHECKING
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data_contracts.ingest import DELIVERIES, QUARANTINE, Intake, ingest, layout
 from data_contracts.catalogue import TABLES
+from data_contracts.ingest import DELIVERIES, QUARANTINE, Intake, ingest, layout
 from vigie.store import Warehouse
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import polars as pl
 
 NOW = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
 HEADER = "enrolment_id,exit_date,reason,known_on\n"

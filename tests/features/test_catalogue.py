@@ -20,7 +20,7 @@ def test_names_are_unique_and_every_feature_says_what_it_is() -> None:
 
     assert len(declared) == len(FEATURES)
     for feature in declared:
-        assert feature.meaning and feature.null_means and feature.fr and feature.en, feature.name
+        assert all((feature.meaning, feature.null_means, feature.fr, feature.en)), feature.name
         assert feature.monotone == 0 or feature.worse == 0, f"{feature.name}: the model's direction is enough"
 
 

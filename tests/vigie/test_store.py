@@ -105,9 +105,13 @@ def test_later_rows_are_seen_after_a_load_large_enough_for_many_row_groups(wareh
 def test_a_failed_transaction_leaves_nothing(warehouse: Warehouse) -> None:
     warehouse.append_layers(LAYOUT, rows((1, "a", "red")), 1)
 
-    with pytest.raises(RuntimeError), warehouse.transaction():
-        warehouse.append_layers(LAYOUT, rows((1, "b", "red")), 2)
-        raise RuntimeError
+    def fail() -> None:
+        with warehouse.transaction():
+            warehouse.append_layers(LAYOUT, rows((1, "b", "red")), 2)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
 
     assert known(warehouse, 2) == {"a": "red"}
 
@@ -130,9 +134,7 @@ def test_known_at_is_the_last_word_said_by_then(tmp_path_factory: pytest.TempPat
     with Warehouse(tmp_path_factory.mktemp("store") / "w.duckdb") as warehouse:
         for number, delivery in enumerate(distinct, 1):
             warehouse.append_layers(LAYOUT, rows(*((when, name, value) for (when, name), value in delivery)), number)
-        expected: dict[str, str] = {}
         said = [(when, number, name, value) for number, delivery in enumerate(distinct) for (when, name), value in delivery]
-        for _, _, name, value in sorted((row for row in said if row[0] <= day), key=lambda row: row[:2]):
-            expected[name] = value
+        expected = {name: value for _, _, name, value in sorted((row for row in said if row[0] <= day), key=lambda row: row[:2])}
 
         assert known(warehouse, day) == expected
