@@ -1,0 +1,98 @@
+"""The flows under Prefect itself: a server of its own, real deployments, a schedule that fires."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import shutil
+import warnings
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pipelines.service import Service
+
+pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.filterwarnings("ignore")]  # Prefect's own deprecations are not ours to mend
+NIGHT = dt.date(2025, 11, 20)
+
+
+@pytest.fixture(scope="module")
+def prefect() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from prefect.testing.utilities import prefect_test_harness
+
+        with prefect_test_harness(server_startup_timeout=120):
+            yield
+
+
+@pytest.fixture
+def home(service: Service, tmp_path: Path) -> Path:
+    shutil.copytree(service.home.root, tmp_path / "home")
+    return tmp_path / "home"
+
+
+@pytest.mark.usefixtures("prefect")
+def test_the_night_flow_leaves_what_a_direct_night_leaves_and_a_table_artifact(service: Service, home: Path, tmp_path: Path) -> None:
+    from prefect.artifacts import Artifact
+
+    from pipelines.flows.night import night
+    from pipelines.service import open_service
+    from pipelines.steps import Directly, run_night
+    from vigie.settings import Settings
+
+    shutil.copytree(service.home.root, tmp_path / "direct")
+    direct = open_service(Settings(home=tmp_path / "direct"))
+    run_night(direct, NIGHT, Directly())
+
+    account = night(str(home), NIGHT)
+
+    assert set(account["seconds"]) == {"ingest", "score", "alert"}
+    for name in ("scores.parquet", "alerts.parquet"):
+        assert (home / "out" / NIGHT.isoformat() / name).read_bytes() == (direct.home.out(NIGHT) / name).read_bytes()
+    artifact = asyncio.run(Artifact.aget("night"))
+    assert artifact is not None
+    assert "enrolments scored" in str(artifact.data)
+
+
+@pytest.mark.usefixtures("prefect")
+def test_the_other_flows_run_alone(home: Path) -> None:
+    from pipelines.flows.alert import alert
+    from pipelines.flows.ingest import ingest
+    from pipelines.flows.score import score
+    from pipelines.flows.train import train
+
+    assert ingest(str(home)) == {}
+    assert train(str(home), dt.date(2025, 10, 31)).startswith("2025-10-31-")
+    scored = score(str(home), NIGHT)
+    assert scored > 100
+    assert alert(str(home), NIGHT) > 0
+
+
+@pytest.mark.usefixtures("prefect")
+def test_schedules_are_deployed_and_fire(tmp_path: Path) -> None:
+    """Runs are created from the schedules by Prefect's own scheduler: SQLAlchemy 2.1 breaks this without a word."""
+    from prefect.client.orchestration import get_client
+    from prefect.server.services.scheduler import Scheduler
+
+    from pipelines.deployments import deployments
+
+    made = deployments(tmp_path)
+    names = {deployment.name: deployment.apply() for deployment in made}
+    assert set(names) == {"night", "weekly training"}
+
+    async def scheduled() -> set[str]:
+        await Scheduler().start(loops=1)
+        async with get_client() as client:
+            runs = await client.read_flow_runs()
+        return {
+            run.expected_start_time.strftime("%H:%M %Z") for run in runs if run.deployment_id == names["night"] and run.expected_start_time
+        }
+
+    starts = asyncio.run(scheduled())
+    assert starts
+    assert starts <= {"00:00 UTC", "01:00 UTC"}
