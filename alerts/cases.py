@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
 
 METADATA: Final = MetaData()
 _KNOWN_ON: Final = DateTime(timezone=True)
@@ -100,12 +99,17 @@ class CaseStore:
         target = _PRIVATE[table]
         key = next(iter(target.primary_key.columns))
         newest = rows.sort("known_on").unique(key.name, keep="last", maintain_order=True)
+        upsert = self._insert(target)
+        values = {column.name: upsert.excluded[column.name] for column in target.columns if column is not key}
+        newer = upsert.excluded.known_on >= target.c.known_on
         with self._engine.begin() as connection:
-            held: dict[str, dt.datetime] = dict(connection.execute(select(key, target.c.known_on)).tuples().all())
-            fresh = [row for row in newest.to_dicts() if row[key.name] not in held or _utc(held[row[key.name]]) <= row["known_on"]]
-            _delete(connection, target, key.name, [row[key.name] for row in fresh])
-            if fresh:
-                connection.execute(insert(target), fresh)
+            if newest.height:
+                connection.execute(upsert.on_conflict_do_update(index_elements=[key], set_=values, where=newer), newest.to_dicts())
+
+    def _insert(self, table: Table) -> Any:  # noqa: ANN401 - the dialect's own insert, which alone knows conflicts
+        from sqlalchemy.dialects import postgresql, sqlite
+
+        return postgresql.insert(table) if self._engine.dialect.name == "postgresql" else sqlite.insert(table)
 
     def publish(self, as_of: dt.date, alerts: pl.DataFrame) -> None:
         """Replace the alerts of the night of `as_of` (contract `Alerts`) in one transaction, also when there are none."""
@@ -146,14 +150,3 @@ def _as_server(connection: Any, _record: object) -> None:  # noqa: ANN401 - the 
     # Readers go on while a night publishes.
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA busy_timeout = 10000")
-
-
-def _utc(instant: dt.datetime) -> dt.datetime:
-    import datetime as dt
-
-    return instant if instant.tzinfo else instant.replace(tzinfo=dt.UTC)
-
-
-def _delete(connection: Connection, table: Table, key: str, values: list[str]) -> None:
-    for start in range(0, len(values), _MANY):
-        connection.execute(delete(table).where(table.c[key].in_(values[start : start + _MANY])))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from data_contracts.tables.outputs import Alerts
     from vigie.rules import Rules
     from vigie.store import Warehouse
+
+MANY_LISTS: Final = 300
+"""Fewer lists are written sooner than other processes start."""
 
 
 def decide_night(
@@ -75,17 +81,32 @@ def night_lists(
     return lists(told, cases.names(told["learner_id"].unique().sort().to_list()), cases.advisors(), words)
 
 
-def write_lists(folder: Path, made: list[AdvisorList]) -> None:
-    """Write each list as html and xlsx under `folder`, and remove those of a former run of the same night."""
+def write_lists(folder: Path, made: list[AdvisorList], processes: int = 1) -> None:
+    """Write each list as html and xlsx under `folder`, and remove those of a former run of the same night.
+
+    Args:
+        folder: of this night's lists.
+        made: from `night_lists`.
+        processes: for many lists, how many may write at once; a spreadsheet is slow to make.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    written = set()
-    for advisor_list in made:
-        name = re.sub(r"[^A-Za-z0-9._-]", "_", advisor_list.key)
-        page = html.render(advisor_list)
-        written.add(write_whole(folder / f"{name}.html", lambda path, page=page: path.write_text(page, encoding="utf-8")))  # type: ignore[misc]
-        written.add(write_whole(folder / f"{name}.xlsx", lambda path, made=advisor_list: xlsx.write(made, path)))  # type: ignore[misc]
+    write = partial(_write_one, folder)
+    if processes > 1 and len(made) > MANY_LISTS:
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            names = list(pool.map(write, made, chunksize=50))
+    else:
+        names = [write(one) for one in made]
+    written = {folder / f"{name}{ending}" for name in names for ending in (".html", ".xlsx")}
     for path in set(folder.iterdir()) - written:
         path.unlink()
+
+
+def _write_one(folder: Path, one: AdvisorList) -> str:
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", one.key)
+    page = html.render(one)
+    write_whole(folder / f"{name}.html", lambda path: path.write_text(page, encoding="utf-8"))
+    write_whole(folder / f"{name}.xlsx", lambda path: xlsx.write(one, path))
+    return name
 
 
 def _notice(advisors: pl.DataFrame) -> str:

@@ -67,6 +67,8 @@ class Family:
     """Columns added to the joined rows before aggregation."""
     keep: pl.Expr | None = None
     """Which joined rows count."""
+    marks: Sequence[pl.Expr] = ()
+    """What a row must know of all the pair's rows, such as the last presence: aggregated first, then put beside each row."""
     helpers: Sequence[pl.Expr] = ()
     facts: Sequence[Feature] = ()
     derived: Sequence[Feature] = ()

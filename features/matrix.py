@@ -83,6 +83,8 @@ def _aggregated(family: Family, facts: Facts, pairs: pl.LazyFrame) -> pl.LazyFra
     rows = seen.with_columns(family.prepare)
     if family.keep is not None:
         rows = rows.filter(family.keep)
+    if family.marks:
+        rows = rows.join(rows.group_by("pair").agg(family.marks), on="pair")
     return rows.group_by("pair").agg(*family.helpers, *(feature.column() for feature in family.facts))
 
 

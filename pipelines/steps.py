@@ -148,7 +148,8 @@ def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.
         write_whole(out / "alerts.parquet", alerts.write_parquet)
         if notify:
             cases.publish(as_of, alerts)
-            write_lists(out / "lists", night_lists(warehouse, cases, alerts, scores, service.rules, phrases(), service.time_zone))
+            made = night_lists(warehouse, cases, alerts, scores, service.rules, phrases(), service.time_zone)
+            write_lists(out / "lists", made, service.settings.threads)
     return alerts
 
 

@@ -60,7 +60,7 @@ class Warehouse:
         """
         try:
             self._connection = duckdb.connect(str(path), config={"threads": threads, "autoinstall_known_extensions": False})
-            self._connection.execute("SET TimeZone = 'UTC'")
+            self._connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
         except duckdb.IOException as error:
             if "lock" in str(error).lower():
                 what = f"Another process has {path} open."
@@ -125,14 +125,15 @@ class Warehouse:
         self._connection.unregister("incoming_rows")
         self._run(f"""
             CREATE OR REPLACE TEMP TABLE contested AS
-            SELECT {key} FROM incoming GROUP BY ALL HAVING count(*) > 1
+            WITH repeated AS (SELECT hash({key}) AS h FROM incoming GROUP BY h HAVING count(*) > 1)
+            SELECT {key} FROM incoming WHERE hash({key}) IN (SELECT h FROM repeated)
             UNION SELECT {key} FROM {table} SEMI JOIN incoming USING ({key})""")
         contested = self._number(f"SELECT count(*) FROM incoming SEMI JOIN contested USING ({key})")
         # An INSERT of no rows can leave an empty row group, behind which DuckDB 2.0.0 stops scanning: never send one.
         if contested < rows.height:
             self._run(f"""
                 INSERT INTO {table} ({columns}, delivery, revision)
-                SELECT {columns}, {delivery}, false FROM incoming ANTI JOIN contested USING ({key}) ORDER BY line""")
+                SELECT {columns}, {delivery}, false FROM incoming ANTI JOIN contested USING ({key})""")
         if contested:
             self._run(f"""
                 CREATE OR REPLACE TEMP TABLE revisions AS
@@ -145,9 +146,7 @@ class Warehouse:
                     FROM layers WINDOW layered AS (PARTITION BY {key} ORDER BY known_on, delivery, line))
                 SELECT {columns} FROM compared WHERE incoming AND (layer = 1 OR earlier IS DISTINCT FROM {content})""")
             if self._number("SELECT count(*) FROM revisions"):
-                insert = (
-                    f"INSERT INTO {table} ({columns}, delivery, revision) SELECT {columns}, {delivery}, true FROM revisions ORDER BY line"
-                )
+                insert = f"INSERT INTO {table} ({columns}, delivery, revision) SELECT {columns}, {delivery}, true FROM revisions"
                 self._run(insert)
             self._run("DROP TABLE revisions")
         self._run("DROP TABLE incoming; DROP TABLE contested")

@@ -75,26 +75,28 @@ def lists(alerts: pl.DataFrame, people: pl.DataFrame, advisors: pl.DataFrame, wo
         advisors: advisor_id, name.
         words: sentences.
     """
-    named = alerts.join(people, on="learner_id", how="left").join(
-        advisors.select("advisor_id", advisor="name"), on="advisor_id", how="left"
-    )
-    named = named.with_columns(recipient=pl.coalesce("advisor_id", pl.format("file-{}", "territory_id")))
-    result = []
-    for (key,), rows in sorted(named.partition_by("recipient", as_dict=True, maintain_order=True).items()):
-        result.append(_one(str(key), rows, words))
-    return result
-
-
-def _one(key: str, rows: pl.DataFrame, words: Words) -> AdvisorList:
-    listed = rows.filter(pl.col("state").is_in(LISTED)).sort("rank")
-    first = rows.row(0, named=True)
-    groups = [part.to_dicts() for part in listed.partition_by("learner_id", maintain_order=True)]
-    waiting = rows.filter(pl.col("state") == "over_capacity")["learner_id"].n_unique()
-    own = first["advisor"] or first["advisor_id"]
-    recipient = own or f"File sans référent, {first['territory_id']}"
-    title = words.titles[first["territory_id"]]
-    lines = [_line(place, alerts, words) for place, alerts in enumerate(groups, 1)]
-    return AdvisorList(key, recipient, title, first["as_of"], lines, waiting, words.notice)
+    recipient = pl.coalesce("advisor_id", pl.format("file-{}", "territory_id"))
+    keyed = alerts.with_columns(recipient=recipient)
+    waiting = keyed.filter(pl.col("state") == "over_capacity").group_by("recipient").agg(pl.col("learner_id").n_unique())
+    left_out = dict(waiting.rows())
+    whom = keyed.group_by("recipient").agg(pl.col("advisor_id", "territory_id", "as_of").first())
+    whom = whom.join(advisors.select("advisor_id", "name"), on="advisor_id", how="left").sort("recipient")
+    listed = keyed.filter(pl.col("state").is_in(LISTED)).join(people, on="learner_id", how="left").sort("recipient", "rank")
+    calls: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for alert in listed.to_dicts():
+        calls.setdefault(alert["recipient"], {}).setdefault(alert["learner_id"], []).append(alert)
+    return [
+        AdvisorList(
+            key=one["recipient"],
+            recipient=one["name"] or one["advisor_id"] or f"File sans référent, {one['territory_id']}",
+            title=words.titles[one["territory_id"]],
+            as_of=one["as_of"],
+            lines=[_line(place, group, words) for place, group in enumerate(calls.get(one["recipient"], {}).values(), 1)],
+            waiting=left_out.get(one["recipient"], 0),
+            notice=words.notice,
+        )
+        for one in whom.to_dicts()
+    ]
 
 
 def _line(place: int, alerts: list[dict[str, Any]], words: Words) -> Line:

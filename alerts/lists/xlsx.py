@@ -34,7 +34,8 @@ def write(advisor_list: AdvisorList, path: Path) -> None:
 
     Nothing is ever read as a formula, a link or a number (OWASP, CSV injection): a name such as `=1+1` stays a name.
     """
-    book = xlsxwriter.Workbook(path, {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False})
+    plain = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    book = xlsxwriter.Workbook(path, {"in_memory": True, **plain})
     book.set_properties({"title": advisor_list.title, "created": _SAME_EVERY_TIME})
     sheet = book.add_worksheet("À contacter")
     head = book.add_format({"bold": True, "bg_color": "#1f4e8c", "font_color": "#ffffff", "text_wrap": True, "valign": "top"})

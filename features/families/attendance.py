@@ -17,7 +17,7 @@ _attended = pl.col("status").is_in(ATTENDED)
 _unjustified = pl.col("status") == "absent_unjustified"
 _justified = pl.col("status") == "absent_justified"
 _recorded = _attended | _unjustified | _justified
-_last_attended = pl.when(_attended).then(pl.col("slot")).max().fill_null(-1)
+_last_attended = pl.when(_attended).then(pl.col("slot")).max().fill_null(-1).alias("last_attended")
 
 
 def _sum(condition: pl.Expr) -> pl.Expr:
@@ -25,7 +25,7 @@ def _sum(condition: pl.Expr) -> pl.Expr:
 
 
 def _since_presence(condition: pl.Expr) -> pl.Expr:
-    return _sum(condition & (pl.col("slot") > _last_attended))
+    return _sum(condition & (pl.col("slot") > pl.col("last_attended")))
 
 
 _helpers = [
@@ -193,6 +193,7 @@ ATTENDANCE: Final = Family(
         (pl.col("date").cast(pl.Int32) * 2 + (pl.col("half_day") != "am").cast(pl.Int32)).alias("slot"),
     ),
     keep=pl.col("date") <= pl.col("as_of"),
+    marks=(_last_attended,),
     helpers=_helpers,
     facts=_facts,
     derived=_derived,
