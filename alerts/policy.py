@@ -121,8 +121,14 @@ def _as_alerts(rows: pl.DataFrame, facts: Facts) -> dy.DataFrame[Alerts]:
         "risk",
         pl.col("reasons").fill_null([]),
         "suggested_action",
-        (pl.col("opened_on") + pl.duration(days=pl.col("within_days"))).alias("due_on"),
+        _working_day(pl.col("opened_on") + pl.duration(days=pl.col("within_days"))).alias("due_on"),
         "opened_on",
         "state",
     )
     return Alerts.validate(alerts, cast=True)
+
+
+def _working_day(date: pl.Expr) -> pl.Expr:
+    """The same day, or the Monday after a weekend."""
+    to_monday = pl.max_horizontal(8 - date.dt.weekday(), 0).replace_strict({1: 1, 2: 2}, default=0)
+    return date + pl.duration(days=to_monday)

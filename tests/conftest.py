@@ -14,6 +14,8 @@ from vigie.settings import Settings
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 
 FIRST, LAST = dt.date(2025, 1, 6), dt.date(2025, 12, 31)
 TRAINED = dt.date(2025, 10, 31)

@@ -125,8 +125,7 @@ class Warehouse:
         self._connection.unregister("incoming_rows")
         self._run(f"""
             CREATE OR REPLACE TEMP TABLE contested AS
-            WITH repeated AS (SELECT hash({key}) AS h FROM incoming GROUP BY h HAVING count(*) > 1)
-            SELECT {key} FROM incoming WHERE hash({key}) IN (SELECT h FROM repeated)
+            SELECT {key} FROM incoming GROUP BY ALL HAVING count(*) > 1
             UNION SELECT {key} FROM {table} SEMI JOIN incoming USING ({key})""")
         contested = self._number(f"SELECT count(*) FROM incoming SEMI JOIN contested USING ({key})")
         # An INSERT of no rows can leave an empty row group, behind which DuckDB 2.0.0 stops scanning: never send one.

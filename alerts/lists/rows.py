@@ -118,6 +118,10 @@ def _line(place: int, alerts: list[dict[str, Any]], words: Words) -> Line:
         weak=bool(first["low_confidence"]),
         actions=list(dict.fromkeys(actions.get(alert["suggested_action"], alert["suggested_action"]) for alert in alerts)),
         since=day(min(alert["opened_on"] for alert in alerts)),
-        until=day(min(alert["due_on"] for alert in alerts)),
+        until=_until(min(alert["due_on"] for alert in alerts), first["as_of"]),
         is_new=any(alert["state"] == "new" for alert in alerts),
     )
+
+
+def _until(due: dt.date, as_of: dt.date) -> str:
+    return day(due) + (", dépassé" if due <= as_of else "")

@@ -34,7 +34,7 @@ _facts = [
             meaning=f"Days with a trace of distance learning in the last {days} days",
             null_means="no trace at all so far",
             group="activity",
-            fr=f"{{value}} d'activité en ligne sur les {days} derniers jours",
+            fr=f"peu d'activité en ligne : {{value}} sur les {days} derniers jours",
             en=f"{{value}} active online in the last {days} days",
             monotone=-1,
         )
@@ -48,7 +48,7 @@ _facts = [
             meaning=f"Traces of distance learning in the last {days} days",
             null_means="no trace at all so far",
             group="activity",
-            fr=f"{{value}} action{{s}} en ligne sur les {days} derniers jours",
+            fr=f"peu d'activité en ligne : {{value}} action{{s}} sur les {days} derniers jours",
             en=f"{{value}} actions online in the last {days} days",
             worse=-1,
         )

@@ -148,6 +148,17 @@ def test_a_case_does_not_flicker_while_its_risk_moves_about_the_limit() -> None:
     assert states(decide(people([limit * 0.8]), RULES)) == {}
 
 
+def test_nothing_is_due_on_a_weekend() -> None:
+    for days in range(7):
+        facts = people([0.4])
+        entry = pl.col("entry_date") + pl.duration(days=days)
+        moved = replace(facts, as_of=DAY + dt.timedelta(days=days), enrolments=facts.enrolments.with_columns(entry))
+        due = decide(moved, RULES)["due_on"][0]
+        wanted = DAY + dt.timedelta(days=days + RULES.default.contact_within_days)
+        assert due.weekday() < 5
+        assert 0 <= (due - wanted).days <= 2
+
+
 def test_an_alert_nobody_took_expires() -> None:
     facts = people([0.4])
     opened = decide(facts, RULES)

@@ -77,7 +77,7 @@ def test_the_other_flows_run_alone(home: Path) -> None:
 def test_schedules_are_deployed_and_fire(tmp_path: Path) -> None:
     """Runs are created from the schedules by Prefect's own scheduler: SQLAlchemy 2.1 breaks this without a word."""
     from prefect.client.orchestration import get_client
-    from prefect.server.services.scheduler import Scheduler
+    from prefect.server.services.scheduler import schedule_deployments
 
     from pipelines.deployments import deployments
 
@@ -86,7 +86,7 @@ def test_schedules_are_deployed_and_fire(tmp_path: Path) -> None:
     assert set(names) == {"night", "weekly training"}
 
     async def scheduled() -> set[str]:
-        await Scheduler().start(loops=1)
+        await schedule_deployments()
         async with get_client() as client:
             runs = await client.read_flow_runs()
         return {
