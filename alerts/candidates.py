@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vigie.rules import Rules
 
 WARNING_DAYS: Final = 5
-"""A promise is shown this many days before it is missed."""
+"""An entry contact is shown this many days before it is missed."""
 PROMISE_WORTH: Final = 0.10
 """A promise due weighs like ten points of risk, on top of the learner's own risk: nobody waits behind a 2 % risk for an entry call."""
 ACTION_OF_SUBJECT: Final = {
@@ -66,9 +66,13 @@ def _risks(people: pl.DataFrame, rules: Rules) -> pl.DataFrame:
 
 
 def _unowned(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
+    """Entered more than owner_within_days ago, and no valid assignment to an advisor in post (domain facts, section 0, point 1).
+
+    A backup takes the calls of an owner who left and does not become one: the territory's queue names the next owner.
+    """
     since = (pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days()
-    unowned = people.filter(pl.col("queue") == "territory", since >= rules.invariants.owner_within_days - WARNING_DAYS)
-    return _promise(unowned, "no_owner")
+    unowned = people.filter(pl.col("queue") != "owner", since > rules.invariants.owner_within_days)
+    return _promise(unowned.with_columns(advisor_id=pl.lit(None, pl.String), queue=pl.lit("territory")), "no_owner")
 
 
 def _entry_contacts(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -14,6 +15,7 @@ from alerts.facts import read_facts
 from alerts.lists import html, xlsx
 from alerts.lists.rows import AdvisorList, Words, lists
 from alerts.policy import decide
+from alerts.routing import NO_TERRITORY
 from alerts.wording import NOTICES
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
@@ -66,7 +68,8 @@ def night_lists(
     courses = sessions.join(providers, on="provider_id", how="left").select(
         "session_id", "territory_id", course=pl.format("{}, {}", "title", pl.col("name").fill_null("organisme inconnu"))
     )
-    where = known("enrolments", "enrolment_id", "session_id").join(courses, on="session_id").drop("session_id")
+    where = known("enrolments", "enrolment_id", "session_id").join(courses, on="session_id", how="left").drop("session_id")
+    where = where.with_columns(pl.col("territory_id").fill_null(NO_TERRITORY), pl.col("course").fill_null("Formation pas encore connue"))
     weak = scores.select("enrolment_id", "low_confidence")
     told = alerts.join(where, on="enrolment_id", how="left", maintain_order="left").join(
         weak, on="enrolment_id", how="left", maintain_order="left"
@@ -102,11 +105,17 @@ def write_lists(folder: Path, made: list[AdvisorList], processes: int = 1) -> No
 
 
 def _write_one(folder: Path, one: AdvisorList) -> str:
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", one.key)
+    name = _file_name(one.key)
     page = html.render(one)
     write_whole(folder / f"{name}.html", lambda path: path.write_text(page, encoding="utf-8"))
     write_whole(folder / f"{name}.xlsx", lambda path: xlsx.write(one, path))
     return name
+
+
+def _file_name(key: str) -> str:
+    """The key itself where it is a safe name; else made safe and told apart, so that `a/b` and `a_b` never read each other's names."""
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", key)
+    return safe if safe == key else f"{safe}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
 def _notice(advisors: pl.DataFrame) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from alerts.candidates import candidates, week_start
+from alerts.routing import with_territory
 from data_contracts.tables.outputs import Alerts
 
 if TYPE_CHECKING:
@@ -76,12 +77,9 @@ def _standing(joined: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
 
 
 def _within_budget(standing: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
-    """Turn `new` into `over_capacity` beyond the week's budget, counted in people: two alerts for one person are one call."""
-    monday = week_start(facts.as_of)
-    homes = facts.enrolments.select("enrolment_id", "session_id").join(facts.sessions.select("session_id", "territory_id"), on="session_id")
-    this_week = facts.past.filter(pl.col("state") == "new", pl.col("opened_on") >= monday).join(homes, on="enrolment_id", how="left")
-    recipient = pl.coalesce("advisor_id", pl.format("territory {}", "territory_id"))
-    used = this_week.group_by(recipient=recipient).agg(used=pl.col("learner_id").n_unique())
+    """Turn `new` into `over_capacity` beyond the week's budget, counted in people new to a list: two alerts for one person are one call."""
+    called = _called_this_week(facts)
+    used = called.group_by("recipient").agg(used=pl.len())
     capacity = facts.advisors.select("advisor_id", "weekly_capacity")
     queues = pl.DataFrame(
         [(name, rules.of(name).queue_capacity, rules.of(name).weekly_capacity) for name in standing["territory_id"].unique().to_list()],
@@ -91,7 +89,9 @@ def _within_budget(standing: pl.DataFrame, facts: Facts, rules: Rules) -> pl.Dat
     rows = standing.join(used, on="recipient", how="left").join(capacity, on="advisor_id", how="left").join(queues, on="territory_id")
     budget = pl.when(pl.col("advisor_id").is_null()).then("queue_capacity").otherwise(pl.coalesce("weekly_capacity", "default_capacity"))
     left = (budget - pl.col("used").fill_null(0)).clip(0)
-    rows = rows.with_columns(left=left, on_list=(pl.col("state") == "sent").any().over("recipient", "learner_id"))
+    rows = rows.join(called.with_columns(called=pl.lit(value=True)), on=["recipient", "learner_id"], how="left")
+    there = (pl.col("state") == "sent") | pl.col("called").fill_null(value=False)
+    rows = rows.with_columns(left=left, on_list=there.any().over("recipient", "learner_id"))
     costs = (rows["state"] == "new") & ~rows["on_list"]
     best = rows.filter(costs).group_by("recipient", "learner_id", "left").agg(pl.col("priority").max(), pl.col("enrolment_id").min())
     place = pl.struct(-pl.col("priority"), pl.col("enrolment_id")).rank("ordinal").over("recipient")
@@ -99,6 +99,21 @@ def _within_budget(standing: pl.DataFrame, facts: Facts, rules: Rules) -> pl.Dat
     over = (pl.col("state") == "new") & ~pl.col("on_list") & pl.col("beyond").fill_null(value=False)
     rows = rows.join(beyond, on=["recipient", "learner_id"], how="left")
     return rows.with_columns(state=pl.when(over).then(pl.lit("over_capacity")).otherwise("state"))
+
+
+def _called_this_week(facts: Facts) -> pl.DataFrame:
+    """People who spent the ISO week's budget on an earlier night: recipient, learner_id, one row for each.
+
+    A second reason to call somebody who already stood on the list that night spent nothing then, and counts for nothing now.
+    """
+    week = facts.past.filter(pl.col("as_of") >= week_start(facts.as_of), pl.col("state").is_in(LISTED))
+    homes = with_territory(facts.enrolments.select("enrolment_id", "session_id"), facts.sessions)
+    listed = week.join(homes, on="enrolment_id", how="left").select(
+        "as_of", "state", "learner_id", recipient=pl.coalesce("advisor_id", pl.format("territory {}", "territory_id"))
+    )
+    people = ["recipient", "learner_id"]
+    there = listed.filter(pl.col("state") == "sent")
+    return listed.filter(pl.col("state") == "new").join(there, on=["as_of", *people], how="anti").select(people).unique()
 
 
 def _as_alerts(rows: pl.DataFrame, facts: Facts) -> dy.DataFrame[Alerts]:

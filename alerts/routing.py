@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 if TYPE_CHECKING:
     from alerts.facts import Facts
 
+NO_TERRITORY: Final = "inconnu"
+"""Queue of enrolments whose session is not known yet: sessions and enrolments come in different files, the promises hold meanwhile."""
+
 
 def in_training(facts: Facts) -> pl.DataFrame:
     """Enrolments entered, not known to have left, whose planned end has not passed, with the territory of their session."""
     left = facts.exits.filter(pl.col("exit_date") <= facts.as_of).select("enrolment_id")
     there = facts.enrolments.filter(pl.col("entry_date") <= facts.as_of, pl.col("planned_exit_date") >= facts.as_of)
-    return there.join(left, on="enrolment_id", how="anti").join(facts.sessions.select("session_id", "territory_id"), on="session_id")
+    return with_territory(there.join(left, on="enrolment_id", how="anti"), facts.sessions)
+
+
+def with_territory(enrolments: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+    """The enrolments with the territory of their session, or `NO_TERRITORY` while the session is not known."""
+    homes = sessions.select("session_id", "territory_id")
+    return enrolments.join(homes, on="session_id", how="left").with_columns(pl.col("territory_id").fill_null(NO_TERRITORY))
 
 
 def routes(facts: Facts) -> pl.DataFrame:

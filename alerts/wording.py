@@ -37,7 +37,7 @@ KINDS: Final = {
     "learner_request": "Demande de la personne",
 }
 PROMISES: Final = {
-    "no_owner": "Aucun conseiller référent n'est connu depuis l'entrée en formation.",
+    "no_owner": "Aucun conseiller référent en poste n'est connu.",
     "entry_contact_due": "Aucun échange connu depuis l'inscription.",
 }
 NOTICES: Final = {
@@ -84,8 +84,7 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | No
 
 
 def _sentence(phrase: Phrase, value: float) -> str:
-    plural = "s" if abs(round(value)) > 1 else ""
-    sentence = phrase.fr.replace("{value}", amount(value, phrase.unit)).replace("{s}", plural)
+    sentence = phrase.fr.replace("{value}", amount(value, phrase.unit)).replace("{s}", _plural(value))
     return sentence[0].upper() + sentence[1:]
 
 
@@ -95,18 +94,25 @@ def amount(value: float, unit: str) -> str:
         return f"{round(value * 100)}{NARROW}%"
     if unit == "points":
         points = abs(round(value * 100))
-        return f"{points}{NARROW}point{'s' if points > 1 else ''}"
+        return f"{points}{NARROW}point{_plural(points)}"
     if unit == "minutes":
-        return f"{number(value)} min"
+        return f"{number(round(value))} min"
     singular = {"half_days": "demi-journée", "days": "jour"}.get(unit)
     if singular is None:
         return number(value)
-    return f"{number(value)} {singular}{'s' if abs(round(value)) > 1 else ''}"
+    return f"{number(value)} {singular}{_plural(value)}"
+
+
+def _plural(value: float) -> str:
+    # French counts from two: 1,5 jour, 2 jours. Read on the figure that is shown.
+    return "s" if abs(round(value, 1)) >= 2 else ""  # noqa: PLR2004 - two is what plural means
 
 
 def number(value: float) -> str:
-    """A whole number with French thousands."""
-    return f"{round(value):,}".replace(",", NARROW)
+    """A number as French writes it: at most one decimal, after a comma, and thousands apart."""
+    shown = round(value, 1)
+    text = f"{shown:,.0f}" if shown == round(shown) else f"{shown:,.1f}"
+    return text.replace(",", NARROW).replace(".", ",")
 
 
 def likelihood(risk: float | None) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
@@ -18,8 +20,18 @@ def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("alerts.lists"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["day"] = day
+    environment.filters.update(day=day, dialled=_dialled, address=_address)
     return environment.get_template("list.html")
+
+
+def _dialled(phone: str) -> str:
+    """The digits of a phone number, as a link needs them."""
+    return re.sub(r"[^\d+]", "", phone)
+
+
+def _address(email: str) -> str:
+    """An e-mail address as a link: `?bcc=` in a delivery stays part of the address and never adds a recipient."""
+    return quote(email, safe="@")
 
 
 def render(advisor_list: AdvisorList) -> str:

@@ -67,7 +67,7 @@ class Words:
 
 
 def lists(alerts: pl.DataFrame, people: pl.DataFrame, advisors: pl.DataFrame, words: Words) -> list[AdvisorList]:
-    """Lists of a night, in the order of their keys.
+    """Lists of a night, in the order of their keys: one for each recipient who has somebody to call, or waiting for a free week.
 
     Args:
         alerts: contract `Alerts`, with territory_id, course (session and provider in words) and low_confidence of the enrolment.
@@ -79,7 +79,11 @@ def lists(alerts: pl.DataFrame, people: pl.DataFrame, advisors: pl.DataFrame, wo
     keyed = alerts.with_columns(recipient=recipient)
     waiting = keyed.filter(pl.col("state") == "over_capacity").group_by("recipient").agg(pl.col("learner_id").n_unique())
     left_out = dict(waiting.rows())
-    whom = keyed.group_by("recipient").agg(pl.col("advisor_id", "territory_id", "as_of").first())
+    whom = (
+        keyed.filter(pl.col("state").is_in((*LISTED, "over_capacity")))
+        .group_by("recipient")
+        .agg(pl.col("advisor_id", "territory_id", "as_of").first())
+    )
     whom = whom.join(advisors.select("advisor_id", "name"), on="advisor_id", how="left").sort("recipient")
     listed = keyed.filter(pl.col("state").is_in(LISTED)).join(people, on="learner_id", how="left").sort("recipient", "rank")
     calls: dict[str, dict[str, list[dict[str, Any]]]] = {}
@@ -101,7 +105,7 @@ def lists(alerts: pl.DataFrame, people: pl.DataFrame, advisors: pl.DataFrame, wo
 
 def _line(place: int, alerts: list[dict[str, Any]], words: Words) -> Line:
     first = alerts[0]
-    raising = [reason for reason in first["reasons"] if reason["code"] != "rest"]
+    raising = [reason for reason in first["reasons"] if reason["code"] != "rest" and reason["contribution"] > 0]
     promises = [PROMISES[alert["kind"]] for alert in alerts if alert["kind"] in PROMISES]
     actions = words.actions[first["territory_id"]]
     name = " ".join(part for part in (first["given_name"], first["family_name"]) if part)

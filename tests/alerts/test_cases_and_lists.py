@@ -9,7 +9,7 @@ import pytest
 
 from alerts.cases import CaseStore
 from alerts.lists import html, xlsx
-from alerts.lists.rows import AdvisorList, Line
+from alerts.lists.rows import AdvisorList, Line, Words, lists
 from alerts.lists.terminal import table
 from alerts.night import write_lists
 from alerts.wording import NARROW, Phrase, amount, change, day, likelihood, why
@@ -127,7 +127,7 @@ def test_a_page_escapes_what_deliveries_bring_and_asks_nothing_of_the_network() 
 
 
 def test_an_empty_list_is_a_page_too() -> None:
-    assert "Personne à contacter" in html.render(of())
+    assert "Aucune personne à contacter" in html.render(of())
 
 
 def test_a_spreadsheet_holds_text_and_never_a_formula(tmp_path: Path) -> None:
@@ -150,7 +150,58 @@ def test_lists_of_a_former_run_are_removed_and_file_names_are_safe(tmp_path: Pat
     write_lists(tmp_path / "lists", [of(key="gone")])
     write_lists(tmp_path / "lists", [of(key="../../etc/passwd")])
 
-    assert {path.name for path in (tmp_path / "lists").iterdir()} == {".._.._etc_passwd.html", ".._.._etc_passwd.xlsx"}
+    names = {path.name for path in (tmp_path / "lists").iterdir()}
+    assert names == {f".._.._etc_passwd-3754d6cb3a38{ending}" for ending in (".html", ".xlsx")}
+
+
+def test_two_recipients_never_read_each_others_names(tmp_path: Path) -> None:
+    write_lists(tmp_path, [of(line("Seen by a/b"), key="a/b"), of(line("Seen by a_b"), key="a_b")])
+
+    pages = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("*.html")}
+    assert len(pages) == 2
+    assert "Seen by a_b" in pages["a_b.html"]
+    assert sum("Seen by a/b" in page for page in pages.values()) == 1
+
+
+def test_a_link_carries_an_address_and_nothing_else() -> None:
+    page = html.render(of(line("Zoé", email="z@b.fr?bcc=spy@x.fr", phone="06 39.98\u202f00 01 (soir)")))
+
+    assert 'href="mailto:z@b.fr%3Fbcc%3Dspy@x.fr"' in page
+    assert 'href="tel:0639980001"' in page
+
+
+def told(state: str, **changes: object) -> pl.DataFrame:
+    night = alerts(dt.date(2026, 3, 4), "a").with_columns(state=pl.lit(state), territory_id=pl.lit("T"), course=pl.lit("Soudeur"))
+    return night.with_columns(low_confidence=pl.lit(value=False), **{name: pl.lit(value) for name, value in changes.items()})
+
+
+WORDS = Words({}, {"T": {}}, {"T": "À contacter"}, "")
+NOBODY = pl.DataFrame(
+    schema={"learner_id": pl.String, "given_name": pl.String, "family_name": pl.String, "phone": pl.String, "email": pl.String}
+)
+ADVISOR = pl.DataFrame({"advisor_id": ["A"], "name": ["Zoé"]})
+
+
+@pytest.mark.parametrize(("state", "lines", "waiting"), [("new", 1, 0), ("over_capacity", 0, 1)])
+def test_a_list_shows_whom_to_call_and_counts_who_waits(state: str, lines: int, waiting: int) -> None:
+    (made,) = lists(told(state), NOBODY, ADVISOR, WORDS)
+
+    assert (len(made.lines), made.waiting, made.recipient) == (lines, waiting, "Zoé")
+
+
+@pytest.mark.parametrize("state", ["held_out", "repeat_suppressed"])
+def test_no_list_tells_that_somebody_was_held_out_or_called_lately(state: str) -> None:
+    assert lists(told(state), NOBODY, ADVISOR, WORDS) == []
+
+
+def test_a_fact_that_lowers_the_risk_is_not_told_as_a_reason() -> None:
+    rest = {"code": "rest", "feature": None, "value": None, "contribution": 0.3, "previous_value": None}
+    said = {"code": "attendance", "feature": "x", "value": 1.0, "contribution": 0.4, "previous_value": 1.0}
+    reasons = pl.Series([[said, said | {"code": "contacts", "contribution": -0.2}, rest]], dtype=Alerts.reasons.dtype)
+
+    (made,) = lists(told("new").with_columns(reasons=reasons), NOBODY, ADVISOR, WORDS)
+
+    assert made.lines[0].why == ["Signal sur : présence."]
 
 
 def test_a_name_in_square_brackets_is_not_markup() -> None:
@@ -170,5 +221,6 @@ def test_sentences_follow_french_usage() -> None:
     assert why({"code": "attendance", "feature": "gone", "value": 1.0}, phrases) == "Signal sur : présence."
     assert amount(0.5, "share") == f"50{NARROW}%"
     assert amount(1234, "count") == f"1{NARROW}234"
+    assert [amount(days, "days") for days in (0, 0.5, 1.94, 1.96, 2.5)] == ["0 jour", "0,5 jour", "1,9 jour", "2 jours", "2,5 jours"]
     assert day(dt.date(2026, 3, 1)) == "dimanche 1er mars"
     assert "environ 3 " in likelihood(0.031)
