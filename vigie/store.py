@@ -99,9 +99,11 @@ class Warehouse:
         self._run("COMMIT")
 
     def append_layers(self, layout: Layout, rows: pl.DataFrame, delivery: int) -> int:
-        """Append what `rows` say that is new, and tell how many rows that was.
+        """Append `rows` as layers, and tell how many say something new.
 
-        A row is new when its fact was unknown, or when it differs from the layer that was newest at its own `known_on`.
+        A row is new when its fact was unknown, or when it differs from the layer that was newest at its own `known_on`. One that repeats
+        that layer at a later instant is kept all the same: a row that comes late, known in between, must not win over it. One that repeats
+        it at the very same instant is not.
 
         Args:
             layout: the table; it is created if missing.
@@ -110,10 +112,10 @@ class Warehouse:
         """
         self.create(layout)
         if rows.height:
-            self._append_layers(layout, rows, delivery)
-        return self._number(f"SELECT count(*) FROM {_quote(layout.name)} WHERE delivery = {delivery}")
+            return self._append_layers(layout, rows, delivery)
+        return 0
 
-    def _append_layers(self, layout: Layout, rows: pl.DataFrame, delivery: int) -> None:
+    def _append_layers(self, layout: Layout, rows: pl.DataFrame, delivery: int) -> int:
         table, key = _quote(layout.name), ", ".join(map(_quote, layout.key))
         names = [*layout.columns, "line"]
         columns = ", ".join(map(_quote, names))
@@ -129,7 +131,8 @@ class Warehouse:
             UNION SELECT {key} FROM {table} SEMI JOIN incoming USING ({key})""")
         contested = self._number(f"SELECT count(*) FROM incoming SEMI JOIN contested USING ({key})")
         # An INSERT of no rows can leave an empty row group, behind which DuckDB 2.0.0 stops scanning: never send one.
-        if contested < rows.height:
+        kept = new = rows.height - contested
+        if new:
             self._run(f"""
                 INSERT INTO {table} ({columns}, delivery, revision)
                 SELECT {columns}, {delivery}, false FROM incoming ANTI JOIN contested USING ({key})""")
@@ -141,14 +144,23 @@ class Warehouse:
                     UNION ALL
                     SELECT {columns}, {delivery}, true FROM incoming SEMI JOIN contested USING ({key})),
                 compared AS (
-                    SELECT *, lag({content}) OVER layered AS earlier, row_number() OVER layered AS layer
+                    SELECT *, lag({content}) OVER layered AS earlier, lag(known_on) OVER layered AS known_before,
+                        row_number() OVER layered AS layer
                     FROM layers WINDOW layered AS (PARTITION BY {key} ORDER BY known_on, delivery, line))
-                SELECT {columns} FROM compared WHERE incoming AND (layer = 1 OR earlier IS DISTINCT FROM {content})""")
+                SELECT {columns}, layer = 1 OR earlier IS DISTINCT FROM {content} AS novel FROM compared
+                WHERE incoming AND (novel OR known_before < known_on)""")
+            kept += self._number("SELECT count(*) FROM revisions")
+            new += self._number("SELECT count(*) FROM revisions WHERE novel")
             if self._number("SELECT count(*) FROM revisions"):
                 insert = f"INSERT INTO {table} ({columns}, delivery, revision) SELECT {columns}, {delivery}, true FROM revisions"
                 self._run(insert)
             self._run("DROP TABLE revisions")
         self._run("DROP TABLE incoming; DROP TABLE contested")
+        stored = self._number(f"SELECT count(*) FROM {table} WHERE delivery = {delivery}")
+        if stored != kept:
+            what = f"{layout.name}: {kept} rows were written and {stored} are read back."
+            raise ConfigurationError(what, "Nothing was kept. Put the warehouse file aside and ingest the deliveries again.")
+        return new
 
     def as_known_at(
         self,

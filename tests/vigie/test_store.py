@@ -63,7 +63,15 @@ def test_a_correction_that_arrives_first_does_not_hide_the_older_layer(warehouse
     assert known(warehouse, 6) == {"a": "blue"}
 
 
-def test_a_row_that_says_nothing_new_is_not_kept(warehouse: Warehouse) -> None:
+def test_a_repeated_fact_is_not_overruled_by_a_row_that_comes_late_and_was_known_before_it(warehouse: Warehouse) -> None:
+    warehouse.append_layers(LAYOUT, rows((0, "a", "green"), (1, "a", "green")), 1)
+    warehouse.append_layers(LAYOUT, rows((0, "a", "red")), 2)
+
+    assert known(warehouse, 0) == {"a": "red"}
+    assert known(warehouse, 1) == {"a": "green"}
+
+
+def test_a_row_that_says_nothing_new_does_not_count_as_loaded(warehouse: Warehouse) -> None:
     first = warehouse.append_layers(LAYOUT, rows((1, "a", "red"), (1, "b", None)), 1)
     again = warehouse.append_layers(LAYOUT, rows((3, "a", "red"), (3, "b", None), (3, "c", "red")), 2)
 
