@@ -1,8 +1,7 @@
-"""Who is there: learners, providers, sessions, advisors and their cases. Arrays by position; identifiers come last."""
+"""Who is there, and where: learners, providers, sessions. Arrays by position; identifiers come last."""
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,33 +12,16 @@ from data_contracts.simulator import world
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from data_contracts.simulator.working_days import Calendar
+
 MONTH_DAYS = 30
-
-
-@dataclass(frozen=True)
-class People:
-    """One enrolment a learner; days are counted from the first simulated day, and may be negative."""
-
-    age: NDArray[np.int64]
-    level: NDArray[np.int64]
-    own_initiative: NDArray[np.bool_]
-    commute: NDArray[np.int64]
-    session: NDArray[np.int64]
-    enrolled: NDArray[np.int64]
-    entry: NDArray[np.int64]
-    end: NDArray[np.int64]
-    comes: NDArray[np.bool_]
-    frailty: NDArray[np.float64]
-    """Lasting tendency to be absent, log-odds."""
-    pull: NDArray[np.float64]
-    """What is known at entry of the tendency to disengage, log scale."""
-    effect: NDArray[np.float64]
-    """Hazard ratio of a two-way contact on the day itself."""
+MIXED, REMOTE = 1, 2
+NONE = -1
 
 
 @dataclass(frozen=True)
 class Places:
-    """Providers and sessions."""
+    """Providers and sessions; days are counted from the first simulated day."""
 
     provider_territory: NDArray[np.int64]
     provider_quality: NDArray[np.float64]
@@ -48,165 +30,132 @@ class Places:
     """Of each session."""
     start: NDArray[np.int64]
     end: NDArray[np.int64]
+    length: NDArray[np.int64]
+    """Days of the course of one person; shorter than the session when entry is rolling."""
     objective: NDArray[np.int64]
     mode: NDArray[np.int64]
-    """0 onsite, 1 mixed, 2 remote."""
+    """0 onsite, `MIXED`, `REMOTE`."""
     rolling: NDArray[np.bool_]
     timetable: NDArray[np.bool_]
     """sessions x 5 weekdays x 2 half-days."""
     whole_day: NDArray[np.bool_]
     """Sheets cover the whole day."""
-
-
-def make_places(rng: np.random.Generator, learners: int, days: int) -> Places:
-    """Providers of unequal quality, sessions that start on Mondays over the whole period."""
-    providers = max(8, learners // world.LEARNERS_PER_PROVIDER)
-    sessions = max(12, learners // world.LEARNERS_PER_SESSION)
-    provider = rng.integers(0, providers, sessions)
-    length = rng.choice(world.COURSE_MONTHS, sessions, p=world.COURSE_SHARES) * MONTH_DAYS
-    start = rng.integers(0, max(1, days - MONTH_DAYS), sessions)
-    mode = rng.choice(3, sessions, p=(0.70, 0.18, 0.12))
-    timetable = np.ones((sessions, 5, 2), dtype=np.bool_)
-    kind = rng.choice(4, sessions, p=(0.6, 0.15, 0.15, 0.1))
-    timetable[kind == 1, :, 1] = False
-    timetable[kind == 2, 3:, :] = False
-    timetable[kind == 3, 4, 1] = False
-    rolling = rng.random(sessions) < 0.35
-    return Places(
-        rng.integers(0, len(world.TERRITORIES), providers),
-        rng.normal(0, 0.35, providers),
-        provider,
-        start,
-        start + np.where(rolling, length + 2 * MONTH_DAYS, length),
-        rng.choice(5, sessions, p=world.OBJECTIVE_SHARES),
-        mode,
-        rolling,
-        timetable,
-        (kind == 0) & (rng.random(sessions) < 0.12),
-    )
-
-
-def make_people(rng: np.random.Generator, learners: int, places: Places) -> People:
-    """Learners and their enrolments, with what makes them more or less likely to leave (Dares 2021: age, level, own initiative, travel)."""
-    young = rng.random(learners) < world.YOUNG_SHARE
-    age = np.where(young, rng.integers(17, 26, learners), rng.integers(26, 62, learners))
-    level = rng.choice(8, learners, p=(0.03, 0.05, 0.14, 0.33, 0.25, 0.1, 0.07, 0.03))
-    own = rng.random(learners) < 0.62
-    commute = np.minimum(rng.gamma(2.0, 16.0, learners).astype(np.int64) + 3, 180)
-    session = rng.integers(0, len(places.start), learners)
-    shift = np.where(places.rolling[session], rng.integers(0, 2 * MONTH_DAYS, learners), 0)
-    entry = places.start[session] + shift
-    length = (places.end - places.start - np.where(places.rolling, 2 * MONTH_DAYS, 0))[session]
-    pull = (
-        0.75 * young
-        + 0.30 * (level <= 3)
-        - 0.35 * own
-        + 0.25 * (commute > 60)
-        + places.provider_quality[places.provider[session]]
-        + rng.normal(0, 0.25, len(places.start))[session]
-    )
-    return People(
-        age,
-        level,
-        own,
-        commute,
-        session,
-        entry - 1 - rng.exponential(world.WAIT_DAYS, learners).astype(np.int64),
-        entry,
-        entry + length,
-        rng.random(learners) >= world.NO_SHOW,
-        rng.normal(0, 0.6, learners),
-        pull,
-        np.clip(rng.normal(world.EFFECT, 0.12, learners), 0.25, 1.0),
-    )
+    placement: NDArray[np.int64]
+    """Weeks in a company, halfway through the course of each person; 0 for none."""
+    quality: NDArray[np.float64]
+    """Of the session, its provider included, log-hazard of disengaging."""
 
 
 @dataclass(frozen=True)
-class Cases:
-    """Who looks after whom: one row an ownership."""
+class People:
+    """One enrolment a learner; days are counted from the first simulated day, and may be negative."""
 
-    learner: NDArray[np.int64]
-    advisor: NDArray[np.int64]
-    start: NDArray[np.int64]
+    age: NDArray[np.int64]
+    woman: NDArray[np.bool_]
+    level: NDArray[np.int64]
+    own_initiative: NDArray[np.bool_]
+    commute: NDArray[np.int64]
+    barrier: NDArray[np.int64]
+    """Lasting difficulty, position in `world.BARRIERS`; `NONE` for none."""
+    session: NDArray[np.int64]
+    enrolled: NDArray[np.int64]
+    entry: NDArray[np.int64]
     end: NDArray[np.int64]
-    """Last day; -1 when it goes on."""
-    advisor_territory: NDArray[np.int64]
-    advisor_operator: NDArray[np.int64]
-    advisor_capacity: NDArray[np.int64]
-    advisor_leaves: NDArray[np.int64]
-    """Last day of service; -1 when still there."""
-
-    def owned_on(self, learners: int, day: int) -> NDArray[np.int64]:
-        """Advisor of each learner on a day, -1 for nobody."""
-        valid = (self.start <= day) & ((self.end < 0) | (self.end >= day))
-        gone = (self.advisor_leaves >= 0) & (self.advisor_leaves < day)
-        valid &= ~gone[self.advisor]
-        owner = np.full(learners, -1, dtype=np.int64)
-        owner[self.learner[valid]] = self.advisor[valid]
-        return owner
+    comes: NDArray[np.bool_]
+    away_from: NDArray[np.int64]
+    """First day of the weeks in a company."""
+    away_until: NDArray[np.int64]
+    """The day after the last one in a company; equal to `away_from` for none."""
+    frailty: NDArray[np.float64]
+    """Lasting tendency to be absent, log-odds."""
+    pull: NDArray[np.float64]
+    """What is known at entry of the tendency to disengage, log scale."""
+    effect: NDArray[np.float64]
+    """Hazard ratio of a two-way contact on the day itself."""
 
 
-def make_cases(rng: np.random.Generator, people: People, places: Places, days: int) -> Cases:
-    """Six learners in ten have an owner at enrolment; one in five of those loses them in training, one in ten is handed over.
-
-    In training people leave their advisor's active portfolio: the gap the service is for.
-    """
-    learners = len(people.age)
-    advisors = max(8, learners // world.LEARNERS_PER_ADVISOR)
-    territory = np.arange(advisors) % len(world.TERRITORIES)
-    order = np.argsort(territory, kind="stable")
-    counts = np.bincount(territory, minlength=len(world.TERRITORIES))
-    first = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    home = places.provider_territory[places.provider[people.session]]
-
-    def pick() -> NDArray[np.int64]:
-        return np.asarray(order[first[home] + (rng.random(learners) * counts[home]).astype(np.int64)], dtype=np.int64)
-
-    one, two = pick(), pick()
-    fate = rng.random(learners)
-    turn = people.entry + rng.integers(-5, 40, learners)
-    owned = fate < 0.60
-    loses = fate < 0.12
-    handed = (fate >= 0.12) & (fate < 0.18)
-    late = (fate >= 0.60) & (fate < 0.72)
-    who = np.arange(learners)
-    parts = [
-        (who[owned], one[owned], people.enrolled[owned], np.where(loses | handed, np.maximum(turn, people.enrolled + 1), -1)[owned]),
-        (who[handed], two[handed], np.maximum(turn, people.enrolled + 1)[handed] + 1, np.full(int(handed.sum()), -1)),
-        (who[late], two[late], np.maximum(turn, people.enrolled + 1)[late], np.full(int(late.sum()), -1)),
-    ]
-    leaves = np.where(rng.random(advisors) < 0.05, rng.integers(0, max(1, days), advisors), -1)
-    learner, advisor, start, end = (np.concatenate([part[column] for part in parts]).astype(np.int64) for column in range(4))
-    return Cases(
-        learner,
-        advisor,
-        start,
-        end,
-        territory,
-        rng.choice(len(world.OPERATORS), advisors, p=world.OPERATOR_SHARES),
-        rng.integers(3, 9, advisors),
-        leaves,
+def make_places(rng: np.random.Generator, learners: int, calendar: Calendar) -> Places:
+    """Providers of unequal quality, sessions that start on Mondays (or the day after, if it is a holiday) over the whole period."""
+    providers = max(8, learners // world.LEARNERS_PER_PROVIDER)
+    sessions = max(12, learners // world.LEARNERS_PER_SESSION)
+    provider = rng.integers(0, providers, sessions)
+    quality = rng.normal(0, world.PROVIDER_SPREAD, providers)
+    length = rng.choice(world.COURSE_MONTHS, sessions, p=world.COURSE_SHARES) * MONTH_DAYS
+    start = rng.integers(0, max(1, calendar.days - MONTH_DAYS), sessions)
+    start = calendar.next_working(np.maximum(calendar.monday_of(start), 0))
+    rolling = rng.random(sessions) < 0.35
+    kind = rng.choice(4, sessions, p=(0.6, 0.15, 0.15, 0.1))
+    mode = rng.choice(3, sessions, p=(0.70, 0.18, 0.12))
+    objective = rng.choice(5, sessions, p=world.OBJECTIVE_SHARES)
+    placed = (objective <= 1) & (mode != REMOTE) & (length >= 3 * MONTH_DAYS) & (rng.random(sessions) < world.PLACEMENT)
+    return Places(
+        provider_territory=rng.integers(0, len(world.TERRITORIES), providers),
+        provider_quality=quality,
+        provider=provider,
+        start=start,
+        end=calendar.last_working(start + np.where(rolling, length + 2 * MONTH_DAYS, length)),
+        length=length,
+        objective=objective,
+        mode=mode,
+        rolling=rolling,
+        timetable=_timetables(kind),
+        whole_day=(kind == 0) & (rng.random(sessions) < 0.12),
+        placement=np.where(placed, rng.integers(2, 4, sessions), 0),
+        quality=quality[provider] + rng.normal(0, world.SESSION_SPREAD, sessions),
     )
 
 
-def working_days(first: dt.date, days: int) -> NDArray[np.bool_]:
-    """True for days on which courses take place: neither weekends nor French public holidays."""
-    dates = [first + dt.timedelta(days=day) for day in range(days)]
-    free = {holiday for year in {date.year for date in dates} for holiday in _holidays(year)}
-    return np.array([date.weekday() < 5 and date not in free for date in dates])
+def _timetables(kind: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """0 all week, 1 mornings only, 2 three days a week, 3 all week but Friday afternoon."""
+    timetable = np.ones((len(kind), 5, 2), dtype=np.bool_)
+    timetable[kind == 1, :, 1] = False
+    timetable[kind == 2, 3:, :] = False
+    timetable[kind == 3, 4, 1] = False
+    return timetable
 
 
-def _holidays(year: int) -> list[dt.date]:
-    fixed = [(1, 1), (5, 1), (5, 8), (7, 14), (8, 15), (11, 1), (11, 11), (12, 25)]
-    easter = _easter(year)
-    return [dt.date(year, month, day) for month, day in fixed] + [easter + dt.timedelta(days=days) for days in (1, 39, 50)]
-
-
-def _easter(year: int) -> dt.date:
-    """Easter Sunday, Gregorian calendar (Meeus, Jones and Butcher)."""
-    a, b, c = year % 19, year // 100, year % 100
-    h = (19 * a + b - b // 4 - (b - (b + 8) // 25 + 1) // 3 + 15) % 30
-    k = (32 + 2 * (b % 4) + 2 * (c // 4) - h - c % 4) % 7
-    m = (a + 11 * h + 22 * k) // 451
-    month, day = divmod(h + k - 7 * m + 114, 31)
-    return dt.date(year, month, day + 1)
+def make_people(rng: np.random.Generator, learners: int, places: Places, calendar: Calendar) -> People:
+    """Learners and their enrolments, with what makes them more or less likely to leave (Dares Focus, November 2021)."""
+    young = rng.random(learners) < world.YOUNG_SHARE
+    age = np.where(young, rng.integers(17, 26, learners), rng.integers(26, 62, learners))
+    woman = rng.random(learners) < world.WOMEN_SHARE
+    level = rng.choice(8, learners, p=world.LEVEL_SHARES)
+    own = rng.random(learners) < 0.62
+    commute = np.minimum(rng.gamma(2.0, 16.0, learners).astype(np.int64) + 3, 180)
+    hindered = rng.random(learners) < world.BARRIER_SHARE
+    barrier = np.where(hindered, rng.integers(0, len(world.BARRIERS), learners), NONE)
+    session = rng.integers(0, len(places.start), learners)
+    shift = np.where(places.rolling[session], rng.integers(0, 2 * MONTH_DAYS - 4, learners), 0)
+    entry = calendar.next_working(places.start[session] + shift)
+    length = places.length[session]
+    end = np.minimum(calendar.last_working(entry + length), places.end[session])
+    halfway = calendar.monday_of(entry + length // 2)
+    pull = (
+        world.PULL_YOUNG * young
+        + world.PULL_OVER_50 * (age > 50)
+        + world.PULL_BELOW_BAC * (level <= 3)
+        + world.PULL_WOMAN * woman
+        + world.PULL_OWN_INITIATIVE * own
+        + world.PULL_REMOTE * (places.mode[session] == REMOTE)
+        + world.PULL_LONG_COMMUTE * (commute > world.LONG_COMMUTE)
+        + world.PULL_BARRIER * hindered
+        + places.quality[session]
+    )
+    return People(
+        age=age,
+        woman=woman,
+        level=level,
+        own_initiative=own,
+        commute=commute,
+        barrier=barrier,
+        session=session,
+        enrolled=calendar.last_working(entry - 1 - rng.exponential(world.WAIT_DAYS, learners).astype(np.int64)),
+        entry=entry,
+        end=end,
+        comes=rng.random(learners) >= world.NO_SHOW,
+        away_from=halfway,
+        away_until=halfway + 7 * places.placement[session],
+        frailty=rng.normal(0, 0.45, learners),
+        pull=pull,
+        effect=np.clip(rng.normal(world.EFFECT, 0.12, learners), 0.25, 1.0),
+    )
