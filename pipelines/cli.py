@@ -97,6 +97,7 @@ def oulad(
     out: Annotated[Path, typer.Option(help="Landing folder to write to.")],
     presentations: Annotated[str | None, typer.Option(help="Only these, such as 2013B,2013J.")] = None,
     modules: Annotated[str | None, typer.Option(help="Only these, such as AAA,BBB.")] = None,
+    advisors: Annotated[bool, typer.Option(help="Also make up advisors and cases: the data have none.")] = True,
 ) -> None:
     """Open University Learning Analytics Dataset (CC-BY 4.0) to deliveries; calendar dates are assumed, advisors simulated.
 
@@ -108,7 +109,7 @@ def oulad(
     chosen = presentations.split(",") if presentations else None
     only = modules.split(",") if modules else None
     with console.working("Importing OULAD"):
-        tables = read_oulad(source, chosen, only)
+        tables = read_oulad(source, chosen, only, advisors=advisors)
         files = write_oulad(tables, out)
         counts = account(source, tables, chosen, only)
     console.show_frame(counts, "In and out")

@@ -7,7 +7,8 @@ What is assumed, because the data do not say it:
 - calendar starts of presentations (`STARTS`): only days relative to them are published;
 - a fact is known the same evening; a tutor's mark `MARKING_DAYS` after the work, a computer's mark at once;
 - the calendar of work is known `CALENDAR_DAYS` before the start; an exam without a date is due at the end;
-- a missing registration date is the day before the start;
+- a missing registration date is the day before the start, or the day of an earlier unregistration;
+- an unregistration dated before its registration took place on the day of the registration;
 - a Withdrawn without a date left for a reason and on a day nobody knows: reason `other` at the end, neither dropout nor completed.
 
 What is simulated, because the data have none: advisors and who looks after whom. Left out: number of previous attempts and studied
@@ -67,19 +68,22 @@ _ALWAYS: Final = dt.datetime(2012, 1, 1, tzinfo=dt.UTC)
 _EVENING_HOUR: Final = 18
 
 
-def read_oulad(source: Path, presentations: Sequence[str] | None = None, modules: Sequence[str] | None = None) -> dict[str, pl.DataFrame]:
+def read_oulad(
+    source: Path, presentations: Sequence[str] | None = None, modules: Sequence[str] | None = None, *, advisors: bool = True
+) -> dict[str, pl.DataFrame]:
     """Canonical tables from OULAD's own.
 
     Args:
         source: folder with OULAD's seven tables, parquet or csv.
         presentations: only these, such as 2013B; all by default.
         modules: only these, such as AAA; all by default.
+        advisors: also make up advisors and who looks after whom; without them every case goes to the territory's queue.
 
     Returns:
         By table name, rows of the contract; every row says when it is assumed to have become known.
 
     Raises:
-        NoDataError: a table or column is missing, or no presentation matches.
+        NoDataError: a table or column is missing, or no presentation of these modules matches.
     """
     raw = _raw(source, presentations, modules)
     people = _people(raw)
@@ -93,18 +97,20 @@ def read_oulad(source: Path, presentations: Sequence[str] | None = None, modules
         "exits": _exits(people),
         "activity": _activity(raw, people),
         "assessments": _assessments(raw, people),
-        "advisors": _simulated_advisors(people),
-        "assignments": _simulated_assignments(people),
     }
+    if advisors:
+        tables |= {"advisors": _simulated_advisors(people), "assignments": _simulated_assignments(people)}
     return {name: _in_contract(name, table.collect()) for name, table in tables.items()}
 
 
 def write_oulad(tables: dict[str, pl.DataFrame], landing: Path) -> list[Path]:
     """One parquet file per table and presentation under `landing`; the same tables give the same bytes.
 
-    Tables that belong to no presentation go into a file named after the presentations they were made from.
+    Tables that belong to no presentation go into a file named after the modules and presentations they were made from, so that two
+    selections imported one after the other never overwrite each other.
     """
-    everything = "-".join(sorted(tables["sessions"]["session_id"].str.split("-").list.last().unique()))
+    parts = tables["sessions"]["session_id"].str.split("-").list
+    everything = "_".join("-".join(part.unique().sort()) for part in (parts.first(), parts.last()))
     files = []
     for name, table in tables.items():
         for part, rows in _by_presentation(table, everything).items():
@@ -145,6 +151,10 @@ def _raw(source: Path, presentations: Sequence[str] | None, modules: Sequence[st
         pl.col("code_presentation").is_in(list(presentations or STARTS)),
         pl.col("code_module").is_in(list(modules or courses["code_module"])),
     ).lazy()
+    if chosen.collect().is_empty():
+        what = f"{source} has no presentation {', '.join(presentations or STARTS)} of {', '.join(modules or ())}."
+        pairs = courses.select(pl.concat_str(_SESSION, separator=" ")).to_series().sort()
+        raise NoDataError(what, f"It has {', '.join(pairs)}.")
     keep = chosen.select(_SESSION)
     kept = {name: table.join(keep, on=_SESSION, how="semi") for name, table in raw.items() if name not in {"vle", "studentAssessment"}}
     work = raw["studentAssessment"].join(kept["assessments"].select("id_assessment"), on="id_assessment", how="semi")
@@ -156,7 +166,7 @@ def _table(source: Path, name: str, columns: Sequence[str]) -> pl.LazyFrame:
     if parquet.exists():
         table = pl.scan_parquet(parquet)
     elif csv.exists():
-        table = pl.scan_csv(csv, null_values=["?", ""])
+        table = pl.scan_csv(csv, null_values=["?", ""], infer_schema_length=None)
     else:
         raise NoDataError(f"{source} has no {name}.parquet or {name}.csv.", "Point --source to the folder that holds OULAD's seven tables.")
     missing = [column for column in columns if column not in table.collect_schema().names()]
@@ -176,16 +186,28 @@ def _evening(day: pl.Expr) -> pl.Expr:
 def _people(raw: dict[str, pl.LazyFrame]) -> pl.LazyFrame:
     start = pl.col("code_presentation").replace_strict(STARTS, default=None, return_dtype=pl.Date)
     people = raw["studentInfo"].join(raw["studentRegistration"], on=_KEY).join(raw["courses"], on=_SESSION).with_columns(start=start)
-    return people.with_columns(
-        enrolment_id=pl.concat_str(_KEY, separator="-"),
-        learner_id=pl.format("oulad-{}", "id_student"),
-        session_id=pl.concat_str(_SESSION, separator="-"),
-        end=_day("module_presentation_length"),
-        enrolled_on=_day("date_registration").fill_null(pl.col("start") - pl.duration(days=1)),
-        left_on=_day("date_unregistration"),
-        advisor=(pl.col("id_student").rank("ordinal").over(_SESSION) - 1) // LEARNERS_PER_ADVISOR + 1,
-    ).with_columns(
-        entry=pl.when(pl.col("left_on").is_null() | (pl.col("left_on") > pl.col("start"))).then(pl.max_horizontal("start", "enrolled_on")),
+    return (
+        people.with_columns(
+            enrolment_id=pl.concat_str(_KEY, separator="-"),
+            learner_id=pl.format("oulad-{}", "id_student"),
+            session_id=pl.concat_str(_SESSION, separator="-"),
+            end=_day("module_presentation_length"),
+            enrolled_on=_day("date_registration").fill_null(
+                pl.min_horizontal(pl.col("start") - pl.duration(days=1), _day("date_unregistration"))
+            ),
+            left_on=pl.when(pl.col("date_unregistration").is_not_null()).then(
+                # Some are dated before the registration they end: nobody leaves before having enrolled.
+                pl.max_horizontal(_day("date_unregistration"), _day("date_registration"))
+            ),
+            advisor=(pl.col("id_student").rank("ordinal").over(_SESSION) - 1) // LEARNERS_PER_ADVISOR + 1,
+        )
+        .with_columns(
+            entry=pl.max_horizontal("start", "enrolled_on"),
+        )
+        .with_columns(
+            # Who left by the day they would have entered never did.
+            entry=pl.when(pl.col("left_on").is_null() | (pl.col("left_on") > pl.col("entry"))).then("entry"),
+        )
     )
 
 

@@ -77,9 +77,42 @@ def test_presentations_imported_apart_write_the_files_they_write_together(tables
         assert path.read_bytes() == (tmp_path / "together" / "activity" / path.name).read_bytes()
 
 
+def test_modules_imported_apart_lose_nothing(tables: dict[str, pl.DataFrame], tmp_path: Path) -> None:
+    for module in ("BBB", "DDD"):
+        write_oulad(read_oulad(SOURCE, ["2013B"], [module]), tmp_path)
+    kept = tables["enrolments"].filter(pl.col("enrolment_id").str.contains("^(BBB|DDD)-2013B"))
+
+    learners = pl.read_parquet(tmp_path / "learners" / "*.parquet")
+    assert set(learners["learner_id"]) == set(kept["learner_id"])
+    assert sorted(path.name for path in (tmp_path / "learners").iterdir()) == ["oulad-BBB_2013B.parquet", "oulad-DDD_2013B.parquet"]
+
+
+def test_nobody_leaves_before_enrolling_or_entering(tables: dict[str, pl.DataFrame]) -> None:
+    last = tables["enrolments"].group_by("enrolment_id").agg(pl.col("enrolled_on").first(), pl.col("entry_date").max())
+    exits = tables["exits"].join(last, on="enrolment_id")
+
+    assert exits.height == last.height
+    assert exits.filter(pl.col("exit_date") < pl.col("enrolled_on")).is_empty()
+    assert exits.filter(pl.col("exit_date") < pl.col("entry_date")).is_empty()
+
+
+def test_without_made_up_advisors_there_are_none() -> None:
+    assert not {"advisors", "assignments"} & set(read_oulad(SOURCE, ["2013B"], ["BBB"], advisors=False))
+
+
+def test_columns_of_a_csv_are_typed_by_all_its_rows(tables: dict[str, pl.DataFrame], tmp_path: Path) -> None:
+    for path in SOURCE.glob("*.parquet"):
+        pl.read_parquet(path).write_csv(tmp_path / f"{path.stem}.csv", null_value="?")
+
+    for name, table in read_oulad(tmp_path).items():
+        assert table.equals(tables[name]), name
+
+
 def test_what_does_not_exist_is_named_with_what_does(tmp_path: Path) -> None:
     with pytest.raises(NoDataError, match="2013B, 2013J, 2014B"):
         read_oulad(SOURCE, ["2015B"])
+    with pytest.raises(NoDataError, match="no presentation 2013B of EEE"):
+        read_oulad(SOURCE, ["2013B"], ["EEE"])
     with pytest.raises(NoDataError, match=r"no courses\.parquet"):
         read_oulad(tmp_path)
 
