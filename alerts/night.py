@@ -1,18 +1,12 @@
-"""The alerting part of a night: decide, then write the lists."""
+"""The alerting part of a night: decide, then put names on the lists."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from alerts.facts import read_facts
-from alerts.lists import html, xlsx
 from alerts.lists.rows import AdvisorList, Words, lists
 from alerts.policy import decide
 from alerts.routing import NO_TERRITORY
@@ -20,12 +14,10 @@ from alerts.wording import NOTICES
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
 from vigie.clock import end_of_day
-from vigie.files import write_whole
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
-    from pathlib import Path
 
     import dataframely as dy
 
@@ -34,9 +26,6 @@ if TYPE_CHECKING:
     from data_contracts.tables.outputs import Alerts
     from vigie.rules import Rules
     from vigie.store import Warehouse
-
-MANY_LISTS: Final = 300
-"""Fewer lists are written sooner than other processes start."""
 
 
 def decide_night(
@@ -82,40 +71,6 @@ def night_lists(
         notice=_notice(known("advisors", "operator")),
     )
     return lists(told, cases.names(told["learner_id"].unique().sort().to_list()), cases.advisors(), words)
-
-
-def write_lists(folder: Path, made: list[AdvisorList], processes: int = 1) -> None:
-    """Write each list as html and xlsx under `folder`, and remove those of a former run of the same night.
-
-    Args:
-        folder: of this night's lists.
-        made: from `night_lists`.
-        processes: for many lists, how many may write at once; a spreadsheet is slow to make.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    write = partial(_write_one, folder)
-    if processes > 1 and len(made) > MANY_LISTS:
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-            names = list(pool.map(write, made, chunksize=50))
-    else:
-        names = [write(one) for one in made]
-    written = {folder / f"{name}{ending}" for name in names for ending in (".html", ".xlsx")}
-    for path in set(folder.iterdir()) - written:
-        path.unlink()
-
-
-def _write_one(folder: Path, one: AdvisorList) -> str:
-    name = _file_name(one.key)
-    page = html.render(one)
-    write_whole(folder / f"{name}.html", lambda path: path.write_text(page, encoding="utf-8"))
-    write_whole(folder / f"{name}.xlsx", lambda path: xlsx.write(one, path))
-    return name
-
-
-def _file_name(key: str) -> str:
-    """The key itself where it is a safe name; else made safe and told apart, so that `a/b` and `a_b` never read each other's names."""
-    safe = re.sub(r"[^A-Za-z0-9._-]", "_", key)
-    return safe if safe == key else f"{safe}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
 def _notice(advisors: pl.DataFrame) -> str:

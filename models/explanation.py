@@ -25,6 +25,7 @@ LEAST: Final = 0.05
 
 def reasons(
     contributions: NDArray[np.float64],
+    margin: NDArray[np.float64],
     columns: Sequence[str],
     now: pl.DataFrame,
     before: pl.DataFrame,
@@ -37,6 +38,7 @@ def reasons(
 
     Args:
         contributions: rows x (columns + base value), log-odds, as from `Model.contributions`.
+        margin: log-odds of the same rows; the rest also takes up the contributions' rounding, so that the sum is the margin itself.
         columns: the model's columns, in order.
         now: the matrix of the same rows.
         before: the matrix seven days earlier, its as_of moved to that of the rows it is compared with; people not yet in training are
@@ -66,8 +68,7 @@ def reasons(
     value = np.take_along_axis(sums, best, axis=1)
     feature = np.take_along_axis(leading, best, axis=1)
     kept = value > LEAST
-    total = parts.sum(axis=1)
-    rest = total - np.where(kept, value, 0).sum(axis=1)
+    rest = margin - contributions[:, -1] - np.where(kept, value, 0).sum(axis=1)
     row = np.repeat(np.arange(rows), best.shape[1]).reshape(best.shape)
     named = pl.DataFrame(
         {

@@ -87,12 +87,22 @@ class Model:
         """Log-odds before calibration, for rows of the matrix."""
         return np.asarray(self.booster.predict(self._inputs(rows), raw_score=True, num_threads=threads), dtype=np.float64)
 
-    def contributions(self, rows: pl.DataFrame, threads: int = 2) -> NDArray[np.float64]:
+    def contributions(self, rows: pl.DataFrame) -> NDArray[np.float64]:
         """Exact path-dependent TreeSHAP in log-odds (Lundberg et al. 2020): a column per feature, then the base value.
 
-        Each row sums to its margin. LightGBM's own implementation, so the values belong to this very booster.
+        By WOODELF (Nadel and Wettenstein 2025), which walks each pattern of a tree once instead of each row: several times faster than
+        LightGBM's own, and equal to it but for 32-bit rounding, about a millionth of log-odds (a test holds it).
         """
-        return np.asarray(self.booster.predict(self._inputs(rows), pred_contrib=True, num_threads=threads), dtype=np.float64)
+        import pandas as pd
+        from woodelf import WoodelfExplainer
+
+        inputs = self._inputs(rows)
+        if not len(inputs):
+            return np.empty((0, len(self.columns) + 1))
+        # The base value is the same for every row, so one row tells it.
+        base = np.asarray(self.booster.predict(inputs[:1], pred_contrib=True), dtype=np.float64)[0, -1]
+        values = WoodelfExplainer(self.booster).shap_values(pd.DataFrame(inputs, columns=self.columns), verbose=False)
+        return np.column_stack([np.asarray(values, dtype=np.float64), np.full(len(inputs), base)])
 
     def _inputs(self, rows: pl.DataFrame) -> NDArray[np.float64]:
         # By name and in the booster's own order: columns in another order would give other scores without a word.

@@ -52,8 +52,8 @@ def score(warehouse: Warehouse, model: Model, dates: Sequence[dt.date], rules: I
     both = matrix(facts, cohort(facts, wanted))
     rows = both.filter(pl.col("as_of").is_in(dates))
     before = both.with_columns(pl.col("as_of") + change)
-    contributions = model.contributions(rows, threads)
-    margin = contributions.sum(axis=1)
+    contributions = model.contributions(rows)
+    margin = model.margins(rows, threads)
     scores = rows.select(
         "as_of",
         "enrolment_id",
@@ -67,7 +67,7 @@ def score(warehouse: Warehouse, model: Model, dates: Sequence[dt.date], rules: I
         low_confidence=low_confidence(),
         base_value=pl.Series(contributions[:, -1], dtype=pl.Float64),
         margin=pl.Series(margin, dtype=pl.Float64),
-        reasons=reasons(contributions, model.columns, rows, before, rules.reasons_shown),
+        reasons=reasons(contributions, margin, model.columns, rows, before, rules.reasons_shown),
         model_version=pl.lit(model.version),
         feature_hash=feature_hash(rows),
     )

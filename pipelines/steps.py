@@ -135,7 +135,8 @@ def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.
     import polars as pl
 
     from alerts.cases import CaseStore
-    from alerts.night import decide_night, night_lists, write_lists
+    from alerts.lists.files import write_lists
+    from alerts.night import decide_night, night_lists
     from data_contracts.tables.outputs import Scores
     from pipelines.wording import phrases
 

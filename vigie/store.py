@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 VISIBLE_UNTIL = "visible_until"
 """Column beside `known_on`: when the next layer took over; null while none has."""
 
+LOG_SIZE = "1GB"
+"""The log is folded into the file when the warehouse closes, or past this size: not after each delivery."""
+
 _SQL_TYPES: dict[type[pl.DataType], str] = {
     pl.String: "VARCHAR",
     pl.Boolean: "BOOLEAN",
@@ -59,7 +62,9 @@ class Warehouse:
             ConfigurationError: the file is not a warehouse.
         """
         try:
-            self._connection = duckdb.connect(str(path), config={"threads": threads, "autoinstall_known_extensions": False})
+            self._connection = duckdb.connect(
+                str(path), config={"threads": threads, "autoinstall_known_extensions": False, "checkpoint_threshold": LOG_SIZE}
+            )
             self._connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
         except duckdb.IOException as error:
             if "lock" in str(error).lower():

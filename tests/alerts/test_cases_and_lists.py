@@ -9,9 +9,9 @@ import pytest
 
 from alerts.cases import CaseStore
 from alerts.lists import html, xlsx
+from alerts.lists.files import write_lists
 from alerts.lists.rows import AdvisorList, Line, Words, lists
 from alerts.lists.terminal import table
-from alerts.night import write_lists
 from alerts.wording import NARROW, Phrase, amount, change, day, likelihood, why
 from data_contracts.catalogue import TABLES
 from data_contracts.tables.outputs import Alerts
@@ -155,9 +155,9 @@ def test_lists_of_a_former_run_are_removed_and_file_names_are_safe(tmp_path: Pat
 
 
 def test_two_recipients_never_read_each_others_names(tmp_path: Path) -> None:
-    write_lists(tmp_path, [of(line("Seen by a/b"), key="a/b"), of(line("Seen by a_b"), key="a_b")])
+    write_lists(tmp_path / "lists", [of(line("Seen by a/b"), key="a/b"), of(line("Seen by a_b"), key="a_b")])
 
-    pages = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("*.html")}
+    pages = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "lists").glob("*.html")}
     assert len(pages) == 2
     assert "Seen by a_b" in pages["a_b.html"]
     assert sum("Seen by a/b" in page for page in pages.values()) == 1
