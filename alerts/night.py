@@ -1,15 +1,19 @@
-"""The alerting part of a night: decide, then put names on the lists."""
+"""The alerting part of a night: decide, put names on the lists, hand over to the page."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import polars as pl
 
-from alerts.facts import read_facts
+from alerts.casefile import case_files
+from alerts.cases.store import Published
+from alerts.facts import Facts, read_facts
 from alerts.lists.rows import AdvisorList, Words, lists
-from alerts.policy import decide
-from alerts.routing import NO_TERRITORY
+from alerts.policy import LISTED, decide
+from alerts.routing import NO_TERRITORY, in_training, routes
 from alerts.wording import NOTICES
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
@@ -17,7 +21,7 @@ from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import dataframely as dy
 
@@ -28,51 +32,121 @@ if TYPE_CHECKING:
     from vigie.store import Warehouse
 
 
-def decide_night(
-    warehouse: Warehouse, cases: CaseStore, as_of: dt.date, scores: pl.DataFrame, rules: Rules, time_zone: str
-) -> dy.DataFrame[Alerts]:
+@dataclass(frozen=True)
+class Decided:
+    """What a night decided, and what it rested on."""
+
+    alerts: dy.DataFrame[Alerts]
+    facts: Facts
+
+
+def decide_night(warehouse: Warehouse, cases: CaseStore, as_of: dt.date, scores: pl.DataFrame, rules: Rules, time_zone: str) -> Decided:
     """Alerts of the night of `as_of` from its scores, what is known then, and the alerts of earlier nights."""
-    return decide(read_facts(warehouse, as_of, scores, cases.past(as_of), time_zone), rules)
+    facts = read_facts(warehouse, as_of, scores, cases.past(as_of), time_zone)
+    return Decided(decide(facts, rules), facts)
+
+
+def in_words(warehouse: Warehouse, alerts: pl.DataFrame, scores: pl.DataFrame, as_of: dt.date, time_zone: str) -> pl.DataFrame:
+    """The alerts with territory_id, course (session and provider in words) and low_confidence of their enrolment."""
+    where = _courses(warehouse, as_of, time_zone)
+    weak = scores.select("enrolment_id", "low_confidence")
+    told = alerts.join(where.select("enrolment_id", "territory_id", "course"), on="enrolment_id", how="left", maintain_order="left")
+    return told.join(weak, on="enrolment_id", how="left", maintain_order="left").with_columns(
+        pl.col("low_confidence").fill_null(value=False)
+    )
 
 
 def night_lists(
-    warehouse: Warehouse,
-    cases: CaseStore,
-    alerts: pl.DataFrame,
-    scores: pl.DataFrame,
-    rules: Rules,
-    phrases: Mapping[str, Phrase],
-    time_zone: str,
+    warehouse: Warehouse, cases: CaseStore, told: pl.DataFrame, as_of: dt.date, rules: Rules, phrases: Mapping[str, Phrase], time_zone: str
 ) -> list[AdvisorList]:
-    """Every recipient's list, with the names that only the case store has."""
-    if alerts.is_empty():
+    """Every recipient's list, with the names that only the case store has.
+
+    Args:
+        warehouse: open.
+        cases: open.
+        told: from `in_words`.
+        as_of: the night.
+        rules: of the service.
+        phrases: sentence of each feature.
+        time_zone: in which as-of dates end.
+    """
+    if told.is_empty():
         return []
-    instant = end_of_day(alerts["as_of"][0], time_zone)
-
-    def known(table: str, *columns: str) -> pl.DataFrame:
-        return warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns)
-
-    sessions = known("sessions", "session_id", "title", "provider_id", "territory_id", "end_date")
-    providers = known("providers", "provider_id", "name")
-    courses = sessions.join(providers, on="provider_id", how="left").select(
-        "session_id", "territory_id", course=pl.format("{}, {}", "title", pl.col("name").fill_null("organisme inconnu"))
-    )
-    where = known("enrolments", "enrolment_id", "session_id").join(courses, on="session_id", how="left").drop("session_id")
-    where = where.with_columns(pl.col("territory_id").fill_null(NO_TERRITORY), pl.col("course").fill_null("Formation pas encore connue"))
-    weak = scores.select("enrolment_id", "low_confidence")
-    told = alerts.join(where, on="enrolment_id", how="left", maintain_order="left").join(
-        weak, on="enrolment_id", how="left", maintain_order="left"
-    )
     territories = told["territory_id"].unique().to_list()
     words = Words(
         phrases,
         {territory: rules.of(territory).actions for territory in territories},
         {territory: rules.of(territory).list_title for territory in territories},
-        notice=_notice(known("advisors", "operator")),
+        notice=notice(warehouse, as_of, time_zone),
     )
     return lists(told, cases.names(told["learner_id"].unique().sort().to_list()), cases.advisors(), words)
 
 
-def _notice(advisors: pl.DataFrame) -> str:
-    operators = advisors["operator"].unique().to_list()
+def publication(
+    warehouse: Warehouse, decided: Decided, told: pl.DataFrame, model_version: str, at: dt.datetime, time_zone: str
+) -> Published:
+    """What the page of the night's day needs: the alerts, who is followed by whom, and the case files of those on a list.
+
+    Args:
+        warehouse: open.
+        decided: of this night.
+        told: from `in_words`.
+        model_version: of the scores.
+        at: when it is published.
+        time_zone: in which as-of dates end.
+    """
+    facts = decided.facts
+    followed = pl.concat([in_training(facts).select("enrolment_id"), told.select("enrolment_id")]).unique()
+    where = _courses(warehouse, facts.as_of, time_zone).join(followed, on="enrolment_id", how="semi")
+    people = where.join(routes(facts), on="learner_id", how="left").with_columns(pl.col("queue").cast(pl.String).fill_null("territory"))
+    names = ["enrolment_id", "learner_id", "advisor_id", "queue", "territory_id", "course", "entry_date", "planned_exit_date"]
+    posts = _known(warehouse, facts.as_of, time_zone)(
+        "advisors", "advisor_id", "operator", "territory_id", "weekly_capacity", "active_to", "backup_advisor_id"
+    )
+    listed = told.filter(pl.col("state").is_in(LISTED)).select("enrolment_id", "learner_id")
+    return Published(
+        as_of=facts.as_of,
+        at=at,
+        alerts=told,
+        model_version=model_version,
+        notice=notice(warehouse, facts.as_of, time_zone),
+        sources=json.dumps(_newest(warehouse, facts.as_of, time_zone)),
+        people=people.select(names).sort("enrolment_id"),
+        posts=posts.sort("advisor_id"),
+        files=case_files(warehouse, facts.as_of, listed, time_zone),
+    )
+
+
+def _known(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> Callable[..., pl.DataFrame]:
+    instant = end_of_day(as_of, time_zone)
+    return lambda table, *columns: warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns)
+
+
+def _courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
+    """Every enrolment with its dates, the territory of its session and its course in words."""
+    known = _known(warehouse, as_of, time_zone)
+    sessions = known("sessions", "session_id", "title", "provider_id", "territory_id")
+    courses = sessions.join(known("providers", "provider_id", "name"), on="provider_id", how="left").select(
+        "session_id", "territory_id", course=pl.format("{}, {}", "title", pl.col("name").fill_null("organisme inconnu"))
+    )
+    enrolments = known("enrolments", "enrolment_id", "learner_id", "session_id", "entry_date", "planned_exit_date")
+    return enrolments.join(courses, on="session_id", how="left").with_columns(
+        pl.col("territory_id").fill_null(NO_TERRITORY), pl.col("course").fill_null("Formation pas encore connue")
+    )
+
+
+def _newest(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> dict[str, str | None]:
+    """The newest day each source tells of: how old what a page shows is."""
+    known = _known(warehouse, as_of, time_zone)
+    newest: dict[str, str | None] = {}
+    for table, column in (("attendance", "date"), ("activity", "date"), ("contacts", "occurred_at"), ("assignments", "valid_from")):
+        days = known(table, column)[column].cast(pl.Date)
+        latest = cast("dt.date | None", days.filter(days <= as_of).max())
+        newest[table] = latest.isoformat() if latest else None
+    return newest
+
+
+def notice(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> str:
+    """What must be said of made-up data; empty for real data."""
+    operators = _known(warehouse, as_of, time_zone)("advisors", "operator")["operator"].unique().to_list()
     return " ".join(text for word, text in NOTICES.items() if any(operator.startswith(word) for operator in operators))

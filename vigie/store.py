@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 VISIBLE_UNTIL = "visible_until"
 """Column beside `known_on`: when the next layer took over; null while none has."""
 
+ORIGIN: Mapping[str, pl.DataType] = {"delivery": pl.Int64(), "line": pl.Int64()}
+"""Columns beside those of a layout: number of the delivery a layer came in, and line of its file."""
+
 LOG_SIZE = "1GB"
 """The log is folded into the file when the warehouse closes, or past this size: not after each delivery."""
 
@@ -81,8 +84,7 @@ class Warehouse:
 
     def create(self, layout: Layout) -> None:
         """Make a history table if it is missing: the columns of `layout`, then where each layer came from."""
-        own = {"delivery": pl.Int64(), "line": pl.Int64(), "revision": pl.Boolean()}
-        self._create(Layout(layout.name, {**layout.columns, **own}))
+        self._create(Layout(layout.name, {**layout.columns, **ORIGIN, "revision": pl.Boolean()}))
 
     def create_ledger(self, layout: Layout) -> None:
         """Make a plain table, without layers, if it is missing."""
@@ -174,6 +176,7 @@ class Warehouse:
         *,
         since: dt.datetime | None = None,
         columns: Sequence[str] | None = None,
+        among: pl.DataFrame | None = None,
     ) -> pl.DataFrame:
         """The table as it was known at `instant`: for each fact the newest layer with `known_on` <= `instant`.
 
@@ -184,7 +187,8 @@ class Warehouse:
             instant: UTC.
             since: also give the layers that were the newest at some moment from `since` on, so that many past nights can be read at
                 once. `known_on` and `visible_until` then say from when until when each was.
-            columns: which columns; all by default.
+            columns: which columns, those that say where a row came from (`ORIGIN`) included; all those of the layout by default.
+            among: one column of the key, in a frame: only facts whose value is in it. The rest of the table is not read.
 
         Returns:
             The columns asked for, then `visible_until` when `since` is given; rows in no promised order.
@@ -192,13 +196,20 @@ class Warehouse:
         names = list(columns or layout.columns)
         asked = [*names, VISIBLE_UNTIL] if since else names
         if not self._exists(layout.name):
-            types = {**layout.columns, VISIBLE_UNTIL: pl.Datetime("us", "UTC")}
+            types = {**layout.columns, **ORIGIN, VISIBLE_UNTIL: pl.Datetime("us", "UTC")}
             return pl.DataFrame(schema={name: types[name] for name in asked})
         key = ", ".join(map(_quote, layout.key))
         wanted = ", ".join(map(_quote, asked))
         first = (since or instant).isoformat()
+        asked_for = ""
+        if among is not None:
+            (column,) = among.columns
+            if column not in layout.key:
+                raise ValueError(f"{column} is no part of the key of {layout.name}")
+            self._connection.register("asked_for", among.unique())
+            asked_for = f"SEMI JOIN asked_for USING ({_quote(column)})"
         relation = self._connection.sql(f"""
-            WITH known AS (SELECT * FROM {_quote(layout.name)} WHERE known_on <= TIMESTAMPTZ '{instant.isoformat()}'),
+            WITH known AS (SELECT * FROM {_quote(layout.name)} {asked_for} WHERE known_on <= TIMESTAMPTZ '{instant.isoformat()}'),
             revised AS (SELECT DISTINCT {key} FROM known WHERE revision),
             single AS (SELECT *, NULL::TIMESTAMPTZ AS {VISIBLE_UNTIL} FROM known ANTI JOIN revised USING ({key})),
             layered AS (
@@ -208,7 +219,10 @@ class Warehouse:
             UNION ALL
             SELECT {wanted} FROM layered
             WHERE {VISIBLE_UNTIL} IS NULL OR ({VISIBLE_UNTIL} > known_on AND {VISIBLE_UNTIL} > TIMESTAMPTZ '{first}')""")
-        return _as_declared(relation.pl(), layout.columns)
+        rows = relation.pl()
+        if among is not None:
+            self._connection.unregister("asked_for")
+        return _as_declared(rows, {**layout.columns, **ORIGIN})
 
     def append(self, table: str, rows: pl.DataFrame) -> None:
         """Add rows to a plain table, by column name."""

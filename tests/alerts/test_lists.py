@@ -7,88 +7,19 @@ import fastexcel
 import polars as pl
 import pytest
 
-from alerts.cases import CaseStore
 from alerts.lists import html, xlsx
 from alerts.lists.files import write_lists
 from alerts.lists.rows import AdvisorList, Line, Words, lists
 from alerts.lists.terminal import table
 from alerts.wording import NARROW, Phrase, amount, change, day, likelihood, why
-from data_contracts.catalogue import TABLES
 from data_contracts.tables.outputs import Alerts
+from tests.alerts.made import risk_alerts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 NASTY = "=cmd|' /C calc'!A0"
 SCRIPT = "<script>alert(1)</script>"
-
-
-@pytest.fixture
-def cases(tmp_path: Path) -> Iterator[CaseStore]:
-    with CaseStore(f"sqlite:///{tmp_path / 'cases.sqlite'}") as store:
-        yield store
-
-
-def identity(name: str, day_known: int, learner: str = "L1") -> pl.DataFrame:
-    table_ = TABLES["learner_identities"]
-    row = {"learner_id": learner, "known_on": dt.datetime(2026, 1, day_known, tzinfo=dt.UTC), "given_name": "A", "family_name": name}
-    return (
-        pl.DataFrame([row])
-        .with_columns(pl.lit(None, pl.String).alias(column) for column in ("phone", "email", "language"))
-        .select(*table_.key, "known_on", *table_.private)
-    )
-
-
-def test_the_newest_known_name_wins_whatever_the_order_of_deliveries(cases: CaseStore) -> None:
-    for name, known in (("Old", 2), ("New", 5), ("Older", 1)):
-        cases.save_private("learner_identities", identity(name, known))
-
-    assert cases.names(["L1", "L2"])["family_name"].to_list() == ["New"]
-
-
-def test_hundreds_of_names_are_saved_and_found(cases: CaseStore) -> None:
-    many = pl.concat([identity(f"N{n}", 1, f"L{n}") for n in range(1_200)])
-    cases.save_private("learner_identities", many)
-    cases.save_private("learner_identities", many)
-
-    assert cases.names([f"L{n}" for n in range(1_200)]).height == 1_200
-
-
-def alerts(as_of: dt.date, *names: str) -> pl.DataFrame:
-    rows = [
-        {
-            "alert_id": f"dropout_risk/{name}/{as_of}",
-            "as_of": as_of,
-            "kind": "dropout_risk",
-            "enrolment_id": name,
-            "learner_id": name,
-            "advisor_id": "A",
-            "queue": "owner",
-            "rank": place,
-            "priority": 0.1,
-            "risk": 0.1,
-            "reasons": [],
-            "suggested_action": "take_stock",
-            "due_on": as_of,
-            "opened_on": as_of,
-            "state": "new",
-        }
-        for place, name in enumerate(names, 1)
-    ]
-    return Alerts.validate(pl.DataFrame(rows, schema={name: column.dtype for name, column in Alerts.columns().items()}), cast=True)
-
-
-def test_a_night_published_again_replaces_its_own_rows_also_when_it_is_empty(cases: CaseStore) -> None:
-    monday, tuesday = dt.date(2026, 3, 2), dt.date(2026, 3, 3)
-    cases.publish(monday, alerts(monday, "a", "b"))
-    cases.publish(tuesday, alerts(tuesday, "c"))
-
-    cases.publish(monday, alerts(monday, "b"))
-    assert cases.past(dt.date(2026, 3, 9))["enrolment_id"].to_list() == ["b", "c"]
-    cases.publish(monday, alerts(monday))
-    assert cases.past(dt.date(2026, 3, 9))["enrolment_id"].to_list() == ["c"]
-    assert cases.past(tuesday).is_empty()
 
 
 def line(who: str, **changes: object) -> Line:
@@ -171,7 +102,7 @@ def test_a_link_carries_an_address_and_nothing_else() -> None:
 
 
 def told(state: str, **changes: object) -> pl.DataFrame:
-    night = alerts(dt.date(2026, 3, 4), "a").with_columns(state=pl.lit(state), territory_id=pl.lit("T"), course=pl.lit("Soudeur"))
+    night = risk_alerts(dt.date(2026, 3, 4), "a").with_columns(state=pl.lit(state), territory_id=pl.lit("T"), course=pl.lit("Soudeur"))
     return night.with_columns(low_confidence=pl.lit(value=False), **{name: pl.lit(value) for name, value in changes.items()})
 
 

@@ -1,0 +1,62 @@
+"""What a case page shows of one learner: sheets, traces, work, contacts, each with the evening it became known. Published by the night."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from data_contracts.catalogue import TABLES
+from data_contracts.ingest import layout
+from vigie.clock import end_of_day
+from vigie.store import ORIGIN
+
+if TYPE_CHECKING:
+    from vigie.store import Warehouse
+
+WEEKS: Final = 8
+"""How far back a page looks: what an advisor needs to start a conversation, and no more."""
+
+
+def case_files(warehouse: Warehouse, as_of: dt.date, enrolments: pl.DataFrame, time_zone: str) -> pl.DataFrame:
+    """The case pages of some enrolments, as known at the end of `as_of`.
+
+    Args:
+        warehouse: open.
+        as_of: the night.
+        enrolments: enrolment_id, learner_id; one row each.
+        time_zone: in which as-of dates end.
+
+    Returns:
+        enrolment_id, content: JSON with attendance, activity, assessments and contacts of the last `WEEKS` weeks, oldest first; each fact
+        with `known` (the day it became known), `delivery` and `line` (where it came from).
+    """
+    instant = end_of_day(as_of, time_zone)
+    first = as_of - dt.timedelta(weeks=WEEKS)
+
+    def known(table: str, key: str, day: str, *columns: str) -> pl.DataFrame:
+        stored, wanted = layout(TABLES[table]), enrolments.select(key).unique()
+        names = [key, *columns, "known_on", *ORIGIN]
+        # A correction may move a contact to another person, never a fact to another key: only a key may narrow what is read.
+        rows = warehouse.as_known_at(stored, instant, columns=names, among=wanted if key in stored.key else None)
+        rows = rows.join(wanted, on=key, how="semi")
+        local = pl.col("known_on").dt.convert_time_zone(time_zone).dt.date().dt.to_string("iso")
+        rows = rows.with_columns(known=local).filter(pl.col(day).cast(pl.Date).is_between(first, as_of))
+        return rows.drop("known_on").sort(key, *columns)
+
+    parts = {
+        "attendance": known("attendance", "enrolment_id", "date", "date", "half_day", "status"),
+        "activity": known("activity", "enrolment_id", "date", "date", "kind", "count"),
+        "assessments": known("assessments", "enrolment_id", "due_date", "due_date", "kind", "submitted_on", "score"),
+        "contacts": known(
+            "contacts", "learner_id", "occurred_at", "occurred_at", "channel", "direction", "outcome", "purpose", "barrier"
+        ).with_columns(pl.col("occurred_at").dt.convert_time_zone(time_zone).dt.strftime("%Y-%m-%dT%H:%M")),
+    }
+    pages = enrolments.select("enrolment_id", "learner_id").unique("enrolment_id").sort("enrolment_id")
+    for name, rows in parts.items():
+        key = rows.columns[0]
+        texts = rows.with_columns(pl.col(pl.Enum).cast(pl.String), pl.col(pl.Date).dt.to_string("iso"))
+        gathered = texts.group_by(key, maintain_order=True).agg(pl.struct(pl.exclude(key)).alias(name))
+        pages = pages.join(gathered, on=key, how="left", maintain_order="left").with_columns(pl.col(name).fill_null([]))
+    return pages.select("enrolment_id", content=pl.struct(*parts).struct.json_encode())

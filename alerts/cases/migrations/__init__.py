@@ -1,0 +1,1 @@
+"""Changes of the case store's tables, in order, run by Alembic when the store is opened."""

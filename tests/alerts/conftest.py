@@ -1,0 +1,70 @@
+"""A case store on each database it can live on; PostgreSQL is started by the test run where its programs are installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import create_engine
+
+from alerts.cases import CaseStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def _programs() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), reverse=True)
+    there = shutil.which("pg_ctl")
+    return found[0].parent if found else Path(there).parent if there else None
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """Address of a server of our own, without a database name."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("PostgreSQL's programs are not installed (Debian: apt-get install postgresql)")
+    # A short path: a socket's may not exceed 107 characters.
+    folder = Path(tempfile.mkdtemp(prefix="vigie-pg-", dir="/tmp"))
+    # PostgreSQL refuses to run as root.
+    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    if user:
+        shutil.chown(folder, "postgres")
+    data = folder / "data"
+
+    def run(*command: str | Path) -> None:
+        subprocess.run([*user, *map(str, command)], check=True, capture_output=True, cwd=folder)
+
+    run(programs / "initdb", "-D", data, "-U", "vigie", "--auth=trust", "--encoding=UTF8", "--no-sync")
+    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+    run(programs / "pg_ctl", "-D", data, "-w", "-o", options, "-l", folder / "log", "start")
+    yield f"postgresql+psycopg://vigie@/{{database}}?host={folder}"
+    run(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def cases_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Address of an empty case store."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'cases.sqlite'}"
+    address = request.getfixturevalue("postgresql")
+    name = f"t{uuid.uuid4().hex}"
+    engine = create_engine(address.format(database="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return str(address.format(database=name))
+
+
+@pytest.fixture
+def cases(cases_url: str) -> Iterator[CaseStore]:
+    with CaseStore(cases_url) as store:
+        yield store
