@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from alerts.casefile import case_files
 from alerts.cases.store import Published
 from alerts.facts import Facts, read_facts
-from alerts.lists.rows import AdvisorList, Words, lists
+from alerts.lists.rows import Words, lists
 from alerts.policy import LISTED, decide
 from alerts.routing import NO_TERRITORY, in_training, routes
 from alerts.wording import NOTICES
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import dataframely as dy
 
     from alerts.cases import CaseStore
+    from alerts.lists.page import AdvisorList
     from alerts.wording import Phrase
     from data_contracts.tables.outputs import Alerts
     from vigie.rules import Rules
@@ -137,13 +138,9 @@ def _courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFra
 
 def _newest(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> dict[str, str | None]:
     """The newest day each source tells of: how old what a page shows is."""
-    known = _known(warehouse, as_of, time_zone)
-    newest: dict[str, str | None] = {}
-    for table, column in (("attendance", "date"), ("activity", "date"), ("contacts", "occurred_at"), ("assignments", "valid_from")):
-        days = known(table, column)[column].cast(pl.Date)
-        latest = cast("dt.date | None", days.filter(days <= as_of).max())
-        newest[table] = latest.isoformat() if latest else None
-    return newest
+    told = (("attendance", "date"), ("activity", "date"), ("contacts", "occurred_at"), ("assignments", "valid_from"))
+    newest = {table: warehouse.newest(layout(TABLES[table]), column, end_of_day(as_of, time_zone)) for table, column in told}
+    return {table: day.isoformat() if day else None for table, day in newest.items()}
 
 
 def notice(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> str:

@@ -21,6 +21,9 @@ WITHHELD = "(withheld)"
 NIR_SHAPE = r"^[12]\d{2}(0[1-9]|1[0-2]|[2-9]\d)(\d{2}|2[AaBb])\d{6}(\d{2})?$"
 """French social security number: sex, year, month, department (2A, 2B in Corsica), commune, order, and its two-digit key or not."""
 
+NIR_LENGTH = 13
+"""Of the shortest, without its key."""
+
 _EXPECTED = {
     pl.Date: "a date such as 2026-03-04",
     pl.Datetime: "an instant with its offset, such as 2026-03-04T18:05:00Z",
@@ -120,8 +123,9 @@ def _nearest(value: str, allowed: list[str]) -> str:
 
 
 def _numbers_of_persons(name: str, raw: pl.DataFrame) -> pl.DataFrame:
-    # Distinct values first: the pattern is dear, and a column of millions of rows holds far fewer values.
-    found = raw.select(name).unique().filter(pl.col(name).str.replace_all(r"[\s.]", "").str.contains(NIR_SHAPE))
+    # What is too short first, then distinct values: the pattern is dear, and a column of millions of rows holds far fewer values.
+    long_enough = raw.select(name).filter(pl.col(name).str.len_bytes() >= NIR_LENGTH)
+    found = long_enough.unique().filter(pl.col(name).str.replace_all(r"[\s.]", "").str.contains(NIR_SHAPE))
     if found.is_empty():
         return _no_faults()
     reason = pl.lit("shaped like a social security number, which Vigie never takes")

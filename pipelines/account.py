@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -76,8 +76,7 @@ def _stale(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> list[str]:
     instant = end_of_day(as_of, time_zone)
     warnings = []
     for name, date in (("attendance", "date"), ("activity", "date"), ("contacts", "occurred_at")):
-        dates = warehouse.as_known_at(layout(TABLES[name]), instant, columns=[date])[date].cast(pl.Date)
-        newest = cast("dt.date | None", dates.filter(dates <= as_of).max())
+        newest = warehouse.newest(layout(TABLES[name]), date, instant)
         if newest and (as_of - newest).days > STALE_DAYS:
             warnings.append(f"{name}: nothing newer than {newest.isoformat()} is known.")
     return warnings

@@ -224,6 +224,23 @@ class Warehouse:
             self._connection.unregister("asked_for")
         return _as_declared(rows, {**layout.columns, **ORIGIN})
 
+    def newest(self, layout: Layout, column: str, instant: dt.datetime) -> dt.date | None:
+        """The latest day up to `instant` that facts known by then tell of; None when there is none.
+
+        Args:
+            layout: the table.
+            column: a date, or an instant.
+            instant: UTC.
+        """
+        if not self._exists(layout.name):
+            return None
+        day = f"{_quote(column)}::DATE"
+        end = instant.isoformat()
+        found: dt.date | None = self._connection.execute(f"""
+            SELECT max({day}) FROM {_quote(layout.name)}
+            WHERE known_on <= TIMESTAMPTZ '{end}' AND {day} <= TIMESTAMPTZ '{end}'::DATE""").fetchall()[0][0]
+        return found
+
     def append(self, table: str, rows: pl.DataFrame) -> None:
         """Add rows to a plain table, by column name."""
         if rows.is_empty():

@@ -15,7 +15,7 @@ from alerts.lists import html, xlsx
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from alerts.lists.rows import AdvisorList
+    from alerts.lists.page import AdvisorList
 
 MANY_LISTS: Final = 300
 """Fewer lists are written sooner than other processes start."""

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from alerts.wording import day
 
 if TYPE_CHECKING:
-    from alerts.lists.rows import AdvisorList
+    from alerts.lists.page import AdvisorList
 
 
 @cache

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from alerts.lists.page import AdvisorList, Line
 from alerts.policy import LISTED
 from alerts.wording import KINDS, PROMISES, change, day, likelihood, why
 
@@ -15,43 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from alerts.wording import Phrase
-
-
-@dataclass(frozen=True)
-class Line:
-    """One learner on a list."""
-
-    rank: int
-    who: str
-    phone: str
-    email: str
-    course: str
-    kinds: list[str]
-    why: list[str]
-    changed: list[str]
-    likelihood: str
-    weak: bool
-    """Too little is known for the estimate to weigh much."""
-    actions: list[str]
-    since: str
-    until: str
-    is_new: bool
-
-
-@dataclass(frozen=True)
-class AdvisorList:
-    """One recipient's list of one night."""
-
-    key: str
-    """File name without its ending."""
-    recipient: str
-    title: str
-    as_of: dt.date
-    lines: list[Line]
-    waiting: int
-    """People left out by this week's budget."""
-    notice: str
-    """What must be said of made-up data; empty for real data."""
 
 
 @dataclass(frozen=True)

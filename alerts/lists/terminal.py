@@ -10,7 +10,7 @@ from rich.text import Text
 from alerts.wording import day
 
 if TYPE_CHECKING:
-    from alerts.lists.rows import AdvisorList
+    from alerts.lists.page import AdvisorList
 
 
 def table(advisor_list: AdvisorList, most: int = 8) -> Table:

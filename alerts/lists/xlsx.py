@@ -10,7 +10,7 @@ import xlsxwriter
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from alerts.lists.rows import AdvisorList, Line
+    from alerts.lists.page import AdvisorList, Line
 
 COLUMNS: Final = (
     ("Rang", 6),

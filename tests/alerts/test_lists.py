@@ -9,7 +9,8 @@ import pytest
 
 from alerts.lists import html, xlsx
 from alerts.lists.files import write_lists
-from alerts.lists.rows import AdvisorList, Line, Words, lists
+from alerts.lists.page import AdvisorList, Line
+from alerts.lists.rows import Words, lists
 from alerts.lists.terminal import table
 from alerts.wording import NARROW, Phrase, amount, change, day, likelihood, why
 from data_contracts.tables.outputs import Alerts
