@@ -25,6 +25,11 @@ class Service:
         """The service's time zone, in which as-of dates end."""
         return self.settings.time_zone
 
+    @property
+    def cases_url(self) -> str:
+        """Address of the case store: the setting, else SQLite in the home folder."""
+        return self.settings.cases_url or self.home.cases_url
+
     def warehouse(self) -> Warehouse:
         """The warehouse, open for writing; close it soon, only one process may hold it."""
         from vigie.store import Warehouse

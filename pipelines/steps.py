@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from alerts.cases import CaseStore
     from data_contracts.ingest import Intake, Receipt
     from models.training import Trained
     from pipelines.service import Service
@@ -39,8 +40,10 @@ def take_deliveries(
     from alerts.cases import CaseStore
     from data_contracts.ingest import ingest
 
-    with service.warehouse() as warehouse, CaseStore(service.home.cases_url) as cases:
-        return ingest(
+    with service.warehouse() as warehouse, CaseStore(service.cases_url) as cases:
+        if taken_for:
+            _deliver_answers(service, cases, taken_for)
+        intake = ingest(
             service.home.landing,
             service.home.refused,
             warehouse,
@@ -50,6 +53,23 @@ def take_deliveries(
             assumed_lag=assumed_lag,
             on_receipt=on_receipt,
         )
+        if taken_for:
+            cases.taken_up(taken_for, clock.end_of_day(taken_for, service.time_zone))
+    return intake
+
+
+def _deliver_answers(service: Service, cases: CaseStore, as_of: dt.date) -> None:
+    """Put what advisors wrote down until the end of `as_of` where deliveries land."""
+    from alerts.answers import as_assignments, as_contacts
+
+    end = clock.end_of_day(as_of, service.time_zone)
+    parts = {
+        "contacts": as_contacts(cases.answers(as_of, end)),
+        "assignments": as_assignments(cases.moves(as_of, end), service.time_zone),
+    }
+    for table, rows in parts.items():
+        if rows.height:
+            write_whole(service.home.landing / table / f"vigie-{as_of}.parquet", rows.write_parquet)
 
 
 def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None] = lambda _: None) -> Trained:
@@ -144,7 +164,7 @@ def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.
     if not (out / "scores.parquet").exists():
         raise NoModelError(f"The night of {as_of} has no scores.", f"Run: vigie night --as-of {as_of}.")
     scores = Scores.validate(pl.read_parquet(out / "scores.parquet"), cast=True)
-    with service.warehouse() as warehouse, CaseStore(service.home.cases_url) as cases:
+    with service.warehouse() as warehouse, CaseStore(service.cases_url) as cases:
         decided = decide_night(warehouse, cases, as_of, scores, service.rules, service.time_zone)
         write_whole(out / "alerts.parquet", decided.alerts.write_parquet)
         if notify:
@@ -168,7 +188,7 @@ def show_list(service: Service, as_of: dt.date, recipient: str) -> None:
 
     out = service.home.out(as_of)
     alerts, scores = pl.read_parquet(out / "alerts.parquet"), pl.read_parquet(out / "scores.parquet")
-    with service.warehouse() as warehouse, CaseStore(service.home.cases_url) as cases:
+    with service.warehouse() as warehouse, CaseStore(service.cases_url) as cases:
         told = in_words(warehouse, alerts, scores, as_of, service.time_zone)
         made = night_lists(warehouse, cases, told, as_of, service.rules, phrases(), service.time_zone)
     console.out.print(next(table(one) for one in made if one.key == recipient))

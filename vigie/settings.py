@@ -24,6 +24,8 @@ class Settings(BaseSettings):
     config: Path = ROOT / "config"
     time_zone: str = "Europe/Paris"
     threads: int = 2
+    cases_url: str = ""
+    """Address of the case store, such as postgresql+psycopg://vigie@host/cases; SQLite in the home folder when empty."""
 
 
 class Home:

@@ -156,13 +156,6 @@ MOVES: Final = Table(
     Column("reason", Text),
     Column("taken_for", Date),
 )
-ABSENCES: Final = Table(
-    "absences",
-    METADATA,
-    _key("advisor_id"),
-    Column("first_day", Date, primary_key=True),
-    Column("last_day", Date, nullable=False),
-)
 
 # Who may come in.
 USERS: Final = Table(

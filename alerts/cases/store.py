@@ -123,13 +123,13 @@ class CaseStore:
         schema = {"advisor_id": pl.String, "name": pl.String, "email": pl.String}
         return self._frame(select(*(ADVISORS.c[name] for name in schema)), schema)
 
-    def answers(self, before: dt.datetime) -> pl.DataFrame:
-        """What advisors wrote down before an instant, oldest first: every column of the table `actions`."""
-        return self._all(ACTIONS, before)
+    def answers(self, as_of: dt.date, before: dt.datetime) -> pl.DataFrame:
+        """What advisors wrote down by `before` that no other night has taken up, oldest first: every column of the table `actions`."""
+        return self._fresh(ACTIONS, as_of, before)
 
-    def moves(self, before: dt.datetime) -> pl.DataFrame:
-        """Cases taken, assigned, handed over or referred before an instant: every column of the table `moves`."""
-        return self._all(MOVES, before)
+    def moves(self, as_of: dt.date, before: dt.datetime) -> pl.DataFrame:
+        """Cases taken or handed over by `before` that no other night has taken up: every column of the table `moves`."""
+        return self._fresh(MOVES, as_of, before)
 
     def taken_up(self, as_of: dt.date, before: dt.datetime) -> None:
         """Note that the night of `as_of` has the day's actions and moves; those a night had already are left alone."""
@@ -138,10 +138,12 @@ class CaseStore:
                 fresh = (table.c.at <= before) & table.c.taken_for.is_(None)
                 connection.execute(update(table).where(fresh).values(taken_for=as_of))
 
-    def _all(self, table: Table, before: dt.datetime) -> pl.DataFrame:
+    def _fresh(self, table: Table, as_of: dt.date, before: dt.datetime) -> pl.DataFrame:
         schema = {column.name: _POLARS.get(column.type.python_type, pl.String) for column in table.columns}
         key = next(iter(table.primary_key.columns))
-        return self._frame(select(table).where(table.c.at <= before).order_by(table.c.at, key), schema)
+        # The same night run again takes up the same: its files stay byte for byte what they were.
+        fresh = table.c.taken_for.is_(None) | (table.c.taken_for == as_of)
+        return self._frame(select(table).where(table.c.at <= before, fresh).order_by(table.c.at, key), schema)
 
     def _frame(self, query: Any, schema: dict[str, Any]) -> pl.DataFrame:  # noqa: ANN401 - a select
         with self.engine.connect() as connection:

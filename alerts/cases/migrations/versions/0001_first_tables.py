@@ -27,13 +27,6 @@ APPEND_ONLY = {
 def upgrade() -> None:
     """To this version."""
     op.create_table(
-        "absences",
-        sa.Column("advisor_id", sa.String(length=64), nullable=False),
-        sa.Column("first_day", sa.Date(), nullable=False),
-        sa.Column("last_day", sa.Date(), nullable=False),
-        sa.PrimaryKeyConstraint("advisor_id", "first_day", name=op.f("pk_absences")),
-    )
-    op.create_table(
         "actions",
         sa.Column("action_id", sa.String(length=36), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
@@ -261,4 +254,3 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_actions_enrolment_id"), table_name="actions")
     op.drop_index(op.f("ix_actions_at"), table_name="actions")
     op.drop_table("actions")
-    op.drop_table("absences")

@@ -1,0 +1,72 @@
+"""What advisors wrote down by day, as deliveries for the next night: nobody types twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from data_contracts.tables.support import Assignments, Contacts
+
+
+@dataclass(frozen=True)
+class Said:
+    """What an answer says in the terms of the contract `contacts`."""
+
+    outcome: str
+    purpose: str
+
+
+AS_CONTACT: Final = {
+    "reached": Said("reached", "motivation"),
+    "no_answer": Said("no_answer", "motivation"),
+    "wrong_details": Said("wrong_details", "motivation"),
+    "appointment_set": Said("reached", "follow_up"),
+    # With the provider, not with the learner: no two-way contact.
+    "mediation": Said("sent", "mediation"),
+    "barrier_referred": Said("reached", "barrier"),
+    "job_search_step": Said("reached", "job_search"),
+    "found_job": Said("reached", "job_search"),
+    "left_alone": Said("reached", "other"),
+}
+"""Answers that tell of an attempt or a conversation."""
+NO_CONTACT: Final = ("already_known", "not_relevant")
+"""Answers that tell of none: somebody judged that no call was needed."""
+CODES: Final = (*AS_CONTACT, *NO_CONTACT)
+
+
+def as_contacts(actions: pl.DataFrame) -> pl.DataFrame:
+    """Actions (columns of the table `actions`) as rows of the contract `Contacts`, known from the moment they were written down."""
+    said = pl.col("code").replace_strict({code: said.outcome for code, said in AS_CONTACT.items()}, default=None, return_dtype=pl.String)
+    purpose = pl.col("code").replace_strict({code: said.purpose for code, said in AS_CONTACT.items()}, default=None, return_dtype=pl.String)
+    # An entry call that reaches the learner keeps that promise.
+    entry = (pl.col("kind") == "entry_contact_due").fill_null(value=False) & (purpose == "motivation")
+    rows = actions.filter(pl.col("code").is_in(list(AS_CONTACT))).select(
+        contact_id=pl.format("vigie-{}", "action_id"),
+        learner_id="learner_id",
+        advisor_id="advisor_id",
+        occurred_at="at",
+        channel="channel",
+        direction=pl.lit("outbound"),
+        outcome=said,
+        purpose=pl.when(entry).then(pl.lit("entry")).otherwise(purpose),
+        barrier="barrier",
+        known_on="at",
+        known_on_assumed=pl.lit(value=False),
+    )
+    return Contacts.validate(rows.select(Contacts.column_names()), cast=True).sort("contact_id")
+
+
+def as_assignments(moves: pl.DataFrame, time_zone: str) -> pl.DataFrame:
+    """Cases taken or handed over (columns of the table `moves`) as rows of the contract `Assignments`; the last move of a day holds."""
+    day = pl.col("at").dt.convert_time_zone(time_zone).dt.date()
+    rows = moves.filter(pl.col("to_advisor_id").is_not_null()).select(
+        learner_id="learner_id",
+        valid_from=day,
+        advisor_id="to_advisor_id",
+        valid_to=pl.lit(None, pl.Date),
+        known_on="at",
+        known_on_assumed=pl.lit(value=False),
+    )
+    return Assignments.validate(rows.select(Assignments.column_names()), cast=True).sort("learner_id", "valid_from", "known_on")

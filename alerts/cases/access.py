@@ -1,0 +1,159 @@
+"""Who may come in, and how: accounts, one-time links, sessions, and a brake on trying. Only fingerprints of secrets are stored."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import secrets
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from sqlalchemy import delete, func, insert, select, update
+
+from alerts.cases.schema import ADVISORS, ATTEMPTS, POSTS, SESSIONS, TOKENS, USERS
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+Role = Literal["advisor", "lead", "evaluator", "dpo", "operator"]
+ROLES: Final[tuple[Role, ...]] = ("advisor", "lead", "evaluator", "dpo", "operator")
+
+LINK_MINUTES: Final = 15
+SESSION_HOURS: Final = 12
+"""From log-in, as ProConnect's own sessions."""
+IDLE_MINUTES: Final = 60
+ATTEMPTS_ALLOWED: Final = 5
+ATTEMPTS_MINUTES: Final = 15
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody who logged in."""
+
+    user_id: str
+    email: str
+    name: str
+    role: Role
+    advisor_id: str | None
+    operator: str | None
+    territory_id: str | None
+
+
+@dataclass(frozen=True)
+class Session:
+    """A log-in that holds, with the token every form must carry."""
+
+    user: User
+    csrf: str
+
+
+def add_user(engine: Engine, email: str, name: str, role: Role, *, operator: str | None = None, territory_id: str | None = None) -> str:
+    """Open an account, or change it: one per address. Returns its identifier."""
+    values = {"name": name, "role": role, "operator": operator, "territory_id": territory_id, "active": True, "advisor_id": None}
+    with engine.begin() as connection:
+        known = connection.execute(select(USERS.c.user_id).where(USERS.c.email == email.lower())).scalar_one_or_none()
+        if known:
+            connection.execute(update(USERS).where(USERS.c.user_id == known).values(**values))
+            return str(known)
+        return _open(connection, {"email": email.lower(), **values})
+
+
+def new_link(engine: Engine, email: str, now: dt.datetime) -> str | None:
+    """A one-time token for this address, or nothing if nobody may come in with it.
+
+    An advisor in post needs no account made by hand: their work address is in the deliveries.
+    """
+    address = email.strip().lower()
+    with engine.begin() as connection:
+        user_id = _user_of(connection, address)
+        if user_id is None:
+            return None
+        token = secrets.token_urlsafe(32)
+        expires = now + dt.timedelta(minutes=LINK_MINUTES)
+        connection.execute(insert(TOKENS), [{"token_hash": _fingerprint(token), "user_id": user_id, "expires_at": expires}])
+        return token
+
+
+def log_in(engine: Engine, token: str, now: dt.datetime, way: str = "link") -> str | None:
+    """Spend a one-time token for a new session; its secret, or nothing when the token is unknown, spent or too old."""
+    with engine.begin() as connection:
+        valid = (TOKENS.c.token_hash == _fingerprint(token)) & TOKENS.c.used_at.is_(None) & (TOKENS.c.expires_at > now)
+        user_id = connection.execute(select(TOKENS.c.user_id).where(valid)).scalar_one_or_none()
+        # Two clicks at once: only one of them changes the row.
+        if user_id is None or connection.execute(update(TOKENS).where(valid).values(used_at=now)).rowcount != 1:
+            return None
+        secret = secrets.token_urlsafe(32)
+        row = {"session_hash": _fingerprint(secret), "user_id": user_id, "csrf": secrets.token_urlsafe(32), "created_at": now}
+        connection.execute(insert(SESSIONS), [row | {"seen_at": now, "way": way}])
+        return secret
+
+
+def session_of(engine: Engine, secret: str, now: dt.datetime) -> Session | None:
+    """The session behind a cookie, or nothing when it is unknown, too old, idle for too long, or its account is closed."""
+    with engine.begin() as connection:
+        here = SESSIONS.c.session_hash == _fingerprint(secret)
+        fresh = (SESSIONS.c.created_at > now - dt.timedelta(hours=SESSION_HOURS)) & (
+            SESSIONS.c.seen_at > now - dt.timedelta(minutes=IDLE_MINUTES)
+        )
+        query = select(SESSIONS.c.csrf, SESSIONS.c.seen_at, USERS).join(USERS, USERS.c.user_id == SESSIONS.c.user_id)
+        row = connection.execute(query.where(here, fresh, USERS.c.active)).one_or_none()
+        if row is None:
+            return None
+        if row.role == "advisor" and _in_post(connection, row.advisor_id, now.date()) is None:
+            return None
+        if now - row.seen_at > dt.timedelta(minutes=1):
+            connection.execute(update(SESSIONS).where(here).values(seen_at=now))
+        user = User(row.user_id, row.email, row.name, row.role, row.advisor_id, row.operator, row.territory_id)
+        return Session(user, row.csrf)
+
+
+def log_out(engine: Engine, secret: str) -> None:
+    """End a session."""
+    with engine.begin() as connection:
+        connection.execute(delete(SESSIONS).where(SESSIONS.c.session_hash == _fingerprint(secret)))
+
+
+def too_many(engine: Engine, who: str, now: dt.datetime) -> bool:
+    """Count one more attempt of `who` (an address, a network address); True when there were too many of late."""
+    since = now - dt.timedelta(minutes=ATTEMPTS_MINUTES)
+    with engine.begin() as connection:
+        connection.execute(delete(ATTEMPTS).where(ATTEMPTS.c.at < since))
+        connection.execute(insert(ATTEMPTS), [{"who": who[:300], "at": now}])
+        count = connection.execute(select(func.count()).select_from(ATTEMPTS).where(ATTEMPTS.c.who == who[:300])).scalar_one()
+    return int(count) > ATTEMPTS_ALLOWED
+
+
+def _user_of(connection: Connection, email: str) -> str | None:
+    account = connection.execute(select(USERS).where(USERS.c.email == email)).one_or_none()
+    if account is not None and (account.role != "advisor" or not account.active):
+        return str(account.user_id) if account.active else None
+    found = connection.execute(
+        select(ADVISORS.c.advisor_id, ADVISORS.c.name, POSTS.c.operator, POSTS.c.territory_id)
+        .join(POSTS, POSTS.c.advisor_id == ADVISORS.c.advisor_id)
+        .where(func.lower(ADVISORS.c.email) == email)
+    ).all()
+    # An address two advisors share opens nobody's list.
+    if len(found) != 1:
+        return None
+    values = {"name": found[0].name, "advisor_id": found[0].advisor_id, "operator": found[0].operator}
+    values |= {"territory_id": found[0].territory_id, "role": "advisor", "active": True}
+    if account is None:
+        return _open(connection, {"email": email, **values})
+    connection.execute(update(USERS).where(USERS.c.user_id == account.user_id).values(**values))
+    return str(account.user_id)
+
+
+def _in_post(connection: Connection, advisor_id: str, day: dt.date) -> str | None:
+    there = (POSTS.c.advisor_id == advisor_id) & (POSTS.c.active_to.is_(None) | (POSTS.c.active_to >= day))
+    return connection.execute(select(POSTS.c.advisor_id).where(there)).scalar_one_or_none()
+
+
+def _open(connection: Connection, values: dict[str, object]) -> str:
+    user_id = str(uuid.uuid4())
+    connection.execute(insert(USERS), [{"user_id": user_id, **values}])
+    return user_id
+
+
+def _fingerprint(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

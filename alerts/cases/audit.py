@@ -1,0 +1,31 @@
+"""The audit log: every read, action, export and refusal, append-only. It names objects by identifier, never a person by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import insert, select
+
+from alerts.cases.schema import AUDIT
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from sqlalchemy import Engine
+
+    from alerts.cases.access import User
+
+
+def note(
+    engine: Engine, at: dt.datetime, user: User | None, verb: str, object_id: str | None, outcome: Literal["allowed", "refused"] = "allowed"
+) -> None:
+    """Add one line."""
+    who = {"user_id": user.user_id if user else None, "role": user.role if user else None}
+    with engine.begin() as connection:
+        connection.execute(insert(AUDIT), [{"at": at, **who, "verb": verb, "object_id": (object_id or "")[:200], "outcome": outcome}])
+
+
+def latest(engine: Engine, limit: int = 500) -> list[Any]:
+    """The latest lines, newest first."""
+    with engine.connect() as connection:
+        return list(connection.execute(select(AUDIT).order_by(AUDIT.c.entry.desc()).limit(limit)).all())
