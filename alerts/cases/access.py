@@ -114,14 +114,14 @@ def log_out(engine: Engine, secret: str) -> None:
         connection.execute(delete(SESSIONS).where(SESSIONS.c.session_hash == _fingerprint(secret)))
 
 
-def too_many(engine: Engine, who: str, now: dt.datetime) -> bool:
+def too_many(engine: Engine, who: str, now: dt.datetime, allowed: int = ATTEMPTS_ALLOWED) -> bool:
     """Count one more attempt of `who` (an address, a network address); True when there were too many of late."""
     since = now - dt.timedelta(minutes=ATTEMPTS_MINUTES)
     with engine.begin() as connection:
         connection.execute(delete(ATTEMPTS).where(ATTEMPTS.c.at < since))
         connection.execute(insert(ATTEMPTS), [{"who": who[:300], "at": now}])
         count = connection.execute(select(func.count()).select_from(ATTEMPTS).where(ATTEMPTS.c.who == who[:300])).scalar_one()
-    return int(count) > ATTEMPTS_ALLOWED
+    return int(count) > allowed
 
 
 def _user_of(connection: Connection, email: str) -> str | None:

@@ -20,16 +20,16 @@ def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("alerts.lists"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(day=day, dialled=_dialled, address=_address)
+    environment.filters.update(day=day, dialled=dialled, address=address)
     return environment.get_template("list.html")
 
 
-def _dialled(phone: str) -> str:
+def dialled(phone: str) -> str:
     """The digits of a phone number, as a link needs them."""
     return re.sub(r"[^\d+]", "", phone)
 
 
-def _address(email: str) -> str:
+def address(email: str) -> str:
     """An e-mail address as a link: `?bcc=` in a delivery stays part of the address and never adds a recipient."""
     return quote(email, safe="@")
 

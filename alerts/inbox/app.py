@@ -1,0 +1,37 @@
+"""The web application, put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request
+from fastapi.responses import RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from alerts.inbox import entrance, pages, walls
+from alerts.inbox.context import REFUSALS, page
+
+if TYPE_CHECKING:
+    from alerts.inbox.context import Inbox
+
+
+def create_app(inbox: Inbox) -> FastAPI:
+    """The application on one case store. No documentation page, no schema: only what an advisor needs is there."""
+    app = FastAPI(title="Vigie", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.inbox = inbox
+    app.middleware("http")(walls.with_headers)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
+    app.add_exception_handler(HTTPException, _refused)
+    app.include_router(entrance.routes)
+    app.include_router(pages.routes)
+    return app
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    if error.headers and "Location" in error.headers:
+        return RedirectResponse(error.headers["Location"], 303)
+    return page(request, "message", error.status_code, title="Vigie", text=REFUSALS.get(error.status_code, error.detail))

@@ -1,0 +1,99 @@
+"""What every page is given, how it is drawn, and who may open it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from fastapi import Depends, Form, HTTPException, Request
+from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from alerts.cases import access, audit
+from alerts.inbox import walls, words
+from alerts.lists.html import address, dialled
+from alerts.wording import KINDS, day
+from vigie import clock
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Mapping
+
+    from fastapi.responses import HTMLResponse
+    from sqlalchemy import Engine
+
+    from alerts.wording import Phrase
+    from vigie.rules import Rules
+
+REFUSALS: Final = {
+    403: "Cette page n'est pas ouverte à votre rôle.",
+    404: "Page introuvable.",
+    429: "Trop d'essais : attendez un quart d'heure.",
+}
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """What the page is given."""
+
+    engine: Engine
+    rules: Rules
+    phrases: Mapping[str, Phrase]
+    time_zone: str
+    address: str
+    """Where people reach it, such as https://vigie.example.org: never taken from a request, which anybody may forge."""
+    send_link: Callable[[str, str], object]
+    """Takes an address and the link to log in with."""
+    now: Callable[[], dt.datetime] = clock.now
+
+    @property
+    def secure(self) -> bool:
+        """Served over https."""
+        return self.address.startswith("https://")
+
+
+_TEMPLATES: Final = Jinja2Templates(
+    env=Environment(loader=PackageLoader("alerts.inbox"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+)
+_TEMPLATES.env.filters.update(day=day, dialled=dialled, address=address, who=words.who, instant=words.instant)
+
+
+def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401 - whatever a template shows
+    """A page drawn from `templates/<name>.html`; every text that comes from a delivery is escaped."""
+    return _TEMPLATES.TemplateResponse(request, f"{name}.html", {"session": None, "words": words, "kinds": KINDS, **values}, status)
+
+
+def inbox_of(request: Request) -> Inbox:
+    """What `create_app` was given."""
+    inbox: Inbox = request.app.state.inbox
+    return inbox
+
+
+def session_of(request: Request) -> access.Session | None:
+    """Who is asking; nothing for a stranger."""
+    inbox = inbox_of(request)
+    secret = request.cookies.get(walls.cookie_name(secure=inbox.secure))
+    return access.session_of(inbox.engine, secret, inbox.now()) if secret else None
+
+
+def for_roles(*roles: access.Role) -> Any:  # noqa: ANN401 - what FastAPI calls a dependency
+    """Only these roles: others get 403 and a line in the audit log, strangers the log-in page."""
+
+    def check(request: Request) -> access.Session:
+        inbox, session = inbox_of(request), session_of(request)
+        if session is None:
+            raise HTTPException(303, headers={"Location": "/connexion"})
+        if session.user.role not in roles:
+            audit.note(inbox.engine, inbox.now(), session.user, request.method.lower(), request.url.path, "refused")
+            raise HTTPException(403, REFUSALS[403])
+        return session
+
+    return Depends(check)
+
+
+Advisor = Annotated[access.Session, for_roles("advisor")]
+Team = Annotated[access.Session, for_roles("advisor", "lead")]
+Officer = Annotated[access.Session, for_roles("dpo")]
+Anyone = Annotated[access.Session, for_roles(*access.ROLES)]
+Here = Annotated[Inbox, Depends(inbox_of)]
+Text = Annotated[str, Form()]
