@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from pipelines import console
-from pipelines.service import Service, open_service
+from pipelines.commands import inbox
+from pipelines.commands.common import HomeOption, service_at, settings_at
 from vigie import clock
 from vigie.errors import ConfigurationError, VigieError
 from vigie.lock import only_writer
-from vigie.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pipelines.service import Service
 
 app = typer.Typer(
     help="Each night, who in vocational training should be contacted first, by whom, and why.",
@@ -27,14 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="Home folder of the service; default VIGIE_HOME, else ./home.", show_default=False)
-]
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="As-of date: everything known before the midnight that ends it.")]
-
-
-def _service(home: Path | None) -> Service:
-    return open_service(Settings() if home is None else Settings(home=home))
 
 
 def _date(text: str, option: str) -> dt.date:
@@ -60,7 +55,7 @@ def demo(
     """
     from pipelines.demo import run_demo
 
-    run_demo(_service(home or Path("home") / f"demo-{data}"), data)
+    run_demo(service_at(home or Path("home") / f"demo-{data}"), data)
 
 
 @app.command()
@@ -87,6 +82,7 @@ def simulate(
     console.out.print(f"{rows:,} simulated rows in {len(files)} files under {out}; what would have happened otherwise in {truth}.")
 
 
+app.add_typer(inbox.app, name="inbox")
 imports = typer.Typer(help="Turn a known source into deliveries.", no_args_is_help=True)
 app.add_typer(imports, name="import")
 
@@ -131,7 +127,7 @@ def ingest(
     """
     from pipelines.steps import take_deliveries
 
-    service = _service(home)
+    service = service_at(home)
     lag = dt.timedelta(days=assumed_lag_days) if historical else None
     with only_writer(service.home.lock, "An ingest"), console.working("Taking deliveries") as at:
         intake = take_deliveries(service, assumed_lag=lag, on_receipt=lambda receipt: at(console.step_of(receipt)))
@@ -146,7 +142,7 @@ def train(home: HomeOption = None, as_of: AsOf = None) -> None:
     """
     from pipelines.steps import train_model
 
-    service = _service(home)
+    service = service_at(home)
     day = _as_of(as_of, service)
     with only_writer(service.home.lock, f"Training as of {day}"), console.working(f"Training as of {day}") as at:
         trained = train_model(service, day, at)
@@ -165,7 +161,7 @@ def night(
     [dim]vigie night --as-of 2026-03-04[/dim]
     [dim]vigie night --no-notify[/dim]
     """
-    service = _service(home)
+    service = service_at(home)
     day = _as_of(as_of, service)
     with console.working(f"Night of {day}") as at:
         account = _night(service, day, notify=notify, prefect=prefect, at=at)
@@ -203,7 +199,7 @@ def backfill(
     """
     from pipelines.steps import Directly, past_nights, run_night, score_past
 
-    service = _service(home)
+    service = service_at(home)
     nights = past_nights(_date(first, "--from"), _date(last, "--to"), every)
     if not scores_only:
         if model:
@@ -230,7 +226,7 @@ def schedule(home: HomeOption = None) -> None:
     """
     import os
 
-    service = _service(home)
+    service = service_at(home)
     if not os.environ.get("PREFECT_API_URL"):
         raise ConfigurationError(
             "PREFECT_API_URL is not set: schedules live on a Prefect server.",
@@ -249,7 +245,7 @@ def doctor(home: HomeOption = None) -> None:
     """
     from pipelines.doctor import examine
 
-    findings = examine(Settings() if home is None else Settings(home=home))
+    findings = examine(settings_at(home))
     for finding in findings:
         mark = {"ok": "[green]ok[/green]     ", "note": "[yellow]note[/yellow]   ", "wrong": "[red]wrong[/red]  "}[finding.level]
         console.out.print(f"{mark} {finding.what}", soft_wrap=True)

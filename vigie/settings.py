@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vigie.errors import ConfigurationError
@@ -26,6 +27,19 @@ class Settings(BaseSettings):
     threads: int = 2
     cases_url: str = ""
     """Address of the case store, such as postgresql+psycopg://vigie@host/cases; SQLite in the home folder when empty."""
+    inbox_address: str = "http://127.0.0.1:8000"
+    """Where advisors reach the inbox, as links in mails give it."""
+    smtp_host: str = ""
+    """Mail server; no mail leaves when empty."""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_starttls: bool = True
+    mail_from: str = "vigie@example.org"
+    production: bool = False
+    """Only in production does mail go to the people it is for."""
+    mail_test_address: str = ""
+    """Outside production, all mail goes here."""
 
 
 class Home:

@@ -196,22 +196,7 @@ ATTEMPTS: Final = Table(
     Column("at", Instant, nullable=False),
 )
 
-# What goes out, and what was seen.
-OUTBOX: Final = Table(
-    "outbox",
-    METADATA,
-    _key("message_key", 200),
-    Column("recipient", String(254), nullable=False),
-    Column("subject", String(300), nullable=False),
-    Column("text", Text, nullable=False),
-    Column("html", Text, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("state", String(16), nullable=False, index=True),
-    Column("attempts", Integer, nullable=False),
-    Column("next_attempt_at", Instant, nullable=False),
-    Column("sent_at", Instant),
-    Column("error", Text),
-)
+# What was seen and done.
 AUDIT: Final = Table(
     "audit",
     METADATA,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 
 from alerts.inbox import entrance, pages, walls
 from alerts.inbox.context import REFUSALS, page
+
+NOT_FOUND: Final = 404
 
 if TYPE_CHECKING:
     from alerts.inbox.context import Inbox
@@ -34,4 +36,6 @@ async def _refused(request: Request, error: Exception) -> Response:
         raise error
     if error.headers and "Location" in error.headers:
         return RedirectResponse(error.headers["Location"], 303)
-    return page(request, "message", error.status_code, title="Vigie", text=REFUSALS.get(error.status_code, error.detail))
+    return page(
+        request, "message", error.status_code, title="Vigie", text=error.detail if error.status_code != NOT_FOUND else REFUSALS[NOT_FOUND]
+    )

@@ -36,9 +36,8 @@ def send_link(request: Request, inbox: Here, email: Text) -> Response:
     """Send a one-time link, if the address may come in; the answer is the same if not."""
     now = inbox.now()
     host = request.client.host if request.client else "?"
-    if access.too_many(inbox.engine, f"address {email.strip().lower()}", now) or access.too_many(
-        inbox.engine, f"host {host}", now, HOST_ATTEMPTS
-    ):
+    for_address = access.too_many(inbox.engine, f"address {email.strip().lower()}", now)
+    if access.too_many(inbox.engine, f"host {host}", now, HOST_ATTEMPTS) or for_address:
         raise HTTPException(429, REFUSALS[429])
     token = access.new_link(inbox.engine, email, now)
     audit.note(inbox.engine, now, None, "ask_link", None, "allowed" if token else "refused")

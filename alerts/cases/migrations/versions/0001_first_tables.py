@@ -155,22 +155,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("as_of", name=op.f("pk_nights")),
     )
     op.create_table(
-        "outbox",
-        sa.Column("message_key", sa.String(length=200), nullable=False),
-        sa.Column("recipient", sa.String(length=254), nullable=False),
-        sa.Column("subject", sa.String(length=300), nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("html", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("error", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("message_key", name=op.f("pk_outbox")),
-    )
-    op.create_index(op.f("ix_outbox_state"), "outbox", ["state"], unique=False)
-    op.create_table(
         "people",
         sa.Column("enrolment_id", sa.String(length=64), nullable=False),
         sa.Column("learner_id", sa.String(length=64), nullable=False),
@@ -232,8 +216,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_people_learner_id"), table_name="people")
     op.drop_index(op.f("ix_people_advisor_id"), table_name="people")
     op.drop_table("people")
-    op.drop_index(op.f("ix_outbox_state"), table_name="outbox")
-    op.drop_table("outbox")
     op.drop_table("nights")
     op.drop_index(op.f("ix_moves_learner_id"), table_name="moves")
     op.drop_table("moves")

@@ -1,0 +1,1 @@
+"""Commands of the terminal, a file a subject."""

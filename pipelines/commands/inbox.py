@@ -1,0 +1,123 @@
+"""`vigie inbox`: serve the advisors' page, open accounts, give out a link by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+import typer
+
+from pipelines import console
+from pipelines.commands.common import HomeOption, service_at
+from vigie import clock
+from vigie.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vigie.settings import Settings
+
+MAIL: Final = """Bonjour,
+
+Voici votre lien pour entrer dans Vigie. Il sert une seule fois, dans le quart d'heure :
+
+{}
+
+Si vous ne l'avez pas demandé, ne faites rien.
+"""
+
+app = typer.Typer(help="The advisors' page: list, case, answers.", no_args_is_help=True)
+
+
+@app.command()
+def serve(
+    home: HomeOption = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; put a proxy that speaks https before it.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    print_links: Annotated[
+        bool, typer.Option("--print-links", help="For a trial without a mail server: log-in links appear here.")
+    ] = False,
+) -> None:
+    """Serve the page until Ctrl-C. VIGIE_INBOX_ADDRESS says where people reach it, VIGIE_SMTP_* how log-in links leave.
+
+    [dim]vigie inbox serve --home home --print-links[/dim]
+    [dim]VIGIE_INBOX_ADDRESS=https://vigie.example.org VIGIE_PRODUCTION=true vigie inbox serve[/dim]
+    """
+    import uvicorn
+
+    from alerts.cases import CaseStore
+    from alerts.inbox.app import create_app
+    from alerts.inbox.context import Inbox
+    from pipelines.wording import phrases
+
+    service = service_at(home)
+    send = _shown if print_links else _by_mail(service.settings)
+    address = service.settings.inbox_address.rstrip("/")
+    with CaseStore(service.cases_url) as cases:
+        inbox = Inbox(cases.engine, service.rules, phrases(), service.time_zone, address, send)
+        console.out.print(f"{address}  (Ctrl-C ends it)")
+        # No access log: it would hold the one-time links.
+        uvicorn.run(create_app(inbox), host=host, port=port, access_log=False, log_level="warning", server_header=False)
+
+
+@app.command()
+def link(
+    email: Annotated[str, typer.Argument(help="Work address of an advisor in post, or of an account.")], home: HomeOption = None
+) -> None:
+    """Print a one-time log-in link, good for a quarter of an hour: hand it over yourself.
+
+    [dim]vigie inbox link zoe@example.org[/dim]
+    """
+    from alerts.cases import CaseStore
+    from alerts.cases.access import new_link
+
+    service = service_at(home)
+    with CaseStore(service.cases_url) as cases:
+        token = new_link(cases.engine, email, clock.now())
+    if token is None:
+        what = f"Nobody may come in with {email}."
+        raise ConfigurationError(what, "Run a night first for advisors, or open an account: vigie inbox user --help.")
+    console.out.print(f"{service.settings.inbox_address.rstrip('/')}/entrer?jeton={token}", soft_wrap=True)
+
+
+@app.command()
+def user(
+    email: Annotated[str, typer.Argument(help="Their address.")],
+    name: Annotated[str, typer.Option(help="Name shown to them.")],
+    role: Annotated[Literal["lead", "evaluator", "dpo", "operator"], typer.Option(help="What they may open.")],
+    operator: Annotated[str | None, typer.Option(help="Organisation of a team lead.")] = None,
+    territory: Annotated[str | None, typer.Option(help="Territory of a team lead.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Open an account for somebody who is not an advisor; advisors in post need none.
+
+    [dim]vigie inbox user lead@example.org --name Zoé --role lead --operator cep --territory exemple-est[/dim]
+    """
+    from alerts.cases import CaseStore
+    from alerts.cases.access import add_user
+
+    if role == "lead" and not (operator and territory):
+        raise ConfigurationError("A team lead needs an organisation and a territory.", "Add --operator and --territory.")
+    service = service_at(home)
+    with CaseStore(service.cases_url) as cases:
+        add_user(cases.engine, email, name, role, operator=operator, territory_id=territory)
+    console.out.print(f"{email} may come in as {role}.")
+
+
+def _shown(address: str, one_time: str) -> None:
+    console.out.print(f"{address}: {one_time}", soft_wrap=True)
+
+
+def _by_mail(settings: Settings) -> Callable[[str, str], None]:
+    from alerts.mail import Post
+
+    post = Post(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        sender=settings.mail_from,
+        user=settings.smtp_user,
+        password=settings.smtp_password.get_secret_value(),
+        starttls=settings.smtp_starttls,
+        production=settings.production,
+        test_address=settings.mail_test_address,
+    )
+    return lambda address, one_time: post.send(address, "Votre lien de connexion à Vigie", MAIL.format(one_time))

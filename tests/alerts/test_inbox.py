@@ -1,0 +1,404 @@
+"""The page as its users and its attackers know it, on both databases."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+
+import polars as pl
+import pytest
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+
+from alerts.cases.access import LINK_MINUTES, ROLES, add_user
+from alerts.cases.schema import ACTIONS, AUDIT, SESSIONS, TOKENS
+from alerts.cases.store import CaseStore, Published
+from alerts.inbox import entrance, pages
+from alerts.inbox.app import create_app
+from alerts.inbox.context import Inbox
+from alerts.wording import Phrase
+from tests.alerts.made import risk_alerts
+from vigie.rules import read_rules
+from vigie.settings import ROOT
+
+NIGHT = dt.date(2026, 3, 4)
+MORNING = dt.datetime(2026, 3, 5, 8, tzinfo=dt.UTC)
+SCRIPT = "<script>alert(1)</script>"
+ADDRESS = "http://testserver"
+
+
+class Clock:
+    """Time that a test moves by hand."""
+
+    def __init__(self) -> None:
+        self.at = MORNING
+
+    def __call__(self) -> dt.datetime:
+        return self.at
+
+
+class World:
+    """A served page, its case store, its clock, and the mail that left."""
+
+    def __init__(self, cases: CaseStore) -> None:
+        self.cases, self.clock = cases, Clock()
+        self.mail: list[tuple[str, str]] = []
+        phrases = {"x": Phrase("{value} d'absence", "half_days")}
+        rules = read_rules(ROOT / "config")
+        send = self.mail.append
+        inbox = Inbox(cases.engine, rules, phrases, "Europe/Paris", ADDRESS, lambda to, link: send((to, link)), self.clock)
+        self.app = create_app(inbox)
+
+    def browser(self) -> TestClient:
+        return TestClient(self.app, base_url=ADDRESS, follow_redirects=True)
+
+    def logged_in(self, email: str) -> TestClient:
+        browser = self.browser()
+        browser.post("/connexion", data={"email": email})
+        token = self.mail[-1][1].split("jeton=")[1]
+        assert browser.post("/entrer", data={"jeton": token}).status_code == 200
+        return browser
+
+    def log(self, verb: str) -> list[tuple[str | None, str]]:
+        with self.cases.engine.connect() as connection:
+            rows = connection.execute(select(AUDIT.c.object_id, AUDIT.c.outcome).where(AUDIT.c.verb == verb).order_by(AUDIT.c.entry))
+            return [(row[0], row[1]) for row in rows]
+
+
+def people(*rows: tuple[str, str | None]) -> pl.DataFrame:
+    frame = pl.DataFrame(rows, schema={"enrolment_id": pl.String, "advisor_id": pl.String}, orient="row")
+    return frame.select(
+        "enrolment_id",
+        pl.col("enrolment_id").alias("learner_id"),
+        "advisor_id",
+        queue=pl.when(pl.col("advisor_id").is_null()).then(pl.lit("territory")).otherwise(pl.lit("owner")),
+        territory_id=pl.lit("T"),
+        course=pl.lit(f"Soudeur {SCRIPT}"),
+        entry_date=pl.lit(dt.date(2026, 1, 5)),
+        planned_exit_date=pl.lit(dt.date(2026, 6, 30)),
+    )
+
+
+@pytest.fixture
+def world(cases: CaseStore) -> World:
+    known = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    names = (
+        ("e1", "Amélie", "D'Ange", "06 39 98 00 01"),
+        ("e2", "محمد", "الأمين", None),
+        ("e3", SCRIPT, "=1+1", None),
+        ("e4", "Zoé", "Seule", None),
+    )
+    identities = [
+        {"learner_id": key, "known_on": known, "given_name": given, "family_name": family, "phone": phone, "email": None, "language": None}
+        for key, given, family, phone in names
+    ]
+    cases.save_private(
+        "learner_identities", pl.DataFrame(identities, schema_overrides={"phone": pl.String, "email": pl.String, "language": pl.String})
+    )
+    staff = [{"advisor_id": key, "known_on": known, "name": f"Conseiller {key}", "email": f"{key}@example.org"} for key in ("A", "B", "C")]
+    cases.save_private("advisors", pl.DataFrame(staff))
+    posts = pl.DataFrame(
+        {"advisor_id": ["A", "B", "C"], "operator": ["cep", "cep", "other"], "territory_id": ["T", "T", "T"], "weekly_capacity": [5, 5, 5]}
+    ).with_columns(active_to=pl.lit(None, pl.Date), backup_advisor_id=pl.lit(None, pl.String))
+    reasons = [[{"code": "attendance", "feature": "x", "value": 3.0, "contribution": 0.5, "previous_value": 1.0}]] * 4
+    made = risk_alerts(NIGHT, "e1", "e2", "e3", "e4").with_columns(
+        advisor_id=pl.Series(["A", "A", "B", None]),
+        queue=pl.Series(["owner", "owner", "owner", "territory"]),
+        reasons=pl.Series(reasons),
+        territory_id=pl.lit("T"),
+        low_confidence=pl.lit(value=False),
+    )
+    sheet = {"date": "2026-03-02", "half_day": "am", "status": "absent_unjustified", "known": "2026-03-02", "delivery": 3, "line": 7}
+    call = {"occurred_at": "2026-02-20T10:30", "channel": "phone", "direction": "outbound", "outcome": "no_answer", "purpose": None}
+    call |= {"barrier": None, "known": "2026-02-20", "delivery": 4, "line": 2}
+    content = json.dumps({"attendance": [sheet], "contacts": [call]})
+    files = pl.DataFrame({"enrolment_id": ["e1"], "content": [content]})
+    followed = people(("e1", "A"), ("e2", "A"), ("e3", "B"), ("e4", None))
+    cases.publish(Published(NIGHT, MORNING, made, notice="Données simulées", people=followed, posts=posts, files=files))
+    add_user(cases.engine, "lead@example.org", "Responsable", "lead", operator="cep", territory_id="T")
+    for role in ("evaluator", "dpo", "operator"):
+        add_user(cases.engine, f"{role}@example.org", role, role)
+    return World(cases)
+
+
+def form_token(page: str) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found
+    return found[1]
+
+
+def email_of(role: str) -> str:
+    return "A@example.org" if role == "advisor" else f"{role}@example.org"
+
+
+def test_an_advisor_comes_in_reads_answers_and_the_list_gets_shorter(world: World) -> None:
+    browser = world.logged_in("A@example.org")
+    page = browser.get("/liste").text
+    assert "Amélie D&#39;Ange" in page
+    assert "محمد الأمين" in page
+    assert "2 personnes à contacter" in page
+    assert "3 demi-journées d&#39;absence, contre 1 demi-journée une semaine plus tôt." in page
+
+    answered = browser.post("/cas/e1/reponse", data={"csrf": form_token(page), "code": "no_answer", "channel": "phone"})
+
+    assert "1 personne à contacter" in answered.text
+    assert "Déjà répondu" in answered.text
+    with world.cases.engine.connect() as connection:
+        (action,) = connection.execute(select(ACTIONS)).all()
+    assert (action.code, action.advisor_id, action.enrolment_id, action.at) == ("no_answer", "A", "e1", MORNING)
+    assert action.alert_id == f"dropout_risk/e1/{NIGHT}"
+    assert world.log("answer") == [("e1", "allowed")]
+
+
+def test_a_case_shows_facts_their_origin_and_earlier_nights(world: World) -> None:
+    page = world.logged_in("A@example.org").get("/cas/e1").text
+
+    assert "matin : Absence non justifiée" in page
+    assert "pas de réponse" in page
+    assert "livraison 4, ligne 2" in page
+    assert "Sur 100 situations semblables" in page
+
+
+@pytest.mark.parametrize("path", ["/cas/e3", "/cas/nobody", "/cas/e3'--", "/cas/%2e%2e"])
+def test_a_case_that_is_not_ones_own_looks_like_none_and_leaves_a_trace(world: World, path: str) -> None:
+    answer = world.logged_in("A@example.org").get(path)
+
+    assert answer.status_code == 404
+    assert "alert(1)" not in answer.text
+    assert all(outcome == "refused" for _, outcome in world.log("read"))
+    assert len(world.log("read")) == ("%2e" not in path)
+
+
+def test_nobody_answers_or_takes_for_another(world: World) -> None:
+    browser = world.logged_in("B@example.org")
+    token = form_token(browser.get("/liste").text)
+
+    assert browser.post("/cas/e1/reponse", data={"csrf": token, "code": "reached"}).status_code == 404
+    assert browser.post("/file/e1/prendre", data={"csrf": token}).status_code == 404
+    with world.cases.engine.connect() as connection:
+        assert connection.execute(select(ACTIONS)).all() == []
+
+
+def test_a_case_of_the_queue_is_taken_once_and_stays_taken_when_the_night_is_published_again(world: World) -> None:
+    first, second = world.logged_in("A@example.org"), world.logged_in("B@example.org")
+    token = form_token(second.get("/file").text)
+    assert "Zoé Seule" in first.get("/file").text
+
+    assert first.post("/file/e4/prendre", data={"csrf": form_token(first.get("/file").text)}).status_code == 200
+    assert second.post("/file/e4/prendre", data={"csrf": token}).status_code == 404
+    assert "Zoé Seule" in first.get("/liste").text
+
+    made = risk_alerts(NIGHT, "e4").with_columns(
+        advisor_id=pl.lit(None, pl.String), queue=pl.lit("territory"), territory_id=pl.lit("T"), low_confidence=pl.lit(value=False)
+    )
+    world.cases.publish(Published(NIGHT, MORNING, made, people=people(("e4", None))))
+    with world.cases.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT advisor_id FROM people").scalar_one() == "A"
+
+
+ROUTES = {
+    "/liste": {"advisor"},
+    "/file": {"advisor", "lead"},
+    "/recherche": {"advisor", "lead"},
+    "/cas/e1": {"advisor", "lead"},
+    "/journal": {"dpo"},
+    "/accueil": set(ROLES),
+}
+
+
+FORMS = {"/cas/e1/reponse": {"advisor"}, "/file/e1/prendre": {"advisor"}, "/sortir": set(ROLES)}
+
+
+def test_every_route_is_in_the_table_of_roles(world: World) -> None:
+    open_to_all = {"GET /", "GET /connexion", "POST /connexion", "GET /entrer", "POST /entrer"}
+    routes = [*entrance.routes.routes, *pages.routes.routes]
+    found = {f"{method} {route.path}" for route in routes if isinstance(route, APIRoute) for method in route.methods}
+    told = {f"GET {path}" for path in ROUTES} | {f"POST {path}" for path in FORMS}
+
+    assert found == {path.replace("e1", "{enrolment_id:path}") for path in told} | open_to_all
+    assert world.browser().get("/openapi.json").status_code == 404
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_route_for_every_role(world: World, role: str) -> None:
+    browser = world.logged_in(email_of(role))
+
+    for path, allowed in ROUTES.items():
+        answer = browser.get(path)
+        assert answer.status_code == (200 if role in allowed else 403), path
+        if role not in allowed:
+            assert "Amélie" not in answer.text
+    for path, allowed in FORMS.items():
+        answer = browser.post(path, data={"csrf": "forged", "code": "reached"})
+        assert answer.status_code == 403, path
+        assert ("pas ouverte" in answer.text) == (role not in allowed), path
+
+
+@pytest.mark.parametrize("path", [*ROUTES, "/"])
+def test_a_stranger_is_led_to_the_log_in_page(world: World, path: str) -> None:
+    answer = world.browser().get(path)
+
+    assert answer.url.path == "/connexion"
+    assert "Amélie" not in answer.text
+
+
+def test_a_team_lead_sees_the_cases_of_their_team_only(world: World, cases: CaseStore) -> None:
+    add_user(cases.engine, "lead@example.org", "Responsable", "lead", operator="other", territory_id="T")
+    browser = world.logged_in("lead@example.org")
+
+    assert browser.get("/cas/e1").status_code == 404
+    assert browser.get("/cas/e4").status_code == 200
+    assert "Amélie" not in browser.get("/recherche", params={"nom": "am"}).text
+
+
+def test_a_link_serves_once_and_not_for_long(world: World) -> None:
+    browser = world.browser()
+    browser.post("/connexion", data={"email": "a@EXAMPLE.org"})
+    token = world.mail[-1][1].split("jeton=")[1]
+    assert world.mail[-1][1].startswith(f"{ADDRESS}/entrer?jeton=")
+    # Mail filters open links: reading spends nothing.
+    assert world.browser().get("/entrer", params={"jeton": token}).status_code == 200
+
+    assert browser.post("/entrer", data={"jeton": token}).url.path == "/liste"
+    assert world.browser().post("/entrer", data={"jeton": token}).status_code == 403
+
+    browser.post("/connexion", data={"email": "a@example.org"})
+    world.clock.at += dt.timedelta(minutes=LINK_MINUTES, seconds=1)
+    assert world.browser().post("/entrer", data={"jeton": world.mail[-1][1].split("jeton=")[1]}).status_code == 403
+
+
+def test_an_unknown_address_reads_the_same_words_and_gets_no_mail(world: World) -> None:
+    known = world.browser().post("/connexion", data={"email": "a@example.org"})
+    unknown = world.browser().post("/connexion", data={"email": "nobody@example.org"})
+
+    assert known.text == unknown.text
+    assert len(world.mail) == 1
+
+
+def test_trying_again_and_again_is_slowed_down(world: World) -> None:
+    codes = [world.browser().post("/connexion", data={"email": "a@example.org"}).status_code for _ in range(6)]
+    assert codes == [200] * 5 + [429]
+    world.clock.at += dt.timedelta(minutes=16)
+    assert world.browser().post("/connexion", data={"email": "a@example.org"}).status_code == 200
+
+
+def test_a_session_ends_when_idle_when_old_and_when_left(world: World) -> None:
+    idle = world.logged_in("A@example.org")
+    world.clock.at += dt.timedelta(minutes=61)
+    assert idle.get("/liste").url.path == "/connexion"
+
+    old = world.logged_in("A@example.org")
+    for _ in range(13):
+        world.clock.at += dt.timedelta(minutes=59)
+        last = old.get("/liste")
+    assert last.url.path == "/connexion"
+
+    left = world.logged_in("A@example.org")
+    left.post("/sortir", data={"csrf": form_token(left.get("/liste").text)})
+    assert left.get("/liste").url.path == "/connexion"
+
+
+def test_log_in_gives_a_new_session_whatever_cookie_was_there(world: World) -> None:
+    browser = world.browser()
+    browser.cookies.set("vigie", "planted", domain="testserver.local")
+    browser.post("/connexion", data={"email": "A@example.org"})
+    answer = browser.post("/entrer", data={"jeton": world.mail[-1][1].split("jeton=")[1]}, follow_redirects=False)
+
+    cookie = answer.headers["set-cookie"]
+    assert "planted" not in cookie
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+
+
+def test_no_secret_is_stored(world: World) -> None:
+    browser = world.logged_in("A@example.org")
+    token, secret = world.mail[-1][1].split("jeton=")[1], browser.cookies["vigie"]
+
+    with world.cases.engine.connect() as connection:
+        stored = str(connection.execute(select(TOKENS)).all()) + str(connection.execute(select(SESSIONS)).all())
+        logged = str(connection.execute(select(AUDIT)).all())
+    assert token not in stored + logged
+    assert secret not in stored + logged
+    assert "Amélie" not in logged
+
+
+@pytest.mark.parametrize(
+    ("headers", "data"),
+    [({}, {"csrf": "forged"}), ({"origin": "https://evil.example"}, {}), ({"sec-fetch-site": "cross-site"}, {})],
+)
+def test_a_form_from_elsewhere_is_refused(world: World, headers: dict[str, str], data: dict[str, str]) -> None:
+    browser = world.logged_in("A@example.org")
+    token = form_token(browser.get("/liste").text)
+
+    answer = browser.post("/cas/e1/reponse", data={"csrf": token, "code": "reached"} | data, headers=headers)
+
+    assert answer.status_code == 403
+    with world.cases.engine.connect() as connection:
+        assert connection.execute(select(ACTIONS)).all() == []
+
+
+@pytest.mark.parametrize(("field", "value"), [("code", "promoted"), ("channel", "carrier pigeon"), ("barrier", "health"), ("useful", "1")])
+def test_an_answer_outside_the_list_is_refused(world: World, field: str, value: str) -> None:
+    browser = world.logged_in("A@example.org")
+    data = {"csrf": form_token(browser.get("/liste").text), "code": "reached"} | {field: value}
+
+    assert browser.post("/cas/e1/reponse", data=data).status_code == 422
+
+
+def test_what_deliveries_and_advisors_write_never_becomes_code(world: World) -> None:
+    browser = world.logged_in("B@example.org")
+    browser.post("/cas/e3/reponse", data={"csrf": form_token(browser.get("/liste").text), "code": "reached", "note": SCRIPT})
+
+    for path in ("/liste", "/cas/e3", "/recherche?nom=%3D", f"/recherche?nom={SCRIPT}"):
+        page = browser.get(path)
+        assert SCRIPT not in page.text, path
+        assert "&lt;script&gt;" in page.text, path
+
+
+def test_every_answer_has_strict_headers_and_asks_nothing_of_the_outside(world: World) -> None:
+    browser = world.logged_in("A@example.org")
+
+    for path in ("/liste", "/cas/e1", "/connexion", "/nowhere"):
+        answer = browser.get(path)
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "http" not in re.sub(r'lang="[^"]*"', "", answer.text)
+        assert '<html lang="fr"' in answer.text
+    assert browser.get("/static/pico.min.css").status_code == 200
+
+
+@pytest.mark.parametrize("text", ["%", "_", "\\", "' OR 1=1 --", ""])
+def test_a_search_takes_its_text_as_text(world: World, text: str) -> None:
+    page = world.logged_in("A@example.org").get("/recherche", params={"nom": text})
+
+    assert page.status_code == 200
+    assert "Amélie" not in page.text
+
+
+def test_a_search_finds_ones_own(world: World) -> None:
+    browser = world.logged_in("A@example.org")
+
+    assert "Amélie" in browser.get("/recherche", params={"nom": "d'an"}).text
+    assert "Seule" in browser.get("/recherche", params={"nom": "seu"}).text
+    assert "=1+1" not in browser.get("/recherche", params={"nom": "=1"}).text.split("</form>")[-1]
+
+
+def test_an_advisor_who_left_comes_in_no_more(world: World, cases: CaseStore) -> None:
+    browser = world.logged_in("A@example.org")
+    posts = pl.DataFrame(
+        {
+            "advisor_id": ["A"],
+            "operator": ["cep"],
+            "territory_id": ["T"],
+            "weekly_capacity": [5],
+            "active_to": [NIGHT],
+            "backup_advisor_id": ["B"],
+        }
+    )
+    empty = risk_alerts(NIGHT).with_columns(territory_id=pl.lit("T"), low_confidence=pl.lit(value=False))
+    cases.publish(Published(NIGHT, MORNING, empty, people=people(("e1", "A")), posts=posts))
+
+    assert browser.get("/liste").url.path == "/connexion"
