@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import polars as pl
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Boolean, Date, delete, insert, select, update
 
 from alerts.cases.bulk import fill
 from alerts.cases.database import open_database
-from alerts.cases.schema import ACTIONS, ADVISORS, ALERTS, FILES, LEARNERS, MOVES, NIGHTS, PEOPLE, POSTS
+from alerts.cases.schema import ACTIONS, ADVISORS, ALERTS, FILES, LEARNERS, MOVES, NIGHTS, PEOPLE, POSTS, Instant
 from alerts.facts import PAST_COLUMNS
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
 _PRIVATE: Final = {"learner_identities": LEARNERS, "advisors": ADVISORS}
+_POLARS: Final = {Instant: pl.Datetime("us", "UTC"), Date: pl.Date, Boolean: pl.Boolean}
+"""Column types that are not text."""
 _MANY: Final = 500
 """Values in one IN list: below every database's limit."""
 
@@ -139,7 +141,7 @@ class CaseStore:
                 connection.execute(update(table).where(fresh).values(taken_for=as_of))
 
     def _fresh(self, table: Table, as_of: dt.date, before: dt.datetime) -> pl.DataFrame:
-        schema = {column.name: _POLARS.get(column.type.python_type, pl.String) for column in table.columns}
+        schema = {column.name: _POLARS.get(type(column.type), pl.String) for column in table.columns}
         key = next(iter(table.primary_key.columns))
         # The same night run again takes up the same: its files stay byte for byte what they were.
         fresh = table.c.taken_for.is_(None) | (table.c.taken_for == as_of)
@@ -149,15 +151,6 @@ class CaseStore:
         with self.engine.connect() as connection:
             rows = [tuple(row) for row in connection.execute(query)]
         return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def _polars_types() -> dict[type, Any]:
-    import datetime as dt
-
-    return {dt.datetime: pl.Datetime("us", "UTC"), dt.date: pl.Date, bool: pl.Boolean, int: pl.Int64, float: pl.Float64}
-
-
-_POLARS: Final = _polars_types()
 
 
 def _move_again(connection: Connection, as_of: dt.date) -> None:

@@ -1,0 +1,102 @@
+"""A night, the day after it, and the next night: what advisors write down by day is known to the night that follows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from alerts.cases import CaseStore, desk
+from alerts.cases.access import User
+from alerts.policy import LISTED
+from data_contracts.catalogue import TABLES
+from data_contracts.ingest import layout
+from pipelines.service import Service, open_service
+from pipelines.steps import Directly, run_night
+from vigie.clock import end_of_day
+from vigie.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NIGHT = dt.date(2025, 11, 20)
+NEXT = NIGHT + dt.timedelta(days=1)
+MORNING = dt.datetime(2025, 11, 21, 9, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def served(service: Service, tmp_path: Path) -> Service:
+    shutil.copytree(service.home.root, tmp_path / "home")
+    made = open_service(Settings(home=tmp_path / "home"))
+    run_night(made, NIGHT, Directly())
+    return made
+
+
+def listed(service: Service, night: dt.date) -> pl.DataFrame:
+    alerts = pl.read_parquet(service.home.out(night) / "alerts.parquet").with_columns(pl.col("kind", "state").cast(pl.String))
+    return alerts.filter(pl.col("state").is_in(LISTED))
+
+
+def advisor(advisor_id: str, territory: str = "exemple-est") -> User:
+    return User("u1", "a@example.org", "A", "advisor", advisor_id, "cep", territory)
+
+
+def known(service: Service, table: str, night: dt.date) -> pl.DataFrame:
+    with service.warehouse() as warehouse:
+        return warehouse.as_known_at(layout(TABLES[table]), end_of_day(night, service.time_zone))
+
+
+def test_a_conversation_is_known_the_next_night_and_takes_the_person_off_the_list(served: Service) -> None:
+    called = listed(served, NIGHT).filter(pl.col("kind") == "dropout_risk", pl.col("advisor_id").is_not_null()).row(0, named=True)
+    with CaseStore(served.cases_url) as cases:
+        assert desk.act(cases.engine, advisor(called["advisor_id"]), called["enrolment_id"], desk.Answer("reached"), MORNING)
+
+    run_night(served, NEXT, Directly())
+
+    (contact,) = known(served, "contacts", NEXT).filter(pl.col("contact_id").str.starts_with("vigie-")).to_dicts()
+    assert (contact["learner_id"], contact["advisor_id"], contact["outcome"]) == (called["learner_id"], called["advisor_id"], "reached")
+    assert contact["occurred_at"] == contact["known_on"] == MORNING
+    assert known(served, "contacts", NIGHT).filter(pl.col("contact_id").str.starts_with("vigie-")).is_empty()
+    risks = listed(served, NEXT).filter(pl.col("kind") == "dropout_risk")
+    assert called["enrolment_id"] not in risks["enrolment_id"].to_list()
+    features = pl.read_parquet(served.home.out(NEXT) / "features.parquet").filter(pl.col("enrolment_id") == called["enrolment_id"])
+    assert features["days_since_two_way_contact"].to_list() in ([0.0], [])
+
+
+def test_a_case_taken_from_the_queue_has_an_owner_the_next_night(served: Service) -> None:
+    waiting = listed(served, NIGHT).filter(pl.col("kind") == "no_owner").row(0, named=True)
+    people = pl.read_parquet(served.home.out(NIGHT) / "scores.parquet").filter(pl.col("enrolment_id") == waiting["enrolment_id"])
+    territory = people["territory_id"][0]
+    day = pl.lit(NIGHT)
+    posts = known(served, "advisors", NIGHT).filter(pl.col("active_to").is_null() | (pl.col("active_to") > day))
+    taker = posts.filter(pl.col("territory_id") == territory)["advisor_id"][0]
+    with CaseStore(served.cases_url) as cases:
+        assert desk.take(cases.engine, advisor(taker, territory), waiting["enrolment_id"], MORNING)
+
+    run_night(served, NEXT, Directly())
+
+    owner = known(served, "assignments", NEXT).filter(pl.col("learner_id") == waiting["learner_id"], pl.col("valid_from") == NEXT)
+    assert owner["advisor_id"].to_list() == [taker]
+    again = listed(served, NEXT).filter(pl.col("learner_id") == waiting["learner_id"], pl.col("kind") == "no_owner")
+    assert again.is_empty()
+
+
+def test_the_night_after_run_again_takes_up_the_same_and_writes_the_same(served: Service) -> None:
+    called = listed(served, NIGHT).filter(pl.col("advisor_id").is_not_null()).row(0, named=True)
+    with CaseStore(served.cases_url) as cases:
+        desk.act(cases.engine, advisor(called["advisor_id"]), called["enrolment_id"], desk.Answer("no_answer"), MORNING)
+    run_night(served, NEXT, Directly())
+    files = [*served.home.out(NEXT).glob("*.parquet"), *served.home.landing.glob(f"*/vigie-{NEXT}.parquet")]
+    first = {path: path.read_bytes() for path in files}
+    with CaseStore(served.cases_url) as cases:
+        desk.act(
+            cases.engine, advisor(called["advisor_id"]), called["enrolment_id"], desk.Answer("reached"), MORNING + dt.timedelta(days=1)
+        )
+
+    run_night(served, NEXT, Directly())
+
+    assert len(first) == 4
+    assert {path: path.read_bytes() for path in files} == first
