@@ -57,7 +57,7 @@ class Today:
     night: Row[Any] | None
     people: list[list[Row[Any]]] = field(default_factory=list)
     done: dict[str, Row[Any]] = field(default_factory=dict)
-    """By enrolment, the latest answer since this night was published."""
+    """By enrolment, the latest answer that this night does not know yet."""
     waiting: int = 0
 
 
@@ -95,7 +95,9 @@ def _listed(connection: Connection, night: Row[Any], which: ColumnElement[bool])
         select(func.count(func.distinct(ALERTS.c.learner_id))).where(which, ALERTS.c.state == "over_capacity")
     ).scalar_one()
     enrolments = {row.enrolment_id for rows in people.values() for row in rows}
-    answers = connection.execute(select(ACTIONS).where(ACTIONS.c.at >= night.published_at).order_by(ACTIONS.c.at, ACTIONS.c.action_id))
+    # What no night up to this one has taken up: also when the night is published again in the middle of the day.
+    fresh = or_(ACTIONS.c.taken_for.is_(None), ACTIONS.c.taken_for > night.as_of)
+    answers = connection.execute(select(ACTIONS).where(fresh).order_by(ACTIONS.c.at, ACTIONS.c.action_id))
     done = {row.enrolment_id: row for row in answers if row.enrolment_id in enrolments}
     return Today(night, list(people.values()), done, int(waiting))
 

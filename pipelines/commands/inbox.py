@@ -14,6 +14,7 @@ from vigie.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from alerts.mail import Post
     from vigie.settings import Settings
 
 MAIL: Final = """Bonjour,
@@ -50,7 +51,7 @@ def serve(
     from pipelines.wording import phrases
 
     service = service_at(home)
-    send = _shown if print_links else _by_mail(service.settings)
+    send = _shown if print_links else by_mail(_post(service.settings))
     address = service.settings.inbox_address.rstrip("/")
     with CaseStore(service.cases_url) as cases:
         inbox = Inbox(cases.engine, service.rules, phrases(), service.time_zone, address, send)
@@ -107,10 +108,15 @@ def _shown(address: str, one_time: str) -> None:
     console.out.print(f"{address}: {one_time}", soft_wrap=True)
 
 
-def _by_mail(settings: Settings) -> Callable[[str, str], None]:
+def by_mail(post: Post) -> Callable[[str, str], None]:
+    """How a log-in link leaves: takes an address and the link."""
+    return lambda address, one_time: post.send(address, "Votre lien de connexion à Vigie", MAIL.format(one_time))
+
+
+def _post(settings: Settings) -> Post:
     from alerts.mail import Post
 
-    post = Post(
+    return Post(
         host=settings.smtp_host,
         port=settings.smtp_port,
         sender=settings.mail_from,
@@ -120,4 +126,3 @@ def _by_mail(settings: Settings) -> Callable[[str, str], None]:
         production=settings.production,
         test_address=settings.mail_test_address,
     )
-    return lambda address, one_time: post.send(address, "Votre lien de connexion à Vigie", MAIL.format(one_time))
