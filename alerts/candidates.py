@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from alerts.facts import Facts
     from vigie.rules import Rules
 
-WARNING_DAYS: Final = 5
-"""An entry contact is shown this many days before it is missed."""
 PROMISE_WORTH: Final = 0.10
 """A promise due weighs like ten points of risk, on top of the learner's own risk: nobody waits behind a 2 % risk for an entry call."""
 ACTION_OF_SUBJECT: Final = {
@@ -66,12 +64,12 @@ def _risks(people: pl.DataFrame, rules: Rules) -> pl.DataFrame:
 
 
 def _unowned(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
-    """Entered more than owner_within_days ago, and no valid assignment to an advisor in post (domain facts, section 0, point 1).
+    """No valid assignment to an advisor in post, from a few days before owner_within_days are over (domain facts, section 0, point 1).
 
     A backup takes the calls of an owner who left and does not become one: the territory's queue names the next owner.
     """
     since = (pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days()
-    unowned = people.filter(pl.col("queue") != "owner", since > rules.invariants.owner_within_days)
+    unowned = people.filter(pl.col("queue") != "owner", since >= rules.invariants.owner_within_days - rules.invariants.promise_warning_days)
     return _promise(unowned.with_columns(advisor_id=pl.lit(None, pl.String), queue=pl.lit("territory")), "no_owner")
 
 
@@ -80,7 +78,7 @@ def _entry_contacts(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.Data
     within = rules.invariants.entry_contact_within_days
     since = (pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days()
     spoken = pl.col("spoken_on") >= pl.col("enrolled_on")
-    due = people.filter(since.is_between(within - WARNING_DAYS, 2 * within), ~spoken.fill_null(value=False))
+    due = people.filter(since.is_between(within - rules.invariants.promise_warning_days, 2 * within), ~spoken.fill_null(value=False))
     return _promise(due, "entry_contact_due")
 
 

@@ -28,6 +28,7 @@ class Invariants(BaseModel):
     keep_share: float = Field(gt=0, le=1)
     in_hand_days: int = Field(ge=0)
     owner_within_days: int = Field(ge=1)
+    promise_warning_days: int = Field(ge=0)
     entry_contact_within_days: int = Field(ge=1)
     reasons_shown: int = Field(ge=1, le=4)
 

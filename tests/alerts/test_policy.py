@@ -190,11 +190,11 @@ def test_an_owner_who_left_is_missed_though_a_backup_takes_the_calls() -> None:
     assert routes == {"dropout_risk": ("backup", "C"), "no_owner": ("territory", None)}
 
 
-def test_nobody_is_without_owner_before_the_delay_to_find_one_is_over() -> None:
-    within = RULES.invariants.owner_within_days
+def test_an_owner_is_looked_for_before_the_delay_to_find_one_is_over() -> None:
+    first = RULES.invariants.owner_within_days - RULES.invariants.promise_warning_days
 
-    assert states(decide(people([0.01], owners=[None], entered_days=within), RULES), "no_owner") == {}
-    assert states(decide(people([0.01], owners=[None], entered_days=within + 1), RULES), "no_owner") == {"000": "new"}
+    assert states(decide(people([0.01], owners=[None], entered_days=first - 1), RULES), "no_owner") == {}
+    assert states(decide(people([0.01], owners=[None], entered_days=first), RULES), "no_owner") == {"000": "new"}
 
 
 def test_an_enrolment_that_came_before_its_session_still_reaches_somebody() -> None:
@@ -227,7 +227,7 @@ def test_a_second_reason_for_somebody_already_listed_takes_no_place_from_the_oth
 
 def test_somebody_called_this_week_is_not_paid_for_twice() -> None:
     one = RULES.model_copy(update={"default": RULES.default.model_copy(update={"queue_capacity": 1})})
-    facts = people([0.4], owners=[None], entered_days=RULES.invariants.owner_within_days)
+    facts = people([0.4], owners=[None], entered_days=RULES.invariants.owner_within_days - RULES.invariants.promise_warning_days - 1)
     following = replace(next_night(facts, decide(facts, one)), contacts=spoken(("L000", DAY + dt.timedelta(days=1))))
 
     alerts = decide(following, one)
