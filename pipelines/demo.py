@@ -76,7 +76,7 @@ def run_demo(service: Service, data: Literal["simulated", "oulad"]) -> None:
     for command in (
         f"vigie night --home {home} --as-of {last + dt.timedelta(days=1)}",
         f"vigie doctor --home {home}",
-        f"make mlflow SERVICE={home}",
+        f".venv/bin/vigie inbox serve --home {home} --print-links",
     ):
         prefix = "" if command.startswith("make") else ".venv/bin/"
         console.out.print(f"  {prefix}{command}", soft_wrap=True)

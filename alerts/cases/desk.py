@@ -66,6 +66,13 @@ def newest_night(connection: Connection) -> Row[Any] | None:
     return connection.execute(select(NIGHTS).order_by(NIGHTS.c.as_of.desc()).limit(1)).one_or_none()
 
 
+def notice(engine: Engine) -> str:
+    """What must be said of made-up data on every page; empty for real data."""
+    with engine.connect() as connection:
+        night = newest_night(connection)
+        return night.notice if night else ""
+
+
 def today(engine: Engine, user: User) -> Today:
     """The list of an advisor; nothing for any other role."""
     with engine.connect() as connection:

@@ -9,7 +9,7 @@ from fastapi import Depends, Form, HTTPException, Request
 from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from alerts.cases import access, audit
+from alerts.cases import access, audit, desk
 from alerts.inbox import walls, words
 from alerts.lists.html import address, dialled
 from alerts.wording import KINDS, day
@@ -60,7 +60,10 @@ _TEMPLATES.env.filters.update(day=day, dialled=dialled, address=address, who=wor
 
 def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401 - whatever a template shows
     """A page drawn from `templates/<name>.html`; every text that comes from a delivery is escaped."""
-    return _TEMPLATES.TemplateResponse(request, f"{name}.html", {"session": None, "words": words, "kinds": KINDS, **values}, status)
+    shown = {"session": None, "words": words, "kinds": KINDS, **values}
+    # Strangers are told nothing, not even of what kind the data are.
+    shown["notice"] = desk.notice(inbox_of(request).engine) if shown["session"] else ""
+    return _TEMPLATES.TemplateResponse(request, f"{name}.html", shown, status)
 
 
 def inbox_of(request: Request) -> Inbox:

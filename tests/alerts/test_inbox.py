@@ -155,6 +155,7 @@ def test_an_advisor_comes_in_reads_answers_and_the_list_gets_shorter(world: Worl
 def test_a_case_shows_facts_their_origin_and_earlier_nights(world: World) -> None:
     page = world.logged_in("A@example.org").get("/cas/e1").text
 
+    assert "Données simulées" in page
     assert "matin : Absence non justifiée" in page
     assert "pas de réponse" in page
     assert "livraison 4, ligne 2" in page
