@@ -47,9 +47,8 @@ def decide_night(warehouse: Warehouse, cases: CaseStore, as_of: dt.date, scores:
     return Decided(decide(facts, rules), facts)
 
 
-def in_words(warehouse: Warehouse, alerts: pl.DataFrame, scores: pl.DataFrame, as_of: dt.date, time_zone: str) -> pl.DataFrame:
-    """The alerts with territory_id, course (session and provider in words) and low_confidence of their enrolment."""
-    where = _courses(warehouse, as_of, time_zone)
+def in_words(alerts: pl.DataFrame, scores: pl.DataFrame, where: pl.DataFrame) -> pl.DataFrame:
+    """The alerts with territory_id and course (from `courses`) and low_confidence of their enrolment."""
     weak = scores.select("enrolment_id", "low_confidence")
     told = alerts.join(where.select("enrolment_id", "territory_id", "course"), on="enrolment_id", how="left", maintain_order="left")
     return told.join(weak, on="enrolment_id", how="left", maintain_order="left").with_columns(
@@ -84,7 +83,7 @@ def night_lists(
 
 
 def publication(
-    warehouse: Warehouse, decided: Decided, told: pl.DataFrame, model_version: str, at: dt.datetime, time_zone: str
+    warehouse: Warehouse, decided: Decided, told: pl.DataFrame, where: pl.DataFrame, model_version: str, at: dt.datetime, time_zone: str
 ) -> Published:
     """What the page of the night's day needs: the alerts, who is followed by whom, and the case files of those on a list.
 
@@ -92,14 +91,15 @@ def publication(
         warehouse: open.
         decided: of this night.
         told: from `in_words`.
+        where: from `courses`.
         model_version: of the scores.
         at: when it is published.
         time_zone: in which as-of dates end.
     """
     facts = decided.facts
     followed = pl.concat([in_training(facts).select("enrolment_id"), told.select("enrolment_id")]).unique()
-    where = _courses(warehouse, facts.as_of, time_zone).join(followed, on="enrolment_id", how="semi")
-    people = where.join(routes(facts), on="learner_id", how="left").with_columns(pl.col("queue").cast(pl.String).fill_null("territory"))
+    theirs = where.join(followed, on="enrolment_id", how="semi")
+    people = theirs.join(routes(facts), on="learner_id", how="left").with_columns(pl.col("queue").cast(pl.String).fill_null("territory"))
     names = ["enrolment_id", "learner_id", "advisor_id", "queue", "territory_id", "course", "entry_date", "planned_exit_date"]
     posts = _known(warehouse, facts.as_of, time_zone)(
         "advisors", "advisor_id", "operator", "territory_id", "weekly_capacity", "active_to", "backup_advisor_id"
@@ -123,15 +123,15 @@ def _known(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> Callable[...
     return lambda table, *columns: warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns)
 
 
-def _courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
+def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
     """Every enrolment with its dates, the territory of its session and its course in words."""
     known = _known(warehouse, as_of, time_zone)
     sessions = known("sessions", "session_id", "title", "provider_id", "territory_id")
-    courses = sessions.join(known("providers", "provider_id", "name"), on="provider_id", how="left").select(
+    titles = sessions.join(known("providers", "provider_id", "name"), on="provider_id", how="left").select(
         "session_id", "territory_id", course=pl.format("{}, {}", "title", pl.col("name").fill_null("organisme inconnu"))
     )
     enrolments = known("enrolments", "enrolment_id", "learner_id", "session_id", "entry_date", "planned_exit_date")
-    return enrolments.join(courses, on="session_id", how="left").with_columns(
+    return enrolments.join(titles, on="session_id", how="left").with_columns(
         pl.col("territory_id").fill_null(NO_TERRITORY), pl.col("course").fill_null("Formation pas encore connue")
     )
 

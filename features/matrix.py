@@ -75,7 +75,7 @@ def _build(facts: Facts, pairs: pl.DataFrame) -> pl.DataFrame:
         frame = frame.with_columns(feature.column() for feature in family.derived)
         frame = frame.with_columns(feature.column() for feature in family.cohort)
     quality = [pl.col(name).fill_null(0).cast(pl.Int32) for name in QUALITY]
-    return frame.select("pair", *KEYS, *FEATURES, *quality).collect()
+    return frame.select("pair", *KEYS, *FEATURES, *quality).collect(engine="streaming")
 
 
 def _aggregated(family: Family, facts: Facts, pairs: pl.LazyFrame) -> pl.LazyFrame:

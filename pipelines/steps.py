@@ -156,7 +156,7 @@ def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.
 
     from alerts.cases import CaseStore
     from alerts.lists.files import write_lists
-    from alerts.night import decide_night, in_words, night_lists, publication
+    from alerts.night import courses, decide_night, in_words, night_lists, publication
     from data_contracts.tables.outputs import Scores
     from pipelines.wording import phrases
 
@@ -168,9 +168,10 @@ def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.
         decided = decide_night(warehouse, cases, as_of, scores, service.rules, service.time_zone)
         write_whole(out / "alerts.parquet", decided.alerts.write_parquet)
         if notify:
-            told = in_words(warehouse, decided.alerts, scores, as_of, service.time_zone)
+            where = courses(warehouse, as_of, service.time_zone)
+            told = in_words(decided.alerts, scores, where)
             version = str(scores["model_version"][0])
-            cases.publish(publication(warehouse, decided, told, version, clock.now(), service.time_zone))
+            cases.publish(publication(warehouse, decided, told, where, version, clock.now(), service.time_zone))
             made = night_lists(warehouse, cases, told, as_of, service.rules, phrases(), service.time_zone)
             write_lists(out / "lists", made, service.settings.threads)
     return decided.alerts
@@ -182,14 +183,14 @@ def show_list(service: Service, as_of: dt.date, recipient: str) -> None:
 
     from alerts.cases import CaseStore
     from alerts.lists.terminal import table
-    from alerts.night import in_words, night_lists
+    from alerts.night import courses, in_words, night_lists
     from pipelines import console
     from pipelines.wording import phrases
 
     out = service.home.out(as_of)
     alerts, scores = pl.read_parquet(out / "alerts.parquet"), pl.read_parquet(out / "scores.parquet")
     with service.warehouse() as warehouse, CaseStore(service.cases_url) as cases:
-        told = in_words(warehouse, alerts, scores, as_of, service.time_zone)
+        told = in_words(alerts, scores, courses(warehouse, as_of, service.time_zone))
         made = night_lists(warehouse, cases, told, as_of, service.rules, phrases(), service.time_zone)
     console.out.print(next(table(one) for one in made if one.key == recipient))
 
