@@ -33,7 +33,7 @@ app = typer.Typer(help="The advisors' page: list, case, answers.", no_args_is_he
 def serve(
     home: HomeOption = None,
     host: Annotated[str, typer.Option(help="Address to listen on; put a proxy that speaks https before it.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     print_links: Annotated[
         bool, typer.Option("--print-links", help="For a trial without a mail server: log-in links appear here.")
     ] = False,
