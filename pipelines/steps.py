@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -171,9 +172,13 @@ def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.
             where = courses(warehouse, as_of, service.time_zone)
             told = in_words(decided.alerts, scores, where)
             version = str(scores["model_version"][0])
-            cases.publish(publication(warehouse, decided, told, where, version, clock.now(), service.time_zone))
+            night = publication(warehouse, decided, told, where, version, clock.now(), service.time_zone)
             made = night_lists(warehouse, cases, told, as_of, service.rules, phrases(), service.time_zone)
-            write_lists(out / "lists", made, service.settings.threads)
+            # Spreadsheets are made by other processes: the case store is filled meanwhile.
+            with ThreadPoolExecutor(1) as beside:
+                writing = beside.submit(write_lists, out / "lists", made, service.settings.threads)
+                cases.publish(night)
+                writing.result()
     return decided.alerts
 
 
