@@ -76,10 +76,9 @@ def run_demo(service: Service, data: Literal["simulated", "oulad"]) -> None:
     for command in (
         f"vigie night --home {home} --as-of {last + dt.timedelta(days=1)}",
         f"vigie doctor --home {home}",
-        f".venv/bin/vigie inbox serve --home {home} --print-links",
+        f"vigie inbox serve --home {home} --print-links",
     ):
-        prefix = "" if command.startswith("make") else ".venv/bin/"
-        console.out.print(f"  {prefix}{command}", soft_wrap=True)
+        console.out.print(f"  .venv/bin/{command}", soft_wrap=True)
 
 
 def _deliver(data: Literal["simulated", "oulad"], landing: Path) -> None:
