@@ -30,10 +30,7 @@ AS_CONTACT: Final = {
     "found_job": Said("reached", "job_search"),
     "left_alone": Said("reached", "other"),
 }
-"""Answers that tell of an attempt or a conversation."""
-NO_CONTACT: Final = ("already_known", "not_relevant")
-"""Answers that tell of none: somebody judged that no call was needed."""
-CODES: Final = (*AS_CONTACT, *NO_CONTACT)
+"""Answers that tell of an attempt or a conversation; the others say that no call was needed."""
 
 
 def as_contacts(actions: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""What a case page shows of one learner: sheets, traces, work, contacts, each with the evening it became known. Published by the night."""
+"""What a case page shows of one learner: sheets and contacts, each with the evening it became known. Published by the night."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def case_files(warehouse: Warehouse, as_of: dt.date, enrolments: pl.DataFrame, t
         time_zone: in which as-of dates end.
 
     Returns:
-        enrolment_id, content: JSON with attendance, activity, assessments and contacts of the last `WEEKS` weeks, oldest first; each fact
+        enrolment_id, content: JSON with attendance and contacts of the last `WEEKS` weeks, oldest first; each fact
         with `known` (the day it became known), `delivery` and `line` (where it came from).
     """
     instant = end_of_day(as_of, time_zone)
@@ -47,8 +47,6 @@ def case_files(warehouse: Warehouse, as_of: dt.date, enrolments: pl.DataFrame, t
 
     parts = {
         "attendance": known("attendance", "enrolment_id", "date", "date", "half_day", "status"),
-        "activity": known("activity", "enrolment_id", "date", "date", "kind", "count"),
-        "assessments": known("assessments", "enrolment_id", "due_date", "due_date", "kind", "submitted_on", "score"),
         "contacts": known(
             "contacts", "learner_id", "occurred_at", "occurred_at", "channel", "direction", "outcome", "purpose", "barrier"
         ).with_columns(pl.col("occurred_at").dt.convert_time_zone(time_zone).dt.strftime("%Y-%m-%dT%H:%M")),

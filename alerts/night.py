@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from alerts.casefile import case_files
-from alerts.cases.store import Published
 from alerts.facts import Facts, read_facts
 from alerts.lists.rows import Words, lists
-from alerts.policy import LISTED, decide
-from alerts.routing import NO_TERRITORY, in_training, routes
+from alerts.policy import decide
+from alerts.routing import NO_TERRITORY
 from alerts.wording import NOTICES
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
@@ -82,50 +79,15 @@ def night_lists(
     return lists(told, cases.names(told["learner_id"].unique().sort().to_list()), cases.advisors(), words)
 
 
-def publication(
-    warehouse: Warehouse, decided: Decided, told: pl.DataFrame, where: pl.DataFrame, model_version: str, at: dt.datetime, time_zone: str
-) -> Published:
-    """What the page of the night's day needs: the alerts, who is followed by whom, and the case files of those on a list.
-
-    Args:
-        warehouse: open.
-        decided: of this night.
-        told: from `in_words`.
-        where: from `courses`.
-        model_version: of the scores.
-        at: when it is published.
-        time_zone: in which as-of dates end.
-    """
-    facts = decided.facts
-    followed = pl.concat([in_training(facts).select("enrolment_id"), told.select("enrolment_id")]).unique()
-    theirs = where.join(followed, on="enrolment_id", how="semi")
-    people = theirs.join(routes(facts), on="learner_id", how="left").with_columns(pl.col("queue").cast(pl.String).fill_null("territory"))
-    names = ["enrolment_id", "learner_id", "advisor_id", "queue", "territory_id", "course", "entry_date", "planned_exit_date"]
-    posts = _known(warehouse, facts.as_of, time_zone)(
-        "advisors", "advisor_id", "operator", "territory_id", "weekly_capacity", "active_to", "backup_advisor_id"
-    )
-    listed = told.filter(pl.col("state").is_in(LISTED)).select("enrolment_id", "learner_id")
-    return Published(
-        as_of=facts.as_of,
-        at=at,
-        alerts=told,
-        model_version=model_version,
-        notice=notice(warehouse, facts.as_of, time_zone),
-        sources=json.dumps(_newest(warehouse, facts.as_of, time_zone)),
-        people=people.select(names).sort("enrolment_id"),
-        posts=posts.sort("advisor_id"),
-        files=case_files(warehouse, facts.as_of, listed, time_zone),
-    )
-
-
-def _known(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> Callable[..., pl.DataFrame]:
+def known_at(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> Callable[..., pl.DataFrame]:
+    """Reader of tables as known at the end of `as_of`: takes a table's name and its columns."""
     instant = end_of_day(as_of, time_zone)
     return lambda table, *columns: warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns)
 
 
 def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
     """Every enrolment with its dates, the territory of its session and its course in words."""
-    known = _known(warehouse, as_of, time_zone)
+    known = known_at(warehouse, as_of, time_zone)
     sessions = known("sessions", "session_id", "title", "provider_id", "territory_id")
     titles = sessions.join(known("providers", "provider_id", "name"), on="provider_id", how="left").select(
         "session_id", "territory_id", course=pl.format("{}, {}", "title", pl.col("name").fill_null("organisme inconnu"))
@@ -136,14 +98,7 @@ def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFram
     )
 
 
-def _newest(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> dict[str, str | None]:
-    """The newest day each source tells of: how old what a page shows is."""
-    told = (("attendance", "date"), ("activity", "date"), ("contacts", "occurred_at"), ("assignments", "valid_from"))
-    newest = {table: warehouse.newest(layout(TABLES[table]), column, end_of_day(as_of, time_zone)) for table, column in told}
-    return {table: day.isoformat() if day else None for table, day in newest.items()}
-
-
 def notice(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> str:
     """What must be said of made-up data; empty for real data."""
-    operators = _known(warehouse, as_of, time_zone)("advisors", "operator")["operator"].unique().to_list()
+    operators = known_at(warehouse, as_of, time_zone)("advisors", "operator")["operator"].unique().to_list()
     return " ".join(text for word, text in NOTICES.items() if any(operator.startswith(word) for operator in operators))

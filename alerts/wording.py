@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 NARROW: Final = "\u202f"
 """Narrow no-break space: thousands, and before a percent sign, as French typography wants."""
@@ -61,6 +61,52 @@ class Phrase:
 
     fr: str
     unit: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is said of one person's alerts, on paper and on the page."""
+
+    kinds: list[str]
+    why: list[str]
+    changed: list[str]
+    likelihood: str
+    weak: bool
+    """Too little is known for the estimate to weigh much."""
+    actions: list[str]
+    since: str
+    until: str
+    is_new: bool
+
+
+def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], actions: Mapping[str, str]) -> Told:
+    """One person's alerts in words; only facts that raise the risk are told as reasons.
+
+    Args:
+        alerts: contract `Alerts` with low_confidence, best first.
+        phrases: sentence of each feature.
+        actions: sentence of each action code.
+    """
+    first, due = alerts[0], min(alert["due_on"] for alert in alerts)
+    raising = [reason for reason in first["reasons"] if reason["code"] != "rest" and reason["contribution"] > 0]
+    promises = [PROMISES[alert["kind"]] for alert in alerts if alert["kind"] in PROMISES]
+    return Told(
+        kinds=[KINDS[alert["kind"]] for alert in alerts],
+        why=[*promises, *(why(reason, phrases) for reason in raising)],
+        changed=[text for reason in raising if (text := change(reason, phrases))],
+        likelihood=likelihood(first["risk"]),
+        weak=bool(first["low_confidence"]),
+        actions=list(dict.fromkeys(actions.get(alert["suggested_action"], alert["suggested_action"]) for alert in alerts)),
+        since=day(min(alert["opened_on"] for alert in alerts)),
+        until=day(due) + (", dépassé" if due <= first["as_of"] else ""),
+        is_new=any(alert["state"] == "new" for alert in alerts),
+    )
+
+
+def who(person: Mapping[str, Any]) -> str:
+    """The name, or the identifier of somebody whose name no delivery brought."""
+    name = " ".join(part for part in (person["given_name"], person["family_name"]) if part)
+    return name or f"Personne {person['learner_id']}"
 
 
 def why(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:

@@ -46,7 +46,7 @@ def account(
         "alerts": {name: _counts(alerts, name) for name in ("kind", "queue", "state")},
         "warnings": [
             *_refused(refused),
-            *_quarantined(by_table, warehouse.read(QUARANTINE).join(deliveries, on="delivery_id", how="semi")),
+            *_quarantined(by_table, warehouse.read(QUARANTINE).join(deliveries, on="delivery_id", how="semi", maintain_order="left")),
             *_stale(warehouse, as_of, time_zone),
         ],
     }

@@ -157,7 +157,8 @@ def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.
 
     from alerts.cases import CaseStore
     from alerts.lists.files import write_lists
-    from alerts.night import courses, decide_night, in_words, night_lists, publication
+    from alerts.night import courses, decide_night, in_words, night_lists
+    from alerts.publication import publication
     from data_contracts.tables.outputs import Scores
     from pipelines.wording import phrases
 

@@ -251,11 +251,11 @@ class Warehouse:
         self._connection.unregister("appended_rows")
 
     def read(self, layout: Layout) -> pl.DataFrame:
-        """A plain table, whole, in the order its rows came."""
+        """A plain table, whole, sorted by its columns: DuckDB keeps no order, and what is written from it must be the same twice."""
         if not self._exists(layout.name):
             return pl.DataFrame(schema=dict(layout.columns))
         columns = ", ".join(map(_quote, layout.columns))
-        return _as_declared(self._connection.sql(f"SELECT {columns} FROM {_quote(layout.name)}").pl(), layout.columns)
+        return _as_declared(self._connection.sql(f"SELECT {columns} FROM {_quote(layout.name)} ORDER BY ALL").pl(), layout.columns)
 
     def count(self, table: str) -> int:
         """Rows of a table, all layers counted; 0 when it does not exist."""

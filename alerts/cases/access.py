@@ -75,7 +75,7 @@ def new_link(engine: Engine, email: str, now: dt.datetime) -> str | None:
         return token
 
 
-def log_in(engine: Engine, token: str, now: dt.datetime, way: str = "link") -> str | None:
+def log_in(engine: Engine, token: str, now: dt.datetime) -> str | None:
     """Spend a one-time token for a new session; its secret, or nothing when the token is unknown, spent or too old."""
     with engine.begin() as connection:
         valid = (TOKENS.c.token_hash == _fingerprint(token)) & TOKENS.c.used_at.is_(None) & (TOKENS.c.expires_at > now)
@@ -85,7 +85,7 @@ def log_in(engine: Engine, token: str, now: dt.datetime, way: str = "link") -> s
             return None
         secret = secrets.token_urlsafe(32)
         row = {"session_hash": _fingerprint(secret), "user_id": user_id, "csrf": secrets.token_urlsafe(32), "created_at": now}
-        connection.execute(insert(SESSIONS), [row | {"seen_at": now, "way": way}])
+        connection.execute(insert(SESSIONS), [row | {"seen_at": now}])
         return secret
 
 

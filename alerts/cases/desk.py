@@ -30,9 +30,7 @@ class Answer:
     code: str
     channel: str = "phone"
     barrier: str | None = None
-    why: str | None = None
     note: str | None = None
-    remind_on: dt.date | None = None
     useful: bool | None = None
 
 
@@ -101,11 +99,11 @@ def _listed(connection: Connection, night: Row[Any], which: ColumnElement[bool])
     waiting = connection.execute(
         select(func.count(func.distinct(ALERTS.c.learner_id))).where(which, ALERTS.c.state == "over_capacity")
     ).scalar_one()
-    enrolments = {row.enrolment_id for rows in people.values() for row in rows}
     # What no night up to this one has taken up: also when the night is published again in the middle of the day.
     fresh = or_(ACTIONS.c.taken_for.is_(None), ACTIONS.c.taken_for > night.as_of)
-    answers = connection.execute(select(ACTIONS).where(fresh).order_by(ACTIONS.c.at, ACTIONS.c.action_id))
-    done = {row.enrolment_id: row for row in answers if row.enrolment_id in enrolments}
+    theirs = ACTIONS.c.enrolment_id.in_([row.enrolment_id for rows in people.values() for row in rows])
+    answers = connection.execute(select(ACTIONS).where(fresh, theirs).order_by(ACTIONS.c.at, ACTIONS.c.action_id))
+    done = {row.enrolment_id: row for row in answers}
     return Today(night, list(people.values()), done, int(waiting))
 
 
@@ -171,9 +169,7 @@ def act(engine: Engine, user: User, enrolment_id: str, answer: Answer, now: dt.d
             "code": answer.code,
             "channel": answer.channel,
             "barrier": answer.barrier,
-            "why": answer.why,
             "note": answer.note,
-            "remind_on": answer.remind_on,
             "useful": answer.useful,
         }
         connection.execute(insert(ACTIONS), [row])

@@ -69,7 +69,6 @@ NIGHTS: Final = Table(
     Column("published_at", Instant, nullable=False),
     Column("model_version", String(80), nullable=False),
     Column("notice", Text, nullable=False),
-    Column("sources", Text, nullable=False),
 )
 ALERTS: Final = Table(
     "alerts",
@@ -113,13 +112,9 @@ POSTS: Final = Table(
     _key("advisor_id"),
     Column("operator", _ID, nullable=False),
     Column("territory_id", _ID, nullable=False),
-    Column("weekly_capacity", Integer, nullable=False),
     Column("active_to", Date),
-    Column("backup_advisor_id", _ID),
 )
-FILES: Final = Table(
-    "case_files", METADATA, _key("enrolment_id"), Column("as_of", Date, nullable=False), Column("content", Text, nullable=False)
-)
+FILES: Final = Table("case_files", METADATA, _key("enrolment_id"), Column("content", Text, nullable=False))
 
 # What people did.
 ACTIONS: Final = Table(
@@ -136,9 +131,7 @@ ACTIONS: Final = Table(
     Column("code", String(32), nullable=False),
     Column("channel", String(16), nullable=False),
     Column("barrier", String(16)),
-    Column("why", String(64)),
     Column("note", Text),
-    Column("remind_on", Date),
     Column("useful", Boolean),
     Column("taken_for", Date),
 )
@@ -150,10 +143,7 @@ MOVES: Final = Table(
     Column("by_user", _ID, nullable=False),
     Column("how", String(16), nullable=False),
     Column("learner_id", _ID, nullable=False, index=True),
-    Column("from_advisor_id", _ID),
     Column("to_advisor_id", _ID),
-    Column("to_operator", _ID),
-    Column("reason", Text),
     Column("taken_for", Date),
 )
 
@@ -186,7 +176,6 @@ SESSIONS: Final = Table(
     Column("csrf", String(64), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
-    Column("way", String(16), nullable=False),
 )
 ATTEMPTS: Final = Table(
     "attempts",
@@ -207,6 +196,5 @@ AUDIT: Final = Table(
     Column("verb", String(32), nullable=False),
     Column("object_id", String(200), index=True),
     Column("outcome", String(16), nullable=False),
-    Column("detail", Text),
     sqlite_autoincrement=True,
 )

@@ -37,13 +37,11 @@ class Published:
     model_version: str = ""
     notice: str = ""
     """What must be said of made-up data; empty for real data."""
-    sources: str = "[]"
-    """JSON: how old each source is."""
     people: pl.DataFrame = field(default_factory=lambda: _empty(PEOPLE))
     """Everybody who is followed: columns of the table `people`."""
     posts: pl.DataFrame = field(default_factory=lambda: _empty(POSTS))
     """Advisors in post: columns of the table `posts`."""
-    files: pl.DataFrame = field(default_factory=lambda: _empty(FILES).drop("as_of"))
+    files: pl.DataFrame = field(default_factory=lambda: _empty(FILES))
     """enrolment_id, content (JSON): the case page of those who stand on a list."""
 
 
@@ -92,16 +90,14 @@ class CaseStore:
         with self.engine.begin() as connection:
             for table in (ALERTS, NIGHTS):
                 connection.execute(delete(table).where(table.c.as_of == night.as_of))
-            head = {"as_of": night.as_of, "published_at": night.at, "model_version": night.model_version}
-            connection.execute(insert(NIGHTS), [head | {"notice": night.notice, "sources": night.sources}])
+            head = {"as_of": night.as_of, "published_at": night.at, "model_version": night.model_version, "notice": night.notice}
+            connection.execute(insert(NIGHTS), [head])
             fill(connection, ALERTS, alerts)
             newest = connection.execute(select(NIGHTS.c.as_of).order_by(NIGHTS.c.as_of.desc()).limit(1)).scalar_one()
             if newest == night.as_of:
-                for table, rows in ((PEOPLE, night.people), (POSTS, night.posts)):
+                for table, rows in ((PEOPLE, night.people), (POSTS, night.posts), (FILES, night.files)):
                     connection.execute(delete(table))
                     fill(connection, table, rows)
-                connection.execute(delete(FILES))
-                fill(connection, FILES, night.files.with_columns(as_of=pl.lit(night.as_of)))
                 _move_again(connection, night.as_of)
 
     def past(self, before: dt.date) -> pl.DataFrame:

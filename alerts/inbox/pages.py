@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts.answers import CODES
 from alerts.cases import access, audit, desk
 from alerts.inbox import walls, words
 from alerts.inbox.context import REFUSALS, Advisor, Here, Inbox, Officer, Team, Text, page
+from alerts.policy import LISTED
 
 NOTE_AT_MOST: Final = 500
 
@@ -62,7 +62,7 @@ def show_case(request: Request, inbox: Here, session: Team, enrolment_id: str) -
     if found is None:
         raise _missing(inbox, session, "read", enrolment_id)
     _seen(inbox, session, "read", enrolment_id)
-    listed = [alert for alert in found.alerts if alert.state in {"new", "sent"}]
+    listed = [alert for alert in found.alerts if alert.state in LISTED]
     said = words.told(listed, inbox.phrases, inbox.rules) if listed else None
     local = ZoneInfo(inbox.time_zone)
     return page(request, "case", session=session, case=found, said=said, weeks=words.weeks(found.content.get("attendance", [])), zone=local)
@@ -82,7 +82,12 @@ def answer(  # noqa: PLR0917, PLR0913 - the fields of the form
 ) -> Response:
     """Write down what came of a call."""
     walls.check_form(session, csrf)
-    if code not in CODES or channel not in words.CHANNELS or barrier not in {"", *words.BARRIERS} or useful not in {"", "oui", "non"}:
+    if (
+        code not in words.ANSWERS
+        or channel not in words.CHANNELS
+        or barrier not in {"", *words.BARRIERS}
+        or useful not in {"", "oui", "non"}
+    ):
         raise HTTPException(422, "Réponse inconnue : revenez à la page et choisissez dans la liste.")
     said = desk.Answer(code, channel, barrier or None, note=note.strip() or None, useful={"oui": True, "non": False}.get(useful))
     if not desk.act(inbox.engine, session.user, enrolment_id, said, inbox.now()):

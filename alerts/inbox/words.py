@@ -6,12 +6,15 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from alerts.wording import KINDS, PROMISES, change, day, likelihood, why
+from alerts import wording
+from alerts.wording import day
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from alerts.wording import Phrase
+    from sqlalchemy import Row
+
+    from alerts.wording import Phrase, Told
     from vigie.rules import Rules
 
 ANSWERS: Final = {
@@ -27,7 +30,7 @@ ANSWERS: Final = {
     "found_job": "A trouvé un emploi",
     "left_alone": "Souhaite ne pas être recontacté",
 }
-"""Codes of `alerts.answers`, in the order of the form."""
+"""Every answer there is, in the order of the form; `alerts.answers` says which of them tell of a contact."""
 CHANNELS: Final = {
     "phone": "Téléphone",
     "sms": "SMS",
@@ -82,30 +85,15 @@ STATES: Final = {
 """The arm of an experiment is never told: those held out read as those who wait."""
 
 
-def who(row: Any) -> str:  # noqa: ANN401 - a row with names
-    """The name, or the identifier of somebody whose name no delivery brought."""
-    name = " ".join(part for part in (row.given_name, row.family_name) if part)
-    return name or f"Personne {row.learner_id}"
+def who(row: Row[Any]) -> str:
+    """The name of a row with names."""
+    return wording.who(row._asdict())
 
 
-def told(alerts: Sequence[Any], phrases: Mapping[str, Phrase], rules: Rules) -> dict[str, Any]:
-    """What a list says of one person's alerts (rows of the table `alerts`)."""
-    first = alerts[0]
-    reasons = json.loads(first.reasons)["reasons"]
-    raising = [reason for reason in reasons if reason["code"] != "rest" and reason["contribution"] > 0]
-    actions = rules.of(first.territory_id).actions
-    due = min(alert.due_on for alert in alerts)
-    return {
-        "kinds": [KINDS[alert.kind] for alert in alerts],
-        "why": [*(PROMISES[alert.kind] for alert in alerts if alert.kind in PROMISES), *(why(reason, phrases) for reason in raising)],
-        "changed": [text for reason in raising if (text := change(reason, phrases))],
-        "likelihood": likelihood(first.risk),
-        "weak": first.low_confidence,
-        "actions": list(dict.fromkeys(actions.get(alert.suggested_action, alert.suggested_action) for alert in alerts)),
-        "since": day(min(alert.opened_on for alert in alerts)),
-        "until": day(due) + (", dépassé" if due <= first.as_of else ""),
-        "is_new": any(alert.state == "new" for alert in alerts),
-    }
+def told(alerts: Sequence[Row[Any]], phrases: Mapping[str, Phrase], rules: Rules) -> Told:
+    """What a list says of one person's alerts (rows of the table `alerts`, whose reasons are JSON)."""
+    read = [{**alert._asdict(), "reasons": json.loads(alert.reasons)["reasons"]} for alert in alerts]
+    return wording.told(read, phrases, rules.of(alerts[0].territory_id).actions)
 
 
 def weeks(sheets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from alerts.wording import Told
+
 if TYPE_CHECKING:
     import datetime as dt
 
 
-@dataclass(frozen=True)
-class Line:
+@dataclass(frozen=True, kw_only=True)
+class Line(Told):
     """One learner on a list."""
 
     rank: int
@@ -18,16 +20,6 @@ class Line:
     phone: str
     email: str
     course: str
-    kinds: list[str]
-    why: list[str]
-    changed: list[str]
-    likelihood: str
-    weak: bool
-    """Too little is known for the estimate to weigh much."""
-    actions: list[str]
-    since: str
-    until: str
-    is_new: bool
 
 
 @dataclass(frozen=True)

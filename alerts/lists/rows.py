@@ -9,10 +9,9 @@ import polars as pl
 
 from alerts.lists.page import AdvisorList, Line
 from alerts.policy import LISTED
-from alerts.wording import KINDS, PROMISES, change, day, likelihood, why
+from alerts.wording import told, who
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Mapping
 
     from alerts.wording import Phrase
@@ -69,27 +68,12 @@ def lists(alerts: pl.DataFrame, people: pl.DataFrame, advisors: pl.DataFrame, wo
 
 def _line(place: int, alerts: list[dict[str, Any]], words: Words) -> Line:
     first = alerts[0]
-    raising = [reason for reason in first["reasons"] if reason["code"] != "rest" and reason["contribution"] > 0]
-    promises = [PROMISES[alert["kind"]] for alert in alerts if alert["kind"] in PROMISES]
-    actions = words.actions[first["territory_id"]]
-    name = " ".join(part for part in (first["given_name"], first["family_name"]) if part)
+    said = told(alerts, words.phrases, words.actions[first["territory_id"]])
     return Line(
         rank=place,
-        who=name or f"Personne {first['learner_id']}",
+        who=who(first),
         phone=first["phone"] or "",
         email=first["email"] or "",
         course=first["course"],
-        kinds=[KINDS[alert["kind"]] for alert in alerts],
-        why=[*promises, *(why(reason, words.phrases) for reason in raising)],
-        changed=[text for reason in raising if (text := change(reason, words.phrases))],
-        likelihood=likelihood(first["risk"]),
-        weak=bool(first["low_confidence"]),
-        actions=list(dict.fromkeys(actions.get(alert["suggested_action"], alert["suggested_action"]) for alert in alerts)),
-        since=day(min(alert["opened_on"] for alert in alerts)),
-        until=_until(min(alert["due_on"] for alert in alerts), first["as_of"]),
-        is_new=any(alert["state"] == "new" for alert in alerts),
+        **vars(said),
     )
-
-
-def _until(due: dt.date, as_of: dt.date) -> str:
-    return day(due) + (", dépassé" if due <= as_of else "")

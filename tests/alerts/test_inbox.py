@@ -100,8 +100,8 @@ def world(cases: CaseStore) -> World:
     staff = [{"advisor_id": key, "known_on": known, "name": f"Conseiller {key}", "email": f"{key}@example.org"} for key in ("A", "B", "C")]
     cases.save_private("advisors", pl.DataFrame(staff))
     posts = pl.DataFrame(
-        {"advisor_id": ["A", "B", "C"], "operator": ["cep", "cep", "other"], "territory_id": ["T", "T", "T"], "weekly_capacity": [5, 5, 5]}
-    ).with_columns(active_to=pl.lit(None, pl.Date), backup_advisor_id=pl.lit(None, pl.String))
+        {"advisor_id": ["A", "B", "C"], "operator": ["cep", "cep", "other"], "territory_id": ["T", "T", "T"]}
+    ).with_columns(active_to=pl.lit(None, pl.Date))
     reasons = [[{"code": "attendance", "feature": "x", "value": 3.0, "contribution": 0.5, "previous_value": 1.0}]] * 4
     made = risk_alerts(NIGHT, "e1", "e2", "e3", "e4").with_columns(
         advisor_id=pl.Series(["A", "A", "B", None]),
@@ -393,9 +393,7 @@ def test_an_advisor_who_left_comes_in_no_more(world: World, cases: CaseStore) ->
             "advisor_id": ["A"],
             "operator": ["cep"],
             "territory_id": ["T"],
-            "weekly_capacity": [5],
             "active_to": [NIGHT],
-            "backup_advisor_id": ["B"],
         }
     )
     empty = risk_alerts(NIGHT).with_columns(territory_id=pl.lit("T"), low_confidence=pl.lit(value=False))

@@ -146,3 +146,13 @@ def test_known_at_is_the_last_word_said_by_then(tmp_path_factory: pytest.TempPat
         expected = {name: value for _, _, name, value in sorted((row for row in said if row[0] <= day), key=lambda row: row[:2])}
 
         assert known(warehouse, day) == expected
+
+
+def test_a_plain_table_reads_the_same_whatever_the_order_it_was_filled_in(tmp_path: Path) -> None:
+    ledger = Layout("ledger", {"file": pl.String(), "line": pl.Int64()})
+    with Warehouse(tmp_path / "w.duckdb") as warehouse:
+        warehouse.create_ledger(ledger)
+        for file, line in (("b", 1), ("a", 5), ("a", 4)):
+            warehouse.append("ledger", pl.DataFrame({"file": [file], "line": [line]}, schema=dict(ledger.columns)))
+
+        assert warehouse.read(ledger).rows() == [("a", 4), ("a", 5), ("b", 1)]

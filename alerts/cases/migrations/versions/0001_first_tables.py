@@ -39,9 +39,7 @@ def upgrade() -> None:
         sa.Column("code", sa.String(length=32), nullable=False),
         sa.Column("channel", sa.String(length=16), nullable=False),
         sa.Column("barrier", sa.String(length=16), nullable=True),
-        sa.Column("why", sa.String(length=64), nullable=True),
         sa.Column("note", sa.Text(), nullable=True),
-        sa.Column("remind_on", sa.Date(), nullable=True),
         sa.Column("useful", sa.Boolean(), nullable=True),
         sa.Column("taken_for", sa.Date(), nullable=True),
         sa.PrimaryKeyConstraint("action_id", name=op.f("pk_actions")),
@@ -98,7 +96,6 @@ def upgrade() -> None:
         sa.Column("verb", sa.String(length=32), nullable=False),
         sa.Column("object_id", sa.String(length=200), nullable=True),
         sa.Column("outcome", sa.String(length=16), nullable=False),
-        sa.Column("detail", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("entry", name=op.f("pk_audit")),
         sqlite_autoincrement=True,
     )
@@ -107,7 +104,6 @@ def upgrade() -> None:
     op.create_table(
         "case_files",
         sa.Column("enrolment_id", sa.String(length=64), nullable=False),
-        sa.Column("as_of", sa.Date(), nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("enrolment_id", name=op.f("pk_case_files")),
     )
@@ -137,10 +133,7 @@ def upgrade() -> None:
         sa.Column("by_user", sa.String(length=64), nullable=False),
         sa.Column("how", sa.String(length=16), nullable=False),
         sa.Column("learner_id", sa.String(length=64), nullable=False),
-        sa.Column("from_advisor_id", sa.String(length=64), nullable=True),
         sa.Column("to_advisor_id", sa.String(length=64), nullable=True),
-        sa.Column("to_operator", sa.String(length=64), nullable=True),
-        sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("taken_for", sa.Date(), nullable=True),
         sa.PrimaryKeyConstraint("move_id", name=op.f("pk_moves")),
     )
@@ -151,7 +144,6 @@ def upgrade() -> None:
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("model_version", sa.String(length=80), nullable=False),
         sa.Column("notice", sa.Text(), nullable=False),
-        sa.Column("sources", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("as_of", name=op.f("pk_nights")),
     )
     op.create_table(
@@ -173,9 +165,7 @@ def upgrade() -> None:
         sa.Column("advisor_id", sa.String(length=64), nullable=False),
         sa.Column("operator", sa.String(length=64), nullable=False),
         sa.Column("territory_id", sa.String(length=64), nullable=False),
-        sa.Column("weekly_capacity", sa.Integer(), nullable=False),
         sa.Column("active_to", sa.Date(), nullable=True),
-        sa.Column("backup_advisor_id", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("advisor_id", name=op.f("pk_posts")),
     )
     op.create_table(
@@ -185,7 +175,6 @@ def upgrade() -> None:
         sa.Column("csrf", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("way", sa.String(length=16), nullable=False),
         sa.PrimaryKeyConstraint("session_hash", name=op.f("pk_sessions")),
     )
     op.create_table(
