@@ -51,7 +51,7 @@ class Checked:
 
     rows: pl.DataFrame
     quarantine: pl.DataFrame
-    """Columns line, column, value, reason, by line; a row with two faults stands twice."""
+    """Columns line, column, value, reason; a row with two faults stands twice."""
     repeated: int
     """Rows that repeat another row of the same file word for word."""
 
@@ -76,7 +76,7 @@ def check(table: DeliveredTable, received: Received, received_at: dt.datetime, a
     rows = parsed.join(faults.select(LINE).unique(), on=LINE, how="anti") if faults.height else parsed
     rows = _when_known(table, rows, received_at, assumed_lag)
     rows, broken, repeated = _keep_contract(table, rows)
-    return Checked(rows, pl.concat([faults, broken]).sort(LINE, "column", "reason").pipe(_discreet, table), repeated)
+    return Checked(rows, pl.concat([faults, broken]).pipe(_discreet, table), repeated)
 
 
 def _with_own_columns(table: DeliveredTable, rows: pl.DataFrame) -> pl.DataFrame:

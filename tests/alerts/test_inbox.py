@@ -296,8 +296,10 @@ def test_a_session_ends_when_idle_when_old_and_when_left(world: World) -> None:
     assert last.url.path == "/connexion"
 
     left = world.logged_in("A@example.org")
+    kept = left.cookies["vigie"]
     left.post("/sortir", data={"csrf": form_token(left.get("/liste").text)})
     assert left.get("/liste").url.path == "/connexion"
+    assert world.browser().get("/liste", headers={"cookie": f"vigie={kept}"}).url.path == "/connexion"
 
 
 def test_log_in_gives_a_new_session_whatever_cookie_was_there(world: World) -> None:

@@ -100,3 +100,16 @@ def test_the_night_after_run_again_takes_up_the_same_and_writes_the_same(served:
 
     assert len(first) == 4
     assert {path: path.read_bytes() for path in files} == first
+
+
+def test_an_answer_written_after_a_night_ran_early_joins_those_it_had(served: Service) -> None:
+    """A night run by hand in the middle of its own day, then again: what landed tells of both answers."""
+    called = listed(served, NIGHT).filter(pl.col("advisor_id").is_not_null()).row(0, named=True)
+    for hour, code in enumerate(("no_answer", "reached")):
+        with CaseStore(served.cases_url) as cases:
+            at = MORNING + dt.timedelta(hours=hour)
+            desk.act(cases.engine, advisor(called["advisor_id"]), called["enrolment_id"], desk.Answer(code), at)
+        run_night(served, NEXT, Directly())
+
+    delivered = pl.read_parquet(served.home.landing / "contacts" / f"vigie-{NEXT}.parquet")
+    assert delivered.sort("occurred_at")["outcome"].cast(pl.String).to_list() == ["no_answer", "reached"]
