@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 SHARES: Final = (0.6, 0.2)
 """Rows of the first and second block; the rest is the third."""
+FOLDS: Final = (0.3, 0.45, 0.6, 0.8)
+"""Where the folds for calibration begin, in shares of rows: together they see more of a year than the last block alone."""
 MIN_DROPOUTS: Final = 20
 """Fewer in a block and nothing learnt or measured on it means anything."""
 
@@ -50,6 +53,22 @@ def cut(rows: pl.DataFrame, horizon_days: int) -> Blocks:
             what = f"The {name} block holds {dropouts} dropouts in {block.height} rows; at least {MIN_DROPOUTS} are needed."
             raise NoDataError(what, "Train at a later date, or ingest more of the past: about 500 learners followed to their exit.")
     return blocks
+
+
+def expanding(rows: pl.DataFrame, horizon_days: int) -> list[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Folds that grow with time: what came before each of `FOLDS`, and the rows from there to the next, one horizon later.
+
+    Folds whose past holds fewer than `MIN_DROPOUTS` dropouts are left out.
+    """
+    gap = dt.timedelta(days=horizon_days)
+    counts = rows.group_by("as_of").len().sort("as_of").with_columns(share=pl.col("len").cum_sum() / rows.height)
+    dates, shares = counts["as_of"].to_list(), counts["share"].to_list()
+    ends = [_last_below(dates, shares, share) for share in (*FOLDS, 1.0)]
+    folds = [
+        (rows.filter(pl.col("as_of") <= end), rows.filter((pl.col("as_of") > end + gap) & (pl.col("as_of") <= following)))
+        for end, following in pairwise(ends)
+    ]
+    return [(past, later) for past, later in folds if past["label"].sum() >= MIN_DROPOUTS and later.height]
 
 
 def _last_below(dates: Sequence[dt.date], shares: Sequence[float], limit: float) -> dt.date:

@@ -40,6 +40,11 @@ class Scored:
     scores: dy.DataFrame[Scores]
     features: pl.DataFrame
 
+    def without(self, people: pl.DataFrame) -> Scored:
+        """The same, less some people: learner_id."""
+        scores = self.scores.join(people, on="learner_id", how="anti", maintain_order="left")
+        return Scored(Scores.cast(scores), self.features.join(people, on="learner_id", how="anti", maintain_order="left"))
+
 
 def score(warehouse: Warehouse, model: Model, dates: Sequence[dt.date], rules: Invariants, time_zone: str, threads: int = 2) -> Scored:
     """Score and explain every enrolment in training at the end of each date, from nothing but what was known then.

@@ -11,10 +11,10 @@ import polars as pl
 
 from features.catalogue import FEATURES
 from models.baselines import days_silent, logistic, rule_score, session_risk
-from models.blocks import cut
+from models.blocks import cut, expanding
 from models.evaluation import figures
 from models.landmarks import training_rows
-from models.learner import UNCALIBRATED, Model, calibrate, fit
+from models.learner import UNCALIBRATED, Calibration, Model, calibrate, centred, fit
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -55,7 +55,8 @@ def train(
     """Train on what was known at the end of `as_of`.
 
     The figures belong to a model fitted on the oldest block alone and calibrated on the next; the model handed out is refitted on every
-    landmark with the same settings, and calibrated on what the first model said of both later blocks, which it had not seen.
+    landmark with the same settings. Its slope is calibrated on what models fitted on the past alone said of each later fold; its level is
+    the long-run rate.
 
     Raises:
         NoDataError: too little history or too few dropouts.
@@ -68,9 +69,12 @@ def train(
     calibration = calibrate(early.margins(blocks.calibration, threads), blocks.calibration["label"].to_numpy())
     risk = calibration.risk(early.margins(blocks.test, threads))
     on_step(f"fitting on all {rows.height:,} rows")
-    later = pl.concat([blocks.calibration, blocks.test])
-    final = calibrate(early.margins(later, threads), later["label"].to_numpy())
-    model = Model(fit(rows, rounds=early.booster.num_trees(), threads=threads), final, as_of.isoformat(), rules.horizon_days)
+    rounds = early.booster.num_trees()
+    slope = _out_of_time_calibration(rows, rounds, as_of, rules, threads).slope
+    plain = Model(fit(rows, rounds=rounds, threads=threads), UNCALIBRATED, as_of.isoformat(), rules.horizon_days)
+    # Seasons differ, and a year is short: the level is that of all that is known, not of its last months.
+    final = centred(plain.margins(rows, threads), rows["label"].to_numpy(), slope)
+    model = Model(plain.booster, final, as_of.isoformat(), rules.horizon_days)
     gain = pl.DataFrame({"feature": model.columns, "gain": model.booster.feature_importance("gain")}).sort("gain", descending=True)
     sizes = [
         (name, block["as_of"].min(), block["as_of"].max(), block.height, int(block["label"].sum()))
@@ -85,6 +89,15 @@ def train(
         blocks.test.select("as_of", "label", risk=pl.Series(risk)),
         gain,
     )
+
+
+def _out_of_time_calibration(rows: pl.DataFrame, rounds: int, as_of: dt.date, rules: Invariants, threads: int) -> Calibration:
+    margins, labels = [], []
+    for past, later in expanding(rows, rules.horizon_days):
+        then = Model(fit(past, rounds=rounds, threads=threads), UNCALIBRATED, as_of.isoformat(), rules.horizon_days)
+        margins.append(then.margins(later, threads))
+        labels.append(later["label"].to_numpy())
+    return calibrate(np.concatenate(margins), np.concatenate(labels))
 
 
 def _baselines(train_block: pl.DataFrame, test: pl.DataFrame, rules: Invariants) -> dict[str, dict[str, float]]:

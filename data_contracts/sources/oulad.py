@@ -40,6 +40,13 @@ STARTS: Final = {
 MARKING_DAYS: Final = 14
 CALENDAR_DAYS: Final = 14
 LEARNERS_PER_ADVISOR: Final = 25
+KINDS: Final = {
+    **dict.fromkeys(("oucontent", "resource", "subpage", "url", "page"), "content"),
+    **dict.fromkeys(("forumng", "oucollaborate", "ouelluminate"), "forum"),
+    **dict.fromkeys(("quiz", "externalquiz", "questionnaire"), "quiz"),
+    "homepage": "lms",
+}
+"""Kind of the contract for each type of the Open University's platform, which stays behind a slash: `content/oucontent`."""
 COMPUTER_MARKED: Final = "CMA"
 EDUCATION_LEVELS: Final = {
     "No Formal quals": 1,
@@ -287,10 +294,19 @@ def _exits(people: pl.LazyFrame) -> pl.LazyFrame:
 def _activity(raw: dict[str, pl.LazyFrame], people: pl.LazyFrame) -> pl.LazyFrame:
     # Exact duplicate rows are original clicks: they are summed, never dropped.
     kinds = raw["vle"].select("id_site", "activity_type").unique("id_site")
-    clicks = raw["studentVle"].join(kinds, on="id_site", how="left").group_by(*_KEY, "date", "activity_type").agg(pl.col("sum_click").sum())
+    clicks = (
+        raw["studentVle"]
+        .join(kinds, on="id_site", how="left")
+        .with_columns(
+            kind=pl.format(
+                "{}/{}", pl.col("activity_type").replace_strict(KINDS, default="other"), pl.col("activity_type").fill_null("unknown")
+            )
+        )
+        .group_by(*_KEY, "date", "kind")
+        .agg(pl.col("sum_click").sum())
+    )
     dated = clicks.join(people.select(*_KEY, "start", "enrolment_id"), on=_KEY)
-    kind = pl.col("activity_type").fill_null("other")
-    return dated.select("enrolment_id", date=_day("date"), kind=kind, count="sum_click", known_on=_evening(_day("date")))
+    return dated.select("enrolment_id", date=_day("date"), kind="kind", count="sum_click", known_on=_evening(_day("date")))
 
 
 def _assessments(raw: dict[str, pl.LazyFrame], people: pl.LazyFrame) -> pl.LazyFrame:

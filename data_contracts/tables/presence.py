@@ -25,7 +25,12 @@ class Activity(Delivered):
 
     enrolment_id = identifier("The enrolment.", key=True)
     date = dy.Date(primary_key=True, description="Day.")
-    kind = dy.String(primary_key=True, min_length=1, max_length=64, description="lms, content, forum, quiz ...")
+    kind = dy.String(
+        primary_key=True,
+        min_length=1,
+        max_length=64,
+        description="lms, content, forum, quiz or another word; what is finer behind a slash, as in content/video.",
+    )
     count = dy.Int32(min=0, description="How many traces.")
     minutes = dy.Int32(nullable=True, min=0, max=1440, description="Time spent, minutes.")
 

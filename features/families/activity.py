@@ -99,6 +99,39 @@ _facts = [
         worse=-1,
     ),
     Feature(
+        "activity_kinds_28",
+        pl.when(_trace & within(28)).then(pl.col("kind")).n_unique() - pl.when(_trace & within(28)).then(0).otherwise(1).max(),
+        unit="count",
+        meaning="Kinds of distance learning used in the last 28 days",
+        null_means="no trace at all so far",
+        group="activity",
+        fr="{value} type{s} de ressources utilisé{s} sur 28 jours",
+        en="{value} kinds of resources used in 28 days",
+        worse=-1,
+    ),
+    Feature(
+        "active_weeks_8",
+        pl.when(_trace & within(56)).then(pl.col("ago") // 7).n_unique() - pl.when(_trace & within(56)).then(0).otherwise(1).max(),
+        unit="count",
+        meaning="Weeks with a trace of distance learning among the last 8",
+        null_means="no trace at all so far",
+        group="activity",
+        fr="{value} semaine{s} avec une activité en ligne sur les 8 dernières",
+        en="{value} weeks with online activity in the last 8",
+        worse=-1,
+    ),
+    Feature(
+        "activity_total",
+        pl.col("count").sum(),
+        unit="count",
+        meaning="Traces of distance learning so far",
+        null_means="no trace at all so far",
+        group="activity",
+        fr="{value} action{s} en ligne depuis le début",
+        en="{value} actions online since the start",
+        worse=-1,
+    ),
+    Feature(
         "active_days_total",
         _active_days(None),
         unit="days",
@@ -111,7 +144,37 @@ _facts = [
     ),
 ]
 
+KINDS: Final = ("content", "forum", "quiz", "lms")
+"""Kinds of distance work that suppliers tell apart (contract `activity`), what is finer behind a slash; others count in totals alone."""
+_WEEKS: Final = 6
+
+
+def _of(kind: str | None, *, within_days: int | None = None, weeks_ago: int | None = None) -> pl.Expr:
+    chosen = pl.lit(value=True) if kind is None else pl.col("kind").str.starts_with(kind)
+    if within_days is not None:
+        chosen &= within(within_days)
+    if weeks_ago is not None:
+        chosen &= pl.col("ago") // 7 == weeks_ago
+    return pl.when(chosen).then("count").otherwise(0).sum()
+
+
+_facts += [
+    Feature(
+        "longest_silence_days",
+        pl.when(_trace).then(pl.col("date")).drop_nulls().unique().sort().diff().dt.total_days().max(),
+        unit="days",
+        meaning="Longest time between two days with a trace so far",
+        null_means="fewer than two days with a trace",
+        group="activity",
+        fr="jusqu'à {value} de suite sans activité en ligne depuis le début",
+        en="up to {value} in a row without online activity so far",
+        worse=1,
+    ),
+]
 _helpers = [
+    *(_of(kind, within_days=14).alias(f"{kind}_14") for kind in KINDS),
+    *(_of(kind).alias(f"{kind}_total") for kind in KINDS),
+    *(_of(None, weeks_ago=week).alias(f"week_{week}") for week in range(_WEEKS)),
     (pl.col("count") * (within(42) & ~within(14)).cast(pl.Int32)).sum().alias("activity_before"),
     pl.when(_trace & within(7)).then(1).otherwise(0).max().alias("active_lately"),
 ]
@@ -139,6 +202,17 @@ _derived = [
         en="{value} of days active since entry",
         worse=-1,
     ),
+    Feature(
+        "days_since_activity_usual",
+        ratio(pl.col("days_since_activity") * pl.col("active_days_total"), pl.col("course_day") + 1),
+        unit="score",
+        meaning="Days since the last trace, against the learner's usual days between two active days",
+        null_means="no trace at all so far",
+        group="trend",
+        fr="silence en ligne plus long que d'habitude",
+        en="silent online for longer than usual",
+        worse=1,
+    ),
 ]
 
 _in_session = ["session_id", "as_of"]
@@ -150,7 +224,88 @@ def _rank(name: str) -> pl.Expr:
 
 
 _traced = pl.col("activity_count_28").fill_null(0).max().over(_in_session) > 0
+
+
+def _log(name: str) -> pl.Expr:
+    return ((pl.col(name).fill_null(0) + 1).log() * _FIXED_POINT).round().cast(pl.Int64)
+
+
+def _against_session(name: str) -> pl.Expr:
+    """Logarithm of a count minus the session's mean of it; null where the session leaves no trace."""
+    mean = _log(name).sum().over(_in_session) / pl.len().over(_in_session)
+    return pl.when(_traced).then((_log(name) - mean) / _FIXED_POINT)
+
+
+_KIND_FR: Final = {"content": "les contenus", "forum": "les échanges", "quiz": "les exercices", "lms": "la plateforme"}
+_SPAN: Final = {"14": "of the last 14 days", "total": "so far"}
 _cohort = [
+    *(
+        Feature(
+            f"{kind}_against_session_{span}",
+            _against_session(f"{kind}_{span}"),
+            unit="score",
+            meaning=f"Logarithm of the {kind} traces {_SPAN[span]} minus the session's mean",
+            null_means="the session leaves no trace",
+            group="activity",
+            fr=f"moins actif que la session sur {_KIND_FR[kind]}",
+            en=f"less active than the session on {kind}",
+            worse=-1,
+        )
+        for kind in KINDS
+        for span in _SPAN
+    ),
+    *(
+        Feature(
+            f"week_{week}_against_session",
+            _against_session(f"week_{week}"),
+            unit="score",
+            meaning=f"Logarithm of the activity of the week {week} weeks ago minus the session's mean",
+            null_means="the session leaves no trace",
+            group="activity",
+            fr="moins actif en ligne que la session ces dernières semaines",
+            en="less active online than the session these last weeks",
+            worse=-1,
+        )
+        for week in range(_WEEKS)
+    ),
+    *(
+        Feature(
+            f"activity_against_session_{days}",
+            _against_session(f"activity_count_{days}"),
+            unit="score",
+            meaning=f"Logarithm of the activity of the last {days} days minus the session's mean",
+            null_means="the session leaves no trace",
+            group="activity",
+            fr=f"activité en ligne sous celle de la session sur {days} jours",
+            en=f"less active online than the session over {days} days",
+            worse=-1,
+        )
+        for days in (3, 14)
+    ),
+    Feature(
+        "silence_rank",
+        pl.when(_traced).then(
+            (pl.col("days_since_activity").fill_null(10_000).rank("average").over(_in_session) - 0.5) / pl.len().over(_in_session)
+        ),
+        unit="share",
+        meaning="Place in the session by days since the last trace, 1 the longest silent",
+        null_means="the session leaves no trace",
+        group="activity",
+        fr="plus longtemps sans activité en ligne que {value} de la session",
+        en="longer without online activity than {value} of the session",
+        worse=1,
+    ),
+    Feature(
+        "activity_total_rank",
+        pl.when(_traced).then(_rank("activity_total")),
+        unit="share",
+        meaning="Place in the session by traces so far, 0 the fewest",
+        null_means="the session leaves no trace",
+        group="activity",
+        fr="plus actif depuis le début que {value} seulement de la session",
+        en="more active since the start than {value} of the session",
+        worse=-1,
+    ),
     *(
         Feature(
             f"activity_rank_{days}",

@@ -186,8 +186,76 @@ _facts = [
     ),
 ]
 
+_newest_kept = pl.when(_handed_in).then(pl.col("due_date")).max()
+_weight = (pl.col("weight").fill_null(0) * _FIXED_POINT).round().cast(pl.Int64)
+_marks = [_newest_kept.alias("newest_kept")]
+_after_kept = pl.col("newest_kept").is_null() | (pl.col("due_date") > pl.col("newest_kept"))
+_facts += [
+    Feature(
+        "work_missed_in_a_row",
+        _count(_missed & _after_kept),
+        unit="count",
+        meaning="Pieces of work missed since the last one handed in",
+        null_means="no work is planned",
+        group="assessments",
+        fr="travaux manqués de suite : {value}",
+        en="{value} pieces of work missed in a row",
+        monotone=1,
+    ),
+    Feature(
+        "weight_missed_share",
+        ratio(pl.when(_missed).then(_weight).sum(), pl.when(_due).then(_weight).sum()),
+        unit="share",
+        meaning="Weight of the work not handed in, in that of the work past its deadline",
+        null_means="no weighted deadline has passed",
+        group="assessments",
+        fr="travaux non rendus : {value} de ce qui compte jusqu'ici",
+        en="work not handed in: {value} of what counts so far",
+        monotone=1,
+    ),
+    Feature(
+        "lateness_days_last",
+        pl.when(_handed_in & (pl.col("due_date") == pl.col("newest_kept"))).then(_late_days).max(),
+        unit="days",
+        meaning="Days between deadline and hand-in of the latest work handed in, negative when early",
+        null_means="nothing handed in yet",
+        group="assessments",
+        fr="dernier travail rendu {value} après l'échéance",
+        en="latest work handed in {value} after the deadline",
+        worse=1,
+    ),
+]
+_derived = [
+    Feature(
+        "score_change",
+        pl.col("score_last") - pl.col("score_mean"),
+        unit="points",
+        meaning="Latest mark minus the mean of the marks known",
+        null_means="nothing marked yet",
+        group="trend",
+        fr="dernier résultat {value} sous la moyenne de la personne",
+        en="latest mark {value} below the person's mean",
+        worse=-1,
+    ),
+]
+
 _in_session = ["session_id", "as_of"]
 _cohort = [
+    Feature(
+        "score_last_against_session",
+        pl.col("score_last")
+        - ratio(
+            (pl.col("score_last") * _FIXED_POINT).round().cast(pl.Int64).sum().over(_in_session) / _FIXED_POINT,
+            pl.col("score_last").count().over(_in_session),
+        ),
+        unit="points",
+        meaning="Latest mark minus the session's mean latest mark",
+        null_means="nothing marked yet",
+        group="assessments",
+        fr="dernier résultat {value} sous celui de la session",
+        en="latest mark {value} below the session's",
+        worse=-1,
+    ),
     Feature(
         "work_missed_against_session",
         pl.col("work_missed_share")
@@ -231,6 +299,8 @@ ASSESSMENTS: Final = Family(
     table="assessments",
     columns=("due_date", "submitted_on", "score", "weight"),
     prepare=(_days_to_due.alias("to_due"),),
+    marks=_marks,
     facts=_facts,
+    derived=_derived,
     cohort=_cohort,
 )

@@ -14,6 +14,11 @@ from features.declaration import KNOWN, Family, Feature
 PRIOR_LEARNER_DAYS: Final = 2_000
 """Weight of the level above, in learner-days: about one and a half expected dropouts at the French base rate."""
 
+PRIOR_LEARNERS: Final = 50
+"""Weight of the same week over all programmes, in learners."""
+CURVE_WEEKS: Final = 4
+MOST_WEEKS: Final = 104
+
 LEVELS: Final = {"session": "session_id", "provider": "provider_id", "programme": "programme_id"}
 
 
@@ -50,6 +55,59 @@ def session_history(dates: pl.LazyFrame, enrolments: pl.LazyFrame, exits: pl.Laz
     return hazards.select("as_of", "session_id", "provider_hazard", "programme_hazard", "session_learners", session_hazard=session)
 
 
+def exit_curve(dates: pl.LazyFrame, enrolments: pl.LazyFrame, exits: pl.LazyFrame) -> pl.LazyFrame:
+    """How often learners of the same programme left from this moment of the course on, in sessions that were past it by then.
+
+    For each week since entry: dropouts in the next `CURVE_WEEKS` weeks among those still there, of enrolments whose next weeks are all
+    observed at the as-of date, shrunk towards the same week over all programmes.
+
+    Args:
+        dates: as_of, cutoff; a row per as-of date.
+        enrolments: layers, with programme_id of their session.
+        exits: layers.
+
+    Returns:
+        as_of, programme_id, week, programme_week_risk.
+    """
+    left = dates.join(exits, how="cross").filter(KNOWN, pl.col("exit_date") <= pl.col("as_of"))
+    left = left.select("as_of", "enrolment_id", "exit_date", dropped=(pl.col("reason") == "dropout").cast(pl.Int64))
+    entered = dates.join(enrolments, how="cross").filter(KNOWN, pl.col("entry_date") <= pl.col("as_of"))
+    end = pl.min_horizontal("planned_exit_date", "exit_date")
+    people = entered.join(left, on=["as_of", "enrolment_id"], how="left").select(
+        "as_of",
+        "programme_id",
+        dropped=pl.col("dropped").fill_null(0),
+        stayed=((pl.coalesce(end, "planned_exit_date") - pl.col("entry_date")).dt.total_days() // 7).clip(0, MOST_WEEKS),
+        observed=((pl.col("as_of") - pl.col("entry_date")).dt.total_days() // 7).clip(0, MOST_WEEKS),
+    )
+    counted = people.group_by("as_of", "programme_id", "observed", "stayed").agg(n=pl.len().cast(pl.Int64), dropped=pl.col("dropped").sum())
+    weeks = pl.LazyFrame({"week": list(range(MOST_WEEKS + 1))}, schema={"week": pl.Int64})
+    seen = counted.join(weeks, how="cross").filter(
+        pl.col("observed").cast(pl.Int64) >= pl.col("week") + CURVE_WEEKS, pl.col("stayed").cast(pl.Int64) >= pl.col("week")
+    )
+    soon = pl.col("stayed").cast(pl.Int64) < pl.col("week") + CURVE_WEEKS
+    sums = seen.group_by("as_of", "programme_id", "week").agg(n=pl.col("n").sum(), dropped=pl.when(soon).then("dropped").otherwise(0).sum())
+    overall = pl.col("dropped").sum().over("as_of", "week") / pl.col("n").sum().over("as_of", "week").clip(1)
+    risk = (pl.col("dropped") + PRIOR_LEARNERS * overall) / (pl.col("n") + PRIOR_LEARNERS)
+    return sums.select("as_of", "programme_id", pl.col("week").cast(pl.Int32), programme_week_risk=risk)
+
+
+def learner_history(dates: pl.LazyFrame, enrolments: pl.LazyFrame, exits: pl.LazyFrame) -> pl.LazyFrame:
+    """What each learner did in other courses, as known at each date.
+
+    Returns:
+        as_of, learner_id, courses_so_far, courses_left (dropouts), courses_now; the present course is among the first and the last.
+    """
+    left = dates.join(exits, how="cross").filter(KNOWN, pl.col("exit_date") <= pl.col("as_of"))
+    left = left.select("as_of", "enrolment_id", gone=pl.lit(1), dropped=(pl.col("reason") == "dropout").cast(pl.Int64))
+    entered = dates.join(enrolments, how="cross").filter(KNOWN, pl.col("entry_date") <= pl.col("as_of"))
+    known = entered.join(left, on=["as_of", "enrolment_id"], how="left")
+    now = (pl.col("gone").is_null() & (pl.col("planned_exit_date") >= pl.col("as_of"))).cast(pl.Int64)
+    return known.group_by("as_of", "learner_id").agg(
+        courses_so_far=pl.len().cast(pl.Int64), courses_left=pl.col("dropped").fill_null(0).sum(), courses_now=now.sum()
+    )
+
+
 def _total(column: str, *level: str) -> pl.Expr:
     return pl.col(column).sum().over(level)
 
@@ -79,6 +137,46 @@ SESSION: Final = Family(
         _rate("session", "cette session", "this session"),
         _rate("provider", "cet organisme", "this provider"),
         _rate("programme", "cette formation", "this programme"),
+        Feature(
+            "programme_week_risk",
+            pl.col("programme_week_risk"),
+            unit="share",
+            meaning="Dropouts within four weeks from this week of the course, in earlier sessions of the programme",
+            null_means="no earlier session was observed that far",
+            group="session",
+            fr="{value} de départs dans les quatre semaines, à ce moment des sessions passées",
+            en="{value} left within four weeks at this point of earlier sessions",
+        ),
+        Feature(
+            "earlier_courses",
+            pl.col("courses_so_far") - 1,
+            unit="count",
+            meaning="Other courses entered before or now",
+            null_means="never null",
+            group="learner",
+            fr="{value} autres formations",
+            en="{value} other courses",
+        ),
+        Feature(
+            "earlier_courses_left",
+            pl.col("courses_left"),
+            unit="count",
+            meaning="Other courses left before their end",
+            null_means="never null",
+            group="learner",
+            fr="{value} formations quittées avant la fin",
+            en="{value} courses left before their end",
+        ),
+        Feature(
+            "courses_now",
+            pl.col("courses_now"),
+            unit="count",
+            meaning="Courses followed at the same time",
+            null_means="never null",
+            group="learner",
+            fr="{value} formations suivies en même temps",
+            en="{value} courses followed at the same time",
+        ),
         Feature(
             "session_learners",
             pl.col("session_learners"),

@@ -1,0 +1,182 @@
+"""Distance work, deadlines and courses before: each test is a small story, and what the features say of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import polars as pl
+import pytest
+
+from data_contracts.catalogue import TABLES
+from features.catalogue import FAMILIES
+from features.facts import ENROLMENT_COLUMNS, EXIT_COLUMNS, SESSION_COLUMNS, Facts
+from features.families.session import PRIOR_LEARNERS
+from features.matrix import cohort, matrix
+
+START = dt.date(2026, 1, 5)
+WEEK = 7
+
+
+def on(day: int) -> dt.date:
+    return START + dt.timedelta(days=day)
+
+
+def at(day: int) -> dt.datetime:
+    return dt.datetime.combine(on(day), dt.time(18), tzinfo=dt.UTC)
+
+
+def table(name: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> pl.DataFrame:
+    types = {column: definition.dtype for column, definition in TABLES[name].schema.columns().items() if column in columns}
+    types |= {"known_on": pl.Datetime("us", "UTC"), "visible_until": pl.Datetime("us", "UTC")}
+    return pl.DataFrame(rows, schema=types)
+
+
+def enrolment(
+    name: str, session: str = "S", learner: str | None = None, entry: int = 0, end: int = 180, known: int | None = None
+) -> dict[str, Any]:
+    dates = {"enrolled_on": on(entry - 1), "entry_date": on(entry), "planned_exit_date": on(end)}
+    return {
+        "enrolment_id": name,
+        "learner_id": learner or f"L{name}",
+        "session_id": session,
+        **dates,
+        "known_on": at(entry - 1 if known is None else known),
+    }
+
+
+def session(name: str, programme: str = "G", start: int = 0) -> dict[str, Any]:
+    kind = {"mode": "remote", "entry": "fixed", "objective": "certification"}
+    return {
+        "session_id": name,
+        "provider_id": "P",
+        "programme_id": programme,
+        "territory_id": "T",
+        "start_date": on(start),
+        **kind,
+        "known_on": at(start - 30),
+    }
+
+
+def world(enrolments: list[dict[str, Any]], sessions: list[dict[str, Any]] | None = None, **rows: list[dict[str, Any]]) -> Facts:
+    tables = {
+        family.table: table(family.table, (family.key, *family.columns), rows.get(family.table, []))
+        for family in FAMILIES
+        if family.columns
+    }
+    tables["enrolments"] = table("enrolments", ENROLMENT_COLUMNS, enrolments)
+    tables["sessions"] = table("sessions", SESSION_COLUMNS, sessions or [session("S")])
+    tables["exits"] = table("exits", EXIT_COLUMNS, rows.get("exits", []))
+    return Facts(tables, "Europe/Paris")
+
+
+def rows_at(facts: Facts, day: int) -> dict[str, dict[str, Any]]:
+    return {row["enrolment_id"]: row for row in matrix(facts, cohort(facts, [on(day)])).to_dicts()}
+
+
+def trace(name: str, day: int, count: int = 5, kind: str = "content", known: int | None = None) -> dict[str, Any]:
+    return {"enrolment_id": name, "date": on(day), "kind": kind, "count": count, "known_on": at(day if known is None else known)}
+
+
+def work(name: str, due: int, handed_in: int | None = None, score: float | None = None, weight: float = 0.25) -> dict[str, Any]:
+    submitted = None if handed_in is None else on(handed_in)
+    return {
+        "enrolment_id": name,
+        "due_date": on(due),
+        "submitted_on": submitted,
+        "score": score,
+        "weight": weight,
+        "known_on": at(-10 if handed_in is None else handed_in),
+    }
+
+
+def test_who_does_less_than_the_session_stands_below_it_by_kind_and_by_week() -> None:
+    busy = [trace("A", day) for day in range(20)] + [trace("A", 19, kind="forum/forumng")]
+    quiet = [trace("B", 3), trace("B", 5)]
+    found = rows_at(world([enrolment("A"), enrolment("B")], activity=busy + quiet), 20)
+
+    for name in ("content_against_session_14", "content_against_session_total", "week_0_against_session", "forum_against_session_14"):
+        assert found["A"][name] > 0 > found["B"][name], name
+        assert found["A"][name] == pytest.approx(-found["B"][name], abs=1e-5)
+    assert found["A"]["quiz_against_session_14"] == found["B"]["quiz_against_session_14"] == 0
+    assert found["B"]["silence_rank"] > found["A"]["silence_rank"]
+
+
+def test_a_session_that_leaves_no_trace_compares_nobody() -> None:
+    found = rows_at(world([enrolment("A"), enrolment("B")]), 20)
+
+    assert found["A"]["week_0_against_session"] is None
+    assert found["A"]["silence_rank"] is None
+
+
+def test_the_longest_silence_and_the_usual_one() -> None:
+    found = rows_at(world([enrolment("A")], activity=[trace("A", day) for day in (0, 1, 2, 12, 13)]), 15)["A"]
+
+    assert found["longest_silence_days"] == 10
+    assert found["days_since_activity_usual"] == pytest.approx(2 * 5 / 16)
+    assert rows_at(world([enrolment("A")], activity=[trace("A", 0)]), 15)["A"]["longest_silence_days"] is None
+
+
+def test_work_missed_in_a_row_starts_again_with_each_piece_handed_in() -> None:
+    pieces = [work("A", 10), work("A", 20, 19, weight=0.5), work("A", 30), work("A", 40), work("A", 60)]
+    found = rows_at(world([enrolment("A")], assessments=pieces), 45)["A"]
+
+    assert found["work_missed"] == 3
+    assert found["work_missed_in_a_row"] == 2
+    assert found["weight_missed_share"] == pytest.approx(0.75 / 1.25)
+    assert found["lateness_days_last"] == -1
+
+
+def test_a_mark_is_told_against_ones_own_and_the_session_s() -> None:
+    marks = [work("A", 10, 9, 0.8), work("A", 20, 19, 0.4), work("B", 10, 9, 0.8), work("B", 20, 19, 0.8)]
+    found = rows_at(world([enrolment("A"), enrolment("B")], assessments=marks), 30)
+
+    assert found["A"]["score_change"] == pytest.approx(-0.2)
+    assert found["A"]["score_last_against_session"] == pytest.approx(-0.2)
+    assert found["B"]["score_last_against_session"] == pytest.approx(0.2)
+
+
+def test_courses_before_and_beside_are_counted_as_known_then() -> None:
+    sessions = [session("S"), session("R", start=-200), session("Q")]
+    enrolments = [enrolment("A", learner="L"), enrolment("B", "R", "L", -200, -20), enrolment("C", "Q", "L", known=12)]
+    left = [{"enrolment_id": "B", "exit_date": on(-100), "reason": "dropout", "known_on": at(5)}]
+    facts = world(enrolments, sessions, exits=left)
+
+    def told(day: int) -> tuple[float, float, float]:
+        row = rows_at(facts, day)["A"]
+        return row["earlier_courses"], row["earlier_courses_left"], row["courses_now"]
+
+    assert told(4) == (1, 0, 1)
+    # The exit was long ago; the service learnt of it on day 5, and of the other course on day 12.
+    assert told(5) == (1, 1, 1)
+    assert told(12) == (2, 1, 2)
+
+
+def test_what_happened_at_this_point_of_earlier_sessions() -> None:
+    earlier = [enrolment(f"E{n}", "R", entry=-200, end=-50) for n in range(10)]
+    left = [{"enrolment_id": f"E{n}", "exit_date": on(-200 + 5 * WEEK), "reason": "dropout", "known_on": at(-160)} for n in range(4)]
+    left += [{"enrolment_id": "E9", "exit_date": on(-200 + 5 * WEEK), "reason": "job", "known_on": at(-160)}]
+    facts = world([enrolment("A"), *earlier], [session("S"), session("R", start=-200)], exits=left)
+
+    def told(week: int) -> float | None:
+        value: float | None = rows_at(facts, week * WEEK)["A"]["programme_week_risk"]
+        return value
+
+    share = 4 / 10
+    expected = (4 + PRIOR_LEARNERS * share) / (10 + PRIOR_LEARNERS)
+    assert told(3) == pytest.approx(expected)
+    assert told(7) == 0
+    # Nobody was observed four weeks past this point yet.
+    assert told(25) is None
+
+
+def test_what_comes_to_be_known_later_changes_nothing_before() -> None:
+    before = world([enrolment("A")], activity=[trace("A", 3)], assessments=[work("A", 10)])
+    after = world(
+        [enrolment("A"), enrolment("X", "S", "LA", entry=-90, known=21)],
+        activity=[trace("A", 3), trace("A", 19, known=21)],
+        assessments=[work("A", 10)],
+        exits=[{"enrolment_id": "X", "exit_date": on(-60), "reason": "dropout", "known_on": at(21)}],
+    )
+
+    assert rows_at(before, 20)["A"] == rows_at(after, 20)["A"]
