@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 90
 
-.PHONY: help setup demo test check lint docs bench scale server mlflow lock clean
+.PHONY: help setup demo test check lint docs bench scale load server mlflow lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ bench: $(READY) ## OULAD on the project's ruler; SOURCE=folder of the original t
 
 scale: $(READY) ## Seconds and memory of a night beside its floors; LEARNERS=10000 or 100000
 	$(BIN)/python benchmarks/scale.py --learners $(or $(LEARNERS),10000)
+
+load: $(READY) ## The inbox under load while nights publish: 2,000 advisors, 200,000 alerts; URL=address of an empty PostgreSQL database
+	$(BIN)/python benchmarks/load.py $(if $(URL),--url "$(URL)")
 
 server: $(READY) ## Prefect's server and page, http://127.0.0.1:4200
 	$(BIN)/prefect server start --host 127.0.0.1

@@ -1,4 +1,4 @@
-"""Who could be called tonight, and for what: risks, and promises of the service about to be missed."""
+"""Who could be called tonight, and for what: risks, promises of the service about to be missed, and people who asked to be called."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from alerts.routing import in_training, routes
-from data_contracts.vocabulary import TWO_WAY
+from alerts.promises import promises, requests, spoken
+from alerts.routing import in_training, routes, with_territory
+from alerts.silence import silenced, told_of_a_job
 
 if TYPE_CHECKING:
     from alerts.facts import Facts
     from vigie.rules import Rules
 
-PROMISE_WORTH: Final = 0.10
-"""A promise due weighs like ten points of risk, on top of the learner's own risk: nobody waits behind a 2 % risk for an entry call."""
+REQUEST_FIRST: Final = 1_000.0
+"""A person's own request stands before anything an estimate says."""
+MINUTES: Final = 60
 ACTION_OF_SUBJECT: Final = {
     "attendance": "call_about_absences",
     "punctuality": "call_about_absences",
@@ -24,85 +26,129 @@ ACTION_OF_SUBJECT: Final = {
     "assessments": "check_workload",
     "contacts": "reach_by_other_means",
 }
-ACTION_OF_PROMISE: Final = {"no_owner": "find_owner", "entry_contact_due": "entry_call"}
+ACTION_OF_PROMISE: Final = {
+    "no_owner": "find_owner",
+    "entry_contact_due": "entry_call",
+    "mid_course_contact_due": "mid_course_call",
+    "job_search_due": "prepare_job_search",
+    "post_exit_contact_due": "post_exit_call",
+    "positive_exit_check": "check_positive_exit",
+    "learner_request": "call_back",
+}
 ANY_ACTION: Final = "take_stock"
+PERSON: Final = ("enrolment_id", "learner_id", "territory_id", "advisor_id", "queue", "risk", "reasons", "spoken_on")
 
 
 def candidates(facts: Facts, rules: Rules) -> pl.DataFrame:
     """Every reason to call somebody tonight, whatever the budget.
 
+    Priority is what an hour of work can do: points of risk that a call addresses, per hour of the work it asks for. A promise at its
+    delay weighs as much as the lowest risk that is listed, on top of the learner's own. The effect of a call is taken as the same for all
+    until an experiment tells more.
+
     Returns:
         kind, enrolment_id, learner_id, territory_id, advisor_id?, queue, risk?, reasons, priority, suggested_action, within_days
-        (time left to act), entry_limit (the risk at which an alert is opened; null for promises).
+        (time left to act), opens (False where only an alert that is open already stays).
     """
-    people = in_training(facts).join(routes(facts), on="learner_id", how="left").with_columns(pl.col("queue").fill_null("territory"))
-    scored = facts.scores.select("enrolment_id", "risk", "reasons")
-    people = people.join(scored, on="enrolment_id", how="left").join(_last_spoken(facts), on="learner_id", how="left")
-    free = pl.DataFrame(
-        [
-            (territory, rules.of(territory).minimum_risk, rules.of(territory).contact_within_days, rules.of(territory).promise_within_days)
-            for territory in people["territory_id"].unique().to_list()
-        ],
-        schema={"territory_id": pl.String, "entry_limit": pl.Float64, "contact_within": pl.Int64, "promise_within": pl.Int64},
-        orient="row",
+    training = _with_support(in_training(facts), facts, rules)
+    after = _with_support(ended(facts, rules), facts, rules)
+    everybody = pl.concat([training, after], how="diagonal")
+    owed = pl.concat(
+        [promises(training, after, facts, rules.invariants), requests(everybody, facts, rules.invariants)],
+        how="diagonal",
     )
-    people = people.join(free, on="territory_id")
-    return pl.concat([_risks(people, rules), _unowned(people, facts, rules), _entry_contacts(people, facts, rules)])
+    # No owner is looked for once, by the territory; the backup of an owner who left takes the calls and does not become one.
+    queued = pl.col("kind") == "no_owner"
+    owed = owed.with_columns(
+        advisor_id=pl.when(~queued).then("advisor_id"), queue=pl.when(queued).then(pl.lit("territory")).otherwise("queue")
+    )
+    found = pl.concat([_risks(training, facts, rules), _owed(owed, rules)])
+    return found.filter(~silenced(facts, rules.invariants))
 
 
-def _last_spoken(facts: Facts) -> pl.DataFrame:
-    spoken = facts.contacts.filter(pl.col("outcome").cast(pl.String).is_in(TWO_WAY))
-    return spoken.group_by("learner_id").agg(spoken_on=pl.col("occurred_at").max().dt.date())
+def ended(facts: Facts, rules: Rules) -> pl.DataFrame:
+    """Enrolments that ended of late and whose learner has not entered another course: with ended_on, reason?, observed_on? (follow-up).
+
+    Somebody who told their advisor of a job ended then, for the promises, even before the provider says so.
+    """
+    invariants = rules.invariants
+    latest = 2 * max(invariants.post_exit_within_days, invariants.positive_exit_within_days) + invariants.alert_expires_days
+    first = facts.as_of - dt.timedelta(days=latest)
+    known = facts.exits.filter(pl.col("exit_date") <= facts.as_of).select(
+        "enrolment_id", "exit_date", reason=pl.col("reason").cast(pl.String)
+    )
+    told = told_of_a_job(facts.said.answers)
+    past = facts.enrolments.filter(pl.col("entry_date") <= facts.as_of)
+    rows = past.join(known, on="enrolment_id", how="left").join(told, on="enrolment_id", how="left")
+    over = pl.when(pl.col("planned_exit_date") < facts.as_of).then("planned_exit_date")
+    rows = rows.with_columns(
+        ended_on=pl.coalesce("exit_date", "told_on", over),
+        reason=pl.when(pl.col("exit_date").is_null() & pl.col("told_on").is_not_null()).then(pl.lit("job")).otherwise("reason"),
+    ).filter(pl.col("ended_on").is_between(first, facts.as_of), (pl.col("reason") != "no_show").fill_null(value=True))
+    elsewhere = in_training(facts).join(told, on="enrolment_id", how="anti").select("learner_id")
+    seen = facts.followups.group_by("enrolment_id").agg(pl.col("observed_on").max())
+    rows = rows.join(elsewhere, on="learner_id", how="anti").join(seen, on="enrolment_id", how="left")
+    return with_territory(rows.drop("exit_date", "told_on"), facts.sessions)
 
 
-def _risks(people: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+def _with_support(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
+    routed = people.join(routes(facts, rules), on="learner_id", how="left").with_columns(
+        pl.col("queue").fill_null("territory"), pl.col("owned").fill_null(value=False)
+    )
+    scored = facts.scores.select("enrolment_id", "risk", "reasons")
+    return routed.join(scored, on="enrolment_id", how="left").join(spoken(facts), on="learner_id", how="left")
+
+
+def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
+    people = training.join(_free(training, rules), on="territory_id")
     # Down to keep_share of the limit: an alert already open stays until there, so that a case does not flicker in and out.
     near = people.filter(pl.col("risk") >= pl.col("entry_limit") * rules.invariants.keep_share)
     subject = pl.col("reasons").list.first().struct.field("code")
     action = subject.replace_strict(ACTION_OF_SUBJECT, default=ANY_ACTION, return_dtype=pl.String)
-    return _rows(near, "dropout_risk", pl.col("risk"), action.fill_null(ANY_ACTION), "contact_within", pl.col("entry_limit"))
-
-
-def _unowned(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
-    """No valid assignment to an advisor in post, from a few days before owner_within_days are over (domain facts, section 0, point 1).
-
-    A backup takes the calls of an owner who left and does not become one: the territory's queue names the next owner.
-    """
-    since = (pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days()
-    unowned = people.filter(pl.col("queue") != "owner", since >= rules.invariants.owner_within_days - rules.invariants.promise_warning_days)
-    return _promise(unowned.with_columns(advisor_id=pl.lit(None, pl.String), queue=pl.lit("territory")), "no_owner")
-
-
-def _entry_contacts(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
-    """Due from a few days before the delay to twice the delay: a promise long broken is counted by the indicators, not nagged about."""
-    within = rules.invariants.entry_contact_within_days
-    since = (pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days()
-    spoken = pl.col("spoken_on") >= pl.col("enrolled_on")
-    due = people.filter(since.is_between(within - rules.invariants.promise_warning_days, 2 * within), ~spoken.fill_null(value=False))
-    return _promise(due, "entry_contact_due")
-
-
-def _promise(people: pl.DataFrame, kind: str) -> pl.DataFrame:
-    worth = PROMISE_WORTH + pl.col("risk").fill_null(0.0)
-    return _rows(people, kind, worth, pl.lit(ACTION_OF_PROMISE[kind]), "promise_within", pl.lit(None, pl.Float64))
-
-
-def _rows(people: pl.DataFrame, kind: str, priority: pl.Expr, action: pl.Expr, within: str, limit: pl.Expr) -> pl.DataFrame:
-    return people.select(
-        "enrolment_id",
-        "learner_id",
-        "territory_id",
-        "advisor_id",
-        "queue",
-        "risk",
-        "reasons",
-        "spoken_on",
-        kind=pl.lit(kind),
-        priority=priority,
-        suggested_action=action,
-        within_days=pl.col(within),
-        entry_limit=limit,
+    # A course that ends sooner than anybody can call leaves less to do.
+    left = (pl.col("planned_exit_date") - pl.lit(facts.list_day)).dt.total_days().clip(0)
+    time_to_act = (left / pl.col("contact_within")).clip(0, 1)
+    worth = pl.col("risk") * time_to_act * MINUTES / pl.col("dropout_risk")
+    return near.select(
+        *PERSON,
+        kind=pl.lit("dropout_risk"),
+        priority=worth,
+        suggested_action=action.fill_null(ANY_ACTION),
+        within_days="contact_within",
+        opens=pl.col("risk") >= pl.col("entry_limit"),
     )
+
+
+def _owed(owed: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    people = owed.join(_free(owed, rules), on="territory_id")
+    minutes = pl.coalesce(pl.when(pl.col("kind") == kind).then(kind) for kind in ACTION_OF_PROMISE)
+    worth = (pl.col("risk").fill_null(0.0) + pl.col("entry_limit") * pl.col("late")) * MINUTES / minutes
+    first = pl.when(pl.col("kind") == "learner_request").then(REQUEST_FIRST).otherwise(0.0)
+    return people.select(
+        *PERSON,
+        kind="kind",
+        priority=first + worth,
+        suggested_action=pl.col("kind").replace_strict(ACTION_OF_PROMISE, return_dtype=pl.String),
+        within_days="promise_within",
+        opens="opens",
+    )
+
+
+def _free(people: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """What each territory leaves to itself: limits, delays, and the minutes of each kind of task."""
+    rows = [
+        {
+            "territory_id": territory,
+            "entry_limit": free.minimum_risk,
+            "contact_within": free.contact_within_days,
+            "promise_within": free.promise_within_days,
+            **free.minutes,
+        }
+        for territory in people["territory_id"].unique().to_list()
+        for free in [rules.of(territory)]
+    ]
+    names = {"territory_id": pl.String, "entry_limit": pl.Float64, "contact_within": pl.Int64, "promise_within": pl.Int64}
+    return pl.DataFrame(rows, schema={**names, **dict.fromkeys(rules.default.minutes, pl.Int64)})
 
 
 def week_start(day: dt.date) -> dt.date:

@@ -1,4 +1,4 @@
-"""What a case page shows of one learner: sheets and contacts, each with the evening it became known. Published by the night."""
+"""What a case page shows of one learner: sheets, traces, work and contacts, each with the evening it became known."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def case_files(warehouse: Warehouse, as_of: dt.date, enrolments: pl.DataFrame, t
         time_zone: in which as-of dates end.
 
     Returns:
-        enrolment_id, content: JSON with attendance and contacts of the last `WEEKS` weeks, oldest first; each fact
-        with `known` (the day it became known), `delivery` and `line` (where it came from).
+        enrolment_id, content: JSON with attendance, activity, assessments and contacts of the last `WEEKS` weeks, oldest first; each
+        fact with `known` (the day it became known), `delivery` and `line` (where it came from).
     """
     instant = end_of_day(as_of, time_zone)
     first = as_of - dt.timedelta(weeks=WEEKS)
@@ -47,6 +47,8 @@ def case_files(warehouse: Warehouse, as_of: dt.date, enrolments: pl.DataFrame, t
 
     parts = {
         "attendance": known("attendance", "enrolment_id", "date", "date", "half_day", "status"),
+        "activity": _by_week(known("activity", "enrolment_id", "date", "date", "kind", "count")),
+        "assessments": known("assessments", "enrolment_id", "due_date", "assessment_id", "kind", "due_date", "submitted_on", "score"),
         "contacts": known(
             "contacts", "learner_id", "occurred_at", "occurred_at", "channel", "direction", "outcome", "purpose", "barrier"
         ).with_columns(pl.col("occurred_at").dt.convert_time_zone(time_zone).dt.strftime("%Y-%m-%dT%H:%M")),
@@ -58,3 +60,17 @@ def case_files(warehouse: Warehouse, as_of: dt.date, enrolments: pl.DataFrame, t
         gathered = texts.group_by(key, maintain_order=True).agg(pl.struct(pl.exclude(key)).alias(name))
         pages = pages.join(gathered, on=key, how="left", maintain_order="left").with_columns(pl.col(name).fill_null([]))
     return pages.select("enrolment_id", content=pl.struct(*parts).struct.json_encode())
+
+
+def _by_week(traces: pl.DataFrame) -> pl.DataFrame:
+    """Traces of distance work by week and kind: a page needs no more, and the newest row says where they come from."""
+    weeks = traces.with_columns(monday=pl.col("date").dt.truncate("1w")).sort("enrolment_id", "date", "delivery", "line")
+    counted = weeks.group_by("enrolment_id", "monday", "kind", maintain_order=True).agg(
+        pl.col("count").sum(),
+        days=pl.col("date").n_unique(),
+        last=pl.col("date").max(),
+        known=pl.col("known").max(),
+        delivery=pl.col("delivery").last(),
+        line=pl.col("line").last(),
+    )
+    return counted.sort("enrolment_id", "monday", "kind")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -12,11 +13,10 @@ from data_contracts.ingest import layout
 from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
-    import datetime as dt
-
+    from vigie.rules import Rules
     from vigie.store import Warehouse
 
-PAST_COLUMNS = {
+PAST_COLUMNS: Final = {
     "as_of": pl.Date,
     "kind": pl.String,
     "enrolment_id": pl.String,
@@ -26,6 +26,25 @@ PAST_COLUMNS = {
     "state": pl.String,
 }
 """Columns of earlier nights' alerts that a new night looks at."""
+ANSWER_COLUMNS: Final = {
+    "enrolment_id": pl.String,
+    "learner_id": pl.String,
+    "code": pl.String,
+    "on": pl.Date,
+    "remind_on": pl.Date,
+    "reason": pl.String,
+}
+"""Columns of what advisors answered; `on` is the day, in the service's time zone."""
+ABSENCE_COLUMNS: Final = {"advisor_id": pl.String, "first_day": pl.Date, "last_day": pl.Date}
+"""Columns of advisors' announced absences."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What people wrote in the case store until the end of the as-of date: `ANSWER_COLUMNS` and `ABSENCE_COLUMNS`."""
+
+    answers: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ANSWER_COLUMNS))
+    absences: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ABSENCE_COLUMNS))
 
 
 @dataclass(frozen=True)
@@ -39,29 +58,60 @@ class Facts:
     exits: pl.DataFrame
     assignments: pl.DataFrame
     advisors: pl.DataFrame
+    """With `joined_on`: since when they work for their present operator; null when it never changed."""
     contacts: pl.DataFrame
+    followups: pl.DataFrame
+    attendance: pl.DataFrame
+    """Half-days of the last excused_days, of those whose risk could put them on a list."""
     past: pl.DataFrame
     """Alerts of earlier nights, `PAST_COLUMNS`."""
+    said: Said
     held_out: pl.DataFrame
     """enrolment_id of those whom an experiment keeps off the risk list; may be empty."""
 
+    @property
+    def list_day(self) -> dt.date:
+        """The day on which the list is used."""
+        return self.as_of + dt.timedelta(days=1)
 
-def read_facts(warehouse: Warehouse, as_of: dt.date, scores: pl.DataFrame, past: pl.DataFrame, time_zone: str) -> Facts:
+
+def read_facts(
+    warehouse: Warehouse, as_of: dt.date, scores: pl.DataFrame, past: pl.DataFrame, said: Said, rules: Rules, time_zone: str
+) -> Facts:
     """Read what is known at the end of `as_of`."""
     instant = end_of_day(as_of, time_zone)
 
-    def known(table: str, *columns: str) -> pl.DataFrame:
-        return warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns or None)
+    def known(table: str, *columns: str, among: pl.DataFrame | None = None) -> pl.DataFrame:
+        return warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns or None, among=among)
 
+    limits = [free.minimum_risk for free in (rules.default, *rules.territories.values())]
+    near = scores.filter(pl.col("risk") >= min(limits) * rules.invariants.keep_share).select("enrolment_id")
+    sheets = known("attendance", "enrolment_id", "date", "status", among=near)
+    first = as_of - dt.timedelta(days=rules.invariants.excused_days - 1)
     return Facts(
         as_of=as_of,
         scores=scores,
         enrolments=known("enrolments", "enrolment_id", "learner_id", "session_id", "enrolled_on", "entry_date", "planned_exit_date"),
         sessions=known("sessions", "session_id", "territory_id"),
-        exits=known("exits", "enrolment_id", "exit_date"),
+        exits=known("exits", "enrolment_id", "exit_date", "reason"),
         assignments=known("assignments", "learner_id", "valid_from", "valid_to", "advisor_id"),
-        advisors=known("advisors", "advisor_id", "weekly_capacity", "active_from", "active_to", "backup_advisor_id"),
-        contacts=known("contacts", "learner_id", "occurred_at", "outcome"),
+        advisors=_advisors(warehouse, instant),
+        contacts=known("contacts", "learner_id", "occurred_at", "direction", "outcome", "purpose"),
+        followups=known("followups", "enrolment_id", "observed_on"),
+        attendance=sheets.filter(pl.col("date").is_between(first, as_of)),
         past=past,
+        said=said,
         held_out=pl.DataFrame(schema={"enrolment_id": pl.String}),
     )
+
+
+def _advisors(warehouse: Warehouse, instant: dt.datetime) -> pl.DataFrame:
+    """Advisors with `joined_on`, the day their present operator was first told of after another one."""
+    columns = ["advisor_id", "weekly_capacity", "active_from", "active_to", "backup_advisor_id", "operator"]
+    layers = warehouse.as_known_at(
+        layout(TABLES["advisors"]), instant, since=dt.datetime.min.replace(year=1900, tzinfo=dt.UTC), columns=[*columns, "known_on"]
+    )
+    newest = layers.filter(pl.col("visible_until").is_null())
+    before = layers.join(newest.select("advisor_id", present="operator"), on="advisor_id").filter(pl.col("operator") != pl.col("present"))
+    joined = before.group_by("advisor_id").agg(joined_on=pl.col("visible_until").max().dt.date())
+    return newest.select(columns).join(joined, on="advisor_id", how="left")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from alerts.facts import Facts, read_facts
+from alerts.facts import Facts, Said, read_facts
 from alerts.lists.rows import Words, lists
 from alerts.policy import decide
 from alerts.routing import NO_TERRITORY
@@ -40,7 +40,8 @@ class Decided:
 
 def decide_night(warehouse: Warehouse, cases: CaseStore, as_of: dt.date, scores: pl.DataFrame, rules: Rules, time_zone: str) -> Decided:
     """Alerts of the night of `as_of` from its scores, what is known then, and the alerts of earlier nights."""
-    facts = read_facts(warehouse, as_of, scores, cases.past(as_of), time_zone)
+    said = Said(cases.answered(as_of, time_zone), cases.absences(as_of, time_zone))
+    facts = read_facts(warehouse, as_of, scores, cases.past(as_of), said, rules, time_zone)
     return Decided(decide(facts, rules), facts)
 
 

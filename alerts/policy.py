@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from alerts.candidates import candidates, week_start
+from alerts.candidates import REQUEST_FIRST, candidates, week_start
 from alerts.routing import with_territory
+from alerts.silence import put_off
 from data_contracts.tables.outputs import Alerts
 
 if TYPE_CHECKING:
@@ -25,11 +26,12 @@ def decide(facts: Facts, rules: Rules) -> dy.DataFrame[Alerts]:
 
     - An alert opened on an earlier night and still standing is carried over (`sent`): same identifier, no budget.
     - It ends when it expires, when someone has spoken with the learner since, or when the risk falls below keep_share of its limit; then
-      the same kind is not raised again for that enrolment within the cool-down (`repeat_suppressed`).
-    - Nobody spoken with in the last days gets a new risk alert: the case is in hand.
+      the same kind is not raised again for that enrolment within the cool-down (`repeat_suppressed`), but for a person's own request.
+    - Nobody spoken with in the last days gets a new risk alert: the case is in hand. What the advisor put off waits for its day
+      (`repeat_suppressed`).
     - Held-out enrolments get no risk alert (`held_out`); promises are kept to everybody.
     - What is left is ranked by priority within each recipient and fills what remains of the week's budget of new people (`new`); the
-      rest is `over_capacity`: counted, visible, never dropped.
+      rest is `over_capacity`: counted, visible, never dropped. A person's own request is always listed, and uses up a place.
     """
     found = candidates(facts, rules)
     history = _history(facts, rules)
@@ -60,13 +62,16 @@ def _standing(joined: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
     in_hand = risk_alert & (days_since_spoken < rules.invariants.in_hand_days).fill_null(value=False)
     answered = risk_alert & (pl.col("spoken_on") >= pl.col("first_opened")).fill_null(value=False)
     open_still = pl.col("was_open").fill_null(value=False) & ~answered
-    cooling = pl.col("cooling").fill_null(value=False) & ~open_still
-    below = risk_alert & (pl.col("risk") < pl.col("entry_limit")) & ~open_still
+    # Somebody who asks again is never told that they asked before.
+    cooling = pl.col("cooling").fill_null(value=False) & ~open_still & (pl.col("kind") != "learner_request")
+    below = ~pl.col("opens") & ~open_still
     held_out = risk_alert & pl.col("enrolment_id").is_in(facts.held_out["enrolment_id"].implode())
     kept = joined.filter(~below & (~in_hand | open_still | cooling))
     state = (
         pl.when(held_out)
         .then(pl.lit("held_out"))
+        .when(put_off(facts))
+        .then(pl.lit("repeat_suppressed"))
         .when(open_still)
         .then(pl.lit("sent"))
         .when(cooling)
@@ -80,40 +85,62 @@ def _within_budget(standing: pl.DataFrame, facts: Facts, rules: Rules) -> pl.Dat
     """Turn `new` into `over_capacity` beyond the week's budget, counted in people new to a list: two alerts for one person are one call."""
     called = _called_this_week(facts)
     used = called.group_by("recipient").agg(used=pl.len())
+    used_here = called.group_by("territory_id").agg(used_here=pl.struct("recipient", "learner_id").n_unique())
     capacity = facts.advisors.select("advisor_id", "weekly_capacity")
     queues = pl.DataFrame(
-        [(name, rules.of(name).queue_capacity, rules.of(name).weekly_capacity) for name in standing["territory_id"].unique().to_list()],
-        schema={"territory_id": pl.String, "queue_capacity": pl.Int64, "default_capacity": pl.Int64},
+        [
+            (name, free.queue_capacity, free.weekly_capacity, free.territory_capacity)
+            for name in standing["territory_id"].unique().to_list()
+            for free in [rules.of(name)]
+        ],
+        schema={"territory_id": pl.String, "queue_capacity": pl.Int64, "default_capacity": pl.Int64, "territory_capacity": pl.Int64},
         orient="row",
-    )
+    ).join(used_here, on="territory_id", how="left")
     rows = standing.join(used, on="recipient", how="left").join(capacity, on="advisor_id", how="left").join(queues, on="territory_id")
     budget = pl.when(pl.col("advisor_id").is_null()).then("queue_capacity").otherwise(pl.coalesce("weekly_capacity", "default_capacity"))
     left = (budget - pl.col("used").fill_null(0)).clip(0)
-    rows = rows.join(called.with_columns(called=pl.lit(value=True)), on=["recipient", "learner_id"], how="left")
+    called = called.select("recipient", "learner_id", called=pl.lit(value=True)).unique()
+    rows = rows.join(called, on=["recipient", "learner_id"], how="left")
     there = (pl.col("state") == "sent") | pl.col("called").fill_null(value=False)
     rows = rows.with_columns(left=left, on_list=there.any().over("recipient", "learner_id"))
     costs = (rows["state"] == "new") & ~rows["on_list"]
-    best = rows.filter(costs).group_by("recipient", "learner_id", "left").agg(pl.col("priority").max(), pl.col("enrolment_id").min())
-    place = pl.struct(-pl.col("priority"), pl.col("enrolment_id")).rank("ordinal").over("recipient")
-    beyond = best.filter(place > pl.col("left")).select("recipient", "learner_id", beyond=pl.lit(value=True))
+    left_here = (pl.col("territory_capacity") - pl.col("used_here").fill_null(0)).clip(0)
+    best = (
+        rows.filter(costs)
+        .with_columns(left_here=left_here)
+        .group_by("recipient", "learner_id", "left")
+        .agg(pl.col("priority").max(), pl.col("enrolment_id").min(), pl.col("territory_id", "left_here").sort_by("enrolment_id").first())
+    )
+    order = pl.struct(-pl.col("priority"), pl.col("enrolment_id"), pl.col("recipient"))
+    within = best.filter(_place(order, "recipient") <= pl.col("left"))
+    within = within.filter(pl.col("left_here").is_null() | (_place(order, "territory_id") <= pl.col("left_here")))
+    # What a person asked for is no choice of ours: no budget puts it off.
+    asked = best.filter(pl.col("priority") >= REQUEST_FIRST)
+    people = ["recipient", "learner_id"]
+    beyond = best.join(pl.concat([within, asked]).select(people), on=people, how="anti").select(*people, beyond=pl.lit(value=True))
     over = (pl.col("state") == "new") & ~pl.col("on_list") & pl.col("beyond").fill_null(value=False)
     rows = rows.join(beyond, on=["recipient", "learner_id"], how="left")
     return rows.with_columns(state=pl.when(over).then(pl.lit("over_capacity")).otherwise("state"))
 
 
+def _place(order: pl.Expr, group: str) -> pl.Expr:
+    return order.rank("ordinal").over(group)
+
+
 def _called_this_week(facts: Facts) -> pl.DataFrame:
-    """People who spent the ISO week's budget on an earlier night: recipient, learner_id, one row for each.
+    """People who spent the ISO week's budget on an earlier night: recipient, learner_id, territory_id, one row for each.
 
     A second reason to call somebody who already stood on the list that night spent nothing then, and counts for nothing now.
     """
     week = facts.past.filter(pl.col("as_of") >= week_start(facts.as_of), pl.col("state").is_in(LISTED))
     homes = with_territory(facts.enrolments.select("enrolment_id", "session_id"), facts.sessions)
     listed = week.join(homes, on="enrolment_id", how="left").select(
-        "as_of", "state", "learner_id", recipient=pl.coalesce("advisor_id", pl.format("territory {}", "territory_id"))
+        "as_of", "state", "learner_id", "territory_id", recipient=pl.coalesce("advisor_id", pl.format("territory {}", "territory_id"))
     )
     people = ["recipient", "learner_id"]
     there = listed.filter(pl.col("state") == "sent")
-    return listed.filter(pl.col("state") == "new").join(there, on=["as_of", *people], how="anti").select(people).unique()
+    spent = listed.filter(pl.col("state") == "new").join(there, on=["as_of", *people], how="anti")
+    return spent.sort("territory_id").unique(people, keep="first", maintain_order=True).select(*people, "territory_id")
 
 
 def _as_alerts(rows: pl.DataFrame, facts: Facts) -> dy.DataFrame[Alerts]:

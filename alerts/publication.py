@@ -6,21 +6,31 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from alerts.candidates import ended
 from alerts.casefile import case_files
 from alerts.cases.store import Published
 from alerts.night import known_at, notice
 from alerts.policy import LISTED
+from alerts.practice import practice
 from alerts.routing import in_training, routes
 
 if TYPE_CHECKING:
     import datetime as dt
 
+    from alerts.facts import Facts
     from alerts.night import Decided
+    from vigie.rules import Rules
     from vigie.store import Warehouse
 
 
 def publication(
-    warehouse: Warehouse, decided: Decided, told: pl.DataFrame, where: pl.DataFrame, model_version: str, at: dt.datetime, time_zone: str
+    warehouse: Warehouse,
+    decided: Decided,
+    told: pl.DataFrame,
+    where: pl.DataFrame,
+    at: dt.datetime,
+    rules: Rules,
+    time_zone: str,
 ) -> Published:
     """What the page of the night's day needs: the alerts, who is followed by whom, and the case files of those on a list.
 
@@ -29,24 +39,48 @@ def publication(
         decided: of this night.
         told: from `in_words`.
         where: from `courses`.
-        model_version: of the scores.
         at: when it is published.
+        rules: of the service.
         time_zone: in which as-of dates end.
     """
     facts = decided.facts
-    followed = pl.concat([in_training(facts).select("enrolment_id"), told.select("enrolment_id")]).unique()
-    theirs = where.join(followed, on="enrolment_id", how="semi")
-    people = theirs.join(routes(facts), on="learner_id", how="left").with_columns(pl.col("queue").cast(pl.String).fill_null("territory"))
-    names = ["enrolment_id", "learner_id", "advisor_id", "queue", "territory_id", "course", "entry_date", "planned_exit_date"]
-    posts = known_at(warehouse, facts.as_of, time_zone)("advisors", "advisor_id", "operator", "territory_id", "active_to")
+    # Those whose course ended of late stay: the service still owes them a contact.
+    there = (in_training(facts), ended(facts, rules), told)
+    followed = pl.concat([rows.select("enrolment_id") for rows in there]).unique()
+    theirs = where.join(followed, on="enrolment_id", how="semi").join(_waiting(facts), on="learner_id", how="left")
+    people = theirs.join(routes(facts, rules), on="learner_id", how="left").with_columns(pl.col("queue").fill_null("territory"))
+    since = pl.max_horizontal("entry_date", "without_since")
+    people = people.with_columns(waiting_since=pl.when(pl.col("queue") == "territory").then(since))
+    names = [
+        "enrolment_id",
+        "learner_id",
+        "advisor_id",
+        "queue",
+        "territory_id",
+        "course",
+        "entry_date",
+        "planned_exit_date",
+        "waiting_since",
+    ]
+    posts = known_at(warehouse, facts.as_of, time_zone)(
+        "advisors", "advisor_id", "operator", "territory_id", "active_to", "weekly_capacity"
+    )
     listed = told.filter(pl.col("state").is_in(LISTED)).select("enrolment_id", "learner_id")
     return Published(
         as_of=facts.as_of,
         at=at,
         alerts=told,
-        model_version=model_version,
+        model_version=facts.scores["model_version"][0] if facts.scores.height else "",
         notice=notice(warehouse, facts.as_of, time_zone),
         people=people.select(names).sort("enrolment_id"),
         posts=posts.sort("advisor_id"),
         files=case_files(warehouse, facts.as_of, listed, time_zone),
+        practice=practice(facts, where.select("enrolment_id", "territory_id")),
     )
+
+
+def _waiting(facts: Facts) -> pl.DataFrame:
+    """learner_id, without_since: the day after the last one on which they had an owner in post."""
+    until = pl.min_horizontal("valid_to", "active_to")
+    owned = facts.assignments.join(facts.advisors.select("advisor_id", "active_to"), on="advisor_id", how="left")
+    return owned.group_by("learner_id").agg(without_since=until.max() + pl.duration(days=1))

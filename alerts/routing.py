@@ -8,6 +8,7 @@ import polars as pl
 
 if TYPE_CHECKING:
     from alerts.facts import Facts
+    from vigie.rules import Rules
 
 NO_TERRITORY: Final = "inconnu"
 """Queue of enrolments whose session is not known yet: sessions and enrolments come in different files, the promises hold meanwhile."""
@@ -26,20 +27,36 @@ def with_territory(enrolments: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataF
     return enrolments.join(homes, on="session_id", how="left").with_columns(pl.col("territory_id").fill_null(NO_TERRITORY))
 
 
-def routes(facts: Facts) -> pl.DataFrame:
-    """Recipient of each learner who has one: learner_id, advisor_id, queue (owner or backup). Others belong to a territory's queue."""
+def routes(facts: Facts, rules: Rules) -> pl.DataFrame:
+    """Where each learner's tasks go.
+
+    An owner holds while the assignment is valid, they are in post, and they still work for the operator they had then. An owner who is
+    away keeps the case; their backup takes the calls meanwhile.
+
+    Returns:
+        learner_id, advisor_id, queue (owner, backup; territory when both are away), owned (somebody in post has the case), for every
+        learner an advisor or a backup can be named for, or who is owned. All others belong to their territory's queue.
+    """
     as_of = facts.as_of
-    active = facts.advisors.filter(pl.col("active_from") <= as_of, pl.col("active_to").is_null() | (pl.col("active_to") >= as_of))
+    in_post = pl.col("active_from") <= as_of, pl.col("active_to").is_null() | (pl.col("active_to") >= as_of)
+    away = facts.said.absences.filter(
+        pl.lit(facts.list_day).is_between("first_day", "last_day"),
+        (pl.col("last_day") - pl.col("first_day")).dt.total_days() + 1 >= rules.default.backup_after_days,
+    )
+    posts = facts.advisors.with_columns(
+        in_post=pl.all_horizontal(in_post), away=pl.col("advisor_id").is_in(away["advisor_id"].unique().implode())
+    )
+    here = posts.filter("in_post", ~pl.col("away")).select(backup_advisor_id="advisor_id", backup_here=pl.lit(value=True))
     valid = facts.assignments.filter(pl.col("valid_from") <= as_of, pl.col("valid_to").is_null() | (pl.col("valid_to") >= as_of))
     owners = valid.sort("learner_id", "valid_from", "advisor_id").unique("learner_id", keep="last", maintain_order=True)
-    here = active.select(advisor_id="advisor_id", here=pl.lit(value=True))
-    backups = facts.advisors.select("advisor_id", "backup_advisor_id")
-    placed = owners.join(here, on="advisor_id", how="left").join(backups, on="advisor_id", how="left")
-    placed = placed.join(here.rename({"advisor_id": "backup_advisor_id", "here": "backup_here"}), on="backup_advisor_id", how="left")
-    owner = pl.col("here").is_not_null()
+    placed = owners.join(posts, on="advisor_id", how="left").join(here, on="backup_advisor_id", how="left")
+    with_operator = pl.col("joined_on").is_null() | (pl.col("valid_from") >= pl.col("joined_on"))
+    placed = placed.with_columns(owned=(pl.col("in_post") & with_operator).fill_null(value=False))
+    owner = pl.col("owned") & ~pl.col("away")
     backup = ~owner & pl.col("backup_here").is_not_null()
-    return placed.filter(owner | backup).select(
+    return placed.filter(pl.col("owned") | backup).select(
         "learner_id",
-        advisor_id=pl.when(owner).then("advisor_id").otherwise("backup_advisor_id"),
-        queue=pl.when(owner).then(pl.lit("owner")).otherwise(pl.lit("backup")),
+        advisor_id=pl.when(owner).then("advisor_id").when(backup).then("backup_advisor_id"),
+        queue=pl.when(owner).then(pl.lit("owner")).when(backup).then(pl.lit("backup")).otherwise(pl.lit("territory")),
+        owned="owned",
     )

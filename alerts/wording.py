@@ -1,31 +1,15 @@
-"""From values to French sentences an advisor can use: facts first, no word on the person."""
+"""From values to sentences an advisor can use: facts first, no word on the person. French, or the language in use."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Mapping, Sequence
+from alerts.language import current, day, is_many, number, percent, say, say_many
 
-NARROW: Final = "\u202f"
-"""Narrow no-break space: thousands, and before a percent sign, as French typography wants."""
-_DAYS: Final = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
-_MONTHS: Final = (
-    "janvier",
-    "février",
-    "mars",
-    "avril",
-    "mai",
-    "juin",
-    "juillet",
-    "août",
-    "septembre",
-    "octobre",
-    "novembre",
-    "décembre",
-)
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
 KINDS: Final = {
     "dropout_risk": "Situation à reprendre",
     "no_owner": "Sans conseiller référent",
@@ -39,6 +23,11 @@ KINDS: Final = {
 PROMISES: Final = {
     "no_owner": "Aucun conseiller référent en poste n'est connu.",
     "entry_contact_due": "Aucun échange connu depuis l'inscription.",
+    "mid_course_contact_due": "Aucun échange connu autour de la mi-parcours.",
+    "job_search_due": "La fin approche ; aucun échange connu sur la recherche d'emploi.",
+    "post_exit_contact_due": "Aucun échange connu depuis la fin de la formation.",
+    "positive_exit_check": "Un emploi ou une autre formation est annoncé, pas encore confirmé.",
+    "learner_request": "La personne a cherché à joindre le service ; aucun échange connu depuis.",
 }
 NOTICES: Final = {
     "simulation": "Données simulées : ces personnes n'existent pas.",
@@ -55,12 +44,17 @@ SUBJECTS: Final = {
 }
 
 
+UNITS: Final = {"half_days": ("demi-journée", "demi-journées"), "days": ("jour", "jours"), "points": ("point", "points")}
+LIKELIHOOD: Final = "Sur 100 situations semblables, environ {n} se terminent par un départ dans les 4 semaines."
+
+
 @dataclass(frozen=True)
 class Phrase:
-    """How a feature is told: a French sentence with `{value}` and `{s}`, and the unit of the value."""
+    """How a feature is told: a sentence with `{value}` and `{s}` in French and in English, and the unit of the value."""
 
     fr: str
     unit: str
+    en: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,32 +82,37 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
         actions: sentence of each action code.
     """
     first, due = alerts[0], min(alert["due_on"] for alert in alerts)
-    raising = [reason for reason in first["reasons"] if reason["code"] != "rest" and reason["contribution"] > 0]
-    promises = [PROMISES[alert["kind"]] for alert in alerts if alert["kind"] in PROMISES]
+    facts = raising(first["reasons"])
+    promises = [say(PROMISES[alert["kind"]]) for alert in alerts if alert["kind"] in PROMISES]
     return Told(
-        kinds=[KINDS[alert["kind"]] for alert in alerts],
-        why=[*promises, *(why(reason, phrases) for reason in raising)],
-        changed=[text for reason in raising if (text := change(reason, phrases))],
+        kinds=[say(KINDS[alert["kind"]]) for alert in alerts],
+        why=[*promises, *(why(reason, phrases) for reason in facts)],
+        changed=[text for reason in facts if (text := change(reason, phrases))],
         likelihood=likelihood(first["risk"]),
         weak=bool(first["low_confidence"]),
-        actions=list(dict.fromkeys(actions.get(alert["suggested_action"], alert["suggested_action"]) for alert in alerts)),
+        actions=list(dict.fromkeys(say(actions.get(alert["suggested_action"], alert["suggested_action"])) for alert in alerts)),
         since=day(min(alert["opened_on"] for alert in alerts)),
-        until=day(due) + (", dépassé" if due <= first["as_of"] else ""),
+        until=day(due) + (say(", dépassé") if due <= first["as_of"] else ""),
         is_new=any(alert["state"] == "new" for alert in alerts),
     )
+
+
+def raising(reasons: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The reasons that raise the risk, in their order, without the unnamed rest."""
+    return [reason for reason in reasons if reason["code"] != "rest" and reason["contribution"] > 0]
 
 
 def who(person: Mapping[str, Any]) -> str:
     """The name, or the identifier of somebody whose name no delivery brought."""
     name = " ".join(part for part in (person["given_name"], person["family_name"]) if part)
-    return name or f"Personne {person['learner_id']}"
+    return name or say("Personne {id}").format(id=person["learner_id"])
 
 
 def why(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
     """One reason as a sentence; a feature without a sentence is told by its subject."""
     phrase = phrases.get(reason["feature"] or "")
     if phrase is None or reason["value"] is None:
-        return f"Signal sur : {SUBJECTS.get(reason['code'], reason['code'])}."
+        return say("Signal sur : {subject}.").format(subject=say(SUBJECTS.get(reason["code"], reason["code"])))
     return _sentence(phrase, reason["value"]) + "."
 
 
@@ -126,49 +125,32 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | No
     was = amount(before, phrase.unit)
     if was == amount(now, phrase.unit):
         return None
-    return f"{_sentence(phrase, now)}, contre {was} une semaine plus tôt."
+    return say("{fact}, contre {was} une semaine plus tôt.").format(fact=_sentence(phrase, now), was=was)
 
 
 def _sentence(phrase: Phrase, value: float) -> str:
-    sentence = phrase.fr.replace("{value}", amount(value, phrase.unit)).replace("{s}", _plural(value))
+    sentence = (
+        (phrase.en if current() == "en" and phrase.en else phrase.fr)
+        .replace("{value}", amount(value, phrase.unit))
+        .replace("{s}", "s" if is_many(value) else "")
+    )
     return sentence[0].upper() + sentence[1:]
 
 
 def amount(value: float, unit: str) -> str:
-    """A value with its unit, in French."""
+    """A value with its unit."""
     if unit == "share":
-        return f"{round(value * 100)}{NARROW}%"
-    if unit == "points":
-        points = abs(round(value * 100))
-        return f"{points}{NARROW}point{_plural(points)}"
+        return percent(value)
     if unit == "minutes":
         return f"{number(round(value))} min"
-    singular = {"half_days": "demi-journée", "days": "jour"}.get(unit)
-    if singular is None:
-        return number(value)
-    return f"{number(value)} {singular}{_plural(value)}"
-
-
-def _plural(value: float) -> str:
-    # French counts from two: 1,5 jour, 2 jours. Read on the figure that is shown.
-    return "s" if abs(round(value, 1)) >= 2 else ""  # noqa: PLR2004 - two is what plural means
-
-
-def number(value: float) -> str:
-    """A number as French writes it: at most one decimal, after a comma, and thousands apart."""
-    shown = round(value, 1)
-    text = f"{shown:,.0f}" if shown == round(shown) else f"{shown:,.1f}"
-    return text.replace(",", NARROW).replace(".", ",")
+    if unit == "points":
+        value = abs(round(value * 100))
+    forms = UNITS.get(unit)
+    return f"{number(value)} {say_many(*forms, value)}" if forms else number(value)
 
 
 def likelihood(risk: float | None) -> str:
     """The risk as a count among a hundred, never as a verdict; rounded, since it is not known better."""
     if risk is None:
-        return "Pas d'estimation."
-    return f"Sur 100 situations semblables, environ {max(1, round(risk * 100))} se terminent par un départ dans les 4 semaines."
-
-
-def day(date: dt.date) -> str:
-    """A date in words, such as mercredi 4 mars."""
-    first = "1er" if date.day == 1 else str(date.day)
-    return f"{_DAYS[date.weekday()]} {first} {_MONTHS[date.month - 1]}"
+        return say("Pas d'estimation.")
+    return say(LIKELIHOOD).format(n=max(1, round(risk * 100)))

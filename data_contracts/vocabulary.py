@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, get_args
+
+from vigie.rules import AlertKind
 
 PRESCRIBER: Final = ("france_travail", "mission_locale", "cap_emploi", "apec", "cep", "region", "opco", "self", "other")
 MODE: Final = ("onsite", "remote", "mixed")
@@ -71,16 +73,7 @@ SITUATION: Final = (
     "inactive",
     "unknown",
 )
-ALERT_KIND: Final = (
-    "dropout_risk",
-    "no_owner",
-    "entry_contact_due",
-    "mid_course_contact_due",
-    "job_search_due",
-    "post_exit_contact_due",
-    "positive_exit_check",
-    "learner_request",
-)
+ALERT_KIND: Final = get_args(AlertKind)
 QUEUE: Final = ("owner", "backup", "territory")
 ALERT_STATE: Final = ("new", "repeat_suppressed", "over_capacity", "held_out", "sent")
 

@@ -8,6 +8,7 @@ from prefect import serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 
 from pipelines.flows.night import night
+from pipelines.flows.outbox import outbox
 from pipelines.flows.train import train
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLi
 
 
 def deployments(home: Path, time_zone: str = TIME_ZONE) -> list[RunnerDeployment]:
-    """The night at 02:00 every day, and training at 03:30 on Sundays, for the service in `home`."""
+    """The night at 02:00 every day, training at 03:30 on Sundays, the outbox every ten minutes, for the service in `home`."""
     from prefect.schedules import Cron
 
     parameters = {"home": str(home.resolve())}
@@ -38,6 +39,13 @@ def deployments(home: Path, time_zone: str = TIME_ZONE) -> list[RunnerDeployment
             parameters=parameters,
             concurrency_limit=ONE_AT_A_TIME,
             description="Trains on what was known the day before and makes the model champion.",
+        ),
+        outbox.to_deployment(
+            name="outbox",
+            schedule=Cron("*/10 * * * *", timezone=time_zone),
+            parameters=parameters,
+            concurrency_limit=ONE_AT_A_TIME,
+            description="Sends mails and calls that are due.",
         ),
     ]
     return cast("list[RunnerDeployment]", made)

@@ -40,7 +40,7 @@ def examine(settings: Settings) -> list[Finding]:
     findings = [
         Finding("ok", f"Home folder {service.home.root}, rules of {len(service.rules.territories)} territories, {service.time_zone}")
     ]
-    looks = (_disk, _lock, _warehouse, _landing, _refused, _model)
+    looks = (_disk, _lock, _warehouse, _landing, _refused, _model, _outbox)
     return [*findings, *(_guarded(look, service) for look in looks)]
 
 
@@ -115,3 +115,16 @@ def _model(service: Service) -> Finding:
     if age > OLD_MODEL_DAYS:
         return Finding("note", f"Champion {model.version} was trained {age} days ago.", "Run: vigie train, or: vigie schedule.")
     return Finding("ok", f"Champion {model.version}")
+
+
+def _outbox(service: Service) -> Finding:
+    from alerts.cases import CaseStore
+    from alerts.outbox import waiting
+
+    with CaseStore(service.cases_url) as cases:
+        rows = waiting(cases.engine)
+    stuck = [row for row in rows if row.next_at is None and row.fault != "too late"]
+    if stuck:
+        what = f"{len(stuck)} mails or calls were given up, the last one: {stuck[-1].fault}"
+        return Finding("wrong", what, "Mend the cause, then: vigie outbox retry && vigie outbox send. See them with: vigie outbox list.")
+    return Finding("ok", f"{sum(row.next_at is not None for row in rows)} mails or calls wait to leave")

@@ -23,7 +23,7 @@ _NOTE = "<!-- Written by `make docs` from the code. Do not edit. -->\n\n"
 
 def pages() -> dict[str, str]:
     """File name and content of every generated page."""
-    return {"data-dictionary.md": data_dictionary(), "features.md": features(), "commands.md": commands()}
+    return {"data-dictionary.md": data_dictionary(), "features.md": features(), "commands.md": commands(), "access.md": access()}
 
 
 def data_dictionary() -> str:
@@ -100,6 +100,27 @@ def commands() -> str:
         ]
         parts.append(f"## {name}\n\n{text}\n\n" + "\n".join(options) + "\n")
     return _NOTE + "\n".join(parts)
+
+
+def access() -> str:
+    """Every route of the inbox and who may open it; a test opens each in the name of each role."""
+    from fastapi.routing import APIRoute
+
+    from alerts.cases.access import ROLES
+    from alerts.inbox.app import ROUTERS
+    from alerts.inbox.context import roles_of
+
+    lines = [f"| route | stranger | {' | '.join(ROLES)} |", "| --- |" + " --- |" * (len(ROLES) + 1)]
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    for name, roles in sorted((f"{route.path} {' '.join(sorted(route.methods or ()))}", roles_of(route)) for route in routes):
+        cells = ["yes" if roles is None else "", *("yes" if roles is None or role in roles else "" for role in ROLES)]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    scope = (
+        "An advisor opens their own cases, those of their territory's queue, and for a while those they handed over. A team lead opens "
+        "those of the advisors of the same operator and territory, and the queue. Anything else answers 404, as if it did not exist, and "
+        "leaves a line in the audit log. Evaluators and operators open no page of cases.\n"
+    )
+    return _NOTE + "# Who opens what\n\n" + scope + "\n" + "\n".join(lines) + "\n"
 
 
 def _leaves(command: Any, name: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - typer keeps its own copy of click

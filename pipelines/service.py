@@ -9,6 +9,7 @@ from vigie.rules import Rules, read_rules
 from vigie.settings import Home, Settings
 
 if TYPE_CHECKING:
+    from alerts.mail import Post
     from vigie.store import Warehouse
 
 
@@ -35,6 +36,26 @@ class Service:
         from vigie.store import Warehouse
 
         return Warehouse(self.home.warehouse, self.settings.threads)
+
+
+def post_of(settings: Settings) -> Post:
+    """How mail leaves, as the settings say.
+
+    Raises:
+        ConfigurationError: no server, or no test address outside production.
+    """
+    from alerts.mail import Post
+
+    return Post(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        sender=settings.mail_from,
+        user=settings.smtp_user,
+        password=settings.smtp_password.get_secret_value(),
+        starttls=settings.smtp_starttls,
+        production=settings.production,
+        test_address=settings.mail_test_address,
+    )
 
 
 def open_service(settings: Settings | None = None) -> Service:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from alerts.cases import CaseStore
+    from alerts.outbox import Sent
     from data_contracts.ingest import Intake, Receipt
     from models.training import Trained
     from pipelines.service import Service
@@ -101,12 +102,18 @@ def score_night(service: Service, as_of: dt.date) -> ScoredNight:
         NoModelError: no model was trained by then.
         NoDataError: nobody is in training that night.
     """
+    from alerts.cases import CaseStore
+    from alerts.silence import opposed
     from models.registry import model_for
     from models.scoring import score
 
     model = model_for(service.home, as_of)
+    with CaseStore(service.cases_url) as cases:
+        answers = cases.answered(as_of, service.time_zone)
     with service.warehouse() as warehouse:
         scored = score(warehouse, model, [as_of], service.rules.invariants, service.time_zone, service.settings.threads)
+    # The right to object (GDPR, art. 21): no estimate is kept of those who did; what is promised to everybody is promised to them.
+    scored = scored.without(opposed(answers))
     if scored.scores.is_empty():
         raise NoDataError(
             f"Nobody is known to be in training on {as_of}.", "Check the date, and that enrolments and sessions were delivered."
@@ -172,15 +179,49 @@ def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.
         if notify:
             where = courses(warehouse, as_of, service.time_zone)
             told = in_words(decided.alerts, scores, where)
-            version = str(scores["model_version"][0])
-            night = publication(warehouse, decided, told, where, version, clock.now(), service.time_zone)
+            night = publication(warehouse, decided, told, where, clock.now(), service.rules, service.time_zone)
             made = night_lists(warehouse, cases, told, as_of, service.rules, phrases(), service.time_zone)
             # Spreadsheets are made by other processes: the case store is filled meanwhile.
             with ThreadPoolExecutor(1) as beside:
                 writing = beside.submit(write_lists, out / "lists", made, service.settings.threads)
                 cases.publish(night)
                 writing.result()
+            _give_back(service, cases, as_of)
     return decided.alerts
+
+
+def _give_back(service: Service, cases: CaseStore, as_of: dt.date) -> None:
+    """Write what advisors wrote down for other software, and put down the calls and mails that must leave."""
+    from alerts import writeback
+    from alerts.digest import digests
+    from alerts.outbox import put
+
+    end = clock.end_of_day(as_of, service.time_zone)
+    rows = writeback.records(cases.answers(as_of, end), cases.moves(as_of, end))
+    write_whole(service.home.out(as_of) / "actions.csv", rows.write_csv)
+    settings, now = service.settings, clock.now()
+    items = writeback.calls(rows, as_of, settings.webhook_url) if settings.webhook_url else []
+    if settings.smtp_host and as_of >= clock.last_finished_day(now, service.time_zone):
+        items += digests(cases.engine, settings.inbox_address.rstrip("/"), service.time_zone)
+    put(cases.engine, items, now)
+
+
+def send_outbox(service: Service, now: Callable[[], dt.datetime] = clock.now) -> Sent:
+    """Try everything in the outbox that is due, on the channels that are set up."""
+    from alerts import writeback
+    from alerts.cases import CaseStore
+    from alerts.outbox import send_due
+    from pipelines.service import post_of
+
+    settings = service.settings
+    channels: dict[str, Callable[[Any], None]] = {}
+    if settings.smtp_host:
+        post = post_of(settings)
+        channels["mail"] = lambda item: post.send(item.to, item.subject, item.text, item.html, item.key)
+    if settings.webhook_url:
+        channels["webhook"] = writeback.caller(settings.webhook_secret.get_secret_value(), now)
+    with CaseStore(service.cases_url) as cases:
+        return send_due(cases.engine, channels, now())
 
 
 def show_list(service: Service, as_of: dt.date, recipient: str) -> None:

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from vigie.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+AlertKind = Literal[
+    "dropout_risk",
+    "no_owner",
+    "entry_contact_due",
+    "mid_course_contact_due",
+    "job_search_due",
+    "post_exit_contact_due",
+    "positive_exit_check",
+    "learner_request",
+]
+"""Kinds of the contract `Alerts`: the rules say what each costs, `data_contracts.vocabulary` lists them for the contracts."""
 
 
 class Invariants(BaseModel):
@@ -30,6 +43,14 @@ class Invariants(BaseModel):
     owner_within_days: int = Field(ge=1)
     promise_warning_days: int = Field(ge=0)
     entry_contact_within_days: int = Field(ge=1)
+    mid_course_from_days: int = Field(ge=1)
+    mid_course_within_days: int = Field(ge=1)
+    job_search_before_days: int = Field(ge=1)
+    post_exit_within_days: int = Field(ge=1)
+    positive_exit_within_days: int = Field(ge=1)
+    excused_days: int = Field(ge=1)
+    explained_days: int = Field(ge=1)
+    hand_over_days: int = Field(ge=0)
     reasons_shown: int = Field(ge=1, le=4)
 
 
@@ -40,11 +61,23 @@ class Free(BaseModel):
 
     weekly_capacity: int = Field(ge=0)
     queue_capacity: int = Field(ge=0)
+    territory_capacity: int | None = Field(default=None, ge=0)
+    backup_after_days: int = Field(ge=1)
+    minutes: dict[AlertKind, int]
     minimum_risk: float = Field(ge=0, le=1)
     contact_within_days: int = Field(ge=1)
     promise_within_days: int = Field(ge=1)
     list_title: str = Field(min_length=1)
     actions: dict[str, str]
+    scripts: dict[str, str]
+
+    @field_validator("minutes")
+    @classmethod
+    def _every_kind_takes_time(cls, minutes: dict[AlertKind, int]) -> dict[AlertKind, int]:
+        without = [kind for kind in get_args(AlertKind) if minutes.get(kind, 0) < 1]
+        if without:
+            raise ValueError(f"minutes of work, one or more, are missing for: {', '.join(without)}")
+        return minutes
 
 
 class Rules(BaseModel):
@@ -84,9 +117,8 @@ def _territory(path: Path, default: Free) -> Free:
             what = f"{path.name} sets '{key}', which is the same in the whole country."
             raise ConfigurationError(what, f"Remove '{key}'. A territory may set: {', '.join(sorted(Free.model_fields))}.")
     try:
-        worded = changed.get("actions")
-        actions = default.actions | worded if isinstance(worded, dict) else default.actions
-        return Free.model_validate(default.model_dump() | changed | {"actions": actions})
+        tables = {name: base | own for name, base in default if isinstance(base, dict) and isinstance(own := changed.get(name), dict)}
+        return Free.model_validate(default.model_dump() | changed | tables)
     except ValidationError as error:
         raise _invalid(path, error) from error
 

@@ -40,6 +40,17 @@ class Settings(BaseSettings):
     """Only in production does mail go to the people it is for."""
     mail_test_address: str = ""
     """Outside production, all mail goes here."""
+    webhook_url: str = ""
+    """Where what advisors wrote down is given back; https. No call is made when empty, the file is always written."""
+    webhook_secret: SecretStr = SecretStr("")
+    oidc_issuer: str = ""
+    """Identity provider, such as https://auth.agentconnect.gouv.fr/api/v2; links by mail alone when empty."""
+    oidc_name: str = "ProConnect"
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    oidc_scope: str = "openid given_name usual_name email uid siret"
+    oidc_sirets: dict[str, str] = Field(default_factory=dict)
+    """Operator of each organisation that may come in, as JSON: {"13002526500013": "france_travail"}."""
 
 
 class Home:

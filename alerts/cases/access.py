@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from sqlalchemy import delete, func, insert, select, update
 
-from alerts.cases.schema import ADVISORS, ATTEMPTS, POSTS, SESSIONS, TOKENS, USERS
+from alerts.cases.schema import ADVISORS, ATTEMPTS, LOGINS, POSTS, SESSIONS, TOKENS, USERS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -38,6 +38,8 @@ class User:
     advisor_id: str | None
     operator: str | None
     territory_id: str | None
+    reads_since: dt.datetime | None = None
+    """Cases handed over since then may still be read."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,56 @@ def log_in(engine: Engine, token: str, now: dt.datetime) -> str | None:
         # Two clicks at once: only one of them changes the row.
         if user_id is None or connection.execute(update(TOKENS).where(valid).values(used_at=now)).rowcount != 1:
             return None
-        secret = secrets.token_urlsafe(32)
-        row = {"session_hash": _fingerprint(secret), "user_id": user_id, "csrf": secrets.token_urlsafe(32), "created_at": now}
-        connection.execute(insert(SESSIONS), [row | {"seen_at": now}])
-        return secret
+        return _new_session(connection, user_id, now)
+
+
+@dataclass(frozen=True)
+class Login:
+    """A log-in by a provider on its way: what must come back, and what never left."""
+
+    state: str
+    nonce: str
+    verifier: str
+
+
+def start_login(engine: Engine, now: dt.datetime) -> Login:
+    """Begin a log-in by OpenID Connect; it must be over within `LINK_MINUTES`."""
+    login = Login(secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_urlsafe(48))
+    row = {"state_hash": _fingerprint(login.state), "nonce": login.nonce, "verifier": login.verifier}
+    with engine.begin() as connection:
+        connection.execute(delete(LOGINS).where(LOGINS.c.expires_at <= now))
+        connection.execute(insert(LOGINS), [row | {"expires_at": now + dt.timedelta(minutes=LINK_MINUTES)}])
+    return login
+
+
+def end_login(engine: Engine, state: str, now: dt.datetime) -> Login | None:
+    """The log-in that began with `state`, once; nothing when it is unknown, over or too old."""
+    with engine.begin() as connection:
+        here = LOGINS.c.state_hash == _fingerprint(state)
+        row = connection.execute(select(LOGINS).where(here, LOGINS.c.expires_at > now)).one_or_none()
+        if row is None or connection.execute(delete(LOGINS).where(here)).rowcount != 1:
+            return None
+        return Login(state, row.nonce, row.verifier)
+
+
+def log_in_as(engine: Engine, email: str, operator: str, now: dt.datetime) -> str | None:
+    """A new session for somebody a provider vouched for; nothing when nobody of this operator has that address.
+
+    An account that belongs to no operator (evaluator, data-protection officer) may come from any organisation that is known.
+    """
+    with engine.begin() as connection:
+        user_id = _user_of(connection, email.strip().lower())
+        if user_id is None:
+            return None
+        theirs = connection.execute(select(USERS.c.operator).where(USERS.c.user_id == user_id)).scalar_one()
+        return _new_session(connection, user_id, now) if theirs in {None, operator} else None
+
+
+def _new_session(connection: Connection, user_id: str, now: dt.datetime) -> str:
+    secret = secrets.token_urlsafe(32)
+    row = {"session_hash": _fingerprint(secret), "user_id": user_id, "csrf": secrets.token_urlsafe(32), "created_at": now}
+    connection.execute(insert(SESSIONS), [row | {"seen_at": now}])
+    return secret
 
 
 def session_of(engine: Engine, secret: str, now: dt.datetime) -> Session | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 import polars.selectors as cs
+from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
@@ -25,6 +26,9 @@ def fill(connection: Connection, table: Table, rows: pl.DataFrame, *, newest_by:
     if rows.is_empty():
         return
     mark = "%s"
+    if connection.dialect.name == "postgresql" and newest_by is None:
+        _copy(connection, table, rows)
+        return
     if connection.dialect.name == "sqlite":
         mark = "?"
         rows = rows.with_columns(
@@ -38,3 +42,18 @@ def fill(connection: Connection, table: Table, rows: pl.DataFrame, *, newest_by:
         newer = f"excluded.{newest_by} >= {table.name}.{newest_by}"
         statement += f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes} WHERE {newer}"
     connection.exec_driver_sql(statement, rows.rows())
+
+
+def _copy(connection: Connection, table: Table, rows: pl.DataFrame) -> None:
+    """PostgreSQL's own way for many rows; what is known of the table's sizes is then brought up to date, or its plans go astray."""
+    driver = connection.connection.driver_connection
+    columns = ", ".join(table.c[name].name for name in rows.columns)
+    statement = f"COPY {table.name} ({columns}) FROM STDIN"
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:  # type: ignore[union-attr]
+            for row in rows.iter_rows():
+                copy.write_row(row)
+    except connection.dialect.loaded_dbapi.Error as error:
+        # Said as SQLAlchemy says it, whose road this goes round.
+        raise DBAPIError(statement, None, error) from error
+    connection.exec_driver_sql(f"ANALYZE {table.name}")

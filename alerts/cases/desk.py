@@ -1,37 +1,25 @@
-"""The day's side of the case store: what an advisor reads and writes down. Every question is asked in the name of somebody."""
+"""What is read by day: today's list, the queue, a case. Every question is asked in the name of somebody; `acts` writes."""
 
 from __future__ import annotations
 
 import json
-import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import and_, func, or_, select, union_all
 
-from alerts.cases.schema import ACTIONS, ADVISORS, ALERTS, FILES, LEARNERS, MOVES, NIGHTS, PEOPLE, POSTS
-from alerts.cases.store import apply_move
+from alerts.cases.schema import ACTIONS, ADVISORS, ALERTS, FILES, LEARNERS, MOVES, NIGHTS, PEOPLE, POSTS, PRACTICE
 from alerts.policy import LISTED
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement, Connection, Engine, Row
 
     from alerts.cases.access import User
 
 FOUND_AT_MOST: Final = 50
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What an advisor writes down of one call."""
-
-    code: str
-    channel: str = "phone"
-    barrier: str | None = None
-    note: str | None = None
-    useful: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -44,8 +32,11 @@ class Case:
     history: list[Row[Any]]
     """as_of, kind, state, risk of every night, oldest first."""
     actions: list[Row[Any]]
-    content: dict[str, list[dict[str, Any]]]
+    content: dict[str, Any]
     """As from `alerts.casefile`; empty for somebody who is on no list."""
+    night: Row[Any]
+    mine: bool
+    """False for a team lead, and for a former owner who reads on for a while."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +48,8 @@ class Today:
     done: dict[str, Row[Any]] = field(default_factory=dict)
     """By enrolment, the latest answer that this night does not know yet."""
     waiting: int = 0
+    reminders: list[Row[Any]] = field(default_factory=list)
+    """Cases to come back to by now: the answers that say so, with names."""
 
 
 def newest_night(connection: Connection) -> Row[Any] | None:
@@ -71,14 +64,14 @@ def notice(engine: Engine) -> str:
         return night.notice if night else ""
 
 
-def today(engine: Engine, user: User) -> Today:
-    """The list of an advisor; nothing for any other role."""
+def today(engine: Engine, user: User, day: dt.date) -> Today:
+    """The list of an advisor on `day`, and what they asked to be reminded of; nothing for any other role."""
     with engine.connect() as connection:
         night = newest_night(connection)
         if night is None or user.role != "advisor":
             return Today(night)
         mine = and_(ALERTS.c.as_of == night.as_of, ALERTS.c.advisor_id == user.advisor_id)
-        return _listed(connection, night, mine)
+        return replace(_listed(connection, night, mine), reminders=_reminders(connection, user, day))
 
 
 def queue(engine: Engine, user: User) -> Today:
@@ -88,13 +81,18 @@ def queue(engine: Engine, user: User) -> Today:
         if night is None or user.role not in {"advisor", "lead"}:
             return Today(night)
         here = and_(ALERTS.c.as_of == night.as_of, ALERTS.c.queue == "territory", ALERTS.c.territory_id == user.territory_id)
-        return _listed(connection, night, here)
+        found = _listed(connection, night, here)
+        # Whom another operator pointed out to this one comes first.
+        return replace(found, people=sorted(found.people, key=lambda rows: rows[0].referred_to != user.operator))
 
 
 def _listed(connection: Connection, night: Row[Any], which: ColumnElement[bool]) -> Today:
-    query = _with_names(select(ALERTS, PEOPLE.c.course, *_NAMES).join(PEOPLE, PEOPLE.c.enrolment_id == ALERTS.c.enrolment_id), ALERTS)
+    columns = select(ALERTS, PEOPLE.c.course, PEOPLE.c.waiting_since, PEOPLE.c.referred_to, *NAMES)
+    query = with_names(columns.join(PEOPLE, PEOPLE.c.enrolment_id == ALERTS.c.enrolment_id), ALERTS)
+    # Somebody taken this morning has an owner: that task is done, whatever the night still says.
+    done_today = and_(ALERTS.c.kind == "no_owner", PEOPLE.c.queue == "owner")
     people: dict[str, list[Row[Any]]] = {}
-    for row in connection.execute(query.where(which, ALERTS.c.state.in_(LISTED)).order_by(ALERTS.c.rank)):
+    for row in connection.execute(query.where(which, ALERTS.c.state.in_(LISTED), ~done_today).order_by(ALERTS.c.rank)):
         people.setdefault(row.learner_id, []).append(row)
     waiting = connection.execute(
         select(func.count(func.distinct(ALERTS.c.learner_id))).where(which, ALERTS.c.state == "over_capacity")
@@ -107,10 +105,18 @@ def _listed(connection: Connection, night: Row[Any], which: ColumnElement[bool])
     return Today(night, list(people.values()), done, int(waiting))
 
 
+def _reminders(connection: Connection, user: User, day: dt.date) -> list[Row[Any]]:
+    later = ACTIONS.alias()
+    newer = select(later.c.action_id).where(later.c.enrolment_id == ACTIONS.c.enrolment_id, later.c.at > ACTIONS.c.at)
+    mine = select(ACTIONS, PEOPLE.c.course, *NAMES).join(PEOPLE, PEOPLE.c.enrolment_id == ACTIONS.c.enrolment_id)
+    due = and_(ACTIONS.c.remind_on <= day, PEOPLE.c.advisor_id == user.advisor_id, ~newer.exists())
+    return list(connection.execute(with_names(mine, ACTIONS).where(due).order_by(ACTIONS.c.remind_on, ACTIONS.c.enrolment_id)).all())
+
+
 def case(engine: Engine, user: User, enrolment_id: str) -> Case | None:
     """A case page, or nothing when it does not exist or is not this person's to read: the two look the same from outside."""
     with engine.connect() as connection:
-        query = _with_names(select(PEOPLE, ADVISORS.c.name.label("owner_name"), *_NAMES), PEOPLE).outerjoin(
+        query = with_names(select(PEOPLE, ADVISORS.c.name.label("owner_name"), *NAMES), PEOPLE).outerjoin(
             ADVISORS, ADVISORS.c.advisor_id == PEOPLE.c.advisor_id
         )
         person = connection.execute(query.where(PEOPLE.c.enrolment_id == enrolment_id, may_read(user))).one_or_none()
@@ -119,82 +125,93 @@ def case(engine: Engine, user: User, enrolment_id: str) -> Case | None:
             return None
         ours = ALERTS.c.enrolment_id == enrolment_id
         alerts = connection.execute(select(ALERTS).where(ours, ALERTS.c.as_of == night.as_of).order_by(ALERTS.c.rank)).all()
-        columns = (ALERTS.c.as_of, ALERTS.c.kind, ALERTS.c.state, ALERTS.c.risk)
-        history = connection.execute(select(*columns).where(ours).order_by(ALERTS.c.as_of, ALERTS.c.kind)).all()
+        columns = (ALERTS.c.as_of, ALERTS.c.kind, ALERTS.c.state, ALERTS.c.risk, ALERTS.c.reasons)
+        history = connection.execute(
+            select(*columns).where(ours, ALERTS.c.as_of <= night.as_of).order_by(ALERTS.c.as_of, ALERTS.c.kind)
+        ).all()
         done = select(ACTIONS).where(ACTIONS.c.enrolment_id == enrolment_id).order_by(ACTIONS.c.at.desc(), ACTIONS.c.action_id)
-        content = connection.execute(select(FILES.c.content).where(FILES.c.enrolment_id == enrolment_id)).scalar_one_or_none()
-        return Case(person, list(alerts), list(history), list(connection.execute(done).all()), json.loads(content) if content else {})
+        content = connection.execute(
+            select(FILES.c.content).where(FILES.c.as_of == night.as_of, FILES.c.enrolment_id == enrolment_id)
+        ).scalar_one_or_none()
+        return Case(
+            person,
+            list(alerts),
+            list(history),
+            list(connection.execute(done).all()),
+            json.loads(content) if content else {},
+            night,
+            mine=user.role == "advisor" and (person.advisor_id == user.advisor_id or person.queue == "territory"),
+        )
+
+
+def owns(user: User) -> ColumnElement[bool]:
+    """Whose case it is to work on: an advisor's own, or the team's for a lead, and their territory's queue."""
+    return or_(*_own(user))
 
 
 def may_read(user: User) -> ColumnElement[bool]:
-    """Whose case it is: an advisor's own and their territory's queue; for a team lead, those of their operator's advisors and the queue."""
+    """Whose case it is to read: those one works on, and for an advisor those handed over since `user.reads_since`."""
+    return or_(*_ways(user))
+
+
+def _own(user: User) -> list[ColumnElement[bool]]:
     waiting = and_(PEOPLE.c.queue == "territory", PEOPLE.c.territory_id == user.territory_id)
     if user.role == "advisor":
-        return or_(PEOPLE.c.advisor_id == user.advisor_id, waiting)
+        return [PEOPLE.c.advisor_id == user.advisor_id, waiting]
     if user.role == "lead":
-        team = select(POSTS.c.advisor_id).where(POSTS.c.operator == user.operator, POSTS.c.territory_id == user.territory_id)
-        return or_(PEOPLE.c.advisor_id.in_(team), waiting)
-    return PEOPLE.c.enrolment_id.is_(None)
+        return [PEOPLE.c.advisor_id.in_(team(user)), waiting]
+    return [PEOPLE.c.enrolment_id.is_(None)]
+
+
+def _ways(user: User) -> list[ColumnElement[bool]]:
+    if user.role != "advisor" or not user.reads_since:
+        return _own(user)
+    handed = select(MOVES.c.learner_id).where(MOVES.c.from_advisor_id == user.advisor_id, MOVES.c.at >= user.reads_since)
+    return [*_own(user), PEOPLE.c.learner_id.in_(handed)]
+
+
+def team(user: User) -> Any:  # noqa: ANN401 - a select
+    """advisor_id of those who work for the same operator in the same territory."""
+    return select(POSTS.c.advisor_id).where(POSTS.c.operator == user.operator, POSTS.c.territory_id == user.territory_id)
+
+
+def colleagues(engine: Engine, user: User, day: dt.date) -> list[Row[Any]]:
+    """advisor_id and name of the team's advisors in post on `day`, by name; for an advisor, without themselves."""
+    there = or_(POSTS.c.active_to.is_(None), POSTS.c.active_to >= day)
+    query = select(POSTS.c.advisor_id, func.coalesce(ADVISORS.c.name, POSTS.c.advisor_id).label("name"))
+    query = query.outerjoin(ADVISORS, ADVISORS.c.advisor_id == POSTS.c.advisor_id).where(POSTS.c.advisor_id.in_(team(user)), there)
+    if user.advisor_id:
+        query = query.where(POSTS.c.advisor_id != user.advisor_id)
+    with engine.connect() as connection:
+        return list(connection.execute(query.order_by("name", POSTS.c.advisor_id)).all())
+
+
+def operators(engine: Engine, user: User) -> list[str]:
+    """Other operators at work in the same territory."""
+    query = select(POSTS.c.operator).where(POSTS.c.territory_id == user.territory_id, POSTS.c.operator != user.operator)
+    with engine.connect() as connection:
+        return list(connection.execute(query.distinct().order_by(POSTS.c.operator)).scalars().all())
+
+
+def practice(engine: Engine, territory_id: str, reasons: Sequence[str]) -> list[Row[Any]]:
+    """What became of situations with these reasons on this territory, by answer: rows of the table `practice`."""
+    query = select(PRACTICE).where(PRACTICE.c.territory_id == territory_id, PRACTICE.c.reason.in_(reasons))
+    with engine.connect() as connection:
+        return list(connection.execute(query.order_by(PRACTICE.c.reason, PRACTICE.c.people.desc(), PRACTICE.c.code)).all())
 
 
 def search(engine: Engine, user: User, text: str) -> list[Row[Any]]:
     """People whose name starts so, among those this person may read."""
     start = text.strip().lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     named = or_(func.lower(LEARNERS.c.family_name).like(start, escape="\\"), func.lower(LEARNERS.c.given_name).like(start, escape="\\"))
-    query = _with_names(select(PEOPLE, *_NAMES), PEOPLE).where(may_read(user), named)
+    # One select for each way to have a case: an OR over them would read everybody.
+    ways = [select(PEOPLE.c.enrolment_id).where(way) for way in _ways(user)]
+    query = with_names(select(PEOPLE, *NAMES), PEOPLE).where(PEOPLE.c.enrolment_id.in_(union_all(*ways)), named)
     with engine.connect() as connection:
         return list(connection.execute(query.order_by(LEARNERS.c.family_name, LEARNERS.c.given_name).limit(FOUND_AT_MOST)).all())
 
 
-def act(engine: Engine, user: User, enrolment_id: str, answer: Answer, now: dt.datetime) -> bool:
-    """Write down what came of a call; False when the case is not this person's. Only an advisor answers."""
-    if user.role != "advisor":
-        return False
-    with engine.begin() as connection:
-        person = connection.execute(select(PEOPLE).where(PEOPLE.c.enrolment_id == enrolment_id, may_read(user))).one_or_none()
-        night = newest_night(connection)
-        if person is None or night is None:
-            return False
-        ours = and_(ALERTS.c.as_of == night.as_of, ALERTS.c.enrolment_id == enrolment_id, ALERTS.c.state.in_(LISTED))
-        alert = connection.execute(select(ALERTS.c.alert_id, ALERTS.c.kind).where(ours).order_by(ALERTS.c.rank).limit(1)).one_or_none()
-        row = {
-            "action_id": str(uuid.uuid4()),
-            "at": now,
-            "by_user": user.user_id,
-            "advisor_id": user.advisor_id,
-            "learner_id": person.learner_id,
-            "enrolment_id": enrolment_id,
-            "alert_id": alert.alert_id if alert else None,
-            "kind": alert.kind if alert else None,
-            "code": answer.code,
-            "channel": answer.channel,
-            "barrier": answer.barrier,
-            "note": answer.note,
-            "useful": answer.useful,
-        }
-        connection.execute(insert(ACTIONS), [row])
-    return True
-
-
-def take(engine: Engine, user: User, enrolment_id: str, now: dt.datetime) -> bool:
-    """Take a case out of the territory's queue: from now on it is this advisor's. False when somebody else already did."""
-    if user.role != "advisor":
-        return False
-    with engine.begin() as connection:
-        waiting = and_(PEOPLE.c.enrolment_id == enrolment_id, PEOPLE.c.queue == "territory", PEOPLE.c.territory_id == user.territory_id)
-        # Two hands at once: only one of them changes the row.
-        taken = connection.execute(update(PEOPLE).where(waiting).values(advisor_id=user.advisor_id, queue="owner")).rowcount
-        night = newest_night(connection)
-        if not taken or night is None:
-            return False
-        person = connection.execute(select(PEOPLE).where(PEOPLE.c.enrolment_id == enrolment_id)).one()
-        move = {"move_id": str(uuid.uuid4()), "at": now, "by_user": user.user_id, "how": "take", "learner_id": person.learner_id}
-        connection.execute(insert(MOVES), [move | {"to_advisor_id": user.advisor_id}])
-        apply_move(connection, night.as_of, person.learner_id, user.advisor_id)
-    return True
-
-
-_NAMES: Final = (
+NAMES: Final = (
     LEARNERS.c.given_name,
     LEARNERS.c.family_name,
     LEARNERS.c.phone,
@@ -203,5 +220,6 @@ _NAMES: Final = (
 )
 
 
-def _with_names(query: Any, of: Any) -> Any:  # noqa: ANN401 - a select, whose rows change
+def with_names(query: Any, of: Any) -> Any:  # noqa: ANN401 - a select, whose rows change
+    """The query with the learner's row of identities, where there is one."""
     return query.outerjoin(LEARNERS, LEARNERS.c.learner_id == of.c.learner_id)

@@ -105,6 +105,9 @@ PEOPLE: Final = Table(
     Column("course", String(300), nullable=False),
     Column("entry_date", Date),
     Column("planned_exit_date", Date, nullable=False),
+    Column("waiting_since", Date),
+    Column("referred_to", _ID),
+    Index(None, "territory_id", "queue"),
 )
 POSTS: Final = Table(
     "posts",
@@ -113,8 +116,25 @@ POSTS: Final = Table(
     Column("operator", _ID, nullable=False),
     Column("territory_id", _ID, nullable=False),
     Column("active_to", Date),
+    Column("weekly_capacity", Integer),
 )
-FILES: Final = Table("case_files", METADATA, _key("enrolment_id"), Column("content", Text, nullable=False))
+FILES: Final = Table(
+    "case_files",
+    METADATA,
+    Column("as_of", Date, primary_key=True),
+    _key("enrolment_id"),
+    Column("content", Text, nullable=False),
+)
+
+PRACTICE: Final = Table(
+    "practice",
+    METADATA,
+    _key("territory_id"),
+    _key("reason", 32),
+    _key("code", 32),
+    Column("people", Integer, nullable=False),
+    Column("off_list", Integer, nullable=False),
+)
 
 # What people did.
 ACTIONS: Final = Table(
@@ -134,6 +154,9 @@ ACTIONS: Final = Table(
     Column("note", Text),
     Column("useful", Boolean),
     Column("taken_for", Date),
+    Column("why", String(32)),
+    Column("remind_on", Date),
+    Column("reason", String(32)),
 )
 MOVES: Final = Table(
     "moves",
@@ -145,6 +168,19 @@ MOVES: Final = Table(
     Column("learner_id", _ID, nullable=False, index=True),
     Column("to_advisor_id", _ID),
     Column("taken_for", Date),
+    Column("from_advisor_id", _ID, index=True),
+    Column("to_operator", _ID),
+)
+ABSENCES: Final = Table(
+    "advisor_absences",
+    METADATA,
+    _key("absence_id", 36),
+    Column("at", Instant, nullable=False),
+    Column("by_user", _ID, nullable=False),
+    Column("advisor_id", _ID, nullable=False, index=True),
+    Column("first_day", Date, nullable=False),
+    Column("last_day", Date, nullable=False),
+    Column("withdrawn_at", Instant),
 )
 
 # Who may come in.
@@ -177,12 +213,40 @@ SESSIONS: Final = Table(
     Column("created_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
 )
+LOGINS: Final = Table(
+    "oidc_logins",
+    METADATA,
+    _key("state_hash"),
+    Column("nonce", String(64), nullable=False),
+    Column("verifier", String(128), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
 ATTEMPTS: Final = Table(
     "attempts",
     METADATA,
     Column("attempt_id", Integer, primary_key=True, autoincrement=True),
     Column("who", String(300), nullable=False, index=True),
     Column("at", Instant, nullable=False),
+)
+
+# What must leave: written with what it tells of, sent afterwards, and once.
+OUTBOX: Final = Table(
+    "outbox",
+    METADATA,
+    Column("item", Integer, primary_key=True, autoincrement=True),
+    Column("key", String(200), nullable=False, unique=True),
+    Column("channel", String(16), nullable=False),
+    Column("to", String(400), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("html", Text),
+    Column("made_at", Instant, nullable=False),
+    Column("next_at", Instant, index=True),
+    Column("until", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("sent_at", Instant),
+    Column("fault", String(200)),
+    sqlite_autoincrement=True,
 )
 
 # What was seen and done.

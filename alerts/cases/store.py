@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import polars as pl
-from sqlalchemy import Boolean, Date, delete, insert, select, update
+from sqlalchemy import Boolean, Date, delete, func, insert, select, update
 
 from alerts.cases.bulk import fill
 from alerts.cases.database import open_database
-from alerts.cases.schema import ACTIONS, ADVISORS, ALERTS, FILES, LEARNERS, MOVES, NIGHTS, PEOPLE, POSTS, Instant
-from alerts.facts import PAST_COLUMNS
+from alerts.cases.schema import ABSENCES, ACTIONS, ADVISORS, ALERTS, AUDIT, FILES, LEARNERS, MOVES, NIGHTS, PEOPLE, POSTS, PRACTICE, Instant
+from alerts.facts import ABSENCE_COLUMNS, ANSWER_COLUMNS, PAST_COLUMNS
+from vigie import clock
+from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection, Table
 
 _PRIVATE: Final = {"learner_identities": LEARNERS, "advisors": ADVISORS}
-_POLARS: Final = {Instant: pl.Datetime("us", "UTC"), Date: pl.Date, Boolean: pl.Boolean}
+_POLARS: Final[dict[type, pl.DataType]] = {Instant: pl.Datetime("us", "UTC"), Date: pl.Date(), Boolean: pl.Boolean()}
 """Column types that are not text."""
+AT_A_TIME: Final = 1_000
+"""Rows written in one go ahead of a night: some ten milliseconds."""
+SHORTEST_PAUSE: Final = 0.01
+"""Between two goes, in seconds; whoever waits for SQLite's pen asks for it again every tenth of a second at the latest."""
+AT_WORK: Final = dt.timedelta(minutes=5)
 _MANY: Final = 500
 """Values in one IN list: below every database's limit."""
 
@@ -43,6 +52,8 @@ class Published:
     """Advisors in post: columns of the table `posts`."""
     files: pl.DataFrame = field(default_factory=lambda: _empty(FILES))
     """enrolment_id, content (JSON): the case page of those who stand on a list."""
+    practice: pl.DataFrame = field(default_factory=lambda: _empty(PRACTICE))
+    """What became of situations after each kind of answer: columns of the table `practice`."""
 
 
 def _empty(table: Table) -> pl.DataFrame:
@@ -80,30 +91,100 @@ class CaseStore:
             fill(connection, target, newest, newest_by="known_on")
 
     def publish(self, night: Published) -> None:
-        """Replace what the night of `night.as_of` published, in one transaction: a reader sees the former list whole, or the new one.
+        """Replace what the night of `night.as_of` published: a reader sees the former list whole, or the new one.
+
+        What belongs to a night that nobody sees yet is written ahead, a little at a time, so that the day's writers never wait long for
+        SQLite's one pen; one short transaction then shows it. A night that was shown already is replaced in one transaction.
 
         Cases taken or handed over by day and not yet known to a night stay where the day put them.
         """
         alerts = night.alerts.with_columns(
             pl.col("kind", "queue", "state").cast(pl.String), reasons=pl.struct("reasons").struct.json_encode()
         ).select(column.name for column in ALERTS.columns)
+        files = night.files.with_columns(as_of=pl.lit(night.as_of)).select(column.name for column in FILES.columns)
+        newest = self._newest()
+        ahead = newest is None or newest < night.as_of
+        if ahead:
+            self._clear_ahead(night.as_of)
+            for table, rows in ((ALERTS, alerts), (FILES, files)):
+                self._fill_slowly(table, rows)
+        people = self._changed(night.people)
         with self.engine.begin() as connection:
-            for table in (ALERTS, NIGHTS):
-                connection.execute(delete(table).where(table.c.as_of == night.as_of))
+            if not ahead:
+                for table in (ALERTS, FILES, NIGHTS):
+                    connection.execute(delete(table).where(table.c.as_of == night.as_of))
+                fill(connection, ALERTS, alerts)
             head = {"as_of": night.as_of, "published_at": night.at, "model_version": night.model_version, "notice": night.notice}
             connection.execute(insert(NIGHTS), [head])
-            fill(connection, ALERTS, alerts)
-            newest = connection.execute(select(NIGHTS.c.as_of).order_by(NIGHTS.c.as_of.desc()).limit(1)).scalar_one()
-            if newest == night.as_of:
-                for table, rows in ((PEOPLE, night.people), (POSTS, night.posts), (FILES, night.files)):
+            if ahead or newest == night.as_of:
+                if not ahead:
+                    fill(connection, FILES, files)
+                _replace_people(connection, *people)
+                for table, rows in ((POSTS, night.posts), (PRACTICE, night.practice)):
                     connection.execute(delete(table))
                     fill(connection, table, rows)
                 _move_again(connection, night.as_of)
+        self._forget_files(night.as_of)
+
+    def _newest(self) -> dt.date | None:
+        with self.engine.connect() as connection:
+            newest: dt.date | None = connection.execute(select(func.max(NIGHTS.c.as_of))).scalar_one()
+            return newest
+
+    def _clear_ahead(self, as_of: dt.date) -> None:
+        """Take away what a night that died before it was shown wrote ahead."""
+        with self.engine.begin() as connection:
+            for table in (ALERTS, FILES):
+                connection.execute(delete(table).where(table.c.as_of == as_of))
+
+    def _fill_slowly(self, table: Table, rows: pl.DataFrame) -> None:
+        # Only SQLite has one pen.
+        size = AT_A_TIME if self.engine.dialect.name == "sqlite" else max(1, rows.height)
+        for part in rows.iter_slices(size):
+            with self._short_go() as connection:
+                fill(connection, table, part)
+
+    @contextmanager
+    def _short_go(self) -> Iterator[Connection]:
+        """A transaction after which SQLite's pen is left to others for as long as it was held, while somebody is at work."""
+        start = time.perf_counter()
+        with self.engine.begin() as connection:
+            yield connection
+            # Every page leaves a line in the log: a silent log is an empty office.
+            read = connection.execute(select(func.max(AUDIT.c.at))).scalar_one()
+        if self.engine.dialect.name == "sqlite" and read is not None and clock.now() - read < AT_WORK:
+            time.sleep(max(SHORTEST_PAUSE, time.perf_counter() - start))
+
+    def _changed(self, people: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+        """Rows of `people` that differ from those shown now, and the enrolments that are gone: by far the most stay as they are."""
+        schema = {column.name: _POLARS.get(type(column.type), pl.String()) for column in PEOPLE.columns}
+        shown = self._frame(select(PEOPLE), schema)
+        given = people.with_columns(pl.lit(None, kind).alias(name) for name, kind in schema.items() if name not in people.columns)
+        given = given.select(pl.col(name).cast(kind) for name, kind in schema.items())
+        changed = given.join(shown, on=list(schema), how="anti", nulls_equal=True)
+        gone = shown.join(given, on="enrolment_id", how="anti")["enrolment_id"].to_list()
+        return changed, gone
+
+    def _forget_files(self, as_of: dt.date) -> None:
+        """Case files are those of the newest night; the others go, a little at a time."""
+        with self.engine.connect() as connection:
+            older = connection.execute(select(FILES.c.as_of).where(FILES.c.as_of < as_of).distinct()).scalars().all()
+        for day in older:
+            left = True
+            while left:
+                with self._short_go() as connection:
+                    theirs = FILES.c.as_of == day
+                    # By the order of the key, so that each go touches its own rows alone.
+                    end = select(FILES.c.enrolment_id).where(theirs).order_by(FILES.c.enrolment_id).limit(1).offset(AT_A_TIME)
+                    last = connection.execute(end).scalar_one_or_none()
+                    connection.execute(delete(FILES).where(theirs if last is None else theirs & (FILES.c.enrolment_id < last)))
+                left = last is not None
 
     def past(self, before: dt.date) -> pl.DataFrame:
         """Alerts of the nights before `before`, columns `alerts.facts.PAST_COLUMNS`."""
         columns = [ALERTS.c[name] for name in PAST_COLUMNS]
-        query = select(*columns).where(ALERTS.c.as_of < before).order_by(ALERTS.c.as_of, ALERTS.c.alert_id)
+        shown = ALERTS.c.as_of.in_(select(NIGHTS.c.as_of))
+        query = select(*columns).where(ALERTS.c.as_of < before, shown).order_by(ALERTS.c.as_of, ALERTS.c.alert_id)
         return self._frame(query, PAST_COLUMNS)
 
     def names(self, learner_ids: Sequence[str]) -> pl.DataFrame:
@@ -129,6 +210,21 @@ class CaseStore:
         """Cases taken or handed over by `before` that no other night has taken up: every column of the table `moves`."""
         return self._fresh(MOVES, as_of, before)
 
+    def answered(self, as_of: dt.date, time_zone: str) -> pl.DataFrame:
+        """Every answer written by the end of `as_of`, oldest first: `alerts.facts.ANSWER_COLUMNS`."""
+        columns = [ACTIONS.c[name] for name in ("enrolment_id", "learner_id", "code", "at", "remind_on", "reason")]
+        query = select(*columns).where(ACTIONS.c.at <= end_of_day(as_of, time_zone)).order_by(ACTIONS.c.at, ACTIONS.c.action_id)
+        schema = {column.name: _POLARS.get(type(column.type), pl.String) for column in columns}
+        rows = self._frame(query, schema)
+        return rows.with_columns(on=pl.col("at").dt.convert_time_zone(time_zone).dt.date()).select(list(ANSWER_COLUMNS))
+
+    def absences(self, as_of: dt.date, time_zone: str) -> pl.DataFrame:
+        """Absences announced by the end of `as_of` and not withdrawn by then: `alerts.facts.ABSENCE_COLUMNS`."""
+        end = end_of_day(as_of, time_zone)
+        stands = (ABSENCES.c.at <= end) & (ABSENCES.c.withdrawn_at.is_(None) | (ABSENCES.c.withdrawn_at > end))
+        query = select(*(ABSENCES.c[name] for name in ABSENCE_COLUMNS)).where(stands)
+        return self._frame(query.order_by(ABSENCES.c.first_day, ABSENCES.c.absence_id), ABSENCE_COLUMNS)
+
     def taken_up(self, as_of: dt.date, before: dt.datetime) -> None:
         """Note that the night of `as_of` has the day's actions and moves; those a night had already are left alone."""
         with self.engine.begin() as connection:
@@ -149,16 +245,30 @@ class CaseStore:
         return pl.DataFrame(rows, schema=schema, orient="row")
 
 
+def _replace_people(connection: Connection, changed: pl.DataFrame, gone: list[str]) -> None:
+    ids = [*changed["enrolment_id"].to_list(), *gone]
+    for start in range(0, len(ids), _MANY):
+        connection.execute(delete(PEOPLE).where(PEOPLE.c.enrolment_id.in_(ids[start : start + _MANY])))
+    fill(connection, PEOPLE, changed)
+
+
 def _move_again(connection: Connection, as_of: dt.date) -> None:
-    """Put back what the day moved since this night was decided."""
-    late = select(MOVES).where(MOVES.c.taken_for.is_(None) | (MOVES.c.taken_for > as_of)).order_by(MOVES.c.at, MOVES.c.move_id)
-    for move in connection.execute(late).all():
+    """Put back what the day moved since this night was decided, and to whom cases that still wait were referred."""
+    late = select(MOVES).where(MOVES.c.taken_for.is_(None) | (MOVES.c.taken_for > as_of), MOVES.c.to_operator.is_(None))
+    for move in connection.execute(late.order_by(MOVES.c.at, MOVES.c.move_id)).all():
         apply_move(connection, as_of, move.learner_id, move.to_advisor_id)
+    newest = func.max(MOVES.c.at).over(partition_by=MOVES.c.learner_id)
+    last = select(MOVES.c.learner_id, MOVES.c.to_operator, MOVES.c.at, newest.label("newest")).subquery()
+    sent_on = select(last.c.learner_id, last.c.to_operator).where(last.c.at == last.c.newest, last.c.to_operator.is_not(None))
+    for learner_id, operator in connection.execute(sent_on).all():
+        waiting = (PEOPLE.c.learner_id == learner_id) & (PEOPLE.c.queue == "territory")
+        connection.execute(update(PEOPLE).where(waiting).values(referred_to=operator))
 
 
 def apply_move(connection: Connection, as_of: dt.date, learner_id: str, to_advisor_id: str | None) -> None:
     """Let a learner's case and its open tasks lie with another advisor, or with the territory's queue."""
     queue = "owner" if to_advisor_id else "territory"
     where = {"advisor_id": to_advisor_id, "queue": queue}
-    connection.execute(update(PEOPLE).where(PEOPLE.c.learner_id == learner_id).values(**where))
+    theirs = PEOPLE.c.learner_id == learner_id
+    connection.execute(update(PEOPLE).where(theirs).values(**where, referred_to=None))
     connection.execute(update(ALERTS).where(ALERTS.c.as_of == as_of, ALERTS.c.learner_id == learner_id).values(**where))

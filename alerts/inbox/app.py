@@ -10,10 +10,12 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from alerts.inbox import entrance, pages, walls
+from alerts.inbox import entrance, ownership, pages, walls
 from alerts.inbox.context import REFUSALS, page
 
 NOT_FOUND: Final = 404
+ROUTERS: Final = (entrance.routes, ownership.routes, pages.routes)
+"""First those whose addresses go on after a case's identifier, which may hold a slash."""
 
 if TYPE_CHECKING:
     from alerts.inbox.context import Inbox
@@ -26,8 +28,8 @@ def create_app(inbox: Inbox) -> FastAPI:
     app.middleware("http")(walls.with_headers)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     app.add_exception_handler(HTTPException, _refused)
-    app.include_router(entrance.routes)
-    app.include_router(pages.routes)
+    for router in ROUTERS:
+        app.include_router(router)
     return app
 
 

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import io
 from typing import Annotated, Final
-from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts.cases import access, audit, desk
+from alerts.cases import access, acts, audit, desk
 from alerts.inbox import walls, words
 from alerts.inbox.context import REFUSALS, Advisor, Here, Inbox, Officer, Team, Text, page
+from alerts.language import say
+from alerts.lists import xlsx
+from alerts.lists.page import AdvisorList, Line
 from alerts.policy import LISTED
 
 NOTE_AT_MOST: Final = 500
+SPREADSHEET: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 routes = APIRouter()
 
 
-def _seen(inbox: Inbox, session: access.Session, verb: str, what: str | None = None) -> None:
+def seen(inbox: Inbox, session: access.Session, verb: str, what: str | None = None) -> None:
+    """One line in the audit log."""
     audit.note(inbox.engine, inbox.now(), session.user, verb, what)
 
 
-def _missing(inbox: Inbox, session: access.Session, verb: str, what: str) -> HTTPException:
-    # Not there and not yours look the same; the audit log knows that it was asked.
+def missing(inbox: Inbox, session: access.Session, verb: str, what: str) -> HTTPException:
+    """Not there and not yours look the same; the audit log knows that it was asked."""
     audit.note(inbox.engine, inbox.now(), session.user, verb, what, "refused")
     return HTTPException(404, REFUSALS[404])
 
@@ -32,27 +37,44 @@ def _missing(inbox: Inbox, session: access.Session, verb: str, what: str) -> HTT
 @routes.get("/liste")
 def my_list(request: Request, inbox: Here, session: Advisor) -> Response:
     """The advisor's list of today."""
-    found = desk.today(inbox.engine, session.user)
-    _seen(inbox, session, "list")
+    found = desk.today(inbox.engine, session.user, inbox.today)
+    seen(inbox, session, "list")
     return _list_page(request, inbox, session, found, "À contacter cette semaine", queue=False)
+
+
+@routes.get("/liste.xlsx")
+def export_list(inbox: Here, session: Advisor) -> Response:
+    """The same list as a spreadsheet; every cell is text."""
+    found = desk.today(inbox.engine, session.user, inbox.today)
+    seen(inbox, session, "export", "list")
+    if found.night is None:
+        raise HTTPException(404, REFUSALS[404])
+    rows = [people for people in found.people if people[0].enrolment_id not in found.done]
+    lines = [
+        Line(
+            rank=place,
+            who=words.who(people[0]),
+            phone=people[0].phone or "",
+            email=people[0].email or "",
+            course=people[0].course or "",
+            **vars(words.told(people, inbox.phrases, inbox.rules)),
+        )
+        for place, people in enumerate(rows, 1)
+    ]
+    title = inbox.rules.of(session.user.territory_id or "").list_title
+    made = AdvisorList("liste", session.user.name, title, found.night.as_of, lines, found.waiting, found.night.notice)
+    book = io.BytesIO()
+    xlsx.write(made, book)
+    name = f"attachment; filename=liste-{found.night.as_of}.xlsx"
+    return Response(book.getvalue(), media_type=SPREADSHEET, headers={"Content-Disposition": name})
 
 
 @routes.get("/file")
 def my_queue(request: Request, inbox: Here, session: Team) -> Response:
     """People of the territory whom nobody follows."""
     found = desk.queue(inbox.engine, session.user)
-    _seen(inbox, session, "queue")
+    seen(inbox, session, "queue")
     return _list_page(request, inbox, session, found, "File sans conseiller référent", queue=True)
-
-
-@routes.post("/file/{enrolment_id:path}/prendre", dependencies=[Depends(walls.same_origin)])
-def take(inbox: Here, session: Advisor, enrolment_id: str, csrf: Text) -> Response:
-    """Take a case out of the queue."""
-    walls.check_form(session, csrf)
-    if not desk.take(inbox.engine, session.user, enrolment_id, inbox.now()):
-        raise _missing(inbox, session, "take", enrolment_id)
-    _seen(inbox, session, "take", enrolment_id)
-    return RedirectResponse(f"/cas/{quote(enrolment_id)}", 303)
 
 
 @routes.get("/cas/{enrolment_id:path}")
@@ -60,12 +82,33 @@ def show_case(request: Request, inbox: Here, session: Team, enrolment_id: str) -
     """One case: why, what to do, and the facts behind it."""
     found = desk.case(inbox.engine, session.user, enrolment_id)
     if found is None:
-        raise _missing(inbox, session, "read", enrolment_id)
-    _seen(inbox, session, "read", enrolment_id)
+        raise missing(inbox, session, "read", enrolment_id)
+    seen(inbox, session, "read", enrolment_id)
     listed = [alert for alert in found.alerts if alert.state in LISTED]
-    said = words.told(listed, inbox.phrases, inbox.rules) if listed else None
-    local = ZoneInfo(inbox.time_zone)
-    return page(request, "case", session=session, case=found, said=said, weeks=words.weeks(found.content.get("attendance", [])), zone=local)
+    told_of = words.subjects(listed)
+    sheets = found.content.get("attendance", [])
+    shown = {"presence": say("présence"), "activite": say("activité à distance"), "travaux": say("travaux"), "echanges": say("échanges")}
+    behind = dict.fromkeys(words.SECTION_OF[subject] for subject in told_of if subject in words.SECTION_OF)
+    texts = inbox.rules.of(found.person.territory_id).scripts
+    return page(
+        request,
+        "case",
+        session=session,
+        case=found,
+        listed=listed,
+        said=words.told(listed, inbox.phrases, inbox.rules) if listed else None,
+        sections=[(name, shown[name]) for name in behind],
+        scripts=words.scripts(told_of, found.content.get("contacts", []), texts) if listed else [],
+        practice=desk.practice(inbox.engine, found.person.territory_id, told_of),
+        opposed=next((action.code for action in found.actions if action.code in {"opposed", "unopposed"}), "") == "opposed",
+        weeks=words.weeks(sheets),
+        absences=[sheet for sheet in reversed(sheets) if sheet["status"].startswith("absent")],
+        curve=words.curve(found.history),
+        as_of=found.night.as_of,
+        colleagues=desk.colleagues(inbox.engine, session.user, inbox.today),
+        overlap=inbox.rules.invariants.hand_over_days,
+        tomorrow=inbox.today + dt.timedelta(days=1),
+    )
 
 
 @routes.post("/cas/{enrolment_id:path}/reponse", dependencies=[Depends(walls.same_origin)])
@@ -78,6 +121,8 @@ def answer(  # noqa: PLR0917, PLR0913 - the fields of the form
     channel: Text = "phone",
     barrier: Text = "",
     useful: Text = "",
+    why: Text = "",
+    remind_on: Text = "",
     note: Annotated[str, Form(max_length=NOTE_AT_MOST)] = "",
 ) -> Response:
     """Write down what came of a call."""
@@ -87,12 +132,18 @@ def answer(  # noqa: PLR0917, PLR0913 - the fields of the form
         or channel not in words.CHANNELS
         or barrier not in {"", *words.BARRIERS}
         or useful not in {"", "oui", "non"}
+        or why not in {"", *words.WHYS}
     ):
         raise HTTPException(422, "Réponse inconnue : revenez à la page et choisissez dans la liste.")
-    said = desk.Answer(code, channel, barrier or None, note=note.strip() or None, useful={"oui": True, "non": False}.get(useful))
-    if not desk.act(inbox.engine, session.user, enrolment_id, said, inbox.now()):
-        raise _missing(inbox, session, "answer", enrolment_id)
-    _seen(inbox, session, "answer", enrolment_id)
+    later = day_of(remind_on) if remind_on else None
+    if later is not None and later <= inbox.today:
+        raise HTTPException(422, "Un rappel se note pour un jour à venir.")
+    said = acts.Answer(
+        code, channel, barrier or None, note.strip() or None, {"oui": True, "non": False}.get(useful), why=why or None, remind_on=later
+    )
+    if not acts.act(inbox.engine, session.user, enrolment_id, said, inbox.now()):
+        raise missing(inbox, session, "answer", enrolment_id)
+    seen(inbox, session, "answer", enrolment_id)
     return RedirectResponse("/liste", 303)
 
 
@@ -100,19 +151,42 @@ def answer(  # noqa: PLR0917, PLR0913 - the fields of the form
 def find(request: Request, inbox: Here, session: Team, nom: str = "") -> Response:
     """Search by name among one's own."""
     found = desk.search(inbox.engine, session.user, nom) if nom.strip() else []
-    _seen(inbox, session, "search")
+    seen(inbox, session, "search")
     return page(request, "search", session=session, asked=nom, found=found)
 
 
 @routes.get("/journal")
 def log(request: Request, inbox: Here, session: Officer) -> Response:
     """The audit log, for the data-protection officer."""
-    _seen(inbox, session, "audit")
-    return page(request, "audit", session=session, lines=audit.latest(inbox.engine), zone=ZoneInfo(inbox.time_zone))
+    seen(inbox, session, "audit")
+    return page(request, "audit", session=session, lines=audit.latest(inbox.engine))
+
+
+def day_of(text: str) -> dt.date:
+    """A day from a form.
+
+    Raises:
+        HTTPException: 422.
+    """
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise HTTPException(422, "Cette date ne se lit pas : année, mois, jour, comme 2026-03-04.") from error
 
 
 def _list_page(request: Request, inbox: Inbox, session: access.Session, found: desk.Today, title: str, *, queue: bool) -> HTMLResponse:
     people = [(rows[0], words.told(rows, inbox.phrases, inbox.rules)) for rows in found.people]
-    waiting = [(row, said) for row, said in people if row.enrolment_id not in found.done]
+    waiting = [(row, told) for row, told in people if row.enrolment_id not in found.done]
     done = [(row, found.done[row.enrolment_id]) for row, _ in people if row.enrolment_id in found.done]
-    return page(request, "list", session=session, title=title, today=found, waiting=waiting, done=done, queue=queue)
+    return page(
+        request,
+        "list",
+        session=session,
+        title=say(title),
+        today=found,
+        waiting=waiting,
+        done=done,
+        queue=queue,
+        colleagues=desk.colleagues(inbox.engine, session.user, inbox.today) if queue and session.user.role == "lead" else [],
+        operators=desk.operators(inbox.engine, session.user) if queue else [],
+    )

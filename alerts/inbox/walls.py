@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from fastapi import HTTPException, Request
 
+from alerts import language
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
     from alerts.cases.access import Session
 
+LANGUAGE: Final = "langue"
+"""Cookie that holds the language chosen, and nothing else."""
 HEADERS: Final = {
     # No script at all, and nothing from anywhere else.
     "Content-Security-Policy": (
@@ -35,7 +39,8 @@ def cookie_name(*, secure: bool) -> str:
 
 
 async def with_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Put the headers on every answer; pages that name people are never kept by a browser."""
+    """Put the headers on every answer, in the reader's language; pages that name people are never kept by a browser."""
+    language.use(request.cookies.get(LANGUAGE, "fr"))
     answer = await call_next(request)
     answer.headers.update(HEADERS)
     if not request.url.path.startswith("/static/"):

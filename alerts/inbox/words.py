@@ -1,4 +1,4 @@
-"""What the page says of rows: sentences, labels, dates. French, as the lists on paper."""
+"""What the page says of rows: sentences, labels, dates. In French here; `alerts.language.say` speaks them in the language in use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from alerts import wording
-from alerts.wording import day
+from alerts.language import day, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,8 +29,71 @@ ANSWERS: Final = {
     "not_relevant": "Alerte sans objet",
     "found_job": "A trouvé un emploi",
     "left_alone": "Souhaite ne pas être recontacté",
+    "opposed": "S'oppose à l'estimation (droit d'opposition)",
+    "unopposed": "Ne s'oppose plus à l'estimation",
 }
 """Every answer there is, in the order of the form; `alerts.answers` says which of them tell of a contact."""
+WHYS: Final = {
+    "excused": "Absences excusées",
+    "wrong_facts": "Faits inexacts",
+    "settled": "Situation réglée",
+    "left": "Formation terminée ou quittée",
+    "other_follows": "Suivi par un autre service",
+    "other": "Autre",
+}
+"""Why an alert was without object."""
+NEXT: Final = {
+    "reached": "Noter un rappel à deux semaines.",
+    "no_answer": "Essayer à une autre heure ou par SMS, et noter un rappel.",
+    "wrong_details": "Demander les coordonnées à l'organisme de formation.",
+    "appointment_set": "Noter un rappel au lendemain du rendez-vous.",
+    "mediation": "Revenir vers la personne après l'échange avec le formateur.",
+    "barrier_referred": "S'assurer, dans les deux semaines, que l'orientation a abouti.",
+    "job_search_step": "Convenir de l'étape suivante et de sa date.",
+    "found_job": "Vérifier dans les deux semaines que l'emploi est en place.",
+}
+"""The next step proposed after an answer."""
+SOURCES: Final = {
+    "sent": "transmis",
+    "declared": "déclaré ici",
+    "deduced": "déduit",
+    "rule": "règle du service",
+    "model": "estimation d'un modèle",
+}
+"""Where a status or an alert comes from."""
+SECTION_OF: Final = {
+    "attendance": "presence",
+    "punctuality": "presence",
+    "trend": "presence",
+    "activity": "activite",
+    "assessments": "travaux",
+    "contacts": "echanges",
+}
+"""Part of the case page that holds the rows behind a reason."""
+THEMES: Final = {
+    "motivation": "Motivation",
+    "mediation": "Médiation avec le formateur",
+    "mobility": "Mobilité",
+    "housing": "Logement",
+    "childcare": "Garde d'enfants",
+    "money": "Ressources",
+    "content": "Contenu ou niveau",
+    "job_search": "Recherche d'emploi",
+}
+"""Call scripts of config/, by what they are about."""
+THEMES_OF: Final = {
+    "attendance": ("motivation", "mobility", "childcare"),
+    "punctuality": ("mobility", "childcare"),
+    "trend": ("motivation", "mediation"),
+    "activity": ("motivation", "content"),
+    "assessments": ("content", "mediation"),
+    "contacts": ("motivation",),
+    "job_search_due": ("job_search",),
+    "mid_course_contact_due": ("motivation",),
+    "entry_contact_due": ("motivation", "mobility"),
+}
+"""Scripts that fit a subject of the reason, or a promise."""
+THEME_OF_BARRIER: Final = {"relations": "mediation", "admin": "money"}
 CHANNELS: Final = {
     "phone": "Téléphone",
     "sms": "SMS",
@@ -62,6 +125,17 @@ STATUSES: Final = {
     "not_expected": "Non attendu",
     "not_recorded": "Feuille non reçue",
 }
+SHORT: Final = {
+    "present": "P",
+    "late": "R",
+    "left_early": "D",
+    "absent_unjustified": "A",
+    "absent_justified": "J",
+    "exempt": "E",
+    "not_expected": "N",
+    "not_recorded": "?",
+}
+"""Letters of the calendar; the words are said beside it and to those who do not see it."""
 HALF_DAYS: Final = {"am": "matin", "pm": "après-midi", "day": "journée"}
 OUTCOMES: Final = {
     "reached": "échange",
@@ -96,8 +170,46 @@ def told(alerts: Sequence[Row[Any]], phrases: Mapping[str, Phrase], rules: Rules
     return wording.told(read, phrases, rules.of(alerts[0].territory_id).actions)
 
 
+def subjects(alerts: Sequence[Row[Any]]) -> list[str]:
+    """Subjects of the reasons that raise the risk, best first, then the promises: what `SECTION_OF` and `THEMES_OF` know."""
+    codes = [code for alert in alerts if alert.kind == "dropout_risk" for code in subjects_of(alert.reasons)]
+    return list(dict.fromkeys([*codes, *(alert.kind for alert in alerts if alert.kind != "dropout_risk")]))
+
+
+def scripts(found: Sequence[str], contacts: Sequence[Mapping[str, Any]], texts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Call scripts that fit: difficulties the person named come first, then what goes with the reasons. At most three.
+
+    Args:
+        found: from `subjects`.
+        contacts: of the case page, with the barrier named in each.
+        texts: the territory's scripts, by theme.
+    """
+    named = [contact["barrier"] for contact in reversed(contacts) if contact.get("barrier")]
+    themes = [THEME_OF_BARRIER.get(barrier, barrier) for barrier in named]
+    themes += [theme for subject in found for theme in THEMES_OF.get(subject, ())]
+    return [(THEMES[theme], texts[theme]) for theme in dict.fromkeys(themes) if theme in texts and theme in THEMES][:3]
+
+
+def leading(reasons: str) -> str:
+    """Subject, in words, of the first reason that raises the risk; nothing where there is none."""
+    code = subjects_of(reasons)
+    return say(wording.SUBJECTS[code[0]]) if code and code[0] in wording.SUBJECTS else ""
+
+
+def subjects_of(reasons: str) -> list[str]:
+    """Codes of the reasons that raise the risk."""
+    return [reason["code"] for reason in wording.raising(json.loads(reasons)["reasons"])]
+
+
+def notice(text: str) -> str:
+    """What is said of made-up data, which the night published in French."""
+    for french in wording.NOTICES.values():
+        text = text.replace(french, say(french))
+    return text
+
+
 def weeks(sheets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Half-day sheets as a calendar: a row a week, Monday to Friday, morning and afternoon."""
+    """Half-day sheets as a calendar: a row a week, Monday to Sunday, morning and afternoon."""
     by_week: dict[dt.date, dict[tuple[int, str], Mapping[str, Any]]] = {}
     for sheet in sheets:
         date = dt.date.fromisoformat(sheet["date"])
@@ -108,7 +220,28 @@ def weeks(sheets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def curve(history: Sequence[Row[Any]], width: int = 300, height: int = 60) -> str:
+    """Risk over the nights as the points of a line in a drawing of this size; the table beside it tells the same."""
+    risks = [(row.as_of.toordinal(), row.risk) for row in history if row.kind == "dropout_risk" and row.risk is not None]
+    if len({night for night, _ in risks}) < 2:  # noqa: PLR2004 - a line has two ends
+        return ""
+    first, last = risks[0][0], risks[-1][0]
+    top = max(0.2, *(risk for _, risk in risks))
+    return " ".join(f"{(night - first) / (last - first) * width:.1f},{height - risk / top * height:.1f}" for night, risk in risks)
+
+
+def newest(rows: Sequence[Mapping[str, Any]], key: str, as_of: dt.date) -> tuple[dt.date, int] | None:
+    """The newest day that rows tell of, and how many days before `as_of`."""
+    days = [dt.date.fromisoformat(row[key][:10]) for row in rows if row[key] and row.get("status") != "not_recorded"]
+    return (max(days), (as_of - max(days)).days) if days else None
+
+
+def iso(text: str) -> str:
+    """`2026-03-04` as mercredi 4 mars."""
+    return day(dt.date.fromisoformat(text))
+
+
 def instant(text: str) -> str:
-    """`2026-03-04T14:30` as mercredi 4 mars, 14 h 30."""
+    """`2026-03-04T14:30` as mercredi 4 mars, 14:30."""
     date, _, time = text.partition("T")
-    return f"{day(dt.date.fromisoformat(date))}, {time[:2]} h {time[3:5]}"
+    return f"{iso(date)}, {time[:5]}"

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from alerts.wording import day
+from alerts.language import day
 
 if TYPE_CHECKING:
     from alerts.lists.page import AdvisorList

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from alerts.wording import day
+from alerts.language import day
 
 if TYPE_CHECKING:
     from alerts.lists.page import AdvisorList

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import xlsxwriter
 
 if TYPE_CHECKING:
+    from io import BytesIO
     from pathlib import Path
 
     from alerts.lists.page import AdvisorList, Line
@@ -29,13 +30,13 @@ COLUMNS: Final = (
 _SAME_EVERY_TIME: Final = dt.datetime(2000, 1, 1)  # noqa: DTZ001 - the format knows no zone; a clock here would change the bytes
 
 
-def write(advisor_list: AdvisorList, path: Path) -> None:
-    """Write the list to `path`; the same list gives the same bytes.
+def write(advisor_list: AdvisorList, to: Path | BytesIO) -> None:
+    """Write the list to a file or to memory; the same list gives the same bytes.
 
     Nothing is ever read as a formula, a link or a number (OWASP, CSV injection): a name such as `=1+1` stays a name.
     """
     plain = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    book = xlsxwriter.Workbook(path, {"in_memory": True, **plain})
+    book = xlsxwriter.Workbook(to, {"in_memory": True, **plain})
     book.set_properties({"title": advisor_list.title, "created": _SAME_EVERY_TIME})
     sheet = book.add_worksheet("À contacter")
     head = book.add_format({"bold": True, "bg_color": "#1f4e8c", "font_color": "#ffffff", "text_wrap": True, "valign": "top"})

@@ -8,15 +8,20 @@ import typer
 
 from pipelines import console
 from pipelines.commands.common import HomeOption, service_at
+from pipelines.service import post_of
 from vigie import clock
 from vigie.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fastapi import FastAPI
+
+    from alerts.inbox.oidc import Provider
     from alerts.mail import Post
     from vigie.settings import Settings
 
+PRINT_LINKS: Final = "VIGIE_PRINT_LINKS"
 MAIL: Final = """Bonjour,
 
 Voici votre lien pour entrer dans Vigie. Il sert une seule fois, dans le quart d'heure :
@@ -37,27 +42,55 @@ def serve(
     print_links: Annotated[
         bool, typer.Option("--print-links", help="For a trial without a mail server: log-in links appear here.")
     ] = False,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer; about one a core for many advisors.")] = 1,
 ) -> None:
-    """Serve the page until Ctrl-C. VIGIE_INBOX_ADDRESS says where people reach it, VIGIE_SMTP_* how log-in links leave.
+    """Serve the page until Ctrl-C.
+
+    VIGIE_INBOX_ADDRESS says where people reach it, VIGIE_SMTP_* how log-in links leave, VIGIE_OIDC_* which identity provider vouches for
+    people.
 
     [dim]vigie inbox serve --home home --print-links[/dim]
     [dim]VIGIE_INBOX_ADDRESS=https://vigie.example.org VIGIE_PRODUCTION=true vigie inbox serve[/dim]
     """
+    import os
+
     import uvicorn
+
+    service = service_at(home)
+    # Each worker makes its own page from the settings: what this command was given goes to them by the environment.
+    os.environ["VIGIE_HOME"] = str(service.home.root)
+    os.environ[PRINT_LINKS] = "1" if print_links else ""
+    if not print_links:
+        post_of(service.settings)
+    _provider(service.settings)
+    console.out.print(f"{service.settings.inbox_address.rstrip('/')}  (Ctrl-C ends it)")
+    # No access log: it would hold the one-time links.
+    uvicorn.run(
+        "pipelines.commands.inbox:served",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+    )
+
+
+def served() -> FastAPI:
+    """The page of the service that the settings name, for one worker."""
+    import os
 
     from alerts.cases import CaseStore
     from alerts.inbox.app import create_app
     from alerts.inbox.context import Inbox
     from pipelines.wording import phrases
 
-    service = service_at(home)
-    send = _shown if print_links else by_mail(_post(service.settings))
+    service = service_at(None)
+    send = _shown if os.environ.get(PRINT_LINKS) else by_mail(post_of(service.settings))
     address = service.settings.inbox_address.rstrip("/")
-    with CaseStore(service.cases_url) as cases:
-        inbox = Inbox(cases.engine, service.rules, phrases(), service.time_zone, address, send)
-        console.out.print(f"{address}  (Ctrl-C ends it)")
-        # No access log: it would hold the one-time links.
-        uvicorn.run(create_app(inbox), host=host, port=port, access_log=False, log_level="warning", server_header=False)
+    cases = CaseStore(service.cases_url)
+    return create_app(Inbox(cases.engine, service.rules, phrases(), service.time_zone, address, send, provider=_provider(service.settings)))
 
 
 @app.command()
@@ -113,16 +146,19 @@ def by_mail(post: Post) -> Callable[[str, str], None]:
     return lambda address, one_time: post.send(address, "Votre lien de connexion à Vigie", MAIL.format(one_time))
 
 
-def _post(settings: Settings) -> Post:
-    from alerts.mail import Post
+def _provider(settings: Settings) -> Provider | None:
+    from alerts.inbox.oidc import Provider
 
-    return Post(
-        host=settings.smtp_host,
-        port=settings.smtp_port,
-        sender=settings.mail_from,
-        user=settings.smtp_user,
-        password=settings.smtp_password.get_secret_value(),
-        starttls=settings.smtp_starttls,
-        production=settings.production,
-        test_address=settings.mail_test_address,
+    if not settings.oidc_issuer:
+        return None
+    if not settings.oidc_sirets:
+        what = "An identity provider is set, and no organisation may come in with it."
+        raise ConfigurationError(what, 'Set VIGIE_OIDC_SIRETS, such as {"13002526500013": "france_travail"}.')
+    return Provider(
+        name=settings.oidc_name,
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=settings.oidc_client_secret.get_secret_value(),
+        sirets=settings.oidc_sirets,
+        scope=settings.oidc_scope,
     )

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import uuid
+from email import message_from_bytes
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiosmtpd.controller import Controller
 from sqlalchemy import create_engine
 
 from alerts.cases import CaseStore
+from tests.alerts.served import World, fill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,3 +72,40 @@ def cases_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def cases(cases_url: str) -> Iterator[CaseStore]:
     with CaseStore(cases_url) as store:
         yield store
+
+
+@pytest.fixture
+def world(cases: CaseStore) -> World:
+    fill(cases)
+    return World(cases)
+
+
+class Mailbox:
+    """What a real SMTP server took."""
+
+    def __init__(self) -> None:
+        self.mails: list[Any] = []
+        self.refused: dict[str, str] = {}
+        """Answer to some addresses."""
+
+    async def handle_RCPT(self, server: object, session: object, envelope: Any, address: str, options: object) -> str:  # noqa: ANN401, N802, ARG002 - aiosmtpd's own
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 ok"
+
+    async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:  # noqa: ANN401, N802, ARG002 - aiosmtpd's own
+        self.mails.append((envelope.rcpt_tos, message_from_bytes(envelope.content)))
+        return "250 taken"
+
+
+@pytest.fixture(scope="module")
+def mailbox() -> Iterator[tuple[Mailbox, int]]:
+    box = Mailbox()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    controller = Controller(box, hostname="127.0.0.1", port=port)
+    controller.start()
+    yield box, port
+    controller.stop()

@@ -5,32 +5,41 @@ from __future__ import annotations
 import datetime as dt
 import re
 import shutil
-import socket
 import threading
 import time
-from email import message_from_bytes
+import uuid
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
 
+import polars as pl
 import pytest
 import uvicorn
-from aiosmtpd.controller import Controller
 from playwright.sync_api import Browser, Page, sync_playwright
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from alerts.cases import CaseStore
-from alerts.cases.schema import ACTIONS, ADVISORS, ALERTS
+from alerts.cases.access import add_user
+from alerts.cases.schema import ACTIONS, ADVISORS, ALERTS, ATTEMPTS, POSTS
+from alerts.cases.store import Published
+from alerts.digest import digests
 from alerts.inbox.app import create_app
 from alerts.inbox.context import Inbox
 from alerts.mail import Post
+from alerts.outbox import put, send_due
 from pipelines.commands.inbox import by_mail
 from pipelines.service import Service, open_service
 from pipelines.steps import Directly, run_night
 from pipelines.wording import phrases
+from tests.alerts.made import risk_alerts
 from vigie.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from tests.alerts.conftest import Mailbox
 
 CHROMIUM = shutil.which("chromium")
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
@@ -42,29 +51,6 @@ pytestmark = [
 ]
 
 
-class Mailbox:
-    """What a real SMTP server took."""
-
-    def __init__(self) -> None:
-        self.mails: list[Any] = []
-
-    async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:  # noqa: ANN401, N802, ARG002 - aiosmtpd's own
-        self.mails.append((envelope.rcpt_tos, message_from_bytes(envelope.content)))
-        return "250 taken"
-
-
-@pytest.fixture(scope="module")
-def mailbox() -> Iterator[tuple[Mailbox, int]]:
-    box = Mailbox()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    controller = Controller(box, hostname="127.0.0.1", port=port)
-    controller.start()
-    yield box, port
-    controller.stop()
-
-
 @pytest.fixture(scope="module")
 def served(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
     home = tmp_path_factory.mktemp("browser") / "home"
@@ -74,24 +60,35 @@ def served(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Servic
     return made
 
 
+@contextmanager
+def listening(cases: CaseStore, service: Service, port: int) -> Iterator[str]:
+    """The page on a port of its own, the morning after the night: its address."""
+    post = Post("127.0.0.1", port, "vigie@example.org", starttls=False, test_address="essai@example.org")
+    config = uvicorn.Config("alerts", host="127.0.0.1", port=0, log_level="critical", access_log=False, ws="none")
+    server = uvicorn.Server(config)
+    socket_ = config.bind_socket()
+    reached = f"http://127.0.0.1:{socket_.getsockname()[1]}"
+    # The day after the night: log-ins of advisors who were in post then.
+    inbox = Inbox(cases.engine, service.rules, phrases(), service.time_zone, reached, by_mail(post), lambda: MORNING)
+    config.app = create_app(inbox)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket_]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    try:
+        yield reached
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+
+
 @pytest.fixture(scope="module")
 def address(served: Service, mailbox: tuple[Mailbox, int]) -> Iterator[str]:
-    post = Post("127.0.0.1", mailbox[1], "vigie@example.org", starttls=False, test_address="essai@example.org")
     with CaseStore(served.cases_url) as cases:
-        config = uvicorn.Config("alerts", host="127.0.0.1", port=0, log_level="critical", access_log=False, ws="none")
-        server = uvicorn.Server(config)
-        listening = config.bind_socket()
-        reached = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        # The day after the night: log-ins of advisors who were in post then.
-        inbox = Inbox(cases.engine, served.rules, phrases(), served.time_zone, reached, by_mail(post), lambda: MORNING)
-        config.app = create_app(inbox)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.05)
-        yield reached
-        server.should_exit = True
-        thread.join()
+        add_user(cases.engine, "lead@example.org", "Responsable", "lead", operator="simulation-france-travail", territory_id="exemple-est")
+        add_user(cases.engine, "dpo@example.org", "Délégué", "dpo")
+        with listening(cases, served, mailbox[1]) as reached:
+            yield reached
 
 
 @pytest.fixture(scope="module")
@@ -104,13 +101,52 @@ def browser() -> Iterator[Browser]:
         made.close()
 
 
-def busiest_advisor(service: Service) -> str:
+def busiest_advisors(service: Service) -> list[str]:
+    """Addresses of advisors, most unanswered risks first."""
     with CaseStore(service.cases_url) as cases, cases.engine.connect() as connection:
-        rows = (
-            connection.execute(select(ALERTS.c.advisor_id).where(ALERTS.c.state == "new", ALERTS.c.advisor_id.is_not(None))).scalars().all()
+        answered = select(ACTIONS.c.enrolment_id)
+        waiting = select(ALERTS.c.advisor_id).where(
+            ALERTS.c.as_of == NIGHT,
+            ALERTS.c.kind == "dropout_risk",
+            ALERTS.c.state == "new",
+            ALERTS.c.advisor_id.is_not(None),
+            ALERTS.c.enrolment_id.not_in(answered),
         )
-        advisor = max(sorted(set(rows)), key=rows.count)
-        return str(connection.execute(select(ADVISORS.c.email).where(ADVISORS.c.advisor_id == advisor)).scalar_one())
+        rows = connection.execute(waiting).scalars().all()
+        order = sorted(set(rows), key=lambda advisor: (-rows.count(advisor), advisor))
+        emails = dict(connection.execute(select(ADVISORS.c.advisor_id, ADVISORS.c.email)).tuples().all())
+        return [emails[advisor] for advisor in order]
+
+
+def log_in(page: Page, address: str, mailbox: tuple[Mailbox, int], email: str) -> None:
+    page.goto(f"{address}/connexion")
+    page.get_by_label("Adresse professionnelle").fill(email)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=Courriel envoyé")
+    link = re.search(r"http\S+", mailbox[0].mails[-1][1].get_payload(decode=True).decode())
+    assert link
+    page.goto(link[0])
+    page.get_by_role("button", name="Entrer").click()
+    page.wait_for_load_state()
+
+
+def digest_link(service: Service, address: str, mailbox: tuple[Mailbox, int], email: str) -> str:
+    """Send the morning's mails for real; the link in this advisor's own, which names nobody."""
+    post = Post("127.0.0.1", mailbox[1], "vigie@example.org", starttls=False, production=True)
+    with CaseStore(service.cases_url) as cases:
+        put(
+            cases.engine,
+            [replace(item, key=f"{item.key}/{uuid.uuid4()}") for item in digests(cases.engine, address, "Europe/Paris")],
+            MORNING,
+        )
+        send_due(cases.engine, {"mail": lambda item: post.send(item.to, item.subject, item.text, item.html, item.key)}, MORNING)
+        names = cases.names(pl.read_parquet(service.home.out(NIGHT) / "alerts.parquet")["learner_id"].unique().to_list())
+    mail = next(mail for recipients, mail in reversed(mailbox[0].mails) if recipients == [email] and mail.is_multipart())
+    text = mail.get_payload()[0].get_payload(decode=True).decode()
+    assert not any(f"{given} {family}" in text for given, family in names.select("given_name", "family_name").rows())
+    link = re.search(r"http\S+", text)
+    assert link
+    return link[0]
 
 
 def faults(page: Page) -> list[str]:
@@ -120,8 +156,27 @@ def faults(page: Page) -> list[str]:
     return [f"{page.url} {fault['id']}: {[node['html'][:120] for node in fault['nodes'][:3]]}" for fault in found["violations"]]
 
 
+def other_screens(page: Page, address: str, look: Callable[[str], None]) -> None:
+    page.goto(f"{address}/absences")
+    page.get_by_label("Premier jour").fill("2025-12-01")
+    page.get_by_label("Dernier jour").fill("2025-12-05")
+    page.get_by_role("button", name="Annoncer").click()
+    page.wait_for_selector("text=lundi 1er décembre")
+    look("absences")
+    page.get_by_role("button", name="Annuler").click()
+    page.goto(f"{address}/cas/nobody")
+    look("introuvable")
+    page.goto(f"{address}/liste")
+    page.get_by_role("link", name="English").click()
+    page.wait_for_selector("text=To contact this week")
+    look("english")
+    page.locator("article.person h2 a").first.click()
+    page.wait_for_url("**/cas/**")
+    look("english-case")
+
+
 @pytest.mark.parametrize(("name", "width", "height"), [("desktop", 1280, 900), ("phone", 390, 844)])
-def test_an_advisors_morning(
+def test_an_advisors_morning(  # noqa: PLR0915 - one story, told in one go
     served: Service, address: str, mailbox: tuple[Mailbox, int], browser: Browser, tmp_path: Path, name: str, width: int, height: int
 ) -> None:
     context = browser.new_context(viewport={"width": width, "height": height}, locale="fr-FR", bypass_csp=True)
@@ -136,11 +191,14 @@ def test_an_advisors_morning(
         wrong.extend(faults(page))
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{what} scrolls sideways"
 
-    page.goto(f"{address}/connexion")
+    email = busiest_advisors(served)[0]
+    page.goto(digest_link(served, address, mailbox, email))
+    page.wait_for_url("**/connexion")
     look("connexion")
-    page.get_by_label("Adresse professionnelle").fill(busiest_advisor(served))
+    page.get_by_label("Adresse professionnelle").fill(email)
     page.keyboard.press("Enter")
     page.wait_for_selector("text=Courriel envoyé")
+    look("courriel-envoye")
 
     recipients, mail = mailbox[0].mails[-1]
     assert recipients == ["essai@example.org"]
@@ -173,6 +231,8 @@ def test_an_advisors_morning(
     look("file")
     page.goto(f"{address}/recherche?nom=a")
     look("recherche")
+    other_screens(page, address, look)
+    page.get_by_role("link", name="Français").click()
     page.get_by_role("button", name="Se déconnecter").click()
     page.wait_for_url("**/connexion")
 
@@ -199,7 +259,7 @@ def test_the_list_and_an_answer_by_keyboard_alone(served: Service, address: str,
         pytest.fail(f"{role} {text} is not reached by keyboard")
 
     tab_to("INPUT", "email")
-    page.keyboard.type(busiest_advisor(served))
+    page.keyboard.type(busiest_advisors(served)[0])
     page.keyboard.press("Enter")
     page.wait_for_selector("text=Courriel envoyé")
     link = re.search(r"http\S+", mailbox[0].mails[-1][1].get_payload(decode=True).decode())
@@ -229,3 +289,130 @@ def test_the_list_and_an_answer_by_keyboard_alone(served: Service, address: str,
     with CaseStore(served.cases_url) as cases, cases.engine.connect() as connection:
         assert len(connection.execute(select(ACTIONS)).all()) == before + 1
     page.close()
+
+
+def test_three_outcomes_written_by_day_change_the_next_night(
+    served: Service, address: str, mailbox: tuple[Mailbox, int], browser: Browser
+) -> None:
+    email = busiest_advisors(served)[0]
+    page = browser.new_page(locale="fr-FR")
+    page.set_default_timeout(10_000)
+    log_in(page, address, mailbox, email)
+    risks = page.locator("article.person", has_text="Situation à reprendre")
+    others = page.locator("article.person", has_not_text="Situation à reprendre")
+    cards = [*risks.locator("h2 a").all()[:2], others.locator("h2 a").first]
+    people = [unquote((link.get_attribute("href") or "").removeprefix("/cas/")) for link in cards]
+    for person, answer in zip(people, ("reached", "not_relevant", "no_answer"), strict=True):
+        page.goto(f"{address}/cas/{quote(person)}")
+        page.get_by_role("combobox", name="Réponse").select_option(answer)
+        if answer == "not_relevant":
+            page.get_by_role("combobox", name="Si l'alerte est sans objet").select_option("settled")
+        page.get_by_role("button", name="Enregistrer").click()
+        page.wait_for_url("**/liste")
+    page.close()
+
+    # The page goes on being served while the next night runs.
+    following = NIGHT + dt.timedelta(days=1)
+    run_night(served, following, Directly())
+
+    alerts = pl.read_parquet(served.home.out(following) / "alerts.parquet").with_columns(pl.col("kind", "state").cast(pl.String))
+    states = {(row["kind"], row["enrolment_id"]): row["state"] for row in alerts.to_dicts()}
+    features = pl.read_parquet(served.home.out(following) / "features.parquet")
+    spoken, settled, called = people
+    known = features.filter(pl.col("enrolment_id") == spoken).row(0, named=True)
+    assert known["days_since_two_way_contact"] == 0.0
+    assert states.get(("dropout_risk", spoken)) not in {"new", "sent"}
+    assert ("dropout_risk", settled) not in states
+    assert "sent" in {state for (_, person), state in states.items() if person == called}
+    written = pl.read_csv(served.home.out(following) / "actions.csv")
+    assert {"reached", "not_relevant", "no_answer"} <= set(written["code"])
+    assert written.filter(pl.col("enrolment_id").is_in(people))["enrolment_id"].n_unique() == 3
+
+
+def test_a_lead_and_an_officer_at_every_width(
+    served: Service, address: str, mailbox: tuple[Mailbox, int], browser: Browser, tmp_path: Path
+) -> None:
+    wrong: list[str] = []
+    with CaseStore(served.cases_url) as cases, cases.engine.connect() as connection:
+        post = connection.execute(select(POSTS).limit(1)).one()
+    with CaseStore(served.cases_url) as cases:
+        add_user(cases.engine, "lead@example.org", "Responsable", "lead", operator=post.operator, territory_id=post.territory_id)
+    # 640 pixels: a page of 1280 at 200 %.
+    for name, width in (("desktop", 1280), ("zoom", 640), ("phone", 390)):
+        for email, paths in (("lead@example.org", ("equipe", "file", "absences")), ("dpo@example.org", ("journal",))):
+            context = browser.new_context(viewport={"width": width, "height": 844}, locale="fr-FR", bypass_csp=True)
+            page = context.new_page()
+            page.set_default_timeout(10_000)
+            log_in(page, address, mailbox, email)
+            for path in paths:
+                page.goto(f"{address}/{path}")
+                page.screenshot(path=tmp_path / f"{name}-{path}.png", full_page=True)
+                wrong.extend(faults(page))
+                assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{path} scrolls sideways at {width}"
+            context.close()
+            mailbox[0].mails.clear()
+            with CaseStore(served.cases_url) as cases, cases.engine.begin() as connection:
+                connection.execute(delete(ATTEMPTS))
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("many", "width"), [(0, 1280), (400, 1280), (400, 640), (400, 390)])
+def test_an_advisor_with_nobody_and_one_with_four_hundred(
+    served: Service, mailbox: tuple[Mailbox, int], browser: Browser, tmp_path: Path, many: int, width: int
+) -> None:
+    with CaseStore(f"sqlite:///{tmp_path / 'cases.sqlite'}") as cases:
+        crowd(cases, many)
+        with listening(cases, served, mailbox[1]) as address:
+            context = browser.new_context(viewport={"width": width, "height": 844}, locale="fr-FR", bypass_csp=True)
+            page = context.new_page()
+            page.set_default_timeout(20_000)
+            log_in(page, address, mailbox, "Z@example.org")
+            assert page.locator("article.person").count() == many
+            assert ("Personne à contacter pour l'instant." in page.inner_text("main")) == (many == 0)
+            page.screenshot(path=tmp_path / f"{many}-{width}.png", clip={"x": 0, "y": 0, "width": width, "height": 844})
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+            # A card is a card: axe takes minutes over four hundred of them, and looks at one width.
+            assert width != 1280 or faults(page) == []
+            context.close()
+
+
+def crowd(cases: CaseStore, many: int) -> None:
+    """An advisor with so many people to contact, names long, short, Arabic, and with an apostrophe."""
+    known = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+    names = (
+        ("Jean-Baptiste-Emmanuel", "de La Rochefoucauld-Montmorency d'Estissac"),
+        ("Lo", "O"),
+        ("محمد", "الأمين"),
+        ("N'Golo", "D'Ange"),
+    )
+    rows = [
+        {
+            "learner_id": f"c{n:03d}",
+            "known_on": known,
+            "given_name": names[n % 4][0],
+            "family_name": names[n % 4][1],
+            "phone": "06 39 98 00 00",
+        }
+        for n in range(many)
+    ]
+    if rows:
+        private = pl.DataFrame(rows).with_columns(email=pl.lit(None, pl.String), language=pl.lit(None, pl.String))
+        cases.save_private("learner_identities", private)
+    cases.save_private("advisors", pl.DataFrame([{"advisor_id": "Z", "known_on": known, "name": "Zoé", "email": "Z@example.org"}]))
+    reasons = [[{"code": "attendance", "feature": "unjustified_half_days_28", "value": 3.0, "contribution": 0.5, "previous_value": 1.0}]]
+    made = risk_alerts(NIGHT, *(row["learner_id"] for row in rows)).with_columns(
+        advisor_id=pl.lit("Z"), territory_id=pl.lit("exemple-est"), low_confidence=pl.lit(value=False)
+    )
+    made = made.with_columns(reasons=pl.Series(reasons * many, dtype=made.schema["reasons"]))
+    ids = pl.Series("enrolment_id", [row["learner_id"] for row in rows], dtype=pl.String)
+    people = pl.DataFrame([ids]).with_columns(
+        learner_id=pl.col("enrolment_id"),
+        advisor_id=pl.lit("Z"),
+        queue=pl.lit("owner"),
+        territory_id=pl.lit("exemple-est"),
+        course=pl.lit("Conducteur d'équipements industriels, organisme au nom particulièrement long"),
+        entry_date=pl.lit(dt.date(2025, 9, 1)),
+        planned_exit_date=pl.lit(dt.date(2026, 3, 1)),
+    )
+    posts = pl.DataFrame({"advisor_id": ["Z"], "operator": ["cep"], "territory_id": ["exemple-est"]})
+    cases.publish(Published(NIGHT, MORNING, made, people=people, posts=posts.with_columns(active_to=pl.lit(None, pl.Date))))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -10,11 +12,12 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
-from alerts.cases import CaseStore
-from alerts.cases.schema import ALERTS, AUDIT, METADATA, PEOPLE
+from alerts.cases import CaseStore, audit
+from alerts.cases.schema import ALERTS, AUDIT, FILES, METADATA, PEOPLE
 from alerts.cases.store import Published
 from data_contracts.catalogue import TABLES
 from tests.alerts.made import risk_alerts
+from vigie import clock
 from vigie.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -92,6 +95,66 @@ def test_what_cannot_be_published_leaves_the_former_list(cases: CaseStore) -> No
 
     with cases.engine.connect() as connection:
         assert connection.execute(select(ALERTS.c.enrolment_id)).scalars().all() == ["a"]
+
+
+def test_a_night_that_dies_before_it_is_shown_is_seen_by_nobody_and_then_done_again(
+    cases: CaseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monday, tuesday = dt.date(2026, 3, 2), dt.date(2026, 3, 3)
+    publish(cases, monday, "a")
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cases, "_changed", die)
+        with pytest.raises(KeyboardInterrupt):
+            publish(cases, tuesday, "b", "c")
+
+    assert cases.past(dt.date(2026, 3, 9))["enrolment_id"].to_list() == ["a"]
+    with cases.engine.connect() as connection:
+        assert connection.execute(select(PEOPLE.c.enrolment_id)).scalars().all() == ["a"]
+    publish(cases, tuesday, "b")
+    assert cases.past(dt.date(2026, 3, 9))["enrolment_id"].to_list() == ["a", "b"]
+
+
+def test_people_and_case_files_are_those_of_the_newest_night(cases: CaseStore) -> None:
+    monday, tuesday = dt.date(2026, 3, 2), dt.date(2026, 3, 3)
+    for night, names in ((monday, ("a", "b")), (tuesday, ("b", "c")), (tuesday, ("c", "d"))):
+        made = risk_alerts(night, *names).with_columns(territory_id=pl.lit("T"), low_confidence=pl.lit(value=False))
+        people = pl.DataFrame({"enrolment_id": names, "learner_id": names}).with_columns(
+            advisor_id=pl.lit("A"),
+            queue=pl.lit("owner"),
+            territory_id=pl.lit("T"),
+            course=pl.lit(f"Course of {night}"),
+            entry_date=pl.lit(None, pl.Date),
+            planned_exit_date=pl.lit(tuesday),
+        )
+        files = pl.DataFrame({"enrolment_id": names}).with_columns(content=pl.lit(f"{night}"))
+        cases.publish(Published(night, AT, made, people=people, files=files))
+
+    with cases.engine.connect() as connection:
+        rows = connection.execute(select(PEOPLE.c.enrolment_id, PEOPLE.c.course).order_by(PEOPLE.c.enrolment_id)).tuples().all()
+        kept = connection.execute(select(FILES.c.enrolment_id, FILES.c.content).order_by(FILES.c.enrolment_id)).tuples().all()
+    assert rows == [("c", f"Course of {tuesday}"), ("d", f"Course of {tuesday}")]
+    assert kept == [("c", str(tuesday)), ("d", str(tuesday))]
+
+
+def test_the_day_goes_on_while_a_night_is_written(cases: CaseStore) -> None:
+    """Whoever reads a page leaves a line in the log: many are written before the night is there, none of them refused."""
+    publish(cases, dt.date(2026, 3, 2), "a")
+    names = tuple(f"{n:05d}" for n in range(20_000))
+    night = threading.Thread(target=publish, args=(cases, dt.date(2026, 3, 3), *names))
+    night.start()
+    written = 0
+    while night.is_alive():
+        audit.note(cases.engine, clock.now(), None, "read", str(written))
+        written += 1
+        time.sleep(0.005)
+    night.join()
+
+    assert written > 10
+    assert cases.past(dt.date(2026, 3, 9)).height == 20_001
 
 
 def test_migrations_make_the_tables_the_code_knows(cases: CaseStore) -> None:

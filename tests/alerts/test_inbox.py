@@ -3,134 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 
 import polars as pl
 import pytest
 from fastapi.routing import APIRoute
-from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from alerts.cases.access import LINK_MINUTES, ROLES, add_user
 from alerts.cases.schema import ACTIONS, AUDIT, SESSIONS, TOKENS
 from alerts.cases.store import CaseStore, Published
-from alerts.inbox import entrance, pages
-from alerts.inbox.app import create_app
-from alerts.inbox.context import Inbox
-from alerts.wording import Phrase
+from alerts.inbox.app import ROUTERS
+from alerts.inbox.context import roles_of
 from tests.alerts.made import risk_alerts
-from vigie.rules import read_rules
-from vigie.settings import ROOT
-
-NIGHT = dt.date(2026, 3, 4)
-MORNING = dt.datetime(2026, 3, 5, 8, tzinfo=dt.UTC)
-SCRIPT = "<script>alert(1)</script>"
-ADDRESS = "http://testserver"
-
-
-class Clock:
-    """Time that a test moves by hand."""
-
-    def __init__(self) -> None:
-        self.at = MORNING
-
-    def __call__(self) -> dt.datetime:
-        return self.at
-
-
-class World:
-    """A served page, its case store, its clock, and the mail that left."""
-
-    def __init__(self, cases: CaseStore) -> None:
-        self.cases, self.clock = cases, Clock()
-        self.mail: list[tuple[str, str]] = []
-        phrases = {"x": Phrase("{value} d'absence", "half_days")}
-        rules = read_rules(ROOT / "config")
-        send = self.mail.append
-        inbox = Inbox(cases.engine, rules, phrases, "Europe/Paris", ADDRESS, lambda to, link: send((to, link)), self.clock)
-        self.app = create_app(inbox)
-
-    def browser(self) -> TestClient:
-        return TestClient(self.app, base_url=ADDRESS, follow_redirects=True)
-
-    def logged_in(self, email: str) -> TestClient:
-        browser = self.browser()
-        browser.post("/connexion", data={"email": email})
-        token = self.mail[-1][1].split("jeton=")[1]
-        assert browser.post("/entrer", data={"jeton": token}).status_code == 200
-        return browser
-
-    def log(self, verb: str) -> list[tuple[str | None, str]]:
-        with self.cases.engine.connect() as connection:
-            rows = connection.execute(select(AUDIT.c.object_id, AUDIT.c.outcome).where(AUDIT.c.verb == verb).order_by(AUDIT.c.entry))
-            return [(row[0], row[1]) for row in rows]
-
-
-def people(*rows: tuple[str, str | None]) -> pl.DataFrame:
-    frame = pl.DataFrame(rows, schema={"enrolment_id": pl.String, "advisor_id": pl.String}, orient="row")
-    return frame.select(
-        "enrolment_id",
-        pl.col("enrolment_id").alias("learner_id"),
-        "advisor_id",
-        queue=pl.when(pl.col("advisor_id").is_null()).then(pl.lit("territory")).otherwise(pl.lit("owner")),
-        territory_id=pl.lit("T"),
-        course=pl.lit(f"Soudeur {SCRIPT}"),
-        entry_date=pl.lit(dt.date(2026, 1, 5)),
-        planned_exit_date=pl.lit(dt.date(2026, 6, 30)),
-    )
-
-
-@pytest.fixture
-def world(cases: CaseStore) -> World:
-    known = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    names = (
-        ("e1", "Amélie", "D'Ange", "06 39 98 00 01"),
-        ("e2", "محمد", "الأمين", None),
-        ("e3", SCRIPT, "=1+1", None),
-        ("e4", "Zoé", "Seule", None),
-    )
-    identities = [
-        {"learner_id": key, "known_on": known, "given_name": given, "family_name": family, "phone": phone, "email": None, "language": None}
-        for key, given, family, phone in names
-    ]
-    cases.save_private(
-        "learner_identities", pl.DataFrame(identities, schema_overrides={"phone": pl.String, "email": pl.String, "language": pl.String})
-    )
-    staff = [{"advisor_id": key, "known_on": known, "name": f"Conseiller {key}", "email": f"{key}@example.org"} for key in ("A", "B", "C")]
-    cases.save_private("advisors", pl.DataFrame(staff))
-    posts = pl.DataFrame(
-        {"advisor_id": ["A", "B", "C"], "operator": ["cep", "cep", "other"], "territory_id": ["T", "T", "T"]}
-    ).with_columns(active_to=pl.lit(None, pl.Date))
-    reasons = [[{"code": "attendance", "feature": "x", "value": 3.0, "contribution": 0.5, "previous_value": 1.0}]] * 4
-    made = risk_alerts(NIGHT, "e1", "e2", "e3", "e4").with_columns(
-        advisor_id=pl.Series(["A", "A", "B", None]),
-        queue=pl.Series(["owner", "owner", "owner", "territory"]),
-        reasons=pl.Series(reasons),
-        territory_id=pl.lit("T"),
-        low_confidence=pl.lit(value=False),
-    )
-    sheet = {"date": "2026-03-02", "half_day": "am", "status": "absent_unjustified", "known": "2026-03-02", "delivery": 3, "line": 7}
-    call = {"occurred_at": "2026-02-20T10:30", "channel": "phone", "direction": "outbound", "outcome": "no_answer", "purpose": None}
-    call |= {"barrier": None, "known": "2026-02-20", "delivery": 4, "line": 2}
-    content = json.dumps({"attendance": [sheet], "contacts": [call]})
-    files = pl.DataFrame({"enrolment_id": ["e1"], "content": [content]})
-    followed = people(("e1", "A"), ("e2", "A"), ("e3", "B"), ("e4", None))
-    cases.publish(Published(NIGHT, MORNING, made, notice="Données simulées", people=followed, posts=posts, files=files))
-    add_user(cases.engine, "lead@example.org", "Responsable", "lead", operator="cep", territory_id="T")
-    for role in ("evaluator", "dpo", "operator"):
-        add_user(cases.engine, f"{role}@example.org", role, role)
-    return World(cases)
-
-
-def form_token(page: str) -> str:
-    found = re.search(r'name="csrf" value="([^"]+)"', page)
-    assert found
-    return found[1]
-
-
-def email_of(role: str) -> str:
-    return "A@example.org" if role == "advisor" else f"{role}@example.org"
+from tests.alerts.served import ADDRESS, MORNING, NIGHT, SCRIPT, World, email_of, form_token, people
 
 
 def test_an_advisor_comes_in_reads_answers_and_the_list_gets_shorter(world: World) -> None:
@@ -200,24 +86,62 @@ def test_a_case_of_the_queue_is_taken_once_and_stays_taken_when_the_night_is_pub
 
 ROUTES = {
     "/liste": {"advisor"},
+    "/liste.xlsx": {"advisor"},
     "/file": {"advisor", "lead"},
     "/recherche": {"advisor", "lead"},
     "/cas/e1": {"advisor", "lead"},
+    "/absences": {"advisor", "lead"},
+    "/equipe": {"lead"},
     "/journal": {"dpo"},
     "/accueil": set(ROLES),
 }
-
-
-FORMS = {"/cas/e1/reponse": {"advisor"}, "/file/e1/prendre": {"advisor"}, "/sortir": set(ROLES)}
+FORMS = {
+    "/cas/e1/reponse": {"advisor"},
+    "/cas/e1/confier": {"advisor", "lead"},
+    "/file/e1/prendre": {"advisor"},
+    "/file/e1/confier": {"lead"},
+    "/file/e1/orienter": {"advisor", "lead"},
+    "/equipe/reaffecter": {"lead"},
+    "/absences": {"advisor", "lead"},
+    "/absences/a1/annuler": {"advisor", "lead"},
+    "/sortir": set(ROLES),
+}
+FIELDS = {
+    "code": "reached",
+    "advisor": "B",
+    "operator": "other",
+    "from_advisor": "A",
+    "to_advisor": "B",
+    "first": "2026-03-09",
+    "last": "2026-03-13",
+}
+STRANGERS = {
+    "GET /",
+    "GET /connexion",
+    "POST /connexion",
+    "GET /entrer",
+    "POST /entrer",
+    "GET /oidc",
+    "GET /oidc/retour",
+    "GET /langue/{code}",
+}
 
 
 def test_every_route_is_in_the_table_of_roles(world: World) -> None:
-    open_to_all = {"GET /", "GET /connexion", "POST /connexion", "GET /entrer", "POST /entrer"}
-    routes = [*entrance.routes.routes, *pages.routes.routes]
-    found = {f"{method} {route.path}" for route in routes if isinstance(route, APIRoute) for method in route.methods}
-    told = {f"GET {path}" for path in ROUTES} | {f"POST {path}" for path in FORMS}
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    named = {"/cas/e1": "/cas/{enrolment_id:path}", "/file/e1": "/file/{enrolment_id:path}", "/absences/a1": "/absences/{absence_id}"}
 
-    assert found == {path.replace("e1", "{enrolment_id:path}") for path in told} | open_to_all
+    def template(path: str) -> str:
+        for sample, pattern in named.items():
+            path = path.replace(sample, pattern)
+        return path
+
+    told = {f"GET {template(path)}": roles for path, roles in ROUTES.items()}
+    told |= {f"POST {template(path)}": roles for path, roles in FORMS.items()}
+    found = {f"{method} {route.path}": roles_of(route) for route in routes for method in route.methods}
+
+    assert {route: set(roles) for route, roles in found.items() if roles is not None} == told
+    assert {route for route, roles in found.items() if roles is None} == STRANGERS
     assert world.browser().get("/openapi.json").status_code == 404
 
 
@@ -231,7 +155,7 @@ def test_every_route_for_every_role(world: World, role: str) -> None:
         if role not in allowed:
             assert "Amélie" not in answer.text
     for path, allowed in FORMS.items():
-        answer = browser.post(path, data={"csrf": "forged", "code": "reached"})
+        answer = browser.post(path, data={"csrf": "forged"} | FIELDS)
         assert answer.status_code == 403, path
         assert ("pas ouverte" in answer.text) == (role not in allowed), path
 

@@ -7,12 +7,13 @@ import fastexcel
 import polars as pl
 import pytest
 
+from alerts.language import day
 from alerts.lists import html, xlsx
 from alerts.lists.files import write_lists
 from alerts.lists.page import AdvisorList, Line
 from alerts.lists.rows import Words, lists
 from alerts.lists.terminal import table
-from alerts.wording import NARROW, Phrase, amount, change, day, likelihood, why
+from alerts.wording import Phrase, amount, change, likelihood, why
 from data_contracts.tables.outputs import Alerts
 from tests.alerts.made import risk_alerts
 
@@ -151,8 +152,8 @@ def test_sentences_follow_french_usage() -> None:
     assert change(two | {"previous_value": 2.0}, phrases) is None
     assert why({"code": "contacts", "feature": "y", "value": 1.0}, phrases) == "1 contact."
     assert why({"code": "attendance", "feature": "gone", "value": 1.0}, phrases) == "Signal sur : présence."
-    assert amount(0.5, "share") == f"50{NARROW}%"
-    assert amount(1234, "count") == f"1{NARROW}234"
+    assert amount(0.5, "share") == "50\xa0%"
+    assert amount(1234, "count") == "1\u202f234"
     assert [amount(days, "days") for days in (0, 0.5, 1.94, 1.96, 2.5)] == ["0 jour", "0,5 jour", "1,9 jour", "2 jours", "2,5 jours"]
     assert day(dt.date(2026, 3, 1)) == "dimanche 1er mars"
     assert "environ 3 " in likelihood(0.031)

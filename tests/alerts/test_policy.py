@@ -1,98 +1,24 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.candidates import week_start
-from alerts.facts import PAST_COLUMNS, Facts
 from alerts.policy import LISTED, decide
 from alerts.routing import NO_TERRITORY
-from data_contracts.tables.outputs import REASON
-from vigie.rules import Rules, read_rules
-from vigie.settings import ROOT
+from alerts.silence import EXPLAINED
+from tests.alerts.world import DAY, NATIONAL, RULES, contacts, next_night, people, ruled, said, spoken, states
 
-RULES = read_rules(ROOT / "config")
-DAY = dt.date(2026, 3, 4)
-NO_PAST = pl.DataFrame(schema=PAST_COLUMNS)
-REASONS = pl.List(REASON.dtype)
-
-
-def instant(day: dt.date) -> dt.datetime:
-    return dt.datetime.combine(day, dt.time(12), tzinfo=dt.UTC)
-
-
-def people(risks: list[float], *, owners: list[str | None] | None = None, entered_days: int = 60) -> Facts:
-    """One learner for each risk; owned by advisor A unless said otherwise. Advisor B has left; C stands in for B."""
-    ids = [f"{n:03d}" for n in range(len(risks))]
-    owned = owners if owners is not None else ["A"] * len(risks)
-    entry = DAY - dt.timedelta(days=entered_days)
-    n = len(risks)
-    return Facts(
-        as_of=DAY,
-        scores=pl.DataFrame(
-            {
-                "enrolment_id": ids,
-                "risk": risks,
-                "reasons": [[{"code": "attendance", "feature": "x", "value": 2.0, "contribution": 0.4, "previous_value": 0.0}]] * n,
-            },
-            schema={"enrolment_id": pl.String, "risk": pl.Float64, "reasons": REASONS},
-        ),
-        enrolments=pl.DataFrame(
-            {
-                "enrolment_id": ids,
-                "learner_id": [f"L{name}" for name in ids],
-                "session_id": ["S"] * n,
-                "enrolled_on": [entry] * n,
-                "entry_date": [entry] * n,
-                "planned_exit_date": [DAY + dt.timedelta(days=60)] * n,
-            },
-            schema_overrides={"enrolment_id": pl.String, "learner_id": pl.String},
-        ),
-        sessions=pl.DataFrame({"session_id": ["S"], "territory_id": ["T"]}),
-        exits=pl.DataFrame(schema={"enrolment_id": pl.String, "exit_date": pl.Date}),
-        assignments=pl.DataFrame(
-            [(f"L{name}", entry, None, owner) for name, owner in zip(ids, owned, strict=True) if owner],
-            schema={"learner_id": pl.String, "valid_from": pl.Date, "valid_to": pl.Date, "advisor_id": pl.String},
-            orient="row",
-        ),
-        advisors=pl.DataFrame(
-            [
-                ("A", 3, dt.date(2020, 1, 1), None, "C"),
-                ("B", 3, dt.date(2020, 1, 1), DAY - dt.timedelta(days=1), "C"),
-                ("C", 3, dt.date(2020, 1, 1), None, None),
-            ],
-            schema={
-                "advisor_id": pl.String,
-                "weekly_capacity": pl.Int32,
-                "active_from": pl.Date,
-                "active_to": pl.Date,
-                "backup_advisor_id": pl.String,
-            },
-            orient="row",
-        ),
-        contacts=spoken(),
-        past=NO_PAST,
-        held_out=pl.DataFrame(schema={"enrolment_id": pl.String}),
-    )
-
-
-def spoken(*who: tuple[str, dt.date]) -> pl.DataFrame:
-    rows = [(learner, instant(day), "reached") for learner, day in who]
-    return pl.DataFrame(rows, schema={"learner_id": pl.String, "occurred_at": pl.Datetime("us", "UTC"), "outcome": pl.String}, orient="row")
-
-
-def next_night(facts: Facts, alerts: pl.DataFrame, days: int = 1) -> Facts:
-    past = pl.concat([facts.past, alerts.select(pl.col(name).cast(dtype) for name, dtype in PAST_COLUMNS.items())])
-    return replace(facts, as_of=facts.as_of + dt.timedelta(days=days), past=past)
-
-
-def states(alerts: pl.DataFrame, kind: str = "dropout_risk") -> dict[str, str]:
-    chosen = alerts.filter(pl.col("kind").cast(pl.String) == kind)
-    return dict(chosen.select("enrolment_id", pl.col("state").cast(pl.String)).rows())
+if TYPE_CHECKING:
+    from alerts.facts import Facts
+    from vigie.rules import Rules
 
 
 def test_the_riskiest_fill_the_week_and_the_rest_waits_in_sight() -> None:
@@ -278,37 +204,235 @@ def test_nothing_for_people_who_left_or_finished_or_never_came() -> None:
         entry_date=pl.when(pl.col("enrolment_id") == "001").then(None).otherwise("entry_date"),
         planned_exit_date=pl.when(pl.col("enrolment_id") == "002").then(DAY - dt.timedelta(days=1)).otherwise("planned_exit_date"),
     )
-    exits = pl.DataFrame({"enrolment_id": ["000"], "exit_date": [DAY]})
+    exits = pl.DataFrame({"enrolment_id": ["000"], "exit_date": [DAY], "reason": ["dropout"]})
 
     assert decide(replace(facts, enrolments=gone, exits=exits), RULES).is_empty()
 
 
+def test_a_person_s_own_request_comes_first_whatever_the_risks_and_the_budget() -> None:
+    facts = people([0.9, 0.8, 0.7, 0.0])
+    spent = decide(facts, RULES)
+    asked = contacts(("L003", DAY + dt.timedelta(days=1), "inbound", "left_message", "other"))
+
+    alerts = decide(replace(next_night(facts, spent), contacts=asked), RULES)
+
+    assert states(alerts, "learner_request") == {"003": "new"}
+    assert alerts.row(0, named=True)["learner_id"] == "L003"
+    answered = pl.concat([asked, contacts(("L003", DAY + dt.timedelta(days=1), "outbound", "reached", "other"))])
+    assert states(decide(replace(next_night(facts, spent), contacts=answered), RULES), "learner_request") == {}
+
+
+def test_somebody_who_asks_again_within_the_cool_down_is_called_again() -> None:
+    def on(days: int) -> dt.date:
+        return DAY + dt.timedelta(days=days)
+
+    first = replace(people([0.0, 0.9]), contacts=contacts(("L000", DAY, "inbound", "left_message", "other")))
+    opened = decide(first, RULES)
+    spoke = replace(next_night(first, opened), contacts=pl.concat([first.contacts, spoken(("L000", on(1)))]))
+    answered_ = decide(spoke, RULES)
+    again = pl.concat([spoke.contacts, contacts(("L000", on(3), "inbound", "left_message", "other"))])
+
+    asked_again = decide(replace(next_night(spoke, answered_, 2), contacts=again), RULES)
+
+    assert states(opened, "learner_request") == {"000": "new"}
+    assert states(answered_, "learner_request") == {}
+    assert states(asked_again, "learner_request") == {"000": "new"}
+
+
+def test_a_request_uses_up_a_place() -> None:
+    facts = people([0.9, 0.8, 0.7, 0.0])
+
+    alerts = decide(replace(facts, contacts=contacts(("L003", DAY, "inbound", "left_message", "other"))), RULES)
+
+    assert states(alerts) == {"000": "new", "001": "new", "002": "over_capacity"}
+
+
+@pytest.mark.parametrize("code", ["left_alone", "opposed", "found_job", "already_known", "not_relevant"])
+def test_what_the_advisor_wrote_down_silences_the_risk(code: str) -> None:
+    facts = people([0.9])
+    open_alert = next_night(facts, decide(facts, RULES))
+
+    assert "000" not in states(decide(replace(open_alert, said=said(("000", code, DAY))), RULES))
+
+
+def test_what_was_said_last_holds() -> None:
+    facts = people([0.9])
+    back = said(("000", "found_job", DAY), ("000", "reached", DAY))
+    still = said(("000", "found_job", DAY), ("000", "no_answer", DAY))
+    taken_back = said(("000", "opposed", DAY), ("000", "unopposed", DAY))
+
+    assert states(decide(replace(facts, said=back), RULES)) == {"000": "new"}
+    assert states(decide(replace(facts, said=still), RULES)) == {}
+    assert states(decide(replace(facts, said=taken_back), RULES)) == {"000": "new"}
+
+
+def test_an_explanation_holds_for_a_while_and_a_wish_to_be_left_alone_until_the_person_writes() -> None:
+    later = replace(people([0.9]), as_of=DAY + dt.timedelta(days=RULES.invariants.explained_days))
+    alone = replace(later, said=said(("000", "left_alone", DAY)))
+    wrote = contacts(("L000", DAY + dt.timedelta(days=1), "inbound", "sent", "other"))
+
+    assert states(decide(replace(later, said=said(("000", "already_known", DAY))), RULES)) == {"000": "new"}
+    assert decide(alone, RULES).is_empty()
+    assert states(decide(replace(alone, contacts=wrote), RULES)) == {"000": "new"}
+
+
+def test_somebody_who_wants_no_call_is_still_owed_an_owner() -> None:
+    facts = replace(people([0.9], owners=[None]), said=said(("000", "left_alone", DAY)))
+
+    assert decide(facts, RULES)["kind"].to_list() == ["no_owner"]
+
+
+def test_what_was_put_off_waits_for_its_day() -> None:
+    facts = people([0.9])
+    following = next_night(facts, decide(facts, RULES))
+    until = DAY + dt.timedelta(days=5)
+
+    for days, state in ((0, "repeat_suppressed"), (3, "sent")):
+        night = replace(following, as_of=following.as_of + dt.timedelta(days=days), said=said(("000", "no_answer", DAY), remind_on=until))
+        assert states(decide(night, RULES)) == {"000": state}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "listed"),
+    [
+        (["absent_justified", "absent_justified"], False),
+        (["exempt", "not_expected", "not_recorded"], False),
+        (["absent_justified", "present"], True),
+        (["absent_justified", "absent_unjustified"], True),
+        (["not_recorded"], True),
+        ([], True),
+    ],
+)
+def test_nothing_for_excused_absences(statuses: list[str], *, listed: bool) -> None:
+    n = len(statuses)
+    sheets = pl.DataFrame(
+        {"enrolment_id": ["000"] * n, "date": [DAY] * n, "status": statuses},
+        schema={"enrolment_id": pl.String, "date": pl.Date, "status": pl.String},
+    )
+
+    assert (states(decide(replace(people([0.9]), attendance=sheets), RULES)) == {"000": "new"}) is listed
+
+
+def test_an_advisor_away_keeps_the_case_and_the_backup_takes_the_calls() -> None:
+    facts = people([0.9])
+    first, last = DAY + dt.timedelta(days=1), DAY + dt.timedelta(days=7)
+
+    alerts = decide(replace(facts, said=said(away=("A", first, last))), RULES)
+    assert alerts.select("kind", "advisor_id", "queue").cast(pl.String).rows() == [("dropout_risk", "C", "backup")]
+    # Nobody moves a case for a day off.
+    short = decide(replace(facts, said=said(away=("A", first, first))), RULES)
+    assert short["advisor_id"].to_list() == ["A"]
+
+
+def test_when_the_backup_is_away_as_well_the_territory_takes_the_calls_and_the_owner_stays() -> None:
+    facts = people([0.9], owners=["C"])
+
+    alerts = decide(replace(facts, said=said(away=("C", DAY, DAY + dt.timedelta(days=9)))), RULES)
+
+    assert alerts.select("kind", "advisor_id", "queue").cast(pl.String).rows() == [("dropout_risk", None, "territory")]
+
+
+def test_an_advisor_who_changed_operator_leaves_the_cases_behind() -> None:
+    facts = people([0.9])
+    moved = pl.when(pl.col("advisor_id") == "A").then(pl.lit(DAY)).cast(pl.Date)
+
+    alerts = decide(replace(facts, advisors=facts.advisors.with_columns(joined_on=moved)), RULES)
+
+    assert {row["kind"]: row["advisor_id"] for row in alerts.to_dicts()} == {"dropout_risk": "C", "no_owner": None}
+
+
+def test_a_territory_has_a_budget_over_all_its_lists() -> None:
+    two = ruled(mid_course_from_days=10_000, default={"territory_capacity": 2})
+    facts = people([0.9, 0.8, 0.7, 0.6], owners=["A", "C", "A", "C"])
+
+    first = decide(facts, two)
+
+    assert states(first) == {"000": "new", "001": "new", "002": "over_capacity", "003": "over_capacity"}
+    assert states(decide(next_night(facts, first), two))["002"] == "over_capacity"
+
+
+def test_an_hour_goes_where_it_does_most() -> None:
+    """A positive exit is checked in ten minutes: it stands before a call of half an hour that addresses a little more risk."""
+    slow = ruled(mid_course_from_days=10_000, default={"minutes": NATIONAL.default.minutes | {"dropout_risk": 600}})
+    facts = people([0.3, 0.05], entered_days=NATIONAL.invariants.entry_contact_within_days)
+    spoke = replace(facts, contacts=spoken(("L000", DAY - dt.timedelta(days=10))))
+
+    assert decide(spoke, RULES)["learner_id"][0] == "L000"
+    assert decide(spoke, slow)["learner_id"][0] == "L001"
+
+
+def test_a_course_about_to_end_leaves_less_to_do() -> None:
+    facts = people([0.4, 0.3])
+    soon = pl.when(pl.col("enrolment_id") == "000").then(DAY + dt.timedelta(days=2)).otherwise("planned_exit_date")
+    alerts = decide(replace(facts, enrolments=facts.enrolments.with_columns(planned_exit_date=soon)), RULES)
+
+    risks_ = alerts.filter(pl.col("kind").cast(pl.String) == "dropout_risk")
+    assert risks_["enrolment_id"].to_list() == ["001", "000"]
+
+
 risks = st.lists(st.floats(0, 1, allow_nan=False), min_size=1, max_size=14)
 owners = st.sampled_from(["A", "B", "C", None])
+ANSWERED = ("left_alone", "opposed", "already_known", "no_answer", "found_job")
 
 
-@settings(max_examples=25, deadline=None)
-@given(data=st.data(), risk=risks, nights=st.integers(1, 20))
-def test_over_weeks_no_budget_is_passed_and_no_alert_repeats(data: st.DataObject, risk: list[float], nights: int) -> None:
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), risk=risks, nights=st.integers(1, 20), step=st.sampled_from([1, 1, 3, 7]))
+def test_over_months_no_budget_is_passed_and_no_alert_repeats(data: st.DataObject, risk: list[float], nights: int, step: int) -> None:
     owned = data.draw(st.lists(owners, min_size=len(risk), max_size=len(risk)))
     facts = people(risk, owners=owned, entered_days=data.draw(st.integers(0, 40)))
+    chance = random.Random(data.draw(st.integers(0, 10_000)))  # noqa: S311 - no secret
+    asks = data.draw(st.sets(st.integers(0, len(risk) - 1), max_size=3))
+    facts = replace(facts, contacts=contacts(*((f"L{n:03d}", DAY, "inbound", "left_message", "other") for n in sorted(asks))))
     opened: list[tuple[dt.date, str, str, str]] = []
-    called: list[tuple[dt.date, str, str]] = []
+    seen: dict[tuple[dt.date, str], set[str]] = {}
+    yesterday: set[tuple[str, str]] = set()
+    answers: list[tuple[str, str, dt.date]] = []
     for _ in range(nights):
-        moved = [min(1.0, max(0.0, value + data.draw(st.sampled_from([-0.1, 0.0, 0.0, 0.1])))) for value in risk]
-        facts = replace(facts, scores=people(moved).scores)
+        moved = [min(1.0, max(0.0, value + chance.choice([-0.1, 0.0, 0.0, 0.1]))) for value in risk]
+        facts = replace(facts, scores=people(moved).scores, said=said(*answers))
         alerts = decide(facts, RULES)
         _each_alert_has_one_recipient(alerts)
+        _requests_stand_first(alerts)
+        _nobody_silenced_is_listed(alerts, answers, asks)
         rows = alerts.select(
             pl.col("kind", "state").cast(pl.String), "learner_id", recipient=pl.coalesce("advisor_id", pl.lit("territory T"))
         )
         opened += [(facts.as_of, *row) for row in rows.filter(state="new").select("recipient", "learner_id", "kind").rows()]
-        there = rows.filter(state="sent").select("recipient", "learner_id").rows()
-        called += [(facts.as_of, *row) for row in rows.filter(state="new").select("recipient", "learner_id").rows() if row not in there]
-        facts = next_night(facts, alerts)
+        # Counted on the lists themselves: whoever stands there today and did not stand there the night before, nor earlier this week.
+        asked = set(rows.filter(kind="learner_request").select("recipient", "learner_id").rows())
+        today = set(rows.filter(pl.col("state").is_in(LISTED)).select("recipient", "learner_id").rows())
+        for recipient, learner in today - yesterday - asked:
+            seen.setdefault((week_start(facts.as_of), recipient), set()).add(learner)
+        yesterday = today
+        if chance.random() < 0.5:
+            answers.append((f"{chance.randrange(len(risk)):03d}", chance.choice(ANSWERED), facts.as_of))
+        facts = next_night(facts, alerts, step)
     _order_of_rows_does_not_matter(facts)
-    _budget_holds(called, RULES)
+    for (_, recipient), learners in seen.items():
+        assert len(learners) <= (RULES.default.queue_capacity if recipient.startswith("territory") else 3)
     _cool_down_holds(opened, RULES)
+
+
+def _requests_stand_first(alerts: pl.DataFrame) -> None:
+    listed = alerts.filter(pl.col("state").cast(pl.String).is_in(LISTED)).with_columns(
+        asked=pl.col("kind").cast(pl.String) == "learner_request", whose=pl.coalesce("advisor_id", pl.lit("territory"))
+    )
+    for _, rows in listed.group_by("whose"):
+        asked = rows.sort("rank")["asked"].to_list()
+        assert asked == sorted(asked, reverse=True)
+
+
+def _nobody_silenced_is_listed(alerts: pl.DataFrame, answers: list[tuple[str, str, dt.date]], asks: set[int]) -> None:
+    if alerts.is_empty():
+        return
+    day = alerts["as_of"].max()
+    silent = {
+        name
+        for name, code, on in answers
+        if code != "no_answer" and int(name) not in asks and (code not in EXPLAINED or (day - on).days < RULES.invariants.explained_days)
+    }
+    risks_ = alerts.filter(pl.col("kind").cast(pl.String) == "dropout_risk", pl.col("state").cast(pl.String).is_in(LISTED))
+    assert not silent & set(risks_["enrolment_id"].to_list())
 
 
 def _order_of_rows_does_not_matter(facts: Facts) -> None:
@@ -322,14 +446,6 @@ def _each_alert_has_one_recipient(alerts: pl.DataFrame) -> None:
     assert ((alerts["queue"].cast(pl.String) == "territory") == alerts["advisor_id"].is_null()).all()
     ranks = alerts.group_by(pl.coalesce("advisor_id", pl.lit("territory"))).agg(pl.col("rank").sort())
     assert all(rank == list(range(1, len(rank) + 1)) for rank in ranks["rank"].to_list())
-
-
-def _budget_holds(called: list[tuple[dt.date, str, str]], rules: Rules) -> None:
-    weeks: dict[tuple[dt.date, str], set[str]] = {}
-    for day, recipient, learner in called:
-        weeks.setdefault((week_start(day), recipient), set()).add(learner)
-    for (_, recipient), learners in weeks.items():
-        assert len(learners) <= (rules.default.queue_capacity if recipient.startswith("territory") else 3)
 
 
 def _cool_down_holds(opened: list[tuple[dt.date, str, str, str]], rules: Rules) -> None:

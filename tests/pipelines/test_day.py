@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from alerts.cases import CaseStore, desk
+from alerts.cases import CaseStore, acts
 from alerts.cases.access import User
 from alerts.policy import LISTED
 from data_contracts.catalogue import TABLES
@@ -52,7 +52,7 @@ def known(service: Service, table: str, night: dt.date) -> pl.DataFrame:
 def test_a_conversation_is_known_the_next_night_and_takes_the_person_off_the_list(served: Service) -> None:
     called = listed(served, NIGHT).filter(pl.col("kind") == "dropout_risk", pl.col("advisor_id").is_not_null()).row(0, named=True)
     with CaseStore(served.cases_url) as cases:
-        assert desk.act(cases.engine, advisor(called["advisor_id"]), called["enrolment_id"], desk.Answer("reached"), MORNING)
+        assert acts.act(cases.engine, advisor(called["advisor_id"]), called["enrolment_id"], acts.Answer("reached"), MORNING)
 
     run_night(served, NEXT, Directly())
 
@@ -74,7 +74,7 @@ def test_a_case_taken_from_the_queue_has_an_owner_the_next_night(served: Service
     posts = known(served, "advisors", NIGHT).filter(pl.col("active_to").is_null() | (pl.col("active_to") > day))
     taker = posts.filter(pl.col("territory_id") == territory)["advisor_id"][0]
     with CaseStore(served.cases_url) as cases:
-        assert desk.take(cases.engine, advisor(taker, territory), waiting["enrolment_id"], MORNING)
+        assert acts.take(cases.engine, advisor(taker, territory), waiting["enrolment_id"], MORNING)
 
     run_night(served, NEXT, Directly())
 
@@ -87,13 +87,13 @@ def test_a_case_taken_from_the_queue_has_an_owner_the_next_night(served: Service
 def test_the_night_after_run_again_takes_up_the_same_and_writes_the_same(served: Service) -> None:
     called = listed(served, NIGHT).filter(pl.col("advisor_id").is_not_null()).row(0, named=True)
     with CaseStore(served.cases_url) as cases:
-        desk.act(cases.engine, advisor(called["advisor_id"]), called["enrolment_id"], desk.Answer("no_answer"), MORNING)
+        acts.act(cases.engine, advisor(called["advisor_id"]), called["enrolment_id"], acts.Answer("no_answer"), MORNING)
     run_night(served, NEXT, Directly())
     files = [*served.home.out(NEXT).glob("*.parquet"), *served.home.landing.glob(f"*/vigie-{NEXT}.parquet")]
     first = {path: path.read_bytes() for path in files}
     with CaseStore(served.cases_url) as cases:
-        desk.act(
-            cases.engine, advisor(called["advisor_id"]), called["enrolment_id"], desk.Answer("reached"), MORNING + dt.timedelta(days=1)
+        acts.act(
+            cases.engine, advisor(called["advisor_id"]), called["enrolment_id"], acts.Answer("reached"), MORNING + dt.timedelta(days=1)
         )
 
     run_night(served, NEXT, Directly())
@@ -108,8 +108,37 @@ def test_an_answer_written_after_a_night_ran_early_joins_those_it_had(served: Se
     for hour, code in enumerate(("no_answer", "reached")):
         with CaseStore(served.cases_url) as cases:
             at = MORNING + dt.timedelta(hours=hour)
-            desk.act(cases.engine, advisor(called["advisor_id"]), called["enrolment_id"], desk.Answer(code), at)
+            acts.act(cases.engine, advisor(called["advisor_id"]), called["enrolment_id"], acts.Answer(code), at)
         run_night(served, NEXT, Directly())
 
     delivered = pl.read_parquet(served.home.landing / "contacts" / f"vigie-{NEXT}.parquet")
     assert delivered.sort("occurred_at")["outcome"].cast(pl.String).to_list() == ["no_answer", "reached"]
+
+
+def test_somebody_who_objects_is_not_estimated_from_the_next_night_on(served: Service) -> None:
+    called = listed(served, NIGHT).filter(pl.col("kind") == "dropout_risk", pl.col("advisor_id").is_not_null()).row(0, named=True)
+    with CaseStore(served.cases_url) as cases:
+        assert acts.act(cases.engine, advisor(called["advisor_id"]), called["enrolment_id"], acts.Answer("opposed"), MORNING)
+
+    run_night(served, NEXT, Directly())
+
+    for name in ("scores", "features"):
+        kept = pl.read_parquet(served.home.out(NEXT) / f"{name}.parquet")
+        assert called["learner_id"] not in kept["learner_id"].to_list()
+        assert kept.height > 100
+    assert called["enrolment_id"] not in listed(served, NEXT).filter(pl.col("kind") == "dropout_risk")["enrolment_id"].to_list()
+
+
+def test_what_was_written_by_day_is_given_back_as_a_file_the_same_each_time(served: Service) -> None:
+    called = listed(served, NIGHT).filter(pl.col("advisor_id").is_not_null()).row(0, named=True)
+    with CaseStore(served.cases_url) as cases:
+        acts.act(cases.engine, advisor(called["advisor_id"]), called["enrolment_id"], acts.Answer("reached", note="secret"), MORNING)
+
+    given = []
+    for _ in range(2):
+        run_night(served, NEXT, Directly())
+        given.append((served.home.out(NEXT) / "actions.csv").read_bytes())
+
+    assert given[0] == given[1]
+    assert pl.read_csv(given[0]).select("enrolment_id", "code", "outcome").rows() == [(called["enrolment_id"], "reached", "reached")]
+    assert b"secret" not in given[0]

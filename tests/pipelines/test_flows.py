@@ -83,7 +83,7 @@ def test_schedules_are_deployed_and_fire(tmp_path: Path) -> None:
 
     made = deployments(tmp_path)
     names = {deployment.name: deployment.apply() for deployment in made}
-    assert set(names) == {"night", "weekly training"}
+    assert set(names) == {"night", "weekly training", "outbox"}
 
     async def scheduled() -> set[str]:
         await schedule_deployments()

@@ -1,0 +1,118 @@
+"""What must leave, written down first: each item is tried until it is taken, given up, or refused for good, and sent once.
+
+Whoever sends claims an item before trying it, so that two senders never send the same one. One that dies between sending and noting it
+leaves a message that is tried again under the same identifier.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import insert, or_, select, update
+
+from alerts.cases.schema import OUTBOX
+from alerts.mail import MailError
+from vigie.errors import VigieError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy import Engine, Row
+
+WAITS: Final = tuple(dt.timedelta(minutes=minutes) for minutes in (5, 30, 120, 360, 720))
+"""After each failed attempt; then it is given up."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One message to leave: `key` says what it is about, and nothing leaves twice under one key."""
+
+    key: str
+    channel: str
+    to: str
+    subject: str
+    text: str
+    html: str | None = None
+    next_at: dt.datetime | None = None
+    """Not before; at once by default."""
+    until: dt.datetime | None = None
+    """Not after: a list of yesterday helps nobody."""
+
+
+@dataclass
+class Sent:
+    """What became of a round."""
+
+    sent: int = 0
+    failed: int = 0
+    given_up: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+def put(engine: Engine, items: Sequence[Item], now: dt.datetime) -> int:
+    """Write items down, but for those whose key is there already; how many are new."""
+    with engine.begin() as connection:
+        there = set(connection.execute(select(OUTBOX.c.key).where(OUTBOX.c.key.in_([item.key for item in items]))).scalars())
+        rows = [{**vars(item), "made_at": now, "next_at": item.next_at or now, "attempts": 0} for item in items if item.key not in there]
+        if rows:
+            connection.execute(insert(OUTBOX), rows)
+    return len(rows)
+
+
+def send_due(engine: Engine, channels: Mapping[str, Callable[[Row[Any]], None]], now: dt.datetime) -> Sent:
+    """Try everything that is due on these channels; a failure of one keeps none of the others."""
+    done = Sent()
+    due = select(OUTBOX).where(OUTBOX.c.sent_at.is_(None), OUTBOX.c.next_at <= now, OUTBOX.c.channel.in_(list(channels)))
+    with engine.connect() as connection:
+        items = connection.execute(due.order_by(OUTBOX.c.item)).all()
+    for item in items:
+        late = item.until is not None and item.until <= now
+        last = item.attempts >= len(WAITS) - 1
+        again = None if late or last else now + WAITS[item.attempts]
+        if not _claim(engine, item, again):
+            continue
+        if late:
+            _note(engine, item, fault="too late")
+            done.given_up += 1
+            continue
+        try:
+            channels[item.channel](item)
+        except VigieError as error:
+            over = again is None or (isinstance(error, MailError) and error.bounced)
+            _note(engine, item, fault=error.what[:200], next_at=None if over else again)
+            done.faults.append(f"{item.key}: {error.what}")
+            done.given_up += over
+            done.failed += not over
+        else:
+            _note(engine, item, sent_at=now, fault=None, next_at=None)
+            done.sent += 1
+    return done
+
+
+def _claim(engine: Engine, item: Row[Any], again: dt.datetime | None) -> bool:
+    """Take an item for this attempt; it falls due again at `again` if nobody ever tells what became of it."""
+    untouched = (OUTBOX.c.item == item.item) & OUTBOX.c.sent_at.is_(None) & (OUTBOX.c.attempts == item.attempts)
+    with engine.begin() as connection:
+        return bool(connection.execute(update(OUTBOX).where(untouched).values(attempts=item.attempts + 1, next_at=again)).rowcount)
+
+
+def _note(engine: Engine, item: Row[Any], **values: object) -> None:
+    with engine.begin() as connection:
+        connection.execute(update(OUTBOX).where(OUTBOX.c.item == item.item).values(**values))
+
+
+def waiting(engine: Engine) -> list[Row[Any]]:
+    """What has not left: to be sent, failing, or given up; oldest first. Never its content."""
+    columns = [OUTBOX.c[name] for name in ("item", "key", "channel", "made_at", "next_at", "attempts", "fault")]
+    with engine.connect() as connection:
+        return list(connection.execute(select(*columns).where(OUTBOX.c.sent_at.is_(None)).order_by(OUTBOX.c.item)).all())
+
+
+def try_again(engine: Engine, now: dt.datetime) -> int:
+    """Put back what was given up, but for what is too late; how many."""
+    with engine.begin() as connection:
+        given_up = OUTBOX.c.sent_at.is_(None) & OUTBOX.c.next_at.is_(None)
+        in_time = or_(OUTBOX.c.until.is_(None), OUTBOX.c.until > now)
+        return connection.execute(update(OUTBOX).where(given_up, in_time).values(next_at=now, attempts=0)).rowcount

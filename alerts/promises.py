@@ -1,0 +1,122 @@
+"""What the service owes every learner, before, during and after the course: due a few days before it is missed, whatever the risk.
+
+Each is a task from `promise_warning_days` before its delay is over to twice the delay: one long broken is counted by the indicators,
+not nagged about.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from data_contracts.vocabulary import TWO_WAY
+
+if TYPE_CHECKING:
+    from alerts.facts import Facts
+    from vigie.rules import Invariants
+
+POSITIVE: Final = ("job", "other_training")
+"""Exits that lead somewhere; a person who leaves for a job did not drop out."""
+
+
+def promises(training: pl.DataFrame, after: pl.DataFrame, facts: Facts, rules: Invariants) -> pl.DataFrame:
+    """Promises due.
+
+    Args:
+        training: enrolments in training, with spoken_on, searched_on (`spoken`) and owned.
+        after: enrolments that ended of late, with ended_on, reason and the same columns.
+        facts: as known.
+        rules: delays.
+
+    Returns:
+        Columns of both frames, with kind, late (share of the delay that is over, 1 and more when it is broken) and opens (False where
+        only an alert that is open already stays).
+    """
+    since_entry = _days(facts, "entry_date")
+    length = (pl.col("planned_exit_date") - pl.col("entry_date")).dt.total_days()
+    since_middle = since_entry - length // 2
+    middle = pl.col("entry_date") + pl.duration(days=length // 2)
+    around = pl.col("spoken_on") >= middle - pl.duration(days=rules.mid_course_within_days)
+    # Days since the moment from which job search was owed at the latest; the promise is broken at job_search_before_days from the end.
+    to_end = -_days(facts, "planned_exit_date")
+    searched = pl.col("searched_on") >= middle
+    since_end, heard = _days(facts, "ended_on"), pl.col("spoken_on") > pl.col("ended_on")
+    positive = pl.col("reason").is_in(POSITIVE).fill_null(value=False)
+    parts = (
+        _due(training.filter(~pl.col("owned")), "no_owner", since_entry, rules.owner_within_days, rules, for_ever=True),
+        _due(
+            training.filter(_not(pl.col("spoken_on") >= pl.col("enrolled_on"))),
+            "entry_contact_due",
+            since_entry,
+            rules.entry_contact_within_days,
+            rules,
+        ),
+        _due(
+            training.filter(length >= rules.mid_course_from_days, _not(around)),
+            "mid_course_contact_due",
+            since_middle,
+            rules.mid_course_within_days,
+            rules,
+        ),
+        _due(
+            training.filter(_not(searched), since_middle >= 0),
+            "job_search_due",
+            rules.promise_warning_days + rules.job_search_before_days - to_end,
+            rules.promise_warning_days,
+            rules,
+            for_ever=True,
+        ),
+        _due(after.filter(~positive, _not(heard)), "post_exit_contact_due", since_end, rules.post_exit_within_days, rules),
+        _due(
+            after.filter(positive, _not(heard), _not(pl.col("observed_on") >= pl.col("ended_on"))),
+            "positive_exit_check",
+            since_end,
+            rules.positive_exit_within_days,
+            rules,
+        ),
+    )
+    return pl.concat(parts, how="diagonal")
+
+
+def spoken(facts: Facts) -> pl.DataFrame:
+    """learner_id, spoken_on (the last two-way contact), searched_on (the last about job search)."""
+    both = facts.contacts.filter(pl.col("outcome").cast(pl.String).is_in(TWO_WAY)).with_columns(on=pl.col("occurred_at").dt.date())
+    search = pl.col("purpose").cast(pl.String) == "job_search"
+    return both.group_by("learner_id").agg(spoken_on=pl.col("on").max(), searched_on=pl.col("on").filter(search).max())
+
+
+def requests(people: pl.DataFrame, facts: Facts, rules: Invariants) -> pl.DataFrame:
+    """People who wrote or called, whom nobody has spoken with since: one row each, with late as in `promises`.
+
+    Args:
+        people: enrolments, with learner_id and spoken_on; for a learner with several, the one that began last is asked for.
+        facts: as known.
+        rules: an unanswered request stands for alert_expires_days.
+    """
+    asked = facts.contacts.filter(
+        pl.col("direction").cast(pl.String) == "inbound", ~pl.col("outcome").cast(pl.String).is_in((*TWO_WAY, "cancelled_by_service"))
+    )
+    when = asked.group_by("learner_id").agg(asked_on=pl.col("occurred_at").max().dt.date())
+    one = people.sort("entry_date", "enrolment_id").unique("learner_id", keep="last", maintain_order=True)
+    waiting = one.join(when, on="learner_id").filter(_not(pl.col("spoken_on") >= pl.col("asked_on")))
+    days = _days(facts, "asked_on")
+    return waiting.filter(days.is_between(0, rules.alert_expires_days)).with_columns(
+        kind=pl.lit("learner_request"), late=1.0 + days / rules.alert_expires_days, opens=pl.lit(value=True)
+    )
+
+
+def _due(people: pl.DataFrame, kind: str, since: pl.Expr, within: int, rules: Invariants, *, for_ever: bool = False) -> pl.DataFrame:
+    first = max(within - rules.promise_warning_days, 0)
+    opens = pl.lit(True) if for_ever else since <= 2 * within  # noqa: FBT003 - a literal
+    # An alert opened on the last of these days has its own time to be answered.
+    stays = opens | (since <= 2 * within + rules.alert_expires_days)
+    return people.filter(since >= first, stays).with_columns(kind=pl.lit(kind), late=(since / within).clip(0, 2), opens=opens)
+
+
+def _days(facts: Facts, column: str) -> pl.Expr:
+    return (pl.lit(facts.as_of) - pl.col(column)).dt.total_days()
+
+
+def _not(condition: pl.Expr) -> pl.Expr:
+    return ~condition.fill_null(value=False)

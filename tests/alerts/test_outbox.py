@@ -1,0 +1,231 @@
+"""What must leave: a real mail server, a real receiver of calls, and an outbox between."""
+
+from __future__ import annotations
+
+import datetime as dt
+import http.server
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+from sqlalchemy import select
+
+from alerts import outbox, writeback
+from alerts.cases import acts
+from alerts.cases.access import User
+from alerts.cases.schema import OUTBOX
+from alerts.digest import digests
+from alerts.mail import Post
+from alerts.outbox import WAITS, Item, put, send_due, try_again, waiting
+from tests.alerts.served import MORNING, NIGHT, World
+from vigie.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from alerts.cases.store import CaseStore
+    from tests.alerts.conftest import Mailbox
+
+SECRET = "s3cret"  # noqa: S105 - made up
+
+
+def by_mail(port: int, *, production: bool = True) -> dict[str, Callable[[Any], None]]:
+    post = Post("127.0.0.1", port, "vigie@example.org", starttls=False, production=production, test_address="essai@example.org")
+    return {"mail": lambda item: post.send(item.to, item.subject, item.text, item.html, item.key)}
+
+
+def test_an_advisor_with_somebody_to_contact_gets_one_mail_with_counts_and_a_link_and_no_name(
+    world: World, mailbox: tuple[Mailbox, int]
+) -> None:
+    box, port = mailbox
+    box.mails.clear()
+    items = digests(world.cases.engine, "https://vigie.example.org", "Europe/Paris")
+    assert put(world.cases.engine, items, MORNING) == 2
+    # A night published again puts nothing down twice.
+    assert put(world.cases.engine, digests(world.cases.engine, "https://vigie.example.org", "Europe/Paris"), MORNING) == 0
+
+    assert send_due(world.cases.engine, by_mail(port), MORNING).sent == 2
+    assert send_due(world.cases.engine, by_mail(port), MORNING + dt.timedelta(hours=1)).sent == 0
+
+    assert sorted(recipients for recipients, _ in box.mails) == [["A@example.org"], ["B@example.org"]]
+    mail = next(mail for recipients, mail in box.mails if recipients == ["A@example.org"])
+    text, html = (part.get_payload(decode=True).decode() for part in mail.get_payload())
+    for body in (text, html):
+        assert "2 personnes à contacter" in body
+        assert "https://vigie.example.org/liste" in body
+        assert "Données simulées" in body
+        assert not any(name in body for name in ("Amélie", "Ange", "e1", "Soudeur"))
+    assert mail["Auto-Submitted"] == "auto-generated"
+
+
+def test_no_mail_leaves_before_the_morning_and_none_after_the_evening(world: World, mailbox: tuple[Mailbox, int]) -> None:
+    put(world.cases.engine, digests(world.cases.engine, "https://vigie.example.org", "Europe/Paris"), MORNING)
+    night = dt.datetime(2026, 3, 5, 5, 59, tzinfo=dt.UTC)
+    evening = dt.datetime(2026, 3, 5, 19, 1, tzinfo=dt.UTC)
+
+    assert send_due(world.cases.engine, by_mail(mailbox[1]), night).sent == 0
+    late = send_due(world.cases.engine, by_mail(mailbox[1]), evening)
+    assert (late.sent, late.given_up) == (0, 2)
+    assert try_again(world.cases.engine, evening) == 0
+
+
+def test_a_lead_gets_a_recap_on_mondays_only(world: World) -> None:
+    from alerts.cases.store import Published
+    from tests.alerts.made import risk_alerts
+
+    assert not any(item.key.startswith("recap/") for item in digests(world.cases.engine, "https://v.example", "Europe/Paris"))
+    sunday = dt.date(2026, 3, 8)
+    made = risk_alerts(sunday).with_columns(territory_id=pl.lit("T"), low_confidence=pl.lit(value=False))
+    world.cases.publish(Published(sunday, MORNING, made))
+
+    (recap,) = digests(world.cases.engine, "https://v.example", "Europe/Paris")
+
+    assert (recap.to, recap.key.split("/")[0], recap.key.split("/")[2]) == ("lead@example.org", "recap", "2026-03-09")
+    assert "https://v.example/equipe" in recap.text
+
+
+def test_outside_production_all_mail_goes_to_the_test_address(world: World, mailbox: tuple[Mailbox, int]) -> None:
+    box, port = mailbox
+    box.mails.clear()
+    put(world.cases.engine, digests(world.cases.engine, "https://v.example", "Europe/Paris"), MORNING)
+
+    send_due(world.cases.engine, by_mail(port, production=False), MORNING)
+
+    assert {recipient for recipients, _ in box.mails for recipient in recipients} == {"essai@example.org"}
+
+
+def test_a_server_that_is_away_is_tried_again_and_given_up_in_the_end(cases: CaseStore) -> None:
+    put(cases.engine, [Item("k", "mail", "a@example.org", "s", "t")], MORNING)
+    now = MORNING
+    for wait in WAITS[:-1]:
+        assert send_due(cases.engine, by_mail(1), now).failed == 1
+        assert send_due(cases.engine, by_mail(1), now + wait - dt.timedelta(seconds=1)).failed == 0
+        now += wait
+    last = send_due(cases.engine, by_mail(1), now)
+
+    assert (last.failed, last.given_up) == (0, 1)
+    (row,) = waiting(cases.engine)
+    assert (row.attempts, row.next_at) == (len(WAITS), None)
+    assert "ConnectionRefusedError" in row.fault
+    assert try_again(cases.engine, now) == 1
+
+
+@pytest.mark.parametrize(("reply", "tried_again"), [("550 no such mailbox", False), ("451 later", True)])
+def test_a_bounce_is_noted_and_not_tried_again(cases: CaseStore, mailbox: tuple[Mailbox, int], reply: str, *, tried_again: bool) -> None:
+    box, port = mailbox
+    box.refused = {"gone@example.org": reply}
+    items = [Item("a", "mail", "gone@example.org", "s", "t"), Item("b", "mail", "here@example.org", "s", "t")]
+    put(cases.engine, items, MORNING)
+
+    done = send_due(cases.engine, by_mail(port), MORNING)
+
+    box.refused = {}
+    assert (done.sent, done.failed, done.given_up) == (1, int(tried_again), int(not tried_again))
+    (row,) = waiting(cases.engine)
+    assert reply[:3] in row.fault
+    assert "gone" not in row.fault
+
+
+def test_two_senders_send_one_mail(cases: CaseStore) -> None:
+    put(cases.engine, [Item("k", "mail", "a@example.org", "s", "t")], MORNING)
+    sent: list[str] = []
+
+    def slow(item: Any) -> None:  # noqa: ANN401 - a row
+        # While one sender is at it, another one starts.
+        if not sent:
+            sent.append(item.key)
+            send_due(cases.engine, {"mail": lambda other: sent.append(other.key)}, MORNING)
+
+    send_due(cases.engine, {"mail": slow}, MORNING)
+
+    assert sent == ["k"]
+
+
+def test_of_two_senders_that_saw_the_same_item_one_has_it(cases: CaseStore) -> None:
+    put(cases.engine, [Item("k", "mail", "a@example.org", "s", "t")], MORNING)
+    with cases.engine.connect() as connection:
+        seen = connection.execute(select(OUTBOX)).one()
+
+    assert [outbox._claim(cases.engine, seen, MORNING) for _ in range(2)] == [True, False]
+
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    """Another system: keeps what it is sent, answers as it is told."""
+
+    got: list[tuple[dict[str, str], str]] = []  # noqa: RUF012 - emptied by the fixture
+    status = 204
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        self.got.append((dict(self.headers), body))
+        self.send_response(self.status)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own
+        """Nothing in the test's output."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[type[Receiver], str]]:
+    Receiver.got, Receiver.status = [], 204
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield Receiver, f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def answered(world: World) -> pl.DataFrame:
+    advisor = User("u", "a@example.org", "A", "advisor", "A", "cep", "T")
+    acts.act(world.cases.engine, advisor, "e1", acts.Answer("reached", note="Rappeler Amélie", barrier="mobility"), MORNING)
+    acts.hand_over(world.cases.engine, advisor, "e2", "B", MORNING + dt.timedelta(minutes=1))
+    day = NIGHT + dt.timedelta(days=1)
+    end = MORNING + dt.timedelta(hours=1)
+    return writeback.records(world.cases.answers(day, end), world.cases.moves(day, end))
+
+
+def test_what_is_given_back_tells_acts_and_moves_and_keeps_notes_here(world: World) -> None:
+    rows = answered(world)
+
+    assert rows.select("record", "code", "outcome", "learner_id", "to_advisor_id", "barrier", "at").rows() == [
+        ("action", "reached", "reached", "e1", None, "mobility", "2026-03-05T08:00:00Z"),
+        ("move", "hand_over", None, "e2", "B", None, "2026-03-05T08:01:00Z"),
+    ]
+    assert "Rappeler" not in rows.write_csv()
+
+
+def test_a_call_is_signed_tried_again_and_made_once(world: World, receiver: tuple[type[Receiver], str]) -> None:
+    there, url = receiver
+    there.status = 503
+    items = writeback.calls(answered(world), NIGHT, url)
+    put(world.cases.engine, items, MORNING)
+    channels = {"webhook": writeback.caller(SECRET, lambda: MORNING)}
+
+    assert send_due(world.cases.engine, channels, MORNING).failed == 1
+    there.status = 204
+    assert send_due(world.cases.engine, channels, MORNING + WAITS[0]).sent == 1
+    assert send_due(world.cases.engine, channels, MORNING + WAITS[-1]).sent == 0
+
+    (first, _), (headers, body) = there.got
+    assert first["webhook-id"] == headers["webhook-id"] == items[0].key
+    assert headers["webhook-signature"] == writeback.signature(SECRET, headers["webhook-id"], int(headers["webhook-timestamp"]), body)
+    assert headers["webhook-signature"] != writeback.signature("other", headers["webhook-id"], int(headers["webhook-timestamp"]), body)
+    assert [record["code"] for record in json.loads(body)["records"]] == ["reached", "hand_over"]
+
+
+def test_signature_is_the_one_of_the_specification() -> None:
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - the specification's own example
+    signed = writeback.signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, '{"test": 2432232314}')
+
+    assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_names_travel_over_https_only() -> None:
+    rows = pl.DataFrame(schema=writeback.COLUMNS)
+    with pytest.raises(ConfigurationError, match="https"):
+        writeback.calls(rows, NIGHT, "http://other.example.org/hook")
+    assert writeback.calls(rows, NIGHT, "https://other.example.org/hook") == []

@@ -1,0 +1,223 @@
+"""Who has which case, worked from the page: nobody's case is without an owner or a queue, and nobody moves what is not theirs to move."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from sqlalchemy import select
+
+from alerts.answers import as_assignments
+from alerts.cases.access import add_user
+from alerts.cases.schema import ABSENCES, MOVES, PEOPLE
+from alerts.cases.store import Published
+from tests.alerts.made import risk_alerts
+from tests.alerts.served import MORNING, NIGHT, World, form_token, people
+
+if TYPE_CHECKING:
+    from fastapi.testclient import TestClient
+
+    from alerts.cases.store import CaseStore
+
+
+def post(browser: TestClient, path: str, **data: str) -> int:
+    token = form_token(browser.get("/recherche").text)
+    return browser.post(path, data={"csrf": token} | data).status_code
+
+
+def owner(cases: CaseStore, enrolment: str) -> tuple[str | None, str, str | None]:
+    with cases.engine.connect() as connection:
+        row = connection.execute(select(PEOPLE).where(PEOPLE.c.enrolment_id == enrolment)).one()
+        return row.advisor_id, row.queue, row.referred_to
+
+
+def test_a_case_handed_over_is_the_colleague_s_and_stays_readable_for_a_while(world: World) -> None:
+    former, colleague = world.logged_in("A@example.org"), world.logged_in("B@example.org")
+    assert "Conseiller B" in former.get("/cas/e1").text
+    assert colleague.get("/cas/e1").status_code == 404
+
+    assert post(former, "/cas/e1/confier", advisor="B") == 200
+
+    assert owner(world.cases, "e1") == ("B", "owner", None)
+    assert "Amélie" in colleague.get("/liste").text
+    assert "Amélie" not in former.get("/liste").text
+    page = former.get("/cas/e1").text
+    assert "confiée à un collègue" in page
+    assert 'name="code"' not in page
+    assert post(former, "/cas/e1/reponse", code="reached") == 404
+    assert post(former, "/cas/e1/confier", advisor="A") == 404
+    world.clock.at += dt.timedelta(days=31)
+    assert world.logged_in("A@example.org").get("/cas/e1").status_code == 404
+
+
+def test_a_case_goes_to_no_other_operator_and_from_nobody_else_s_hands(world: World) -> None:
+    browser = world.logged_in("A@example.org")
+
+    # C works for another operator; e3 is B's; e4 waits in the queue and is taken, not handed over.
+    assert post(browser, "/cas/e1/confier", advisor="C") == 404
+    assert post(browser, "/cas/e3/confier", advisor="A") == 404
+    assert post(browser, "/cas/e4/confier", advisor="B") == 404
+    with world.cases.engine.connect() as connection:
+        assert connection.execute(select(MOVES)).all() == []
+    assert [outcome for _, outcome in world.log("hand_over")] == ["refused"] * 3
+
+
+def test_a_lead_gives_a_waiting_case_to_somebody_of_the_team(world: World) -> None:
+    lead = world.logged_in("lead@example.org")
+
+    assert post(lead, "/file/e4/confier", advisor="C") == 404
+    assert post(lead, "/file/e4/confier", advisor="B") == 200
+
+    assert owner(world.cases, "e4") == ("B", "owner", None)
+    assert "Zoé Seule" not in lead.get("/file").text
+    moves = world.cases.moves(NIGHT + dt.timedelta(days=1), MORNING)
+    assert as_assignments(moves, "Europe/Paris").select("learner_id", "advisor_id").rows() == [("e4", "B")]
+
+
+def test_a_case_referred_to_another_operator_stays_in_the_queue_until_taken_also_after_the_next_night(world: World) -> None:
+    browser, other = world.logged_in("A@example.org"), world.logged_in("C@example.org")
+
+    assert post(browser, "/file/e4/orienter", operator="nobody") == 404
+    assert post(browser, "/file/e4/orienter", operator="other") == 200
+
+    assert owner(world.cases, "e4") == (None, "territory", "other")
+    assert "Orienté vers other" in other.get("/file").text
+    following = NIGHT + dt.timedelta(days=1)
+    world.cases.taken_up(following, MORNING)
+    made = risk_alerts(following, "e4").with_columns(
+        advisor_id=pl.lit(None, pl.String), queue=pl.lit("territory"), territory_id=pl.lit("T"), low_confidence=pl.lit(value=False)
+    )
+    posts = pl.DataFrame({"advisor_id": ["A", "C"], "operator": ["cep", "other"], "territory_id": ["T", "T"]})
+    world.cases.publish(
+        Published(following, MORNING, made, people=people(("e4", None)), posts=posts.with_columns(active_to=pl.lit(None, pl.Date)))
+    )
+    assert owner(world.cases, "e4") == (None, "territory", "other")
+    assert post(other, "/file/e4/prendre") == 200
+    assert owner(world.cases, "e4") == ("C", "owner", None)
+
+
+def test_somebody_taken_has_an_owner_and_that_task_is_done(world: World) -> None:
+    made = risk_alerts(NIGHT, "e4").with_columns(
+        kind=pl.lit("no_owner"), advisor_id=pl.lit(None, pl.String), queue=pl.lit("territory"), territory_id=pl.lit("T")
+    )
+    made = made.with_columns(low_confidence=pl.lit(value=False), reasons=pl.lit([], made.schema["reasons"]))
+    posts = pl.DataFrame(
+        {"advisor_id": ["A"], "operator": ["cep"], "territory_id": ["T"], "active_to": [None]}, schema_overrides={"active_to": pl.Date}
+    )
+    world.cases.publish(Published(NIGHT, MORNING, made, people=people(("e4", None)), posts=posts))
+    browser = world.logged_in("A@example.org")
+    assert "Zoé Seule" in browser.get("/file").text
+
+    post(browser, "/file/e4/prendre")
+
+    assert "Zoé Seule" not in browser.get("/liste").text
+    assert "Zoé Seule" not in browser.get("/file").text
+    assert browser.get("/cas/e4").status_code == 200
+
+
+def test_all_cases_of_one_advisor_are_counted_then_handed_over(world: World) -> None:
+    lead = world.logged_in("lead@example.org")
+
+    token = form_token(lead.get("/equipe").text)
+    counted = lead.post("/equipe/reaffecter", data={"csrf": token, "from_advisor": "A", "to_advisor": "B", "step": "count"})
+    assert "2 situations passeraient de Conseiller A à Conseiller B." in counted.text
+    assert owner(world.cases, "e1")[0] == "A"
+    assert post(lead, "/equipe/reaffecter", from_advisor="A", to_advisor="B", step="do") == 200
+
+    assert [owner(world.cases, name)[0] for name in ("e1", "e2", "e3")] == ["B", "B", "B"]
+    assert post(lead, "/equipe/reaffecter", from_advisor="C", to_advisor="B", step="do") == 200
+    assert post(lead, "/equipe/reaffecter", from_advisor="B", to_advisor="C", step="do") == 404
+
+
+def test_the_team_page_shows_loads_ageing_overflow_and_whom_nobody_is_on(world: World) -> None:
+    lead = world.logged_in("lead@example.org")
+
+    page = lead.get("/equipe").text
+
+    assert "Conseiller A" in page
+    assert "Conseiller C" not in page
+    on = page.split('id="personne"')[1].split("</section>")[0]
+    # Due on the night itself and not answered, or waiting in the queue.
+    assert "Amélie" in on
+    assert "Zoé Seule" in on
+    advisor = world.logged_in("A@example.org")
+    post(advisor, "/cas/e1/reponse", code="no_answer")
+    assert "Amélie" not in lead.get("/equipe").text.split('id="personne"')[1]
+    add_user(world.cases.engine, "lead@example.org", "Responsable", "lead", operator="other", territory_id="T")
+    assert "Amélie" not in lead.get("/equipe").text
+
+
+def test_an_absence_is_announced_for_oneself_or_one_s_team_and_taken_back(world: World) -> None:
+    advisor, lead = world.logged_in("A@example.org"), world.logged_in("lead@example.org")
+
+    assert post(advisor, "/absences", first="2026-03-09", last="2026-03-13") == 200
+    assert post(lead, "/absences", first="2026-03-09", last="2026-03-13", advisor="C") == 404
+    assert post(lead, "/absences", first="2026-03-09", last="2026-03-13", advisor="B") == 200
+
+    away = world.cases.absences(NIGHT + dt.timedelta(days=1), "Europe/Paris")
+    assert sorted(away["advisor_id"].to_list()) == ["A", "B"]
+    assert world.cases.absences(NIGHT, "Europe/Paris").is_empty()
+    with world.cases.engine.connect() as connection:
+        ids = dict(connection.execute(select(ABSENCES.c.advisor_id, ABSENCES.c.absence_id)).tuples().all())
+    assert post(advisor, f"/absences/{ids['B']}/annuler") == 404
+    assert post(advisor, f"/absences/{ids['A']}/annuler") == 200
+    assert world.cases.absences(NIGHT + dt.timedelta(days=1), "Europe/Paris")["advisor_id"].to_list() == ["B"]
+
+
+@pytest.mark.parametrize(("first", "last"), [("2026-03-13", "2026-03-09"), ("2026-02-02", "2026-02-06"), ("soon", "2026-03-09")])
+def test_an_absence_that_cannot_be_is_refused_with_the_reason(world: World, first: str, last: str) -> None:
+    assert post(world.logged_in("A@example.org"), "/absences", first=first, last=last) == 422
+
+
+def test_a_reminder_comes_back_on_its_day_and_goes_with_the_next_answer(world: World) -> None:
+    browser = world.logged_in("A@example.org")
+    later = MORNING.date() + dt.timedelta(days=2)
+
+    assert post(browser, "/cas/e1/reponse", code="no_answer", remind_on=MORNING.date().isoformat()) == 422
+    assert post(browser, "/cas/e1/reponse", code="no_answer", remind_on=later.isoformat()) == 200
+    assert "À reprendre aujourd" not in browser.get("/liste").text
+    assert world.cases.answered(NIGHT + dt.timedelta(days=1), "Europe/Paris")["remind_on"].to_list() == [later]
+
+    world.clock.at += dt.timedelta(days=2)
+    back = world.logged_in("A@example.org")
+    assert "Essayer à une autre heure" in back.get("/liste").text
+    post(back, "/cas/e1/reponse", code="reached")
+    assert "À reprendre aujourd" not in back.get("/liste").text
+
+
+def test_not_relevant_says_why(world: World) -> None:
+    browser = world.logged_in("A@example.org")
+
+    assert post(browser, "/cas/e1/reponse", code="not_relevant", why="anything") == 422
+    assert post(browser, "/cas/e1/reponse", code="not_relevant", why="excused") == 200
+    assert "Absences excusées" in browser.get("/cas/e1").text
+
+
+def test_a_list_is_exported_as_text_with_a_line_in_the_log(world: World) -> None:
+    import io
+
+    import fastexcel
+
+    answer = world.logged_in("B@example.org").get("/liste.xlsx")
+
+    assert world.log("export") == [("list", "allowed")]
+    rows = fastexcel.read_excel(io.BytesIO(answer.content).getvalue()).load_sheet(0, header_row=None).to_polars()
+    cells = [cell for row in rows.rows() for cell in row if cell is not None]
+    assert "<script>alert(1)</script> =1+1" in cells
+    assert not any("Amélie" in str(cell) for cell in cells)
+
+
+@pytest.mark.parametrize(
+    ("where", "lands"),
+    [("/cas/e1", "/cas/e1"), ("//evil.example", "/"), ("https://evil.example", "/"), ("/\\evil.example", "/"), ("", "/")],
+)
+def test_a_language_is_chosen_and_leads_to_no_other_site(world: World, where: str, lands: str) -> None:
+    browser = world.logged_in("A@example.org")
+
+    answer = browser.get("/langue/en", params={"page": where}, follow_redirects=False)
+
+    assert answer.headers["location"] == lands
+    assert '<html lang="en"' in browser.get("/liste").text
+    assert browser.get("/langue/xx", follow_redirects=False).headers.get("set-cookie") is None

@@ -1,0 +1,123 @@
+"""What the service owes: each promise is a task from a few days before it is missed, and over once it is kept."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from alerts.policy import decide
+from tests.alerts.world import DAY, NATIONAL, contacts, next_night, people, said, spoken, states
+
+RULES = NATIONAL
+DELAYS = NATIONAL.invariants
+WARNING = DELAYS.promise_warning_days
+
+
+def ago(days: int) -> dt.date:
+    return DAY - dt.timedelta(days=days)
+
+
+def course(entered_days: int, ends_in: int):  # noqa: ANN201 - Facts
+    facts = people([0.0], entered_days=entered_days)
+    end = DAY + dt.timedelta(days=ends_in)
+    return replace(facts, enrolments=facts.enrolments.with_columns(planned_exit_date=pl.lit(end)))
+
+
+def left(days_ago: int, reason: str):  # noqa: ANN201 - Facts
+    facts = course(60, 60)
+    return replace(facts, exits=pl.DataFrame({"enrolment_id": ["000"], "exit_date": [ago(days_ago)], "reason": [reason]}))
+
+
+def test_a_contact_is_owed_in_the_middle_of_a_long_course() -> None:
+    after_middle = DELAYS.mid_course_within_days - WARNING
+    due = course(50 + after_middle, 50 - after_middle)
+
+    assert states(decide(due, RULES), "mid_course_contact_due") == {"000": "new"}
+    assert states(decide(course(49 + after_middle, 51 - after_middle), RULES), "mid_course_contact_due") == {}
+    around = ago(after_middle + DELAYS.mid_course_within_days)
+    assert states(decide(replace(due, contacts=spoken(("L000", around))), RULES), "mid_course_contact_due") == {}
+    too_early = around - dt.timedelta(days=1)
+    assert states(decide(replace(due, contacts=spoken(("L000", too_early))), RULES), "mid_course_contact_due") == {"000": "new"}
+
+
+def test_a_short_course_owes_none_in_the_middle() -> None:
+    half = DELAYS.mid_course_from_days // 2
+    assert states(decide(course(half, half - 1), RULES), "mid_course_contact_due") == {}
+
+
+def test_job_search_is_owed_before_the_end() -> None:
+    first = DELAYS.job_search_before_days + WARNING
+    due = course(100, first)
+
+    assert states(decide(due, RULES), "job_search_due") == {"000": "new"}
+    assert states(decide(course(100, first + 1), RULES), "job_search_due") == {}
+    assert states(decide(course(100, 0), RULES), "job_search_due") == {"000": "new"}
+    talked = contacts(("L000", ago(5), "outbound", "kept", "job_search"))
+    assert states(decide(replace(due, contacts=talked), RULES), "job_search_due") == {}
+    # Another subject, or a call nobody answered, prepares nothing.
+    for outcome, purpose in (("kept", "motivation"), ("no_answer", "job_search")):
+        other = contacts(("L000", ago(5), "outbound", outcome, purpose))
+        assert states(decide(replace(due, contacts=other), RULES), "job_search_due") == {"000": "new"}
+
+
+@pytest.mark.parametrize("reason", ["completed", "dropout"])
+def test_a_contact_is_owed_after_the_course_however_it_ended(reason: str) -> None:
+    due = left(DELAYS.post_exit_within_days - WARNING, reason)
+
+    assert states(decide(due, RULES), "post_exit_contact_due") == {"000": "new"}
+    assert states(decide(left(DELAYS.post_exit_within_days - WARNING - 1, reason), RULES), "post_exit_contact_due") == {}
+    assert states(decide(left(2 * DELAYS.post_exit_within_days + 1, reason), RULES), "post_exit_contact_due") == {}
+    assert states(decide(replace(due, contacts=spoken(("L000", DAY))), RULES), "post_exit_contact_due") == {}
+    # What was said before the end keeps no promise of afterwards.
+    before = spoken(("L000", ago(DELAYS.post_exit_within_days - WARNING)))
+    assert states(decide(replace(due, contacts=before), RULES), "post_exit_contact_due") == {"000": "new"}
+
+
+def test_a_course_that_simply_ended_is_followed_by_a_contact_too() -> None:
+    ended = course(100, -(DELAYS.post_exit_within_days - WARNING))
+    assert states(decide(ended, RULES), "post_exit_contact_due") == {"000": "new"}
+
+
+def test_somebody_who_never_came_or_entered_another_course_is_owed_nothing_after_it() -> None:
+    assert decide(left(DELAYS.post_exit_within_days, "no_show"), RULES).is_empty()
+    twice = left(DELAYS.post_exit_within_days, "completed")
+    again = twice.enrolments.with_columns(enrolment_id=pl.lit("001"), entry_date=pl.lit(DAY), enrolled_on=pl.lit(DAY))
+    assert decide(replace(twice, enrolments=pl.concat([twice.enrolments, again])), RULES).is_empty()
+
+
+@pytest.mark.parametrize("reason", ["job", "other_training"])
+def test_a_positive_exit_is_checked_until_somebody_asked_or_a_follow_up_came(reason: str) -> None:
+    due = left(DELAYS.positive_exit_within_days - WARNING, reason)
+
+    alerts = decide(due, RULES)
+    assert alerts["kind"].to_list() == ["positive_exit_check"]
+    assert alerts["suggested_action"].to_list() == ["check_positive_exit"]
+    assert decide(replace(due, contacts=spoken(("L000", DAY))), RULES).is_empty()
+    assert decide(replace(due, followups=pl.DataFrame({"enrolment_id": ["000"], "observed_on": [DAY]})), RULES).is_empty()
+
+
+def test_a_job_told_to_the_advisor_is_checked_before_the_provider_says_so() -> None:
+    told = replace(course(60, 60), said=said(("000", "found_job", ago(DELAYS.positive_exit_within_days))))
+
+    assert states(decide(told, RULES), "positive_exit_check") == {"000": "new"}
+    assert states(decide(replace(told, said=said(("000", "found_job", DAY))), RULES), "positive_exit_check") == {}
+
+
+def test_a_promise_opened_on_the_last_day_stays_until_it_is_kept() -> None:
+    last = left(2 * DELAYS.post_exit_within_days, "completed")
+    opened = decide(last, RULES)
+    following = next_night(last, opened, 3)
+
+    assert states(opened, "post_exit_contact_due") == {"000": "new"}
+    assert states(decide(following, RULES), "post_exit_contact_due") == {"000": "sent"}
+    assert states(decide(replace(following, contacts=spoken(("L000", DAY))), RULES), "post_exit_contact_due") == {}
+
+
+def test_the_nearer_the_delay_the_higher_the_promise() -> None:
+    early = decide(left(DELAYS.post_exit_within_days - WARNING, "completed"), RULES)["priority"][0]
+    late = decide(left(DELAYS.post_exit_within_days + WARNING, "completed"), RULES)["priority"][0]
+
+    assert late > early > 0
