@@ -1,0 +1,1 @@
+"""Says whether the support helped: arms, experiments, value added, insertion, indicators."""
