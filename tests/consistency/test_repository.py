@@ -19,7 +19,7 @@ from vigie.settings import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-PACKAGES = ("vigie", "data_contracts", "features", "models", "alerts", "pipelines")
+PACKAGES = ("vigie", "data_contracts", "features", "models", "alerts", "impact", "pipelines")
 
 
 def tracked(*patterns: str) -> list[str]:
