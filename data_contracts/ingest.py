@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from data_contracts.archive import Archive, Kept
 from data_contracts.border import Checked, check
 from data_contracts.catalogue import TABLES, DeliveredTable
-from data_contracts.deliveries import Delivery, landed, read_delivery
+from data_contracts.deliveries import LINE, Delivery, landed, read_delivery
 from data_contracts.tables.ledger import Deliveries, Quarantine
 from vigie.errors import RefusedFileError
+from vigie.files import write_whole
 from vigie.store import Layout, Warehouse
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import dataframely as dy
+
+    from vigie.settings import Home
 
     PrivateSink = Callable[[str, pl.DataFrame], None]
     """Takes a table's name and its rows: key, known_on and the columns that name a person."""
@@ -76,26 +80,27 @@ class Intake:
 
 
 def ingest(
-    landing: Path,
-    refused: Path,
+    home: Home,
     warehouse: Warehouse,
     private: PrivateSink,
     now: dt.datetime,
     *,
+    not_before: dt.datetime | None = None,
     taken_for: dt.date | None = None,
     assumed_lag: dt.timedelta | None = None,
     on_receipt: Callable[[Receipt], None] | None = None,
 ) -> Intake:
-    """Take every file of `landing` that was not taken before; files stay where they are, refused ones move to `refused`.
+    """Take every file of `landing/` that was not taken before; files stay where they are, refused ones move to `refused/`.
 
     Each file is one transaction: a night killed in the middle takes the rest when it runs again.
 
     Args:
-        landing: `landing/<table>/<file>`.
-        refused: where unreadable files go, with a `.reason.txt` beside each.
-        warehouse: open for writing.
+        home: `landing/<table>/<file>`; `refused/`, where unreadable files go with a `.reason.txt` beside each; and `archive/`, which has
+            each accepted delivery before the warehouse does.
+        warehouse: open for writing, in step with the archive (`data_contracts.rebuild`).
         private: where columns that name a person go; they never enter the warehouse.
-        now: no delivery is dated later than this.
+        now: no delivery is dated later than this, unless the clock went back since the last one.
+        not_before: no delivery is dated earlier, whatever its file says: nights before did not know it.
         taken_for: as-of date of the night that takes them.
         assumed_lag: see `data_contracts.border.check`.
         on_receipt: called after each file, to show progress.
@@ -104,8 +109,10 @@ def ingest(
     warehouse.create_ledger(QUARANTINE)
     ledger = warehouse.read(DELIVERIES)
     taken, number = set(ledger["delivery_id"]), ledger.height
-    intake = Intake()
-    for delivery in landed(landing, now):
+    now = max([now, *ledger.select(pl.col("received_at").max()).to_series().drop_nulls()])
+    intake, archive = Intake(), Archive(home.archive)
+    for found in landed(home.landing, now):
+        delivery = replace(found, received_at=max(found.received_at, not_before or found.received_at))
         fingerprint = delivery.fingerprint()
         if fingerprint in taken:
             intake.known_before += 1
@@ -113,12 +120,12 @@ def ingest(
         try:
             received = read_delivery(delivery)
         except RefusedFileError as error:
-            _refuse(delivery, refused, error)
+            _refuse(delivery, home.refused, error)
             receipt = Receipt(delivery.table, delivery.name, refused=str(error))
         else:
             number += 1
             checked = check(TABLES[delivery.table], received, delivery.received_at, assumed_lag)
-            receipt = _load(_Entry(delivery, fingerprint, number, taken_for), checked, warehouse, private)
+            receipt = _load(_Entry(delivery, fingerprint, number, taken_for), checked, warehouse, archive, private)
             taken.add(fingerprint)
         intake.receipts.append(receipt)
         if on_receipt:
@@ -134,7 +141,7 @@ class _Entry:
     taken_for: dt.date | None
 
 
-def _load(entry: _Entry, checked: Checked, warehouse: Warehouse, private: PrivateSink) -> Receipt:
+def _load(entry: _Entry, checked: Checked, warehouse: Warehouse, archive: Archive, private: PrivateSink) -> Receipt:
     delivery = entry.delivery
     table = TABLES[delivery.table]
     if table.private:
@@ -148,15 +155,23 @@ def _load(entry: _Entry, checked: Checked, warehouse: Warehouse, private: Privat
         origin = {"delivery_id": entry.fingerprint, "table": table.name, "file": delivery.name}
         counts = {"rows_read": receipt.read, "loaded": kept, "unchanged": unchanged, "quarantined": quarantined}
         when = {"received_at": delivery.received_at, "taken_for": entry.taken_for}
-        warehouse.append(DELIVERIES.name, Deliveries.validate(pl.DataFrame([origin | when | counts], schema=dict(DELIVERIES.columns))))
+        line = pl.DataFrame([{"number": entry.number} | origin | when | counts], schema=dict(DELIVERIES.columns))
         faults = checked.quarantine.with_columns(pl.lit(value).alias(name) for name, value in origin.items())
-        warehouse.append(QUARANTINE.name, Quarantine.validate(faults.select(list(QUARANTINE.columns))))
+        rows = checked.rows.select(*table.public, LINE)
+        taken = Kept(Deliveries.validate(line), rows, Quarantine.validate(faults.select(list(QUARANTINE.columns))))
+        # Before the warehouse says that it has it: killed in between, the next run takes it from the archive.
+        archive.keep(taken)
+        enter(taken, warehouse)
     return receipt
+
+
+def enter(taken: Kept, warehouse: Warehouse) -> None:
+    """Write a delivery's lines in the warehouse's own tables; its rows are appended before, in the same transaction."""
+    warehouse.append(DELIVERIES.name, taken.receipt)
+    warehouse.append(QUARANTINE.name, taken.quarantine)
 
 
 def _refuse(delivery: Delivery, refused: Path, error: RefusedFileError) -> None:
     target = refused / delivery.name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    reason = target.with_name(target.name + ".reason.txt")
-    reason.write_text(f"{error}\n", encoding="utf-8")
+    write_whole(target.with_name(target.name + ".reason.txt"), lambda part: part.write_text(f"{error}\n", encoding="utf-8"))
     shutil.move(delivery.path, target)

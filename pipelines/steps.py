@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from data_contracts.ingest import Intake, Receipt
     from models.training import Trained
     from pipelines.service import Service
+    from vigie.store import Warehouse
 
 T = TypeVar("T")
 
@@ -37,20 +38,22 @@ def take_deliveries(
     taken_for: dt.date | None = None,
     assumed_lag: dt.timedelta | None = None,
     on_receipt: Callable[[Receipt], None] | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Intake:
-    """Ingest everything that landed. Names go to the case store, the rest to the warehouse."""
+    """Ingest everything that landed. Names go to the case store, the rest to the archive and the warehouse, made whole first."""
     from alerts.cases import CaseStore
     from data_contracts.ingest import ingest
+    from pipelines.rebuild import whole_warehouse
 
-    with service.warehouse() as warehouse, CaseStore(service.cases_url) as cases:
+    with CaseStore(service.cases_url) as cases, whole_warehouse(service, say) as warehouse:
         if taken_for:
             _deliver_answers(service, cases, taken_for)
         intake = ingest(
-            service.home.landing,
-            service.home.refused,
+            service.home,
             warehouse,
             cases.save_private,
             clock.now(),
+            not_before=_after_last_night(warehouse, taken_for, service.time_zone),
             taken_for=taken_for,
             assumed_lag=assumed_lag,
             on_receipt=on_receipt,
@@ -58,6 +61,15 @@ def take_deliveries(
         if taken_for:
             cases.taken_up(taken_for, clock.end_of_day(taken_for, service.time_zone))
     return intake
+
+
+def _after_last_night(warehouse: Warehouse, taken_for: dt.date | None, time_zone: str) -> dt.datetime | None:
+    """The first instant that the last night before this one did not know; None before the first."""
+    from data_contracts.ingest import DELIVERIES
+
+    nights = warehouse.read(DELIVERIES)["taken_for"].drop_nulls().to_list()
+    before = [night for night in nights if taken_for is None or night < taken_for]
+    return clock.end_of_day(max(before), time_zone) + dt.timedelta(microseconds=1) if before else None
 
 
 def _deliver_answers(service: Service, cases: CaseStore, as_of: dt.date) -> None:

@@ -30,3 +30,15 @@ class NoModelError(VigieError):
 
 class NoDataError(VigieError):
     """The warehouse holds too little for what is asked."""
+
+
+class DamagedWarehouseError(VigieError):
+    """The warehouse file cannot be read, or holds something else than what was written: it is rebuilt from the archive."""
+
+
+class DamagedArchiveError(VigieError):
+    """A delivery kept in the archive is missing or is not what was kept: only a backup brings it back."""
+
+
+class StorageError(VigieError):
+    """The disk is full, or may not be written to."""

@@ -1,12 +1,21 @@
-"""Files that are whole or absent: written beside their place, then moved into it."""
+"""Files that are whole or absent, even after a power cut: written beside their place, forced to the disk, then moved into it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import errno
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from vigie.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_RIGHT: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
@@ -15,7 +24,63 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
     part = path.with_name(f".{path.name}.part")
     try:
         write(part)
+        to_disk(part)
         part.replace(path)
+        to_disk(path.parent)
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def write_whole_folder(path: Path, write: Callable[[Path], object]) -> Path:
+    """Call `write` with an empty temporary folder, then move it to `path`, which must be absent, in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    try:
+        write(part)
+        for file in part.iterdir():
+            to_disk(file)
+        to_disk(part)
+        part.rename(path)
+        to_disk(path.parent)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return path
+
+
+def to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, would survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Say what a full or closed disk means, in place of the system's own error.
+
+    Raises:
+        StorageError: no room is left, or the account may not write there.
+    """
+    try:
+        yield
+    except OSError as error:
+        said = storage_error(error.errno, str(error.filename or ""))
+        if said is None:
+            raise
+        raise said from error
+
+
+def storage_error(number: int | None, where: str) -> StorageError | None:
+    """The error a person can act upon for a number of the system; None when it is about something else."""
+    place = f": {where}" if where else "."
+    again = "Then run the command again: what was done stands, and it ends as if never interrupted."
+    if number in NO_ROOM:
+        return StorageError(f"The disk is full, or a limit on file sizes was met{place}", f"Free some room. {again}")
+    if number in NO_RIGHT:
+        return StorageError(f"This account may not write there{place}", f"Give it the right to, or mount the disk for writing. {again}")
+    return None

@@ -60,6 +60,8 @@ class Home:
         self.root = root
         self.landing = root / "landing"
         self.refused = root / "refused"
+        self.archive = root / "archive"
+        self.rebuilt = root / "rebuilt.txt"
         self.warehouse = root / "warehouse.duckdb"
         self.cases = root / "cases.sqlite"
         self.mlflow_db = root / "mlflow.db"

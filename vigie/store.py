@@ -6,19 +6,23 @@ Tables carry neither index nor constraint (dear to insert into, and where DuckDB
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import duckdb
 import polars as pl
 
-from vigie.errors import AlreadyRunningError, ConfigurationError
+from vigie.errors import AlreadyRunningError, DamagedWarehouseError, StorageError
+from vigie.files import NO_RIGHT, NO_ROOM, storage_error
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from vigie.errors import VigieError
 
 VISIBLE_UNTIL = "visible_until"
 """Column beside `known_on`: when the next layer took over; null while none has."""
@@ -40,6 +44,20 @@ _SQL_TYPES: dict[type[pl.DataType], str] = {
     pl.Datetime: "TIMESTAMPTZ",
 }
 
+WITNESS: Final = "witness"
+"""Plain table: rows and checksum of all that was ever appended, noted in the same transaction."""
+
+_DAMAGE: Final = (
+    "corrupt",
+    "checksum",
+    "could not read enough bytes",
+    "not a valid duckdb",
+    "deserialize",
+    "internal error",
+    "fatal error",
+)
+"""What DuckDB says of a file that is not what it wrote."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -51,36 +69,83 @@ class Layout:
 
 
 class Warehouse:
-    """A DuckDB file with one writer. Use as a context manager."""
+    """A DuckDB file with one writer. Use as a context manager: its errors are told in our words."""
 
-    def __init__(self, path: Path, threads: int = 2) -> None:
+    def __init__(self, path: Path, threads: int = 2, upto: int | None = None) -> None:
         """Open the file, or create it.
 
         Args:
             path: the file.
             threads: how many DuckDB may use.
+            upto: number of a delivery; those after it are not seen, whenever their rows say they were known.
 
         Raises:
             AlreadyRunningError: another process has it open.
-            ConfigurationError: the file is not a warehouse.
+            DamagedWarehouseError: the file is not a whole warehouse.
+            StorageError: the disk is full, or may not be written to.
         """
+        self._path = path
+        self._upto = "" if upto is None else f"AND delivery <= {upto}"
         try:
             self._connection = duckdb.connect(
                 str(path), config={"threads": threads, "autoinstall_known_extensions": False, "checkpoint_threshold": LOG_SIZE}
             )
             self._connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
-        except duckdb.IOException as error:
-            if "lock" in str(error).lower():
-                what = f"Another process has {path} open."
-                raise AlreadyRunningError(what, "Wait for it to end, then run the command again.") from error
-            what = f"{path} cannot be opened as a warehouse: {str(error).splitlines()[0]}"
-            raise ConfigurationError(what, "Put the file aside and ingest the deliveries again: they are the truth.") from error
+            self._run(f'CREATE TABLE IF NOT EXISTS {WITNESS} ("table" VARCHAR, rows BIGINT, checksum BIGINT, made_by VARCHAR)')
+        except duckdb.Error as error:
+            raise _explained(error, path) or _damaged(error, path) from error
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        try:
+            self._connection.close()
+        except duckdb.Error as closing:
+            error = error or closing
+        said = _explained(error, self._path) if isinstance(error, duckdb.Error) else None
+        if said is not None:
+            raise said from error
+
+    def faults(self) -> list[str]:
+        """What differs from what was noted when it was written, table by table; every block in use is read.
+
+        Raises:
+            DamagedWarehouseError: a block cannot be read.
+        """
+        try:
+            noted = self._connection.execute(f"""
+                SELECT "table", sum(rows)::BIGINT, sum(checksum)::BIGINT, list(DISTINCT made_by) FROM {WITNESS} GROUP BY ALL""").fetchall()
+            tables = {name for (name,) in self._connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall()}
+            found = {name: self._sums(name) for name in tables - {WITNESS}}
+        except duckdb.Error as error:
+            raise _explained(error, self._path) or _damaged(error, self._path) from error
+        told = []
+        for name, rows, checksum, made_by in noted:
+            there = found.pop(name, (0, 0))
+            # A checksum of another engine, or of other columns, is not to be compared: the count is.
+            same = there == (rows, checksum) if made_by == [self._made_by(name)] else there[0] == rows
+            if not same:
+                told.append(f"{name}: {rows} rows were written, and what is read back ({there[0]} rows) is not the same")
+        return told + [f"{name}: {rows} rows that nobody noted" for name, (rows, _) in found.items() if rows]
+
+    def _sums(self, table: str, where: str = "") -> tuple[int, int]:
+        """Rows of a table and a checksum that adds up over its parts."""
+        every = ", ".join(map(_quote, self._columns(table)))
+        query = f"SELECT count(*), coalesce(sum(hash({every}) >> 32), 0)::BIGINT FROM {_quote(table)} {where}"
+        rows, checksum = self._connection.execute(query).fetchall()[0]
+        return rows, checksum
+
+    def _note(self, table: str, rows: int, checksum: int) -> None:
+        values = [table, rows, checksum, self._made_by(table)]
+        self._connection.execute(f"INSERT INTO {WITNESS} VALUES (?, ?, ?, ?)", values).fetchall()
+
+    def _made_by(self, table: str) -> str:
+        return f"duckdb {duckdb.__version__}: {', '.join(self._columns(table))}"
+
+    def _columns(self, table: str) -> list[str]:
+        query = "SELECT column_name FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index"
+        return [name for (name,) in self._connection.execute(query, [table]).fetchall()]
 
     def create(self, layout: Layout) -> None:
         """Make a history table if it is missing: the columns of `layout`, then where each layer came from."""
@@ -163,10 +228,11 @@ class Warehouse:
                 self._run(insert)
             self._run("DROP TABLE revisions")
         self._run("DROP TABLE incoming; DROP TABLE contested")
-        stored = self._number(f"SELECT count(*) FROM {table} WHERE delivery = {delivery}")
+        stored, checksum = self._sums(layout.name, f"WHERE delivery = {delivery}")
         if stored != kept:
             what = f"{layout.name}: {kept} rows were written and {stored} are read back."
-            raise ConfigurationError(what, "Nothing was kept. Put the warehouse file aside and ingest the deliveries again.")
+            raise DamagedWarehouseError(what, "Nothing was kept. Run: vigie rebuild.")
+        self._note(layout.name, stored, checksum)
         return new
 
     def as_known_at(
@@ -209,7 +275,9 @@ class Warehouse:
             self._connection.register("asked_for", among.unique())
             asked_for = f"SEMI JOIN asked_for USING ({_quote(column)})"
         relation = self._connection.sql(f"""
-            WITH known AS (SELECT * FROM {_quote(layout.name)} {asked_for} WHERE known_on <= TIMESTAMPTZ '{instant.isoformat()}'),
+            WITH known AS (
+                SELECT * FROM {_quote(layout.name)} {asked_for}
+                WHERE known_on <= TIMESTAMPTZ '{instant.isoformat()}' {self._upto}),
             revised AS (SELECT DISTINCT {key} FROM known WHERE revision),
             single AS (SELECT *, NULL::TIMESTAMPTZ AS {VISIBLE_UNTIL} FROM known ANTI JOIN revised USING ({key})),
             layered AS (
@@ -223,6 +291,15 @@ class Warehouse:
         if among is not None:
             self._connection.unregister("asked_for")
         return _as_declared(rows, {**layout.columns, **ORIGIN})
+
+    def delivered(self, layout: Layout, delivery: int) -> pl.DataFrame:
+        """Layers that came in one delivery: the columns of `layout`, and `line`."""
+        names = [*layout.columns, "line"]
+        if not self._exists(layout.name):
+            return pl.DataFrame(schema={**layout.columns, "line": pl.Int64()})
+        columns = ", ".join(map(_quote, names))
+        found = self._connection.sql(f"SELECT {columns} FROM {_quote(layout.name)} WHERE delivery = {delivery} ORDER BY line")
+        return _as_declared(found.pl(), {**layout.columns, **ORIGIN})
 
     def newest(self, layout: Layout, column: str, instant: dt.datetime) -> dt.date | None:
         """The latest day up to `instant` that facts known by then tell of; None when there is none.
@@ -238,8 +315,51 @@ class Warehouse:
         end = instant.isoformat()
         found: dt.date | None = self._connection.execute(f"""
             SELECT max({day}) FROM {_quote(layout.name)}
-            WHERE known_on <= TIMESTAMPTZ '{end}' AND {day} <= TIMESTAMPTZ '{end}'::DATE""").fetchall()[0][0]
+            WHERE known_on <= TIMESTAMPTZ '{end}' AND {day} <= TIMESTAMPTZ '{end}'::DATE {self._upto}""").fetchall()[0][0]
         return found
+
+    def layers(self, layout: Layout, fact: Sequence[str]) -> pl.DataFrame:
+        """Every layer of one fact, oldest first: the columns of `layout`, `ORIGIN`, and `visible_until`.
+
+        Args:
+            layout: the table.
+            fact: values of its key, in order, as text.
+        """
+        names = [*layout.columns, *ORIGIN]
+        if not self._exists(layout.name):
+            return pl.DataFrame(schema={**layout.columns, **ORIGIN, VISIBLE_UNTIL: pl.Datetime("us", "UTC")})
+        wanted = ", ".join(map(_quote, names))
+        same = " AND ".join(f"{_quote(column)}::VARCHAR = ?" for column in layout.key)
+        order = "ORDER BY known_on, delivery, line"
+        query = f"""
+            SELECT {wanted}, lead(known_on) OVER ({order}) AS {VISIBLE_UNTIL}
+            FROM {_quote(layout.name)} WHERE {same} {self._upto} {order}"""
+        return _as_declared(self._connection.sql(query, params=list(fact)).pl(), {**layout.columns, **ORIGIN})
+
+    def arrivals(self, layout: Layout, groups: pl.DataFrame, since: dt.datetime, until: dt.datetime) -> pl.DataFrame:
+        """On which days layers of a table became known, for each group of facts.
+
+        Args:
+            layout: the table.
+            groups: a column of the table's key, then `group`.
+            since: UTC.
+            until: UTC, included.
+
+        Returns:
+            group, day, newest (day of the latest fact told of that day; null where facts have no `date`).
+        """
+        schema = {"group": pl.String(), "day": pl.Date(), "newest": pl.Date()}
+        if not self._exists(layout.name):
+            return pl.DataFrame(schema=schema)
+        newest = "max(date)" if "date" in layout.columns else "NULL::DATE"
+        self._connection.register("grouped", groups)
+        found = self._connection.sql(f"""
+            SELECT "group", known_on::DATE AS day, {newest} AS newest
+            FROM {_quote(layout.name)} JOIN grouped USING ({_quote(groups.columns[0])})
+            WHERE known_on BETWEEN TIMESTAMPTZ '{since.isoformat()}' AND TIMESTAMPTZ '{until.isoformat()}' {self._upto}
+            GROUP BY ALL ORDER BY ALL""").pl()
+        self._connection.unregister("grouped")
+        return _as_declared(found, schema)
 
     def append(self, table: str, rows: pl.DataFrame) -> None:
         """Add rows to a plain table, by column name."""
@@ -247,8 +367,12 @@ class Warehouse:
             return
         self._connection.register("appended_rows", rows)
         columns = ", ".join(map(_quote, rows.columns))
-        self._run(f"INSERT INTO {_quote(table)} ({columns}) SELECT {columns} FROM appended_rows")
+        self._run(f"CREATE OR REPLACE TEMP TABLE appended AS FROM {_quote(table)} LIMIT 0")
+        self._run(f"INSERT INTO appended ({columns}) SELECT {columns} FROM appended_rows")
         self._connection.unregister("appended_rows")
+        self._run(f"INSERT INTO {_quote(table)} FROM appended")
+        self._note(table, *self._sums("appended"))
+        self._run("DROP TABLE appended")
 
     def read(self, layout: Layout) -> pl.DataFrame:
         """A plain table, whole, sorted by its columns: DuckDB keeps no order, and what is written from it must be the same twice."""
@@ -273,6 +397,24 @@ class Warehouse:
     def _exists(self, table: str) -> bool:
         query = "SELECT count(*) FROM duckdb_tables() WHERE table_name = ? AND NOT temporary"
         return bool(self._connection.execute(query, [table]).fetchall()[0][0])
+
+
+def _explained(error: duckdb.Error, path: Path) -> VigieError | None:
+    """The same error in words a person can act upon; None when it is about something else than the file and the disk."""
+    said = str(error).lower()
+    if "could not set lock" in said or "conflicting lock" in said:
+        return AlreadyRunningError(f"Another process has {path} open.", "Wait for it to end, then run the command again.")
+    for number in (*NO_ROOM, *NO_RIGHT):
+        if os.strerror(number).lower() in said:
+            return storage_error(number, str(path))
+    if "out of space" in said or "could not write all" in said:
+        return StorageError(f"The disk is full: {path}", "Free some room, then run the command again.")
+    return _damaged(error, path) if any(sign in said for sign in _DAMAGE) else None
+
+
+def _damaged(error: duckdb.Error, path: Path) -> DamagedWarehouseError:
+    what = f"{path} cannot be opened as a warehouse, or read to its end: {str(error).splitlines()[0]}"
+    return DamagedWarehouseError(what, "Run: vigie rebuild. It puts the file aside and makes it again from the archive.")
 
 
 def _quote(name: str) -> str:

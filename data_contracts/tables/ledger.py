@@ -11,6 +11,7 @@ from data_contracts.tables.base import text
 class Deliveries(dy.Schema):
     """One received file. rows_read = loaded + unchanged + quarantined, always."""
 
+    number = dy.Int64(min=1, description="Place in the order of receipt; layers name their delivery by it.")
     delivery_id = dy.String(primary_key=True, description="SHA-256 of the table's name and the file's bytes.")
     table = text("Canonical table.")
     file = text("Path below the landing folder.")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vigie.errors import ConfigurationError
+from vigie.errors import DamagedWarehouseError
 from vigie.store import VISIBLE_UNTIL, Layout, Warehouse
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def test_a_failed_transaction_leaves_nothing(warehouse: Warehouse) -> None:
 def test_a_file_that_is_no_warehouse_is_explained(tmp_path: Path) -> None:
     (tmp_path / "warehouse.duckdb").write_text("not a database" * 1_000)
 
-    with pytest.raises(ConfigurationError, match="cannot be opened"):
+    with pytest.raises(DamagedWarehouseError, match="cannot be opened"):
         Warehouse(tmp_path / "warehouse.duckdb")
 
 

@@ -1,0 +1,116 @@
+"""The deliveries are the truth: each one that was accepted is kept as it was understood, and never written again.
+
+`archive/<number>-<table>-<start of its fingerprint>/` holds `rows.parquet` (accepted rows, columns for the warehouse, with their lines),
+`quarantine.parquet` (what was set aside) and `receipt.json` (the line of the ledger, and the fingerprint of both files). Names of people
+are not in it: they go to the case store, which backups cover.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from data_contracts.tables.ledger import Deliveries
+from vigie.errors import DamagedArchiveError
+from vigie.files import write_whole_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import dataframely as dy
+
+ROWS: Final = "rows.parquet"
+QUARANTINE: Final = "quarantine.parquet"
+RECEIPT: Final = "receipt.json"
+_SHOWN: Final = 16
+REMEDY: Final = "Restore the archive from a backup (vigie restore), or deliver the files again into an empty home folder."
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One delivery as the archive holds it."""
+
+    receipt: dy.DataFrame[Deliveries]
+    """One row."""
+    rows: pl.DataFrame
+    """Accepted rows: columns of the table that the warehouse keeps, and `line`."""
+    quarantine: pl.DataFrame
+    """Rows of the contract `Quarantine`."""
+
+    @property
+    def number(self) -> int:
+        """Its place in the order of receipt."""
+        return int(self.receipt["number"][0])
+
+
+class Archive:
+    """The folder in which accepted deliveries are kept, in the order of receipt."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def keep(self, delivery: Kept) -> None:
+        """Put a delivery away, whole or not at all; the same one a second time changes nothing."""
+        folder = self.root / _name(delivery.receipt)
+        if folder.exists():
+            return
+
+        def write(part: Path) -> None:
+            delivery.rows.write_parquet(part / ROWS)
+            delivery.quarantine.write_parquet(part / QUARANTINE)
+            receipt = json.loads(delivery.receipt.write_json())[0]
+            prints = {name: _fingerprint((part / name).read_bytes()) for name in (ROWS, QUARANTINE)}
+            content = {"receipt": receipt, "sha256": prints | {RECEIPT: _fingerprint(_canonical(receipt))}}
+            (part / RECEIPT).write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+        write_whole_folder(folder, write)
+
+    def names(self) -> list[str]:
+        """Names of what is kept, in the order of receipt."""
+        return sorted(path.name for path in self.root.glob("[0-9]*")) if self.root.is_dir() else []
+
+    def read(self, name: str) -> Kept:
+        """A delivery, with every byte checked against its receipt.
+
+        Raises:
+            DamagedArchiveError: something of it is missing, or is not what was kept.
+        """
+        folder = self.root / name
+        try:
+            content = json.loads((folder / RECEIPT).read_text(encoding="utf-8"))
+            whole = {RECEIPT: _canonical(content["receipt"])} | {part: (folder / part).read_bytes() for part in (ROWS, QUARANTINE)}
+            touched = [part for part, inside in whole.items() if content["sha256"][part] != _fingerprint(inside)]
+            if touched:
+                raise DamagedArchiveError(f"{folder}: {', '.join(touched)} is not what was kept.", REMEDY)
+            receipt = pl.read_json(
+                json.dumps([content["receipt"]]).encode(), schema={name: column.dtype for name, column in Deliveries.columns().items()}
+            )
+            rows, quarantine = (pl.read_parquet(whole[part]) for part in (ROWS, QUARANTINE))
+            return Kept(Deliveries.validate(receipt), rows, quarantine)
+        except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+            raise DamagedArchiveError(f"{folder} cannot be read: {str(error).splitlines()[0]}", REMEDY) from error
+
+
+def expected(ledger: pl.DataFrame) -> list[str]:
+    """Names under which the archive keeps the deliveries of a ledger (contract `Deliveries`), in the order of receipt."""
+    return [_named(row) for row in ledger.sort("number").to_dicts()]
+
+
+def _name(receipt: pl.DataFrame) -> str:
+    return _named(receipt.row(0, named=True))
+
+
+def _named(row: dict[str, Any]) -> str:
+    return f"{row['number']:06}-{row['table']}-{row['delivery_id'][:_SHOWN]}"
+
+
+def _canonical(receipt: dict[str, Any]) -> bytes:
+    return json.dumps(receipt, sort_keys=True).encode()
+
+
+def _fingerprint(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
