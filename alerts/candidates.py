@@ -62,7 +62,8 @@ def candidates(facts: Facts, rules: Rules) -> pl.DataFrame:
     owed = owed.with_columns(
         advisor_id=pl.when(~queued).then("advisor_id"), queue=pl.when(queued).then(pl.lit("territory")).otherwise("queue")
     )
-    found = pl.concat([_risks(training, facts, rules), _owed(owed, rules)])
+    risks = _risks(training, facts, rules) if facts.by_rule is None else _ruled(training, facts.by_rule, facts, rules)
+    found = pl.concat([risks, _owed(owed, rules)])
     return found.filter(~silenced(facts, rules.invariants))
 
 
@@ -116,6 +117,29 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
         suggested_action=action.fill_null(ANY_ACTION),
         within_days="contact_within",
         opens=pl.col("risk") >= pl.col("entry_limit"),
+    )
+
+
+def _ruled(training: pl.DataFrame, by_rule: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
+    """On a night without scores: whom a rule calls, and who stood on the risk list the night before, so that nobody falls off for it.
+
+    Nothing is estimated: a person weighs as much as the lowest risk that is listed, as many times as the rule holds.
+    """
+    last = facts.past.filter(pl.col("as_of") == pl.col("as_of").max(), pl.col("kind") == "dropout_risk")
+    stood = last.select("enrolment_id", stood=pl.lit(value=True)).unique()
+    people = training.drop("reasons").join(by_rule, on="enrolment_id", how="left").join(stood, on="enrolment_id", how="left")
+    people = people.filter(pl.col("strength").is_not_null() | pl.col("stood").is_not_null()).join(_free(training, rules), on="territory_id")
+    return people.select(
+        *PERSON,
+        kind=pl.lit("dropout_risk"),
+        priority=pl.col("entry_limit") * pl.col("strength").fill_null(1.0) * MINUTES / pl.col("dropout_risk"),
+        suggested_action=pl.col("reasons")
+        .list.first()
+        .struct.field("code")
+        .replace_strict(ACTION_OF_SUBJECT, default=ANY_ACTION, return_dtype=pl.String)
+        .fill_null(ANY_ACTION),
+        within_days="contact_within",
+        opens=pl.col("strength").is_not_null(),
     )
 
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
+from data_contracts.tables.outputs import REASON
 from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ ANSWER_COLUMNS: Final = {
     "reason": pl.String,
 }
 """Columns of what advisors answered; `on` is the day, in the service's time zone."""
+RULED_COLUMNS: Final = {"enrolment_id": pl.String, "reasons": pl.List(REASON.dtype), "strength": pl.Float64}
+"""Columns of those whom a rule alone would call: reasons as in the scores, and how many times over the rule holds."""
 ABSENCE_COLUMNS: Final = {"advisor_id": pl.String, "first_day": pl.Date, "last_day": pl.Date}
 """Columns of advisors' announced absences."""
 
@@ -53,6 +56,8 @@ class Facts:
 
     as_of: dt.date
     scores: pl.DataFrame
+    by_rule: pl.DataFrame | None
+    """On a night without scores, those whom a rule alone would call: `RULED_COLUMNS`."""
     enrolments: pl.DataFrame
     sessions: pl.DataFrame
     exits: pl.DataFrame
@@ -76,7 +81,14 @@ class Facts:
 
 
 def read_facts(
-    warehouse: Warehouse, as_of: dt.date, scores: pl.DataFrame, past: pl.DataFrame, said: Said, rules: Rules, time_zone: str
+    warehouse: Warehouse,
+    as_of: dt.date,
+    scores: pl.DataFrame,
+    past: pl.DataFrame,
+    said: Said,
+    rules: Rules,
+    time_zone: str,
+    by_rule: pl.DataFrame | None = None,
 ) -> Facts:
     """Read what is known at the end of `as_of`."""
     instant = end_of_day(as_of, time_zone)
@@ -86,11 +98,15 @@ def read_facts(
 
     limits = [free.minimum_risk for free in (rules.default, *rules.territories.values())]
     near = scores.filter(pl.col("risk") >= min(limits) * rules.invariants.keep_share).select("enrolment_id")
+    if by_rule is not None:
+        open_risks = past.filter(pl.col("kind") == "dropout_risk", pl.col("as_of") == pl.col("as_of").max())
+        near = pl.concat([near, by_rule.select("enrolment_id"), open_risks.select("enrolment_id")])
     sheets = known("attendance", "enrolment_id", "date", "status", among=near)
     first = as_of - dt.timedelta(days=rules.invariants.excused_days - 1)
     return Facts(
         as_of=as_of,
         scores=scores,
+        by_rule=by_rule,
         enrolments=known("enrolments", "enrolment_id", "learner_id", "session_id", "enrolled_on", "entry_date", "planned_exit_date"),
         sessions=known("sessions", "session_id", "territory_id"),
         exits=known("exits", "enrolment_id", "exit_date", "reason"),

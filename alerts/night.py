@@ -11,7 +11,7 @@ from alerts.facts import Facts, Said, read_facts
 from alerts.lists.rows import Words, lists
 from alerts.policy import decide
 from alerts.routing import NO_TERRITORY
-from alerts.wording import NOTICES
+from alerts.wording import NOT_ESTIMATED, NOTICES
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
 from vigie.clock import end_of_day
@@ -38,10 +38,21 @@ class Decided:
     facts: Facts
 
 
-def decide_night(warehouse: Warehouse, cases: CaseStore, as_of: dt.date, scores: pl.DataFrame, rules: Rules, time_zone: str) -> Decided:
-    """Alerts of the night of `as_of` from its scores, what is known then, and the alerts of earlier nights."""
+def decide_night(
+    warehouse: Warehouse,
+    cases: CaseStore,
+    as_of: dt.date,
+    scores: pl.DataFrame,
+    rules: Rules,
+    time_zone: str,
+    by_rule: pl.DataFrame | None = None,
+) -> Decided:
+    """Alerts of the night of `as_of` from its scores, what is known then, and the alerts of earlier nights.
+
+    Without a model, `by_rule` stands in for the scores: `alerts.facts.RULED_COLUMNS`.
+    """
     said = Said(cases.answered(as_of, time_zone), cases.absences(as_of, time_zone))
-    facts = read_facts(warehouse, as_of, scores, cases.past(as_of), said, rules, time_zone)
+    facts = read_facts(warehouse, as_of, scores, cases.past(as_of), said, rules, time_zone, by_rule)
     return Decided(decide(facts, rules), facts)
 
 
@@ -55,7 +66,15 @@ def in_words(alerts: pl.DataFrame, scores: pl.DataFrame, where: pl.DataFrame) ->
 
 
 def night_lists(
-    warehouse: Warehouse, cases: CaseStore, told: pl.DataFrame, as_of: dt.date, rules: Rules, phrases: Mapping[str, Phrase], time_zone: str
+    warehouse: Warehouse,
+    cases: CaseStore,
+    told: pl.DataFrame,
+    as_of: dt.date,
+    rules: Rules,
+    phrases: Mapping[str, Phrase],
+    time_zone: str,
+    *,
+    estimated: bool = True,
 ) -> list[AdvisorList]:
     """Every recipient's list, with the names that only the case store has.
 
@@ -67,6 +86,7 @@ def night_lists(
         rules: of the service.
         phrases: sentence of each feature.
         time_zone: in which as-of dates end.
+        estimated: False on a night without scores.
     """
     if told.is_empty():
         return []
@@ -75,7 +95,7 @@ def night_lists(
         phrases,
         {territory: rules.of(territory).actions for territory in territories},
         {territory: rules.of(territory).list_title for territory in territories},
-        notice=notice(warehouse, as_of, time_zone),
+        notice=notice(warehouse, as_of, time_zone, estimated=estimated),
     )
     return lists(told, cases.names(told["learner_id"].unique().sort().to_list()), cases.advisors(), words)
 
@@ -99,7 +119,8 @@ def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFram
     )
 
 
-def notice(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> str:
-    """What must be said of made-up data; empty for real data."""
+def notice(warehouse: Warehouse, as_of: dt.date, time_zone: str, *, estimated: bool = True) -> str:
+    """What must be said of made-up data and of a night without scores; empty when there is nothing to say."""
     operators = known_at(warehouse, as_of, time_zone)("advisors", "operator")["operator"].unique().to_list()
-    return " ".join(text for word, text in NOTICES.items() if any(operator.startswith(word) for operator in operators))
+    made_up = [text for word, text in NOTICES.items() if any(operator.startswith(word) for operator in operators)]
+    return " ".join([*made_up, *([] if estimated else [NOT_ESTIMATED])])

@@ -71,7 +71,7 @@ def publication(
         at=at,
         alerts=told,
         model_version=facts.scores["model_version"][0] if facts.scores.height else "",
-        notice=notice(warehouse, facts.as_of, time_zone),
+        notice=notice(warehouse, facts.as_of, time_zone, estimated=facts.by_rule is None),
         people=people.select(names).sort("enrolment_id"),
         posts=posts.sort("advisor_id"),
         files=case_files(warehouse, facts.as_of, listed, time_zone),

@@ -34,6 +34,8 @@ NOTICES: Final = {
     "simulated-advisors": "Conseillers simulés ; apprenants réels, dont les noms ne sont pas publiés.",
 }
 """What a list must say when operators deliver made-up data: their names start with these words."""
+NOT_ESTIMATED: Final = "Cette nuit sans estimation : la liste vient de la règle d'assiduité et des engagements du service."
+"""What a list must say when no model could serve."""
 SUBJECTS: Final = {
     "attendance": "présence",
     "punctuality": "ponctualité",

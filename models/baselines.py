@@ -25,6 +25,7 @@ LOGISTIC_COLUMNS: Final = (
     "session_dropout_rate",
 )
 """Ten columns a person could choose; null becomes the training median, with nothing else done to them but scaling."""
+MOST_STRENGTH: Final = 4.0
 
 
 def rule_flag(rules: Invariants) -> pl.Expr:
@@ -36,6 +37,31 @@ def rule_flag(rules: Invariants) -> pl.Expr:
     absences = pl.col(f"unjustified_half_days_{rules.attendance_rule_days}") >= rules.attendance_rule_absences
     silence = (pl.col("last_work_missed") == 1) & (pl.col("days_since_activity").fill_null(pl.col("course_day")) >= rules.silence_rule_days)
     return absences.fill_null(value=False) | silence.fill_null(value=False)
+
+
+def by_rule(rows: pl.DataFrame, rules: Invariants) -> pl.DataFrame:
+    """Those whom a rule alone would call, for a night without a model.
+
+    Args:
+        rows: the matrix of one night.
+        rules: of the service.
+
+    Returns:
+        enrolment_id, reasons (as in `Scores`: the fact behind the rule, with contribution 1), strength (how many times over the rule
+        holds, 1 to `MOST_STRENGTH`).
+    """
+    days = f"unjustified_half_days_{rules.attendance_rule_days}"
+    absences = pl.col(days).fill_null(0) / rules.attendance_rule_absences
+    silence = pl.col("days_since_activity").fill_null(pl.col("course_day")) / rules.silence_rule_days
+    fact = pl.when(absences >= 1).then(_reason("attendance", days)).otherwise(_reason("activity", "days_since_activity"))
+    strength = pl.when(absences >= 1).then(absences).otherwise(silence).clip(1, MOST_STRENGTH)
+    return rows.filter(rule_flag(rules)).select("enrolment_id", reasons=pl.concat_list(fact), strength=strength)
+
+
+def _reason(code: str, feature: str) -> pl.Expr:
+    absent = pl.lit(None, pl.Float64).alias("previous_value")
+    value = pl.col(feature).cast(pl.Float64).alias("value")
+    return pl.struct(pl.lit(code).alias("code"), pl.lit(feature).alias("feature"), value, pl.lit(1.0).alias("contribution"), absent)
 
 
 def rule_score() -> pl.Expr:

@@ -106,7 +106,8 @@ def _query(home: Home, sql: str, values: tuple[str, ...]) -> list[tuple[Any, ...
     with closing(sqlite3.connect(f"file:{home.mlflow_db}?mode=ro", uri=True)) as connection:
         try:
             return connection.execute(sql, values).fetchall()
-        except sqlite3.OperationalError:
+        except sqlite3.DatabaseError:
+            # Not filled yet, or damaged: either way it names no model.
             return []
 
 

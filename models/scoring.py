@@ -46,16 +46,30 @@ class Scored:
         return Scored(Scores.cast(scores), self.features.join(people, on="learner_id", how="anti", maintain_order="left"))
 
 
-def score(warehouse: Warehouse, model: Model, dates: Sequence[dt.date], rules: Invariants, time_zone: str, threads: int = 2) -> Scored:
+def score(
+    warehouse: Warehouse,
+    model: Model,
+    dates: Sequence[dt.date],
+    rules: Invariants,
+    time_zone: str,
+    threads: int = 2,
+    *,
+    also: pl.DataFrame | None = None,
+) -> Scored:
     """Score and explain every enrolment in training at the end of each date, from nothing but what was known then.
 
-    A night is the case of one date; many past nights are scored in one go.
+    A night is the case of one date; many past nights are scored in one go. `also` (as_of, enrolment_id) names single
+    scores of other dates to add.
     """
     change = dt.timedelta(days=CHANGE_DAYS)
-    wanted = sorted({*dates, *(date - change for date in dates)})
+    every = {*dates, *(also["as_of"].to_list() if also is not None else ())}
+    wanted = sorted({*every, *(date - change for date in every)})
     facts = read_facts(warehouse, wanted[0], wanted[-1], time_zone)
     both = matrix(facts, cohort(facts, wanted))
     rows = both.filter(pl.col("as_of").is_in(dates))
+    if also is not None:
+        others = both.filter(~pl.col("as_of").is_in(dates))
+        rows = pl.concat([rows, others.join(also, on=["as_of", "enrolment_id"], how="semi", maintain_order="left")])
     before = both.with_columns(pl.col("as_of") + change)
     contributions = model.contributions(rows)
     margin = model.margins(rows, threads)
@@ -77,6 +91,13 @@ def score(warehouse: Warehouse, model: Model, dates: Sequence[dt.date], rules: I
         feature_hash=feature_hash(rows),
     )
     return Scored(Scores.validate(scores, cast=True), rows)
+
+
+def unscored(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> Scored:
+    """Everybody in training at the end of `as_of`, with their features and without a score: no model is needed."""
+    facts = read_facts(warehouse, as_of, as_of, time_zone)
+    empty = pl.DataFrame(schema={name: column.dtype for name, column in Scores.columns().items()})
+    return Scored(Scores.validate(empty), matrix(facts, cohort(facts, [as_of])))
 
 
 def low_confidence() -> pl.Expr:

@@ -15,15 +15,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipelines.steps import ScoredNight
+    from vigie.settings import Home
     from vigie.store import Warehouse
 
 QUARANTINED_SHARE: Final = 0.05
 STALE_DAYS: Final = 7
 
 
-def account(
-    warehouse: Warehouse, as_of: dt.date, scored: ScoredNight, alerts: pl.DataFrame, refused: Path, time_zone: str
-) -> dict[str, Any]:
+def account(warehouse: Warehouse, as_of: dt.date, scored: ScoredNight, alerts: pl.DataFrame, home: Home, time_zone: str) -> dict[str, Any]:
     """The content of night.json, without seconds; the same for the same night however often it is run.
 
     Args:
@@ -31,10 +30,11 @@ def account(
         as_of: the night.
         scored: what scoring left behind.
         alerts: contract `Alerts`.
-        refused: folder of refused files.
+        home: of the service.
         time_zone: in which as-of dates end.
     """
-    deliveries = warehouse.read(DELIVERIES).filter(pl.col("taken_for") == as_of)
+    ledger = warehouse.read(DELIVERIES)
+    deliveries = ledger.filter(pl.col("taken_for") == as_of)
     counts = ["rows_read", "loaded", "unchanged", "quarantined"]
     by_table = deliveries.group_by("table").agg(pl.col(counts).sum(), files=pl.len()).sort("table")
     return {
@@ -42,14 +42,39 @@ def account(
         "model_version": scored.model_version,
         "rows": {row.pop("table"): row for row in by_table.to_dicts()},
         "enrolments_scored": scored.enrolments,
+        "not_estimated": scored.not_estimated,
         "low_confidence": scored.low_confidence,
+        "silences": [row | {"heard_on": row["heard_on"].isoformat()} for row in scored.silences.to_dicts()],
         "alerts": {name: _counts(alerts, name) for name in ("kind", "queue", "state")},
+        "made_with": {"deliveries": ledger["number"].max() or 0},
         "warnings": [
-            *_refused(refused),
+            *_not_estimated(scored),
+            *_rebuilt(home),
+            *_silent(scored.silences),
+            *_refused(home.refused),
             *_quarantined(by_table, warehouse.read(QUARANTINE).join(deliveries, on="delivery_id", how="semi", maintain_order="left")),
             *_stale(warehouse, as_of, time_zone),
         ],
     }
+
+
+def _not_estimated(scored: ScoredNight) -> list[str]:
+    why = scored.not_estimated
+    return [f"No estimate this night: {why} The lists come from the rules and the promises alone."] if why else []
+
+
+def _rebuilt(home: Home) -> list[str]:
+    if not home.rebuilt.exists():
+        return []
+    return [f"{home.rebuilt.read_text(encoding='utf-8').strip()} Check the disk, then delete {home.rebuilt.name}."]
+
+
+def _silent(silences: pl.DataFrame) -> list[str]:
+    return [
+        f"{row['source']} {row['id']} ({row['name']}): no {row['table']} since {row['heard_on']}, {row['silent_days']} days where "
+        f"{row['usual_days']} are usual; {row['people']} people in training. No risk is raised by it, and their scores say so."
+        for row in silences.to_dicts()
+    ]
 
 
 def _counts(alerts: pl.DataFrame, name: str) -> dict[str, int]:

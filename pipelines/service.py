@@ -31,11 +31,11 @@ class Service:
         """Address of the case store: the setting, else SQLite in the home folder."""
         return self.settings.cases_url or self.home.cases_url
 
-    def warehouse(self) -> Warehouse:
-        """The warehouse, open for writing; close it soon, only one process may hold it."""
+    def warehouse(self, upto: int | None = None) -> Warehouse:
+        """The warehouse, open for writing; close it soon, only one process may hold it. With `upto`, later deliveries are not seen."""
         from vigie.store import Warehouse
 
-        return Warehouse(self.home.warehouse, self.settings.threads)
+        return Warehouse(self.home.warehouse, self.settings.threads, upto)
 
 
 def post_of(settings: Settings) -> Post:

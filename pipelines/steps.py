@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from vigie import clock
 from vigie.errors import ConfigurationError, NoDataError, NoModelError
@@ -19,17 +20,21 @@ from vigie.lock import only_writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     import polars as pl
 
     from alerts.cases import CaseStore
     from alerts.outbox import Sent
     from data_contracts.ingest import Intake, Receipt
+    from models.learner import Model
     from models.training import Trained
     from pipelines.service import Service
     from vigie.store import Warehouse
 
 T = TypeVar("T")
+TOO_SILENT: Final = 0.5
+"""Share of people in training whose source is silent, beyond which a night is not estimated."""
 
 
 def take_deliveries(
@@ -105,35 +110,66 @@ class ScoredNight:
     enrolments: int
     low_confidence: int
     model_version: str
+    silences: pl.DataFrame
+    """`data_contracts.rhythm.SCHEMA`."""
+    not_estimated: str = ""
+    """Why no model served, and the list comes from the rules and the promises; empty when one did."""
 
 
-def score_night(service: Service, as_of: dt.date) -> ScoredNight:
+def score_night(
+    service: Service, as_of: dt.date, *, model: Model | None = None, without: str = "", at_most: int | None = None, out: Path | None = None
+) -> ScoredNight:
     """Score the night of `as_of` with the model that may serve it; write scores.parquet and features.parquet.
 
+    Where no model may serve, or too many sources are silent for one to be believed, scores.parquet is empty and the night goes on: the
+    list then comes from the rules and the promises.
+
+    Args:
+        service: whose night.
+        as_of: the night.
+        model: which; by default the one that may serve the night.
+        without: why no model may be used.
+        at_most: number of the last delivery that may be seen.
+        out: where to write; the night's own folder by default.
+
     Raises:
-        NoModelError: no model was trained by then.
         NoDataError: nobody is in training that night.
     """
     from alerts.cases import CaseStore
     from alerts.silence import opposed
+    from data_contracts.rhythm import silences
     from models.registry import model_for
-    from models.scoring import score
+    from models.scoring import unscored
+    from models.unheard import score_unraised
 
-    model = model_for(service.home, as_of)
     with CaseStore(service.cases_url) as cases:
         answers = cases.answered(as_of, service.time_zone)
-    with service.warehouse() as warehouse:
-        scored = score(warehouse, model, [as_of], service.rules.invariants, service.time_zone, service.settings.threads)
+    not_estimated = ""
+    with service.warehouse(at_most) as warehouse:
+        silent = silences(warehouse, as_of, service.time_zone)
+        try:
+            if without or silent.share > TOO_SILENT:
+                told = f"Sources are silent for {silent.concerned.height} of {silent.people} people in training."
+                raise NoModelError(without or told, "See the warnings.")  # noqa: TRY301 - one road to a night by the rules
+            model = model or model_for(service.home, as_of)
+            people = score_unraised(
+                warehouse, model, as_of, silent.concerned, service.rules.invariants, service.time_zone, service.settings.threads
+            )
+        except NoModelError as error:
+            people, not_estimated, model = unscored(warehouse, as_of, service.time_zone), error.what, None
+            if people.features.is_empty():
+                raise
     # The right to object (GDPR, art. 21): no estimate is kept of those who did; what is promised to everybody is promised to them.
-    scored = scored.without(opposed(answers))
-    if scored.scores.is_empty():
+    scored = people.without(opposed(answers))
+    if scored.features.is_empty():
         raise NoDataError(
             f"Nobody is known to be in training on {as_of}.", "Check the date, and that enrolments and sessions were delivered."
         )
-    out = service.home.out(as_of)
-    write_whole(out / "features.parquet", scored.features.write_parquet)
-    write_whole(out / "scores.parquet", scored.scores.write_parquet)
-    return ScoredNight(scored.scores.height, int(scored.scores["low_confidence"].sum()), model.version)
+    folder = out or service.home.out(as_of)
+    write_whole(folder / "features.parquet", scored.features.write_parquet)
+    write_whole(folder / "scores.parquet", scored.scores.write_parquet)
+    weak = int(scored.scores["low_confidence"].sum())
+    return ScoredNight(scored.scores.height, weak, model.version if model else "", silent.told, not_estimated)
 
 
 def score_past(service: Service, dates: Sequence[dt.date], version: str | None) -> list[tuple[dt.date, int]]:
@@ -163,8 +199,17 @@ def score_past(service: Service, dates: Sequence[dt.date], version: str | None) 
     return sorted(done)
 
 
-def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.DataFrame:
+def alert_night(
+    service: Service, as_of: dt.date, *, notify: bool = True, at_most: int | None = None, out: Path | None = None
+) -> pl.DataFrame:
     """Decide the night's alerts from its scores and write alerts.parquet; with `notify`, publish them and write the lists.
+
+    Args:
+        service: whose night.
+        as_of: the night.
+        notify: False leaves the case store and the lists alone.
+        at_most: number of the last delivery that may be seen.
+        out: folder of its scores; the night's own by default.
 
     Returns:
         Rows of the contract `Alerts`.
@@ -179,20 +224,22 @@ def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.
     from alerts.night import courses, decide_night, in_words, night_lists
     from alerts.publication import publication
     from data_contracts.tables.outputs import Scores
+    from models.baselines import by_rule
     from pipelines.wording import phrases
 
-    out = service.home.out(as_of)
+    out = out or service.home.out(as_of)
     if not (out / "scores.parquet").exists():
         raise NoModelError(f"The night of {as_of} has no scores.", f"Run: vigie night --as-of {as_of}.")
     scores = Scores.validate(pl.read_parquet(out / "scores.parquet"), cast=True)
-    with service.warehouse() as warehouse, CaseStore(service.cases_url) as cases:
-        decided = decide_night(warehouse, cases, as_of, scores, service.rules, service.time_zone)
+    ruled = by_rule(pl.read_parquet(out / "features.parquet"), service.rules.invariants) if scores.is_empty() else None
+    with service.warehouse(at_most) as warehouse, CaseStore(service.cases_url) as cases:
+        decided = decide_night(warehouse, cases, as_of, scores, service.rules, service.time_zone, ruled)
         write_whole(out / "alerts.parquet", decided.alerts.write_parquet)
         if notify:
             where = courses(warehouse, as_of, service.time_zone)
             told = in_words(decided.alerts, scores, where)
             night = publication(warehouse, decided, told, where, clock.now(), service.rules, service.time_zone)
-            made = night_lists(warehouse, cases, told, as_of, service.rules, phrases(), service.time_zone)
+            made = night_lists(warehouse, cases, told, as_of, service.rules, phrases(), service.time_zone, estimated=ruled is None)
             # Spreadsheets are made by other processes: the case store is filled meanwhile.
             with ThreadPoolExecutor(1) as beside:
                 writing = beside.submit(write_lists, out / "lists", made, service.settings.threads)
@@ -250,7 +297,8 @@ def show_list(service: Service, as_of: dt.date, recipient: str) -> None:
     alerts, scores = pl.read_parquet(out / "alerts.parquet"), pl.read_parquet(out / "scores.parquet")
     with service.warehouse() as warehouse, CaseStore(service.cases_url) as cases:
         told = in_words(alerts, scores, courses(warehouse, as_of, service.time_zone))
-        made = night_lists(warehouse, cases, told, as_of, service.rules, phrases(), service.time_zone)
+        estimated = not scores.is_empty()
+        made = night_lists(warehouse, cases, told, as_of, service.rules, phrases(), service.time_zone, estimated=estimated)
     console.out.print(next(table(one) for one in made if one.key == recipient))
 
 
@@ -272,6 +320,7 @@ def run_night(service: Service, as_of: dt.date, run: Run, *, notify: bool = True
         AlreadyRunningError: another night, training or ingest is at work in the same home folder.
     """
     from pipelines.account import account
+    from pipelines.made_with import made_with
 
     seconds: dict[str, float] = {}
 
@@ -286,9 +335,12 @@ def run_night(service: Service, as_of: dt.date, run: Run, *, notify: bool = True
         scored = timed("score", lambda: score_night(service, as_of))
         alerts = timed("alert", lambda: alert_night(service, as_of, notify=notify))
         with service.warehouse() as warehouse:
-            night = account(warehouse, as_of, scored, alerts, service.home.refused, service.time_zone)
+            night = account(warehouse, as_of, scored, alerts, service.home, service.time_zone)
+        night["made_with"] |= made_with(service.settings.config)
         night["seconds"] = seconds
         text = json.dumps(night, ensure_ascii=False, indent=2) + "\n"
+        # The account is the last file of a night: where it stands after a power cut, so does all it tells of.
+        os.sync()
         write_whole(service.home.out(as_of) / "night.json", lambda path: path.write_text(text, encoding="utf-8"))
     return night
 

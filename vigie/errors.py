@@ -42,3 +42,7 @@ class DamagedArchiveError(VigieError):
 
 class StorageError(VigieError):
     """The disk is full, or may not be written to."""
+
+
+class ReplayRefusedError(VigieError):
+    """A past night cannot be made again as it was: its model, its code or its rules are not those of today."""

@@ -336,7 +336,7 @@ class Warehouse:
             FROM {_quote(layout.name)} WHERE {same} {self._upto} {order}"""
         return _as_declared(self._connection.sql(query, params=list(fact)).pl(), {**layout.columns, **ORIGIN})
 
-    def arrivals(self, layout: Layout, groups: pl.DataFrame, since: dt.datetime, until: dt.datetime) -> pl.DataFrame:
+    def arrivals(self, layout: Layout, groups: pl.DataFrame, since: dt.datetime, until: dt.datetime, time_zone: str) -> pl.DataFrame:
         """On which days layers of a table became known, for each group of facts.
 
         Args:
@@ -344,20 +344,22 @@ class Warehouse:
             groups: a column of the table's key, then `group`.
             since: UTC.
             until: UTC, included.
+            time_zone: in which days are counted.
 
         Returns:
-            group, day, newest (day of the latest fact told of that day; null where facts have no `date`).
+            group, day; one row for each day on which something came.
         """
-        schema = {"group": pl.String(), "day": pl.Date(), "newest": pl.Date()}
+        schema = {"group": pl.String(), "day": pl.Date()}
         if not self._exists(layout.name):
             return pl.DataFrame(schema=schema)
-        newest = "max(date)" if "date" in layout.columns else "NULL::DATE"
         self._connection.register("grouped", groups)
-        found = self._connection.sql(f"""
-            SELECT "group", known_on::DATE AS day, {newest} AS newest
+        found = self._connection.sql(
+            f"""
+            SELECT DISTINCT "group", (known_on AT TIME ZONE ?)::DATE AS day
             FROM {_quote(layout.name)} JOIN grouped USING ({_quote(groups.columns[0])})
-            WHERE known_on BETWEEN TIMESTAMPTZ '{since.isoformat()}' AND TIMESTAMPTZ '{until.isoformat()}' {self._upto}
-            GROUP BY ALL ORDER BY ALL""").pl()
+            WHERE known_on BETWEEN TIMESTAMPTZ '{since.isoformat()}' AND TIMESTAMPTZ '{until.isoformat()}' {self._upto}""",
+            params=[time_zone],
+        ).pl()
         self._connection.unregister("grouped")
         return _as_declared(found, schema)
 

@@ -202,8 +202,8 @@ def subjects_of(reasons: str) -> list[str]:
 
 
 def notice(text: str) -> str:
-    """What is said of made-up data, which the night published in French."""
-    for french in wording.NOTICES.values():
+    """What is said of made-up data or of a night without estimate, which the night published in French."""
+    for french in (*wording.NOTICES.values(), wording.NOT_ESTIMATED):
         text = text.replace(french, say(french))
     return text
 

@@ -54,6 +54,7 @@ def in_tables() -> Iterator[str | tuple[str, ...]]:
     tables = (
         wording.KINDS,
         wording.NOTICES,
+        {"": wording.NOT_ESTIMATED},
         wording.PROMISES,
         wording.SUBJECTS,
         context.REFUSALS,

@@ -52,6 +52,7 @@ def people(risks: list[float], *, owners: list[str | None] | None = None, entere
             },
             schema={"enrolment_id": pl.String, "risk": pl.Float64, "reasons": REASONS},
         ),
+        by_rule=None,
         enrolments=pl.DataFrame(
             {
                 "enrolment_id": ids,

@@ -56,7 +56,8 @@ def content(path: Path) -> dict[str, pl.DataFrame]:
     with Warehouse(path) as warehouse:
         assert warehouse.faults() == []
         tables = warehouse._connection.sql("SELECT table_name FROM duckdb_tables() ORDER BY 1").pl()["table_name"]
-        return {name: warehouse._connection.sql(f'SELECT * FROM "{name}" ORDER BY ALL').pl() for name in tables}
+        found = {name: warehouse._connection.table(name).pl() for name in tables}
+        return {name: table.sort(table.columns, nulls_last=True) for name, table in found.items()}
 
 
 def assert_same(first: dict[str, pl.DataFrame], second: dict[str, pl.DataFrame]) -> None:

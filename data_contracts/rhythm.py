@@ -1,0 +1,105 @@
+"""Who usually sends and has fallen silent: providers and sessions, by the days on which their facts became known."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from data_contracts.catalogue import TABLES
+from data_contracts.ingest import layout
+from vigie.clock import end_of_day
+
+if TYPE_CHECKING:
+    from vigie.store import Warehouse
+
+LOOK_BACK_DAYS: Final = 180
+FEWEST_DAYS: Final = 4
+"""Days of arrival below which nobody has a rhythm yet."""
+FEWEST_PEOPLE: Final = 5
+"""In training. Of fewer, silence may be theirs and not the source's: it must go on counting as such."""
+USUAL_GAP: Final = 0.9
+"""Quantile of the days between two arrivals: weekends are usual, the yearly closure is not."""
+SHORTEST_DAYS: Final = 4
+SCHEMA: Final = {
+    "source": pl.String,
+    "id": pl.String,
+    "name": pl.String,
+    "table": pl.String,
+    "heard_on": pl.Date,
+    "usual_days": pl.Int64,
+    "silent_days": pl.Int64,
+    "people": pl.Int64,
+}
+
+
+@dataclass(frozen=True)
+class Silences:
+    """Sources that are silent, and whom it concerns."""
+
+    told: pl.DataFrame
+    """Columns of `SCHEMA`: source (provider or session), id, name of the provider, table, heard_on (the last day something came),
+    usual_days and silent_days, people (in training)."""
+    concerned: pl.DataFrame
+    """enrolment_id, heard_on: those in training who depend on such a source."""
+    people: int
+    """All those in training."""
+
+    @property
+    def share(self) -> float:
+        """Of people in training whose source is silent."""
+        return self.concerned.height / self.people if self.people else 0.0
+
+
+def silences(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> Silences:
+    """Sources that people in training depend on and that are silent for longer than twice their usual gap, at the end of `as_of`.
+
+    A session is told of only where its provider still sends.
+    """
+    everybody = _enrolments(warehouse, as_of, time_zone)
+    providers = [_silent(warehouse, everybody, "provider", table, as_of, time_zone) for table in ("attendance", "activity")]
+    still_sent = everybody
+    for silent in providers:
+        still_sent = still_sent.join(silent, left_on="provider_id", right_on="id", how="anti")
+    told = pl.concat([*providers, _silent(warehouse, still_sent, "session", "attendance", as_of, time_zone)])
+    here = everybody.filter("here")
+    theirs = [
+        here.join(told.filter(source=source), left_on=f"{source}_id", right_on="id").select("enrolment_id", "heard_on")
+        for source in ("provider", "session")
+    ]
+    concerned = pl.concat(theirs).group_by("enrolment_id").agg(pl.col("heard_on").min())
+    return Silences(told.sort("source", "id", "table"), concerned.sort("enrolment_id"), here.height)
+
+
+def _enrolments(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
+    instant = end_of_day(as_of, time_zone)
+
+    def known(table: str, *columns: str) -> pl.DataFrame:
+        return warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns)
+
+    left = known("exits", "enrolment_id", "exit_date").filter(pl.col("exit_date") <= as_of).select("enrolment_id", gone=pl.lit(value=True))
+    sessions = known("sessions", "session_id", "provider_id").join(known("providers", "provider_id", "name"), on="provider_id", how="left")
+    rows = known("enrolments", "enrolment_id", "session_id", "entry_date", "planned_exit_date").join(sessions, on="session_id")
+    rows = rows.join(left, on="enrolment_id", how="left")
+    here = (pl.col("entry_date") <= as_of) & (pl.col("planned_exit_date") >= as_of) & pl.col("gone").is_null()
+    return rows.select("enrolment_id", "session_id", "provider_id", "name", here=here.fill_null(value=False))
+
+
+def _silent(warehouse: Warehouse, everybody: pl.DataFrame, source: str, table: str, as_of: dt.date, time_zone: str) -> pl.DataFrame:
+    here = everybody.filter("here").group_by(id=f"{source}_id").agg(pl.col("name").first(), people=pl.len())
+    many = here.filter(pl.col("people") >= FEWEST_PEOPLE)
+    groups = everybody.select("enrolment_id", group=f"{source}_id").join(many, left_on="group", right_on="id", how="semi")
+    end = end_of_day(as_of, time_zone)
+    days = warehouse.arrivals(layout(TABLES[table]), groups, end - dt.timedelta(days=LOOK_BACK_DAYS), end, time_zone)
+    rhythm = (
+        days.sort("group", "day")
+        .with_columns(gap=pl.col("day").diff().dt.total_days().over("group"))
+        .group_by(id="group")
+        .agg(heard_on=pl.col("day").max(), usual_days=pl.col("gap").quantile(USUAL_GAP, "higher"), arrivals=pl.len())
+        .with_columns(silent_days=(pl.lit(as_of) - pl.col("heard_on")).dt.total_days())
+    )
+    broken = pl.col("silent_days") > pl.max_horizontal(2 * pl.col("usual_days"), pl.lit(SHORTEST_DAYS))
+    silent = many.join(rhythm.filter(pl.col("arrivals") >= FEWEST_DAYS, broken), on="id")
+    return silent.with_columns(source=pl.lit(source), table=pl.lit(table)).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
