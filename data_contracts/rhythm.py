@@ -59,18 +59,35 @@ def silences(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> Silences:
     A session is told of only where its provider still sends.
     """
     everybody = _enrolments(warehouse, as_of, time_zone)
-    providers = [_silent(warehouse, everybody, "provider", table, as_of, time_zone) for table in ("attendance", "activity")]
-    still_sent = everybody
-    for silent in providers:
-        still_sent = still_sent.join(silent, left_on="provider_id", right_on="id", how="anti")
-    told = pl.concat([*providers, _silent(warehouse, still_sent, "session", "attendance", as_of, time_zone)])
-    here = everybody.filter("here")
-    theirs = [
-        here.join(told.filter(source=source), left_on=f"{source}_id", right_on="id").select("enrolment_id", "heard_on")
-        for source in ("provider", "session")
-    ]
-    concerned = pl.concat(theirs).group_by("enrolment_id").agg(pl.col("heard_on").min())
-    return Silences(told.sort("source", "id", "table"), concerned.sort("enrolment_id"), here.height)
+    attendance, activity = (_arrivals(warehouse, everybody, table, as_of, time_zone) for table in ("attendance", "activity"))
+    by_provider = [_silent(*attendance, "provider", "attendance", as_of), _silent(*activity, "provider", "activity", as_of)]
+    rows, days = attendance
+    still_sent = rows.join(by_provider[0], left_on="provider_id", right_on="id", how="anti")
+    by_session = _silent(still_sent, days, "session", "attendance", as_of)
+    concerned = pl.concat(
+        [
+            *(
+                rows.join(silent, left_on="provider_id", right_on="id")
+                for (rows, _), silent in zip((attendance, activity), by_provider, strict=True)
+            ),
+            rows.join(by_session, left_on="session_id", right_on="id"),
+        ],
+        how="diagonal",
+    )
+    concerned = concerned.filter("here").group_by("enrolment_id").agg(pl.col("heard_on").min()).sort("enrolment_id")
+    return Silences(pl.concat([*by_provider, by_session]).sort("source", "id", "table"), concerned, int(everybody["here"].sum()))
+
+
+def _arrivals(
+    warehouse: Warehouse, everybody: pl.DataFrame, table: str, as_of: dt.date, time_zone: str
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The enrolments of sessions that send such facts (of the others none are missing), and session_id, provider_id, day of arrival."""
+    end = end_of_day(as_of, time_zone)
+    groups = everybody.select("enrolment_id", group="session_id")
+    days = warehouse.arrivals(layout(TABLES[table]), groups, end - dt.timedelta(days=LOOK_BACK_DAYS), end, time_zone)
+    days = days.select("day", session_id="group")
+    rows = everybody.join(days, on="session_id", how="semi")
+    return rows, days.join(rows.select("session_id", "provider_id").unique(), on="session_id")
 
 
 def _enrolments(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
@@ -87,19 +104,18 @@ def _enrolments(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.Data
     return rows.select("enrolment_id", "session_id", "provider_id", "name", here=here.fill_null(value=False))
 
 
-def _silent(warehouse: Warehouse, everybody: pl.DataFrame, source: str, table: str, as_of: dt.date, time_zone: str) -> pl.DataFrame:
-    here = everybody.filter("here").group_by(id=f"{source}_id").agg(pl.col("name").first(), people=pl.len())
-    many = here.filter(pl.col("people") >= FEWEST_PEOPLE)
-    groups = everybody.select("enrolment_id", group=f"{source}_id").join(many, left_on="group", right_on="id", how="semi")
-    end = end_of_day(as_of, time_zone)
-    days = warehouse.arrivals(layout(TABLES[table]), groups, end - dt.timedelta(days=LOOK_BACK_DAYS), end, time_zone)
+def _silent(rows: pl.DataFrame, days: pl.DataFrame, source: str, table: str, as_of: dt.date) -> pl.DataFrame:
+    key = f"{source}_id"
+    here = rows.filter("here").group_by(id=key).agg(pl.col("name").first(), people=pl.len()).filter(pl.col("people") >= FEWEST_PEOPLE)
     rhythm = (
-        days.sort("group", "day")
-        .with_columns(gap=pl.col("day").diff().dt.total_days().over("group"))
-        .group_by(id="group")
+        days.select(key, "day")
+        .unique()
+        .sort(key, "day")
+        .with_columns(gap=pl.col("day").diff().dt.total_days().over(key))
+        .group_by(id=key)
         .agg(heard_on=pl.col("day").max(), usual_days=pl.col("gap").quantile(USUAL_GAP, "higher"), arrivals=pl.len())
         .with_columns(silent_days=(pl.lit(as_of) - pl.col("heard_on")).dt.total_days())
     )
     broken = pl.col("silent_days") > pl.max_horizontal(2 * pl.col("usual_days"), pl.lit(SHORTEST_DAYS))
-    silent = many.join(rhythm.filter(pl.col("arrivals") >= FEWEST_DAYS, broken), on="id")
+    silent = here.join(rhythm.filter(pl.col("arrivals") >= FEWEST_DAYS, broken), on="id")
     return silent.with_columns(source=pl.lit(source), table=pl.lit(table)).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())

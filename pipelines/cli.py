@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from pipelines import console
-from pipelines.commands import inbox, outbox
+from pipelines.commands import inbox, outbox, safety
 from pipelines.commands.common import HomeOption, service_at, settings_at
 from vigie import clock
 from vigie.errors import ConfigurationError, VigieError
+from vigie.files import explained
 from vigie.lock import only_writer
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def simulate(
 
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(outbox.app, name="outbox")
+for command in (safety.history, safety.replay, safety.rebuild, safety.backup, safety.restore):
+    app.command()(command)
 imports = typer.Typer(help="Turn a known source into deliveries.", no_args_is_help=True)
 app.add_typer(imports, name="import")
 
@@ -177,9 +180,9 @@ def _night(service: Service, day: dt.date, *, notify: bool, prefect: bool | None
         from pipelines.flows.night import night as flow
 
         return flow(str(service.home.root), day, notify=notify)
-    from pipelines.steps import Directly, run_night
+    from pipelines.steps import Directly, told_night
 
-    return run_night(service, day, Directly(at), notify=notify)
+    return told_night(service, day, Directly(at), notify=notify)
 
 
 @app.command()
@@ -259,7 +262,8 @@ def doctor(home: HomeOption = None) -> None:
 def main() -> None:
     """Run the command line; a user's mistake gets a sentence and a remedy, never a traceback."""
     try:
-        app()
+        with explained():
+            app()
     except VigieError as error:
         console.show_error(error)
         sys.exit(1)

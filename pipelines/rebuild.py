@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from data_contracts.archive import Archive
 from data_contracts.rebuild import in_step, rebuild
 from vigie import clock
-from vigie.errors import DamagedWarehouseError
+from vigie.errors import DamagedArchiveError, DamagedWarehouseError
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
@@ -46,6 +46,20 @@ def _fault(service: Service, archive: Archive, say: Callable[[str], None]) -> st
             return next(iter(warehouse.faults()), None)
     except DamagedWarehouseError as error:
         return error.what
+
+
+def faults(service: Service, say: Callable[[str], None]) -> list[str]:
+    """What is wrong with the warehouse and with each entry of the archive, every byte read."""
+    archive = Archive(service.home.archive)
+    fault = _fault(service, archive, say)
+    told = [fault] if fault else []
+    for place, name in enumerate(names := archive.names(), 1):
+        say(f"reading the archive: {place} of {len(names)}")
+        try:
+            archive.read(name)
+        except DamagedArchiveError as error:
+            told.append(error.what)
+    return told
 
 
 def made_again(service: Service, why: str, say: Callable[[str], None]) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from vigie import clock
-from vigie.errors import ConfigurationError, NoDataError, NoModelError
+from vigie.errors import AlreadyRunningError, ConfigurationError, NoDataError, NoModelError, VigieError
 from vigie.files import write_whole
 from vigie.lock import only_writer
 
@@ -342,6 +342,25 @@ def run_night(service: Service, as_of: dt.date, run: Run, *, notify: bool = True
         # The account is the last file of a night: where it stands after a power cut, so does all it tells of.
         os.sync()
         write_whole(service.home.out(as_of) / "night.json", lambda path: path.write_text(text, encoding="utf-8"))
+    return night
+
+
+def told_night(service: Service, as_of: dt.date, run: Run, *, notify: bool = True) -> dict[str, Any]:
+    """`run_night`, with a mail to the operator when it fails or serves less than it should."""
+    from pipelines.notice import tell_degraded, tell_failure
+
+    try:
+        night = run_night(service, as_of, run, notify=notify)
+    except AlreadyRunningError:
+        raise
+    except VigieError as error:
+        tell_failure(service, as_of, error.what, error.remedy)
+        raise
+    except Exception as error:
+        tell_failure(service, as_of, f"{type(error).__name__}: a fault of the program, or of the machine.")
+        raise
+    if notify:
+        tell_degraded(service, night)
     return night
 
 

@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     """Only in production does mail go to the people it is for."""
     mail_test_address: str = ""
     """Outside production, all mail goes here."""
+    operator_mail: str = ""
+    """Who is told of a night that failed or served less than it should; nobody when empty."""
     webhook_url: str = ""
     """Where what advisors wrote down is given back; https. No call is made when empty, the file is always written."""
     webhook_secret: SecretStr = SecretStr("")

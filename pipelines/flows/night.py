@@ -4,24 +4,40 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from prefect import flow
+from prefect import Flow, State, flow
 from prefect.artifacts import create_table_artifact
 
 from pipelines.flows.tasks import as_task
+from pipelines.notice import tell_degraded, tell_failure
 from pipelines.service import open_service
 from pipelines.steps import run_night
 from vigie import clock
 from vigie.settings import Settings
 
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
 
-@flow(name="night", log_prints=False)
+
+def tell_operator(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """State hook: a night that failed or crashed, wherever it died, is told by mail."""
+    given = flow_run.parameters
+    service = open_service(Settings(home=Path(given["home"])))
+    as_of = dt.date.fromisoformat(str(given["as_of"])[:10]) if given.get("as_of") else None
+    day = as_of or clock.last_finished_day(clock.now(), service.time_zone)
+    what, _, first = (state.message or f"The {flow.name} flow ended as {state.name}.").partition("\n")
+    tell_failure(service, day, what, first or "vigie doctor")
+
+
+@flow(name="night", log_prints=False, on_failure=[tell_operator], on_crashed=[tell_operator])
 def night(home: str, as_of: dt.date | None = None, *, notify: bool = True) -> dict[str, Any]:
     """Run the night of `as_of` (default: yesterday) in `home`; its account, also kept as a table artifact."""
     service = open_service(Settings(home=Path(home)))
     day = as_of or clock.last_finished_day(clock.now(), service.time_zone)
     account = run_night(service, day, as_task, notify=notify)
+    if notify:
+        tell_degraded(service, account)
     create_table_artifact(key="night", table=lines(account), description=f"Night of {day}, model {account['model_version']}")
     return account
 

@@ -1,0 +1,107 @@
+"""A copy of what cannot be made again, and a service made from such a copy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+from data_contracts.archive import Archive
+from data_contracts.rebuild import rebuild
+from vigie import clock
+from vigie.errors import ConfigurationError
+from vigie.files import write_whole_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pipelines.service import Service
+    from vigie.settings import Home
+
+MANIFEST: Final = "backup.json"
+FOLDERS: Final = ("archive", "models", "mlruns", "out", "landing", "refused")
+DATABASES: Final = ("cases.sqlite", "mlflow.db")
+"""SQLite: copied by its own backup, which takes a state between two transactions while others write."""
+
+
+def backup(service: Service, to: Path, say: Callable[[str], None]) -> Path:
+    """Copy archive, case store, models, nights and deliveries into a new folder below `to`; the warehouse follows from the archive.
+
+    A case store on PostgreSQL is not in it: its own `pg_dump` copies it.
+
+    Returns:
+        The new folder, whole or absent.
+
+    Raises:
+        ConfigurationError: `to` lies inside the home folder.
+    """
+    home = service.home.root.resolve()
+    if to.resolve().is_relative_to(home):
+        raise ConfigurationError(f"{to} lies inside the home folder.", "Keep backups on another disk.")
+
+    def write(part: Path) -> None:
+        for name in FOLDERS:
+            if (home / name).is_dir():
+                say(name)
+                shutil.copytree(home / name, part / name)
+        for name in DATABASES:
+            if (home / name).exists():
+                say(name)
+                _copy_database(home / name, part / name)
+        say("fingerprints")
+        manifest = {
+            "made_at": clock.now().isoformat(timespec="seconds"),
+            "cases_elsewhere": bool(service.settings.cases_url),
+            "sha256": _fingerprints(part),
+        }
+        (part / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+    return write_whole_folder(to / f"vigie-{clock.now():%Y%m%dT%H%M%SZ}", write)
+
+
+def restore(copy: Path, home: Home, threads: int, say: Callable[[str], None]) -> int:
+    """Make a service in an empty home folder from a backup, every byte checked, its warehouse from the archive; how many deliveries.
+
+    Raises:
+        ConfigurationError: no backup, one that is damaged, or a home folder that holds something.
+    """
+    try:
+        manifest = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{copy} is not a backup: {MANIFEST} cannot be read.", "Name a folder made by vigie backup.") from error
+    there = [path.name for path in home.root.rglob("*") if path.is_file() and path not in {home.lock, home.lock.with_suffix(".holder")}]
+    if there:
+        raise ConfigurationError(f"{home.root} holds a service already ({there[0]}).", "Restore into a new folder: --home <new folder>.")
+    say("looking whether the backup is whole")
+    found = _fingerprints(copy)
+    apart = sorted(name for name in found.keys() | manifest["sha256"].keys() if found.get(name) != manifest["sha256"].get(name))
+    if apart:
+        what = f"{len(apart)} files of {copy} are not what was copied, the first {apart[0]}."
+        raise ConfigurationError(what, "Use an older backup; this one is damaged. Nothing was restored.")
+    for path in sorted(copy.iterdir()):
+        if path.name != MANIFEST:
+            say(path.name)
+            target = home.root / path.name
+            if path.is_dir():
+                shutil.copytree(path, target, dirs_exist_ok=True)
+            else:
+                shutil.copy2(path, target)
+    return rebuild(home.warehouse, Archive(home.archive), threads, say)
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as ours, closing(sqlite3.connect(target)) as copy:
+        ours.backup(copy)
+
+
+def _fingerprints(folder: Path) -> dict[str, str]:
+    prints = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path != folder / MANIFEST:
+            with path.open("rb") as file:
+                prints[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return prints
