@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from alerts.cases import CaseStore
     from alerts.outbox import Sent
-    from data_contracts.ingest import Intake, Receipt
+    from data_contracts.ingest import Intake, Receipt, Reception
     from models.training import Trained
     from pipelines.service import Service
 
@@ -54,10 +54,21 @@ def take_deliveries(
             taken_for=taken_for,
             assumed_lag=assumed_lag,
             on_receipt=on_receipt,
+            reception=reception(service),
         )
         if taken_for:
             cases.taken_up(taken_for, clock.end_of_day(taken_for, service.time_zone))
     return intake
+
+
+def reception(service: Service) -> Reception:
+    """How the service reads and judges deliveries: mappings shipped and its own, limits, and what somebody let pass."""
+    from data_contracts.ingest import Reception
+    from data_contracts.quarantine import released
+    from data_contracts.sources.mapping import read_sources
+
+    sources, broken = read_sources(service.settings.config / "sources", service.home.sources)
+    return Reception(sources, service.rules.deliveries, broken, released(service.home.decisions))
 
 
 def _deliver_answers(service: Service, cases: CaseStore, as_of: dt.date) -> None:

@@ -60,6 +60,9 @@ class Home:
         self.root = root
         self.landing = root / "landing"
         self.refused = root / "refused"
+        self.held = root / "held"
+        self.decisions = root / "quarantine"
+        self.sources = root / "sources"
         self.warehouse = root / "warehouse.duckdb"
         self.cases = root / "cases.sqlite"
         self.mlflow_db = root / "mlflow.db"
