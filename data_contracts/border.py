@@ -97,9 +97,12 @@ def _with_own_columns(table: DeliveredTable, rows: pl.DataFrame) -> pl.DataFrame
 
 def _parsed(name: str, received: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     column = pl.col(name)
-    if received == wanted or received != pl.String:
+    if received == wanted or (isinstance(received, pl.Datetime) and wanted.is_temporal()):
         return column.cast(wanted, strict=False)
-    column = column.str.strip_chars()
+    if received.is_numeric() and wanted.is_numeric():
+        # A cast alone would cut 2.5 down to 2.
+        return (pl.when(column.round() == column).then(column) if wanted.is_integer() else column).cast(wanted, strict=False)
+    column = column.cast(pl.String).str.strip_chars()
     if isinstance(wanted, pl.Datetime):
         offset = column.str.replace(r"[zZ]$", "+00:00").str.replace(r"^(\d{4}-\d{2}-\d{2}) ", "${1}T")
         return offset.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", strict=False).dt.convert_time_zone("UTC")

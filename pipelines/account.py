@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from data_contracts.catalogue import TABLES
-from data_contracts.ingest import DELIVERIES, QUARANTINE, layout
+from data_contracts.ingest import DELIVERIES, HELD, QUARANTINE, layout
 from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def account(
         "alerts": {name: _counts(alerts, name) for name in ("kind", "queue", "state")},
         "warnings": [
             *_refused(refused),
+            *_refused(refused.with_name(HELD)),
             *_quarantined(by_table, warehouse.read(QUARANTINE).join(deliveries, on="delivery_id", how="semi", maintain_order="left")),
             *_stale(warehouse, as_of, time_zone),
         ],

@@ -28,4 +28,10 @@ def read(path: Path, name: str) -> Received:
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise RefusedFileError(f"{name}: not a readable parquet file ({said}).", "Ask for the file again: it may be truncated.") from error
     check_names(rows.columns, name, 1)
+    if strange := [column for column, dtype in rows.schema.items() if not _plain(dtype)]:
+        raise RefusedFileError(f"{name}: column {', '.join(strange)} holds no plain values.", "Write text, numbers, dates, true and false.")
     return Received(rows.select(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(LINE), *rows.columns), no_faults())
+
+
+def _plain(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or dtype in {pl.String, pl.Boolean, pl.Date, pl.Datetime, pl.Categorical, pl.Enum, pl.Null}

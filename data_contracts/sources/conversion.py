@@ -20,8 +20,8 @@ from vigie.errors import RefusedFileError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_CELL: Final = "%Y-%m-%d %H:%M:%S"
-"""How a cell that holds a date is read out of a workbook."""
+_CELLS: Final = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d")
+"""How a cell that holds a date is read, out of a workbook or a parquet file."""
 _NUMBER: Final = {",": r"^[+-]?\d+(?:,\d+)?$", ".": r"^[+-]?\d+(?:\.\d+)?$"}
 _EPOCH: Final = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - a local day, as spreadsheets count from
 _BLANKS: Final = r"[\s\u{00a0}\u{202f}]"
@@ -38,11 +38,11 @@ def parts_of(delivery: Delivery, source: Source) -> list[Part]:
         folders = ", ".join(f"landing/{source.name}/{table}/" for table in source.files)
         raise RefusedFileError(f"{delivery.name}: the mapping of {source.name} knows no such folder.", f"It knows {folders}.")
     received, note = known_columns(delivery, mapping)
-    return [converted(rows, received, mapping, source.codes, note=note, workbook=_is_workbook(delivery)) for rows in mapping.rows]
+    return [converted(rows, received, mapping, source.codes, note=note, typed=_is_typed(delivery)) for rows in mapping.rows]
 
 
-def _is_workbook(delivery: Delivery) -> bool:
-    return delivery.path.name.lower().endswith(".xlsx")
+def _is_typed(delivery: Delivery) -> bool:
+    return delivery.path.name.lower().endswith((".xlsx", ".parquet"))
 
 
 def known_columns(delivery: Delivery, mapping: FileMapping) -> tuple[Received, str]:
@@ -87,7 +87,7 @@ def _misread(delivery: Delivery, mapping: FileMapping) -> str:
 
 
 def converted(
-    rows: Rows, received: Received, mapping: FileMapping, codes: Mapping[str, dict[str, str]], *, note: str = "", workbook: bool
+    rows: Rows, received: Received, mapping: FileMapping, codes: Mapping[str, dict[str, str]], *, note: str = "", typed: bool
 ) -> Part:
     """What the lines say of one table, in its columns.
 
@@ -97,11 +97,11 @@ def converted(
         mapping: of the file.
         codes: lists by name, the source's words folded.
         note: what about the file deserves a look.
-        workbook: cells hold dates and numbers of their own.
+        typed: cells hold dates and numbers of their own.
     """
     table = TABLES[rows.table]
     lines = received.rows.filter(_counts(rows))
-    makers = {name: _Maker(name, spec, table.schema.columns()[name].dtype, mapping, codes, workbook) for name, spec in rows.columns.items()}
+    makers = {name: _Maker(name, spec, table.schema.columns()[name].dtype, mapping, codes, typed) for name, spec in rows.columns.items()}
     said = lines.with_columns(maker.said.alias(f"{name}\0said") for name, maker in makers.items())
     made = said.with_columns(maker.made.alias(f"{name}\0made") for name, maker in makers.items())
     faults = [_lost(name, maker, made, mapping) for name, maker in makers.items()]
@@ -138,9 +138,9 @@ class _Maker:
         dtype: pl.DataType,
         mapping: FileMapping,
         codes: Mapping[str, dict[str, str]],
-        workbook: bool,  # noqa: FBT001
+        typed: bool,  # noqa: FBT001
     ) -> None:
-        self.spec, self.dtype, self.mapping, self.workbook = spec, dtype, mapping, workbook
+        self.spec, self.dtype, self.mapping, self.typed = spec, dtype, mapping, typed
         self.label = " + ".join(spec.headers) or name
         self.words = codes[spec.codes] if spec.codes else YES_NO if dtype == pl.Boolean else None
         self._said = pl.col(f"{name}\0said")
@@ -186,9 +186,9 @@ class _Maker:
 
     def _moment(self, text: pl.Expr) -> pl.Expr:
         """A local date-time of the first format that fits, digit for digit."""
-        formats = [form for form in (*self.mapping.dates, *((_CELL,) if self.workbook else ())) if form != EXCEL]
+        formats = [form for form in (*self.mapping.dates, *(_CELLS if self.typed else ())) if form != EXCEL]
         read = [
-            pl.when(text.str.contains(_digits(form))).then(text).str.to_datetime(form, time_unit="us", strict=False, ambiguous="null")
+            pl.when(text.str.contains(digits(form))).then(text).str.to_datetime(form, time_unit="us", strict=False, ambiguous="null")
             for form in formats
         ]
         if EXCEL in self.mapping.dates:
@@ -206,7 +206,7 @@ class _Maker:
     def _number(self, text: pl.Expr) -> pl.Expr:
         bare = text.str.replace_all(_BLANKS, "")
         fits = bare.str.contains(_NUMBER[self.mapping.decimal])
-        if self.workbook:
+        if self.typed:
             fits |= bare.str.contains(_NUMBER["."])
         return pl.when(fits).then(bare.str.replace(",", ".", literal=True)).cast(pl.Float64, strict=False)
 
@@ -222,7 +222,8 @@ class _Maker:
         return pl.when(fits).then(near).cast(pl.Int64, strict=False)
 
 
-def _digits(form: str) -> str:
+def digits(form: str) -> str:
+    """Regular expression of a date format: so many digits for each part, no more."""
     pattern = re.escape(form)
     for directive, digits in DIRECTIVES.items():
         pattern = pattern.replace(re.escape(directive), digits)

@@ -58,7 +58,9 @@ def auc(score: pl.Expr, rows: pl.DataFrame) -> float:
 
 def test_every_table_keeps_its_contract(simulation: Simulation) -> None:
     for name, table in simulation.tables.items():
-        whole = table.with_columns(known_on_assumed=pl.lit(value=False), withdrawn=pl.lit(value=False)).select(TABLES[name].schema.column_names())
+        whole = table.with_columns(known_on_assumed=pl.lit(value=False), withdrawn=pl.lit(value=False)).select(
+            TABLES[name].schema.column_names()
+        )
         TABLES[name].schema.validate(whole)
         assert table.height, name
 
