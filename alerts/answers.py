@@ -51,6 +51,7 @@ def as_contacts(actions: pl.DataFrame) -> pl.DataFrame:
         barrier="barrier",
         known_on="at",
         known_on_assumed=pl.lit(value=False),
+        withdrawn=pl.lit(value=False),
     )
     return Contacts.validate(rows.select(Contacts.column_names()), cast=True).sort("contact_id")
 
@@ -65,5 +66,6 @@ def as_assignments(moves: pl.DataFrame, time_zone: str) -> pl.DataFrame:
         valid_to=pl.lit(None, pl.Date),
         known_on="at",
         known_on_assumed=pl.lit(value=False),
+        withdrawn=pl.lit(value=False),
     )
     return Assignments.validate(rows.select(Assignments.column_names()), cast=True).sort("learner_id", "valid_from", "known_on")

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import dataframely as dy
 import polars as pl
 
-from data_contracts.deliveries import LINE
+from data_contracts.readers.received import LINE, ROW, no_faults
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Mapping
 
     from data_contracts.catalogue import DeliveredTable
-    from data_contracts.deliveries import Received
+    from data_contracts.readers.received import Received
 
 WITHHELD = "(withheld)"
 NIR_SHAPE = r"^[12]\d{2}(0[1-9]|1[0-2]|[2-9]\d)(\d{2}|2[AaBb])\d{6}(\d{2})?$"
@@ -56,7 +57,14 @@ class Checked:
     """Rows that repeat another row of the same file word for word."""
 
 
-def check(table: DeliveredTable, received: Received, received_at: dt.datetime, assumed_lag: dt.timedelta | None = None) -> Checked:
+def check(
+    table: DeliveredTable,
+    received: Received,
+    received_at: dt.datetime,
+    assumed_lag: dt.timedelta | None = None,
+    until: dt.date | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Checked:
     """Parse every column to its contract's type and apply the contract's rules.
 
     Args:
@@ -64,6 +72,8 @@ def check(table: DeliveredTable, received: Received, received_at: dt.datetime, a
         received: rows as read.
         received_at: `known_on` of rows that bring none.
         assumed_lag: for a first load of history: rows that bring no `known_on` get the fact's own date plus this lag, marked as assumed.
+        until: last day of that history; rows of later facts are known from `received_at` on, like any other.
+        headers: under which name the sender knows a column, for the quarantine.
 
     Returns:
         Rows of the contract `table.schema` with `line`, and rows for the quarantine.
@@ -72,11 +82,12 @@ def check(table: DeliveredTable, received: Received, received_at: dt.datetime, a
     parsed = raw.with_columns(_parsed(name, raw.schema[name], column.dtype).alias(name) for name, column in table.schema.columns().items())
     unreadable = [_unreadable(table, name, raw, parsed) for name in table.schema.column_names()]
     numbers = [_numbers_of_persons(name, raw) for name, dtype in raw.schema.items() if dtype == pl.String]
-    faults = pl.concat([_ragged(received), *unreadable, *numbers])
+    faults = pl.concat([received.faults, *unreadable, *numbers])
     rows = parsed.join(faults.select(LINE).unique(), on=LINE, how="anti") if faults.height else parsed
-    rows = _when_known(table, rows, received_at, assumed_lag)
+    rows = _when_known(table, rows, received_at, assumed_lag, until)
     rows, broken, repeated = _keep_contract(table, rows)
-    return Checked(rows, pl.concat([faults, broken]).pipe(_discreet, table), repeated)
+    faults = pl.concat([faults, broken]).pipe(_discreet, table)
+    return Checked(rows, faults.with_columns(pl.col("column").replace(dict(headers or {}))), repeated)
 
 
 def _with_own_columns(table: DeliveredTable, rows: pl.DataFrame) -> pl.DataFrame:
@@ -86,9 +97,12 @@ def _with_own_columns(table: DeliveredTable, rows: pl.DataFrame) -> pl.DataFrame
 
 def _parsed(name: str, received: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     column = pl.col(name)
-    if received == wanted or received != pl.String:
+    if received == wanted or (isinstance(received, pl.Datetime) and wanted.is_temporal()):
         return column.cast(wanted, strict=False)
-    column = column.str.strip_chars()
+    if received.is_numeric() and wanted.is_numeric():
+        # A cast alone would cut 2.5 down to 2.
+        return (pl.when(column.round() == column).then(column) if wanted.is_integer() else column).cast(wanted, strict=False)
+    column = column.cast(pl.String).str.strip_chars()
     if isinstance(wanted, pl.Datetime):
         offset = column.str.replace(r"[zZ]$", "+00:00").str.replace(r"^(\d{4}-\d{2}-\d{2}) ", "${1}T")
         return offset.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", strict=False).dt.convert_time_zone("UTC")
@@ -104,7 +118,7 @@ def _parsed(name: str, received: pl.DataType, wanted: pl.DataType) -> pl.Expr:
 def _unreadable(table: DeliveredTable, name: str, raw: pl.DataFrame, parsed: pl.DataFrame) -> pl.DataFrame:
     lost = raw[name].is_not_null() & parsed[name].is_null()
     if not lost.any():
-        return _no_faults()
+        return no_faults()
     dtype = table.schema.columns()[name].dtype
     values = raw.filter(lost).select(LINE, value=pl.col(name).cast(pl.String, strict=False))
     if isinstance(dtype, pl.Enum):
@@ -127,23 +141,30 @@ def _numbers_of_persons(name: str, raw: pl.DataFrame) -> pl.DataFrame:
     long_enough = raw.select(name).filter(pl.col(name).str.len_bytes() >= NIR_LENGTH)
     found = long_enough.unique().filter(pl.col(name).str.replace_all(r"[\s.]", "").str.contains(NIR_SHAPE))
     if found.is_empty():
-        return _no_faults()
+        return no_faults()
     reason = pl.lit("shaped like a social security number, which Vigie never takes")
     rows = raw.select(LINE, name).join(found, on=name, how="semi")
     return rows.select(LINE, column=pl.lit(name), value=pl.lit(WITHHELD), reason=reason)
 
 
-def _when_known(table: DeliveredTable, rows: pl.DataFrame, received_at: dt.datetime, assumed_lag: dt.timedelta | None) -> pl.DataFrame:
+def _when_known(
+    table: DeliveredTable, rows: pl.DataFrame, received_at: dt.datetime, assumed_lag: dt.timedelta | None, until: dt.date | None
+) -> pl.DataFrame:
     absent = pl.col("known_on").is_null()
+    assumed = pl.lit(assumed_lag is not None)
     known = pl.lit(received_at).cast(pl.Datetime("us", "UTC"))
     if assumed_lag is not None:
         dates = [pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC") for name in table.fact_dates if name != "occurred_at"]
         instants = [pl.col(name) for name in table.fact_dates if name == "occurred_at"]
         epoch = pl.lit(0, pl.Int64).cast(pl.Datetime("us", "UTC"))
-        known = pl.coalesce(*dates, *instants, epoch) + pl.lit(assumed_lag)
+        happened = pl.coalesce(*dates, *instants, epoch)
+        if until is not None:
+            assumed = happened.dt.date() <= until
+        known = pl.when(assumed).then(happened + pl.lit(assumed_lag)).otherwise(known)
     return rows.with_columns(
         known_on=pl.when(absent).then(known).otherwise(pl.col("known_on")),
-        known_on_assumed=pl.col("known_on_assumed").fill_null(absent & pl.lit(assumed_lag is not None)),
+        known_on_assumed=pl.col("known_on_assumed").fill_null(absent & assumed),
+        withdrawn=pl.col("withdrawn").fill_null(value=False),
     )
 
 
@@ -158,7 +179,7 @@ def _keep_contract(table: DeliveredTable, rows: pl.DataFrame) -> tuple[pl.DataFr
         good, failure = with_line.filter(rows.join(again, on=LINE, how="anti"))
     details = failure.details()
     broken = [_broken(table, details, rule) for rule in failure.counts()]
-    return good, pl.concat([_no_faults(), *broken]), repeated
+    return good, pl.concat([no_faults(), *broken]), repeated
 
 
 def _broken(table: DeliveredTable, details: pl.DataFrame, rule: str) -> pl.DataFrame:
@@ -171,18 +192,11 @@ def _broken(table: DeliveredTable, details: pl.DataFrame, rule: str) -> pl.DataF
         reason = (
             "another row of the file says otherwise of the same fact" if rule == "primary_key" else f"broken rule: {rule.replace('_', ' ')}"
         )
-        column, value = "row", pl.lit(None, pl.String)
+        column, value = ROW, pl.lit(None, pl.String)
     return details.filter(pl.col(rule) == "invalid").select(LINE, column=pl.lit(column), value=value, reason=pl.lit(reason))
 
 
-def _ragged(received: Received) -> pl.DataFrame:
-    return received.ragged.select(LINE, column=pl.lit("row"), value="value", reason="reason")
-
-
-def _no_faults() -> pl.DataFrame:
-    return pl.DataFrame(schema={LINE: pl.Int64, "column": pl.String, "value": pl.String, "reason": pl.String})
-
-
 def _discreet(faults: pl.DataFrame, table: DeliveredTable) -> pl.DataFrame:
-    named = pl.col("column").is_in([*table.private, "row"]) if table.private else pl.lit(value=False)
-    return faults.with_columns(value=pl.when(named & pl.col("value").is_not_null()).then(pl.lit(WITHHELD)).otherwise(pl.col("value")))
+    named = pl.col("column").is_in([*table.private, ROW]) if table.private else pl.lit(value=False)
+    number = pl.col("value").str.replace_all(r"[\s.]", "").str.contains(NIR_SHAPE).fill_null(value=False)
+    return faults.with_columns(value=pl.when((named & pl.col("value").is_not_null()) | number).then(pl.lit(WITHHELD)).otherwise("value"))

@@ -13,7 +13,7 @@ from data_contracts.tables.training import Enrolments, Exits, Providers, Session
 if TYPE_CHECKING:
     from data_contracts.tables.base import Delivered
 
-OWN_COLUMNS = ("known_on", "known_on_assumed")
+OWN_COLUMNS = ("known_on", "known_on_assumed", "withdrawn")
 """Columns a delivery may leave out: the service fills them."""
 
 

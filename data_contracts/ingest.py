@@ -1,30 +1,35 @@
-"""Take what landed into the warehouse: accepted rows as layers, bad rows to quarantine, bad files to `refused/`."""
+"""Take what landed: accepted rows to the warehouse as layers, bad rows to quarantine, bad files to `refused/`, doubtful ones to `held/`."""
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from data_contracts import guards
 from data_contracts.archive import Archive, Kept
 from data_contracts.border import Checked, check
-from data_contracts.catalogue import TABLES, DeliveredTable
-from data_contracts.deliveries import LINE, Delivery, landed, read_delivery
+from data_contracts.deliveries import Delivery, Part, landed, read_parts
+from data_contracts.readers.received import LINE
+from data_contracts.sources.stripping import strip
 from data_contracts.tables.ledger import Deliveries, Quarantine
 from vigie.errors import RefusedFileError
 from vigie.files import write_whole
+from vigie.rules import DeliveryLimits
 from vigie.store import Layout, Warehouse
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     import dataframely as dy
 
-    from vigie.settings import Home
+    from data_contracts.catalogue import DeliveredTable
+    from data_contracts.sources.mapping import Source
 
     PrivateSink = Callable[[str, pl.DataFrame], None]
     """Takes a table's name and its rows: key, known_on and the columns that name a person."""
@@ -37,6 +42,10 @@ def ledger_layout(name: str, schema: type[dy.Schema]) -> Layout:
 
 DELIVERIES = ledger_layout("deliveries", Deliveries)
 QUARANTINE = ledger_layout("quarantine", Quarantine)
+ARCHIVE = "archive"
+"""Folder beside `refused` in which each accepted delivery is kept."""
+HELD = "held"
+"""Folder beside `refused` for files that the guards hold back, each with its reason."""
 
 
 def layout(table: DeliveredTable) -> Layout:
@@ -47,7 +56,7 @@ def layout(table: DeliveredTable) -> Layout:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of one file."""
+    """What became of one file, for one of the tables it feeds."""
 
     table: str
     file: str
@@ -57,6 +66,12 @@ class Receipt:
     quarantined: int = 0
     refused: str | None = None
     """Why the whole file was refused, with the remedy."""
+    held: str | None = None
+    """Why the whole file was held back, with the remedy."""
+    withdrawn: int = 0
+    """Facts that a full export told before and tells no more."""
+    note: str | None = None
+    """What about it deserves a look."""
 
 
 @dataclass
@@ -78,9 +93,50 @@ class Intake:
         """Files refused whole."""
         return [receipt for receipt in self.receipts if receipt.refused is not None]
 
+    @property
+    def held(self) -> list[Receipt]:
+        """Files held back."""
+        return [receipt for receipt in self.receipts if receipt.held is not None]
 
-def ingest(
-    home: Home,
+
+@dataclass(frozen=True)
+class Reception:
+    """How deliveries are read and judged."""
+
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    """Mappings by source."""
+    limits: DeliveryLimits = field(default_factory=DeliveryLimits)
+    """What a delivery may look like before it is held back."""
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """Sources whose mapping cannot stand, with why: their files wait."""
+    released: Collection[str] = ()
+    """Fingerprints of files that somebody let pass after they were held back."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A file that could be read, with what it says of each table."""
+
+    delivery: Delivery
+    fingerprint: str
+    parts: list[Part]
+    checked: list[Checked]
+    taken_for: dt.date | None
+    source: Source | None
+
+    def identity(self, place: int) -> str:
+        """Of what it says of one table: that of the file for the first."""
+        return identity(self.fingerprint, place)
+
+
+def identity(fingerprint: str, place: int) -> str:
+    """Of what a file says of one table: that of the file for the first."""
+    return hashlib.sha256(f"{fingerprint}/{place}".encode()).hexdigest() if place else fingerprint
+
+
+def ingest(  # noqa: PLR0913 - folders, stores and what the caller wants of them
+    landing: Path,
+    refused: Path,
     warehouse: Warehouse,
     private: PrivateSink,
     now: dt.datetime,
@@ -89,79 +145,122 @@ def ingest(
     taken_for: dt.date | None = None,
     assumed_lag: dt.timedelta | None = None,
     on_receipt: Callable[[Receipt], None] | None = None,
+    reception: Reception | None = None,
 ) -> Intake:
-    """Take every file of `landing/` that was not taken before; files stay where they are, refused ones move to `refused/`.
+    """Take every file of `landing` that was not taken before; files stay where they are, refused ones move to `refused`.
 
-    Each file is one transaction: a night killed in the middle takes the rest when it runs again.
+    Each file is one transaction: a night killed in the middle takes the rest when it runs again. A file that the guards hold back moves to
+    `held/`, beside `refused`.
 
     Args:
-        home: `landing/<table>/<file>`; `refused/`, where unreadable files go with a `.reason.txt` beside each; and `archive/`, which has
-            each accepted delivery before the warehouse does.
-        warehouse: open for writing, in step with the archive (`data_contracts.rebuild`).
+        landing: `landing/<table>/<file>` and `landing/<source>/<table>/<file>`.
+        refused: where unreadable files go, with a `.reason.txt` beside each.
+        warehouse: open for writing, in step with `archive/` (`data_contracts.rebuild`), which has each accepted delivery before it does.
         private: where columns that name a person go; they never enter the warehouse.
         now: no delivery is dated later than this, unless the clock went back since the last one.
         not_before: no delivery is dated earlier, whatever its file says: nights before did not know it.
         taken_for: as-of date of the night that takes them.
         assumed_lag: see `data_contracts.border.check`.
         on_receipt: called after each file, to show progress.
+        reception: how deliveries are read and judged; canonical names alone and the usual limits when None.
     """
-    warehouse.create_ledger(DELIVERIES)
-    warehouse.create_ledger(QUARANTINE)
+    for kept in (DELIVERIES, QUARANTINE):
+        warehouse.create_ledger(kept)
     ledger = warehouse.read(DELIVERIES)
     taken, number = set(ledger["delivery_id"]), ledger.height
-    now = max([now, *ledger.select(pl.col("received_at").max()).to_series().drop_nulls()])
-    intake, archive = Intake(), Archive(home.archive)
-    for found in landed(home.landing, now):
+    reception = reception or Reception()
+    sources = reception.sources
+    intake, archive = Intake(), Archive(refused.with_name(ARCHIVE))
+    now = max([now, *ledger["received_at"]])
+    for found in landed(landing, now, {*sources, *reception.broken}):
         delivery = replace(found, received_at=max(found.received_at, not_before or found.received_at))
-        fingerprint = delivery.fingerprint()
-        if fingerprint in taken:
-            intake.known_before += 1
+        if why := reception.broken.get(delivery.source or ""):
+            intake.receipts.append(Receipt(delivery.table, delivery.name, refused=why))
             continue
+        source = sources.get(delivery.source or "")
         try:
-            received = read_delivery(delivery)
+            strip(delivery, source)
+            fingerprint = delivery.fingerprint()
+            if fingerprint in taken:
+                intake.known_before += 1
+                continue
+            parts = read_parts(delivery, sources)
         except RefusedFileError as error:
-            _refuse(delivery, home.refused, error)
-            receipt = Receipt(delivery.table, delivery.name, refused=str(error))
+            _set_aside(delivery, refused, str(error))
+            receipts = [Receipt(delivery.table, delivery.name, refused=str(error))]
         else:
-            number += 1
-            checked = check(TABLES[delivery.table], received, delivery.received_at, assumed_lag)
-            receipt = _load(_Entry(delivery, fingerprint, number, taken_for), checked, warehouse, archive, private)
-            taken.add(fingerprint)
-        intake.receipts.append(receipt)
-        if on_receipt:
-            on_receipt(receipt)
+            checked = _checked(delivery, parts, source, assumed_lag)
+            arrival = Arrival(delivery, fingerprint, parts, checked, taken_for, source)
+            verdict = guards.Verdict() if fingerprint in reception.released else guards.judge(arrival, warehouse, reception.limits)
+            if verdict.held is None:
+                receipts = _take(arrival, verdict, (warehouse, archive), private, taken, number)
+                number += len(receipts)
+            else:
+                _set_aside(delivery, refused.with_name(HELD), verdict.held)
+                receipts = [_held(part, delivery, verdict.held) for part in parts]
+        for receipt in receipts:
+            intake.receipts.append(receipt)
+            if on_receipt:
+                on_receipt(receipt)
     return intake
 
 
-@dataclass(frozen=True)
-class _Entry:
-    delivery: Delivery
-    fingerprint: str
-    number: int
-    taken_for: dt.date | None
+def _checked(delivery: Delivery, parts: list[Part], source: Source | None, assumed_lag: dt.timedelta | None) -> list[Checked]:
+    lag, until = source.history_of(delivery.table, assumed_lag) if source else (assumed_lag, None)
+    return [check(part.table, part.received, delivery.received_at, lag, until, part.headers) for part in parts]
 
 
-def _load(entry: _Entry, checked: Checked, warehouse: Warehouse, archive: Archive, private: PrivateSink) -> Receipt:
-    delivery = entry.delivery
-    table = TABLES[delivery.table]
-    if table.private:
-        # Before the warehouse: killed in between, the file is taken again, and the sink keeps one row for one fact.
-        private(table.name, checked.rows.select(*table.key, "known_on", *table.private))
-    quarantined = checked.quarantine["line"].n_unique()
-    with warehouse.transaction():
-        kept = warehouse.append_layers(layout(table), checked.rows, entry.number) if table.in_warehouse else checked.rows.height
-        unchanged = checked.rows.height - kept + checked.repeated
-        receipt = Receipt(table.name, delivery.name, kept + unchanged + quarantined, kept, unchanged, quarantined)
-        origin = {"delivery_id": entry.fingerprint, "table": table.name, "file": delivery.name}
-        counts = {"rows_read": receipt.read, "loaded": kept, "unchanged": unchanged, "quarantined": quarantined}
-        when = {"received_at": delivery.received_at, "taken_for": entry.taken_for}
-        line = pl.DataFrame([{"number": entry.number} | origin | when | counts], schema=dict(DELIVERIES.columns))
-        faults = checked.quarantine.with_columns(pl.lit(value).alias(name) for name, value in origin.items())
-        rows = checked.rows.select(*table.public, LINE)
-        taken = Kept(Deliveries.validate(line), rows, Quarantine.validate(faults.select(list(QUARANTINE.columns))))
-        # Before the warehouse says that it has it: killed in between, the next run takes it from the archive.
-        archive.keep(taken)
-        enter(taken, warehouse)
+def _held(part: Part, delivery: Delivery, why: str) -> Receipt:
+    read = part.received.read
+    return Receipt(part.table.name, delivery.name, read, 0, 0, read, held=why)
+
+
+def _take(
+    arrival: Arrival, verdict: guards.Verdict, stores: tuple[Warehouse, Archive], private: PrivateSink, taken: set[str], number: int
+) -> list[Receipt]:
+    """Load every part; the file's own fingerprint comes last, so that a file of which some parts are missing is taken again."""
+    receipts: list[Receipt] = []
+    for place, part in reversed(list(enumerate(arrival.parts))):
+        if part.table.private:
+            # Before the warehouse: killed in between, the file is taken again, and the sink keeps one row for one fact.
+            checked = arrival.checked[place]
+            private(part.table.name, checked.rows.select(*part.table.key, "known_on", *part.table.private))
+    with stores[0].transaction():
+        for place in reversed(range(len(arrival.parts))):
+            if arrival.identity(place) not in taken:
+                receipts.append(_load(arrival, place, verdict, *stores, number + len(receipts) + 1))
+    taken |= {arrival.identity(place) for place in range(len(arrival.parts))}
+    return receipts
+
+
+def _load(arrival: Arrival, place: int, verdict: guards.Verdict, warehouse: Warehouse, archive: Archive, number: int) -> Receipt:
+    part, delivery = arrival.parts[place], arrival.delivery
+    checked = _without(arrival.checked[place], verdict.set_aside.get(place))
+    table = part.table
+    gone = verdict.withdrawn.get(place, checked.rows.clear())
+    rows = pl.concat([checked.rows.select(*table.public, LINE), gone.select(*table.public, LINE)])
+    kept = warehouse.append_layers(layout(table), rows, number) - gone.height if table.in_warehouse else checked.rows.height
+    unchanged = checked.rows.height - kept + checked.repeated
+    receipt = Receipt(
+        table.name,
+        delivery.name,
+        part.received.read,
+        kept,
+        unchanged,
+        checked.quarantine[LINE].n_unique(),
+        withdrawn=gone.height,
+        note=verdict.note,
+    )
+    origin = {"delivery_id": arrival.identity(place), "table": table.name, "file": delivery.name}
+    counts = {"rows_read": receipt.read, "loaded": kept, "unchanged": unchanged, "quarantined": receipt.quarantined}
+    how = {"source": delivery.source, "mapping": arrival.source.version if arrival.source else None, "note": verdict.note}
+    when = {"number": number, "received_at": delivery.received_at, "taken_for": arrival.taken_for, "withdrawn": gone.height}
+    entry = pl.DataFrame([origin | counts | how | when], schema=dict(DELIVERIES.columns))
+    faults = checked.quarantine.with_columns(pl.lit(value).alias(name) for name, value in origin.items())
+    taken = Kept(Deliveries.validate(entry), rows, Quarantine.validate(faults.select(list(QUARANTINE.columns))))
+    # Before the warehouse says that it has it: killed in between, the next run takes it from the archive.
+    archive.keep(taken)
+    enter(taken, warehouse)
     return receipt
 
 
@@ -171,7 +270,14 @@ def enter(taken: Kept, warehouse: Warehouse) -> None:
     warehouse.append(QUARANTINE.name, taken.quarantine)
 
 
-def _refuse(delivery: Delivery, refused: Path, error: RefusedFileError) -> None:
-    target = refused / delivery.name
-    write_whole(target.with_name(target.name + ".reason.txt"), lambda part: part.write_text(f"{error}\n", encoding="utf-8"))
+def _without(checked: Checked, doubted: pl.DataFrame | None) -> Checked:
+    """The same, with rows that are not believed in the quarantine."""
+    if doubted is None:
+        return checked
+    return replace(checked, rows=checked.rows.join(doubted, on=LINE, how="anti"), quarantine=pl.concat([checked.quarantine, doubted]))
+
+
+def _set_aside(delivery: Delivery, folder: Path, why: str) -> None:
+    target = folder / delivery.name
+    write_whole(target.with_name(target.name + ".reason.txt"), lambda part: part.write_text(f"{why}\n", encoding="utf-8"))
     shutil.move(delivery.path, target)

@@ -85,7 +85,9 @@ def _take(warehouse: Warehouse, taken: Kept, number: int) -> None:
         raise DamagedArchiveError(what, REMEDY)
     table = TABLES[receipt["table"]]
     with warehouse.transaction():
-        loaded = warehouse.append_layers(layout(table), taken.rows, number) if table.in_warehouse else receipt["loaded"]
+        loaded = receipt["loaded"]
+        if table.in_warehouse:
+            loaded = warehouse.append_layers(layout(table), taken.rows, number) - receipt["withdrawn"]
         if loaded != receipt["loaded"]:
             what = f"Delivery {number} ({receipt['file']}) gives {loaded} new rows where its receipt says {receipt['loaded']}."
             raise DamagedArchiveError(what, REMEDY)

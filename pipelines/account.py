@@ -52,6 +52,7 @@ def account(warehouse: Warehouse, as_of: dt.date, scored: ScoredNight, alerts: p
             *_rebuilt(home),
             *_silent(scored.silences),
             *_refused(home.refused),
+            *_refused(home.held),
             *_quarantined(by_table, warehouse.read(QUARANTINE).join(deliveries, on="delivery_id", how="semi", maintain_order="left")),
             *_stale(warehouse, as_of, time_zone),
         ],

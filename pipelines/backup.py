@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vigie.settings import Home
 
 MANIFEST: Final = "backup.json"
-FOLDERS: Final = ("archive", "models", "mlruns", "out", "landing", "refused")
+FOLDERS: Final = ("archive", "models", "mlruns", "out", "landing", "refused", "held", "quarantine", "sources")
 DATABASES: Final = ("cases.sqlite", "mlflow.db")
 """SQLite: copied by its own backup, which takes a state between two transactions while others write."""
 

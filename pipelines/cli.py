@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from pipelines import console
-from pipelines.commands import inbox, outbox, safety
+from pipelines.commands import inbox, outbox, quarantine, safety, source
 from pipelines.commands.common import HomeOption, service_at, settings_at
 from vigie import clock
 from vigie.errors import ConfigurationError, VigieError
@@ -85,6 +85,8 @@ def simulate(
 
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(source.app, name="source")
+app.add_typer(quarantine.app, name="quarantine")
 for command in (safety.history, safety.replay, safety.rebuild, safety.backup, safety.restore):
     app.command()(command)
 imports = typer.Typer(help="Turn a known source into deliveries.", no_args_is_help=True)

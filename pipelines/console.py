@@ -47,6 +47,8 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
 
 def step_of(receipt: Receipt) -> str:
     """A file's line while deliveries are taken."""
+    if receipt.held:
+        return f"[yellow]held back[/yellow] {receipt.held.splitlines()[0]}"
     if receipt.refused:
         return f"[red]refused[/red] {receipt.refused.splitlines()[0]}"
     return f"{receipt.file}: {receipt.loaded:,} rows"
@@ -69,6 +71,12 @@ def show_intake(intake: Intake) -> None:
         out.print(table)
     for receipt in intake.refused:
         out.print(f"[red]Refused[/red] {receipt.refused}", soft_wrap=True)
+    for why in dict.fromkeys(receipt.held for receipt in intake.held):
+        out.print(f"[yellow]Held back[/yellow] {why}", soft_wrap=True)
+    for receipt in intake.receipts:
+        if receipt.note or receipt.withdrawn:
+            gone = f"{receipt.withdrawn} facts withdrawn" if receipt.withdrawn else ""
+            out.print(f"{receipt.file}, {receipt.table}: {'; '.join(filter(None, (gone, receipt.note)))}", soft_wrap=True)
     if intake.known_before:
         out.print(f"{intake.known_before} files were taken before and changed nothing.")
     if not intake.receipts and not intake.known_before:
@@ -115,3 +123,12 @@ def show_frame(frame: pl.DataFrame, title: str) -> None:
     for row in frame.rows():
         table.add_row(*("" if value is None else f"{value:,}" if isinstance(value, int) else str(value) for value in row))
     out.print(table)
+
+
+def say_faults(faults: pl.DataFrame, most: int = 10) -> None:
+    """The first values at fault: line, column, value, reason."""
+    for fault in faults.sort("line").head(most).to_dicts():
+        value = "" if fault["value"] is None else f" '{fault['value']}'"
+        out.print(f"  line {fault['line']}, {fault['column']}{value}: {fault['reason']}", soft_wrap=True, markup=False)
+    if faults.height > most:
+        out.print(f"  … and {faults.height - most} more.")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from alerts.cases import CaseStore
     from alerts.outbox import Sent
-    from data_contracts.ingest import Intake, Receipt
+    from data_contracts.ingest import Intake, Receipt, Reception
     from models.learner import Model
     from models.training import Trained
     from pipelines.service import Service
@@ -54,7 +54,8 @@ def take_deliveries(
         if taken_for:
             _deliver_answers(service, cases, taken_for)
         intake = ingest(
-            service.home,
+            service.home.landing,
+            service.home.refused,
             warehouse,
             cases.save_private,
             clock.now(),
@@ -62,6 +63,7 @@ def take_deliveries(
             taken_for=taken_for,
             assumed_lag=assumed_lag,
             on_receipt=on_receipt,
+            reception=reception(service),
         )
         if taken_for:
             cases.taken_up(taken_for, clock.end_of_day(taken_for, service.time_zone))
@@ -75,6 +77,16 @@ def _after_last_night(warehouse: Warehouse, taken_for: dt.date | None, time_zone
     nights = warehouse.read(DELIVERIES)["taken_for"].drop_nulls().to_list()
     before = [night for night in nights if taken_for is None or night < taken_for]
     return clock.end_of_day(max(before), time_zone) + dt.timedelta(microseconds=1) if before else None
+
+
+def reception(service: Service) -> Reception:
+    """How the service reads and judges deliveries: mappings shipped and its own, limits, and what somebody let pass."""
+    from data_contracts.ingest import Reception
+    from data_contracts.quarantine import released
+    from data_contracts.sources.mapping import read_sources
+
+    sources, broken = read_sources(service.settings.config / "sources", service.home.sources)
+    return Reception(sources, service.rules.deliveries, broken, released(service.home.decisions))
 
 
 def _deliver_answers(service: Service, cases: CaseStore, as_of: dt.date) -> None:

@@ -80,6 +80,29 @@ class Free(BaseModel):
         return minutes
 
 
+class DeliveryLimits(BaseModel):
+    """What a delivery may look like before it is held back: `config/national.toml`, section deliveries. The same in every territory."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rejected_share: float = Field(default=0.05, gt=0, le=1)
+    """More rows at fault than this, and the delivery is held; not below as many rows as make one the limit."""
+    rejected_shares: dict[str, float] = Field(default_factory=dict)
+    """The same for tables that stand apart."""
+    all_absent_learners: int = Field(default=10, ge=2)
+    """A provider's day on which so many learners were expected and not one came is no day of absences but a broken export."""
+    compared_rows: int = Field(default=200, ge=1)
+    """Rows, in the delivery and in the past, below which nothing is compared."""
+    compared_deliveries: int = Field(default=3, ge=1)
+    """Past deliveries of the same sender, below which nothing is compared."""
+    mix_distance: float = Field(default=0.35, gt=0, le=1)
+    """Share of rows that would have to change code to look like the past."""
+    volume_ratio: float = Field(default=20, gt=1)
+    """More rows than this many times the usual."""
+    withdrawn_share: float = Field(default=0.2, gt=0, le=1)
+    """A full export that leaves out more than this of what is known is half an export."""
+
+
 class Rules(BaseModel):
     """The rules of one service: invariants, national defaults, and what each territory changed."""
 
@@ -88,6 +111,7 @@ class Rules(BaseModel):
     invariants: Invariants
     default: Free
     territories: dict[str, Free]
+    deliveries: DeliveryLimits = DeliveryLimits()
 
     def of(self, territory_id: str) -> Free:
         """Rules of a territory; the national defaults where it has no file."""
@@ -104,10 +128,11 @@ def read_rules(config: Path) -> Rules:
     try:
         invariants = Invariants.model_validate(national.get("invariants", {}))
         default = Free.model_validate(national.get("free", {}))
+        deliveries = DeliveryLimits.model_validate(national.get("deliveries", {}))
     except ValidationError as error:
         raise _invalid(config / "national.toml", error) from error
     territories = {path.stem: _territory(path, default) for path in sorted((config / "territories").glob("*.toml"))}
-    return Rules(invariants=invariants, default=default, territories=territories)
+    return Rules(invariants=invariants, default=default, territories=territories, deliveries=deliveries)
 
 
 def _territory(path: Path, default: Free) -> Free:

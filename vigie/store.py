@@ -30,6 +30,9 @@ VISIBLE_UNTIL = "visible_until"
 ORIGIN: Mapping[str, pl.DataType] = {"delivery": pl.Int64(), "line": pl.Int64()}
 """Columns beside those of a layout: number of the delivery a layer came in, and line of its file."""
 
+WITHDRAWN = "withdrawn"
+"""Column of a layout, true in a layer that says the fact is no more; such a layer ends the one before and is never given back."""
+
 LOG_SIZE = "1GB"
 """The log is folded into the file when the warehouse closes, or past this size: not after each delivery."""
 
@@ -267,6 +270,7 @@ class Warehouse:
         key = ", ".join(map(_quote, layout.key))
         wanted = ", ".join(map(_quote, asked))
         first = (since or instant).isoformat()
+        stands = f"NOT {WITHDRAWN}" if WITHDRAWN in layout.columns else "true"
         asked_for = ""
         if among is not None:
             (column,) = among.columns
@@ -283,10 +287,10 @@ class Warehouse:
             layered AS (
                 SELECT *, lead(known_on) OVER (PARTITION BY {key} ORDER BY known_on, delivery, line) AS {VISIBLE_UNTIL}
                 FROM known SEMI JOIN revised USING ({key}))
-            SELECT {wanted} FROM single
+            SELECT {wanted} FROM single WHERE {stands}
             UNION ALL
-            SELECT {wanted} FROM layered
-            WHERE {VISIBLE_UNTIL} IS NULL OR ({VISIBLE_UNTIL} > known_on AND {VISIBLE_UNTIL} > TIMESTAMPTZ '{first}')""")
+            SELECT {wanted} FROM layered WHERE {stands} AND
+            ({VISIBLE_UNTIL} IS NULL OR ({VISIBLE_UNTIL} > known_on AND {VISIBLE_UNTIL} > TIMESTAMPTZ '{first}'))""")
         rows = relation.pl()
         if among is not None:
             self._connection.unregister("asked_for")
@@ -388,6 +392,19 @@ class Warehouse:
         if not self._exists(table):
             return 0
         return self._number(f"SELECT count(*) FROM {_quote(table)}")
+
+    def tally(self, layout: Layout, columns: Sequence[str], deliveries: Sequence[int]) -> pl.DataFrame:
+        """How often each value of some columns stands in the layers that came in some deliveries: column, code, rows."""
+        schema = {"column": pl.String(), "code": pl.String(), "rows": pl.Int64()}
+        if not (self._exists(layout.name) and columns and deliveries):
+            return pl.DataFrame(schema=schema)
+        numbers = ", ".join(map(str, deliveries))
+        parts = [
+            f"SELECT '{name}' AS \"column\", {_quote(name)}::VARCHAR AS code, count(*) AS rows FROM chosen GROUP BY ALL" for name in columns
+        ]
+        wanted = ", ".join(map(_quote, columns))
+        chosen = f"WITH chosen AS (SELECT {wanted} FROM {_quote(layout.name)} WHERE delivery IN ({numbers}))"
+        return _as_declared(self._connection.sql(f"{chosen} {' UNION ALL '.join(parts)} ORDER BY ALL").pl(), schema)
 
     def _run(self, sql: str) -> None:
         # Results of execute stream in DuckDB 2.0: a statement is over only once its result was read.

@@ -46,7 +46,7 @@ def simulate(learners: int, seed: int, first: dt.date, last: dt.date) -> Simulat
         last: last simulated day.
 
     Returns:
-        tables: rows of the canonical contracts, without known_on_assumed.
+        tables: rows of the canonical contracts, without known_on_assumed and withdrawn.
         truth: hazard (enrolment_id, date, hazard_dropout, hazard_job: probability on that day), contact_effects (contact_id,
         enrolment_id, hazard_ratio on the day, until), counterfactual (enrolment_id, exit and reason, and had there been no contact),
         providers (provider_id, quality: log-hazard of disengaging).
@@ -100,4 +100,4 @@ def _in_contract(name: str, rows: pl.DataFrame) -> pl.DataFrame:
     contract = TABLES[name].schema
     whole = rows.with_columns(pl.lit(None).alias(column) for column in contract.column_names() if column not in rows.columns)
     cast = whole.with_columns(pl.col(column).cast(definition.dtype) for column, definition in contract.columns().items())
-    return cast.select(column for column in contract.column_names() if column != "known_on_assumed")
+    return cast.select(column for column in contract.column_names() if column not in {"known_on_assumed", "withdrawn"})

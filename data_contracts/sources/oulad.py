@@ -381,7 +381,7 @@ def _simulated_assignments(people: pl.LazyFrame) -> pl.LazyFrame:
 
 def _in_contract(name: str, rows: pl.DataFrame) -> pl.DataFrame:
     schema = TABLES[name].schema
-    rows = rows.with_columns(known_on_assumed=pl.lit(value=True))
+    rows = rows.with_columns(known_on_assumed=pl.lit(value=True), withdrawn=pl.lit(value=False))
     absent = [pl.lit(None).alias(column) for column in schema.column_names() if column not in rows.columns]
     return schema.validate(rows.with_columns(absent).select(schema.column_names()), cast=True).sort(schema.primary_key())
 

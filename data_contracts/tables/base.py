@@ -19,6 +19,9 @@ class Delivered(dy.Schema):
     known_on_assumed = dy.Bool(
         description="True when known_on was not delivered but set to the fact's own date plus a declared lag.",
     )
+    withdrawn = dy.Bool(
+        description="True when the source no longer tells this fact: a full export without it, or a row that says so. Missing: false.",
+    )
 
 
 def identifier(description: str, *, key: bool = False, nullable: bool = False) -> dy.String:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import DELIVERIES, QUARANTINE, Intake, ingest, layout
-from vigie.settings import Home
 from vigie.store import Warehouse
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def take(home: Path, **options: dt.timedelta) -> tuple[Intake, pl.DataFrame, lis
     private: list[tuple[str, pl.DataFrame]] = []
     (home / "landing").mkdir(exist_ok=True)
     with Warehouse(home / "w.duckdb") as warehouse:
-        intake = ingest(Home(home), warehouse, lambda *part: private.append(part), NOW, **options)
+        intake = ingest(home / "landing", home / "refused", warehouse, lambda *part: private.append(part), NOW, **options)
         return intake, warehouse.read(QUARANTINE), private
 
 

@@ -48,7 +48,7 @@ def home(tmp_path: Path) -> Home:
 def take(home: Home, now: dt.datetime = NOW, **options: dt.datetime) -> None:
     with Warehouse(home.warehouse) as warehouse:
         in_step(warehouse, Archive(home.archive), lambda _: None)
-        ingest(home, warehouse, lambda *_: None, now, **options)
+        ingest(home.landing, home.refused, warehouse, lambda *_: None, now, **options)
 
 
 def content(path: Path) -> dict[str, pl.DataFrame]:

@@ -58,7 +58,9 @@ def auc(score: pl.Expr, rows: pl.DataFrame) -> float:
 
 def test_every_table_keeps_its_contract(simulation: Simulation) -> None:
     for name, table in simulation.tables.items():
-        whole = table.with_columns(known_on_assumed=pl.lit(value=False)).select(TABLES[name].schema.column_names())
+        whole = table.with_columns(known_on_assumed=pl.lit(value=False), withdrawn=pl.lit(value=False)).select(
+            TABLES[name].schema.column_names()
+        )
         TABLES[name].schema.validate(whole)
         assert table.height, name
 
@@ -105,7 +107,7 @@ def test_files_come_by_month_of_knowledge_and_tell_no_truth(simulation: Simulati
     assert {path.parent.name for path in files} == set(TABLES)
     assert {path.suffix for path in files if path.parent.name in {"attendance", "activity"}} == {".parquet"}
     contacts = pl.read_csv(landing / "contacts" / "2025-06.csv", infer_schema=False)
-    assert set(contacts.columns) == set(TABLES["contacts"].schema.column_names()) - {"known_on_assumed"}
+    assert set(contacts.columns) == set(TABLES["contacts"].schema.column_names()) - {"known_on_assumed", "withdrawn"}
     assert contacts["known_on"].str.contains(r"^2025-06-\d\dT\d\d:\d\d:\d\dZ$").all()
     assert contacts["barrier"].null_count() > 0
     told = {column for path in files if path.suffix == ".csv" for column in path.read_text(encoding="utf-8").split("\n", 1)[0].split(",")}

@@ -1,0 +1,57 @@
+"""Rows before any check, and how a text file is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+LINE: Final = "line"
+FAULTS: Final = {LINE: pl.Int64, "column": pl.String, "value": pl.String, "reason": pl.String}
+"""One fault of one row; a row with two stands twice."""
+ROW: Final = "row"
+"""Column of a fault that concerns the whole row."""
+LARGEST: Final = 2 * 2**30
+"""Bytes of a file once unpacked; a larger one would end the night rather than the file."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """Rows of a delivery before any check: columns as received, `line`, and what is at fault already, such as a wrong number of fields."""
+
+    rows: pl.DataFrame
+    faults: pl.DataFrame
+    """Columns of `FAULTS`."""
+
+    @property
+    def read(self) -> int:
+        """Rows of the file, those at fault included."""
+        return pl.concat([self.rows[LINE], self.faults[LINE]]).n_unique()
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a file is written, as far as it says not itself. The default is that of the canonical tables."""
+
+    encoding: str = "utf-8"
+    delimiter: str = ""
+    """Comma or semicolon, whichever the header holds more of, when empty."""
+    header_line: int = 1
+    sheet: str = ""
+    """Of a workbook; the only visible one when empty."""
+
+
+def is_ours_to_explain(error: BaseException) -> bool:
+    """True for what a library says of a broken file; a panic of its native part is no Exception, and no reason to end the night."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def no_faults() -> pl.DataFrame:
+    """No fault at all."""
+    return pl.DataFrame(schema=FAULTS)
+
+
+def empty_as_null(rows: pl.DataFrame) -> pl.DataFrame:
+    """A text of blanks says nothing."""
+    return rows.with_columns(pl.when(pl.col(pl.String).str.strip_chars() != "").then(pl.col(pl.String)))

@@ -1,0 +1,107 @@
+"""Columns that may not even lie in a folder: their content is removed from the file before anything else looks at it."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from data_contracts.readers import text, workbook
+from vigie.errors import RefusedFileError
+from vigie.files import write_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from data_contracts.deliveries import Delivery
+    from data_contracts.sources.mapping import FileMapping, Source
+
+
+def strip(delivery: Delivery, source: Source | None) -> None:
+    """Empty the columns that the mapping says Vigie never takes, in the file itself; its lines and its time stay as they were.
+
+    The same file delivered again is emptied to the same bytes. One without such a column, or with nothing in it, is not touched.
+
+    Raises:
+        RefusedFileError: the file cannot be read.
+    """
+    mapping = source.files.get(delivery.table) if source else None
+    if mapping is None or not mapping.never:
+        return
+    never = {*mapping.never, *(other for other, name in mapping.aliases.items() if name in mapping.never)}
+    before = delivery.path.stat()
+    name = delivery.path.name.lower()
+    if name.endswith((".csv", ".csv.gz", ".txt")):
+        _text(delivery, mapping, never)
+    elif name.endswith(".parquet"):
+        _parquet(delivery.path, never)
+    elif name.endswith(".xlsx"):
+        _workbook(delivery, mapping, never)
+    os.utime(delivery.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _text(delivery: Delivery, mapping: FileMapping, never: set[str]) -> None:
+    data = text.unpacked(delivery.path, delivery.name)
+    content = text.decoded(data, delivery.name, mapping.shape)
+    header, separator = text.header_of(content, delivery.name, mapping.shape)
+    places = [place for place, column in enumerate(header) if column in never]
+    if not places:
+        return
+    lines, changed = [], False
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=separator)
+    try:
+        for fields in reader:
+            past_header = reader.line_num > mapping.header_line
+            # A line with too few or too many fields may hold it in any of them: the line is at fault anyway, and nothing of it is kept.
+            emptied = (
+                fields
+                if not past_header
+                else [""] * len(fields)
+                if len(fields) not in {0, len(header)}
+                else ["" if place in places else field for place, field in enumerate(fields)]
+            )
+            changed |= emptied != fields
+            lines.append(emptied)
+    except csv.Error as error:
+        raise RefusedFileError(
+            f"{delivery.name}, line {reader.line_num}: {error}.", "Close every quotation mark that is opened."
+        ) from error
+    if not changed:
+        return
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=separator, lineterminator="\n").writerows(lines)
+    clean = out.getvalue().encode(mapping.encoding)
+    packed = gzip.compress(clean, mtime=0) if delivery.path.name.lower().endswith(".gz") else clean
+    write_whole(delivery.path, lambda part: part.write_bytes(packed))
+
+
+def _parquet(path: Path, never: set[str]) -> None:
+    try:
+        rows = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError):
+        return  # the reader says why
+    found = sorted(never & {*rows.columns})
+    if found and not rows.select(pl.all_horizontal(pl.col(found).is_null().all())).item():
+        write_whole(path, rows.with_columns(pl.lit(None, pl.String).alias(name) for name in found).write_parquet)
+
+
+def _workbook(delivery: Delivery, mapping: FileMapping, never: set[str]) -> None:
+    header = workbook.read(delivery.path, delivery.name, mapping.shape).rows.columns
+    if not never & {*header}:
+        return
+    from openpyxl import load_workbook
+
+    book = load_workbook(delivery.path)
+    changed = False
+    for sheet in book.worksheets:
+        titles = {cell.column: str(cell.value or "").strip() for cell in sheet[mapping.header_line]}
+        for column in (place for place, title in titles.items() if title in never):
+            for (cell,) in sheet.iter_rows(min_row=mapping.header_line + 1, min_col=column, max_col=column):
+                changed |= cell.value is not None
+                cell.value = None
+    if changed:
+        write_whole(delivery.path, book.save)

@@ -1,0 +1,168 @@
+"""`vigie quarantine`: rows that were set aside and files that were held back, from first sight to their end."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads annotations when it runs
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines import console
+from pipelines.commands.common import HomeOption, service_at
+from vigie import clock
+from vigie.errors import NoDataError
+from vigie.lock import only_writer
+
+if TYPE_CHECKING:
+    from data_contracts.quarantine import Mended
+
+app = typer.Typer(help="Rows set aside and files held back: list, report, export, fix, replay, release, close.", no_args_is_help=True)
+
+File = Annotated[str, typer.Argument(help="Path below landing/, as `vigie quarantine list` shows it.")]
+Because = Annotated[str, typer.Option("--because", help="Why, for whoever asks later.")]
+NEXT = "The next night takes them, or: vigie ingest."
+
+
+@app.command("list")
+def show(
+    home: HomeOption = None,
+    file: Annotated[str | None, typer.Option("--file", help="Each open row of this file.")] = None,
+) -> None:
+    """Files with rows in quarantine, and what became of these: quarantined = open + waiting + mended + closed. Then files held back.
+
+    [dim]vigie quarantine list --home home[/dim]
+    [dim]vigie quarantine list --file emargement/attendance/presences.csv[/dim]
+    """
+    from data_contracts.quarantine import counts, held_files, rows_set_aside
+
+    service = service_at(home)
+    with service.warehouse() as warehouse:
+        rows = rows_set_aside(warehouse, service.home.decisions)
+    if file:
+        for row in rows.filter(file=file, state="open").to_dicts():
+            console.out.print(f"{row['table']}, line {row['line']}: {row['reasons']}", soft_wrap=True, markup=False)
+        return
+    if rows.height:
+        console.show_frame(counts(rows), "In quarantine")
+    for name, why in held_files(service.home.refused):
+        console.out.print(f"Held back: {name}\n  {why}", soft_wrap=True, markup=False)
+    console.out.print(f"{rows.filter(state='open').height} rows are open.")
+
+
+@app.command()
+def report(
+    file: File,
+    out: Annotated[Path, typer.Option("--out", help="Where to write it: .xlsx, or .csv with semicolons.")],
+    home: HomeOption = None,
+) -> None:
+    """Write what is wrong with a file for its supplier, in French: line, column, value, reason, nearest value allowed.
+
+    [dim]vigie quarantine report emargement/attendance/presences.csv --out erreurs.xlsx[/dim]
+    """
+    from data_contracts.ingest import QUARANTINE
+    from data_contracts.quarantine import rows_set_aside
+    from data_contracts.report import write
+
+    service = service_at(home)
+    with service.warehouse() as warehouse:
+        rows = rows_set_aside(warehouse, service.home.decisions).filter(file=file, state="open")
+        faults = warehouse.read(QUARANTINE).join(rows, on=["delivery_id", "line"], how="semi")
+    if faults.is_empty():
+        raise NoDataError(f"{file} has no open row in the quarantine.", "See those there are with: vigie quarantine list.")
+    write(faults, out)
+    console.out.print(f"{rows.height} rows, {faults.height} faults: {out}", soft_wrap=True)
+
+
+@app.command()
+def export(
+    file: File,
+    out: Annotated[Path, typer.Option("--out", help="Folder to write <table>.csv to; it may hold names of people.")],
+    home: HomeOption = None,
+) -> None:
+    """Write the open rows of a file so that they can be corrected by hand, a csv for each table, in canonical columns.
+
+    [dim]vigie quarantine export emargement/attendance/presences.csv --out to-fix[/dim]
+    """
+    from data_contracts.quarantine import export as write_out
+    from pipelines.steps import reception
+    from vigie.files import write_whole
+
+    service = service_at(home)
+    with service.warehouse() as warehouse:
+        tables = write_out(warehouse, service.home.landing, service.home.decisions, file, reception(service), clock.now())
+    for table, rows in tables.items():
+        target = write_whole(out / f"{table}.csv", rows.write_csv)
+        console.out.print(
+            f"{rows.height} rows: {target}. Correct them, then: vigie quarantine fix {target} --table {table}", soft_wrap=True
+        )
+
+
+@app.command()
+def fix(
+    mended: Annotated[Path, typer.Argument(help="A corrected export.", exists=True, dir_okay=False)],
+    table: Annotated[str, typer.Option("--table", help="The table it was exported from.")],
+    home: HomeOption = None,
+) -> None:
+    """Bring corrected rows back. Good ones go where deliveries land, once, by the ordinary road; what is still wrong stays and is named.
+
+    [dim]vigie quarantine fix to-fix/attendance.csv --table attendance[/dim]
+    """
+    from data_contracts.quarantine import fix as bring_back
+
+    service = service_at(home)
+    with only_writer(service.home.lock, "vigie quarantine fix"), service.warehouse() as warehouse:
+        done = bring_back(warehouse, service.home.landing, service.home.decisions, table, mended, clock.now())
+    _say(done)
+
+
+@app.command()
+def replay(file: File, home: HomeOption = None) -> None:
+    """Read the open rows of a file once more, after a mapping was completed; those that pass now go where deliveries land.
+
+    [dim]vigie quarantine replay emargement/attendance/presences.csv[/dim]
+    """
+    from data_contracts.quarantine import replay as bring_back
+    from pipelines.steps import reception
+
+    service = service_at(home)
+    with only_writer(service.home.lock, "vigie quarantine replay"), service.warehouse() as warehouse:
+        done = bring_back(warehouse, service.home.landing, service.home.decisions, file, reception(service), clock.now())
+    _say(done)
+
+
+@app.command()
+def release(file: File, because: Because, home: HomeOption = None) -> None:
+    """Let a file that was held back pass as it is: it goes back to landing/.
+
+    [dim]vigie quarantine release emargement/attendance/presences.csv --because "grève le 4 mars, confirmée par l'organisme"[/dim]
+    """
+    from data_contracts.quarantine import release as let_pass
+    from pipelines.steps import reception
+
+    service = service_at(home)
+    with only_writer(service.home.lock, "vigie quarantine release"):
+        sources = reception(service).sources
+        let_pass(service.home.landing, service.home.decisions, service.home.refused, file, because, clock.now(), sources)
+    console.out.print(f"{file} is back in landing/. {NEXT}", soft_wrap=True)
+
+
+@app.command()
+def close(file: File, because: Because, home: HomeOption = None) -> None:
+    """Give up the open rows of a file, or a file that is held back: they will not be taken, and the trace says why.
+
+    [dim]vigie quarantine close emargement/attendance/presences.csv --because "renvoyé corrigé sous un autre nom"[/dim]
+    """
+    from data_contracts.quarantine import close as give_up
+
+    service = service_at(home)
+    with only_writer(service.home.lock, "vigie quarantine close"), service.warehouse() as warehouse:
+        rows = give_up(warehouse, service.home.decisions, service.home.refused, file, because, clock.now())
+    console.out.print(f"{rows} rows closed." if rows else f"{file} is in refused/ now.", soft_wrap=True)
+
+
+def _say(done: Mended) -> None:
+    if done.rows:
+        console.out.print(f"{done.rows} rows are back in landing/. {NEXT}")
+    console.say_faults(done.faults)
+    if done.faults.height and not done.rows:
+        raise typer.Exit(1)
