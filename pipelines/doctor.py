@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
+import os
 import shutil
+import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from vigie import clock
 from vigie.errors import VigieError
+from vigie.files import explained
 from vigie.lock import only_writer
 
 if TYPE_CHECKING:
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
 
 FREE_GIB: Final = 2
 OLD_MODEL_DAYS: Final = 60
+PATIENCE_SECONDS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,10 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at settings, folder, lock, warehouse, deliveries and model, in that order; stops where nothing further can be read."""
+    """Look at settings, folder, lock, clock, warehouse and archive (every byte), deliveries, model, case store, nights, mail and Prefect.
+
+    Each look stands alone: what one cannot read keeps no other from looking.
+    """
     from pipelines.service import open_service
 
     try:
@@ -40,13 +49,14 @@ def examine(settings: Settings) -> list[Finding]:
     findings = [
         Finding("ok", f"Home folder {service.home.root}, rules of {len(service.rules.territories)} territories, {service.time_zone}")
     ]
-    looks = (_disk, _lock, _warehouse, _landing, _refused, _model, _outbox)
+    looks = (_disk, _lock, _clock, _warehouse, _rebuilt, _landing, _refused, _model, _cases, _nights, _outbox, _operator, _prefect)
     return [*findings, *(_guarded(look, service) for look in looks)]
 
 
 def _guarded(look: Callable[[Service], Finding], service: Service) -> Finding:
     try:
-        return look(service)
+        with explained():
+            return look(service)
     except VigieError as error:
         return Finding("wrong", error.what, error.remedy)
 
@@ -64,14 +74,20 @@ def _lock(service: Service) -> Finding:
 
 
 def _warehouse(service: Service) -> Finding:
+    from data_contracts.archive import Archive
     from data_contracts.ingest import DELIVERIES
+    from pipelines.rebuild import faults
 
-    if not service.home.warehouse.exists():
+    if not service.home.warehouse.exists() and not Archive(service.home.archive).names():
         return Finding("note", "No warehouse yet.", "Put deliveries in landing/<table>/ and run: vigie ingest.")
+    found = faults(service, lambda _: None)
+    if found:
+        remedy = "The next night makes it again from the archive; so does: vigie rebuild. A damaged archive needs a backup: vigie restore."
+        return Finding("wrong", "; ".join(found), remedy)
     with service.warehouse() as warehouse:
         deliveries = warehouse.read(DELIVERIES)
     rows, held = int(deliveries["loaded"].sum()), int(deliveries["quarantined"].sum())
-    what = f"Warehouse opens: {deliveries.height} deliveries, {rows:,} rows, {held:,} in quarantine"
+    what = f"Warehouse and archive are whole: {deliveries.height} deliveries, {rows:,} rows, {held:,} in quarantine"
     return Finding("ok", what)
 
 
@@ -109,12 +125,79 @@ def _model(service: Service) -> Finding:
 
     today = clock.now().date()
     model = model_for(service.home, today)
-    import datetime as dt
-
     age = (today - dt.date.fromisoformat(model.trained_as_of)).days
     if age > OLD_MODEL_DAYS:
         return Finding("note", f"Champion {model.version} was trained {age} days ago.", "Run: vigie train, or: vigie schedule.")
     return Finding("ok", f"Champion {model.version}")
+
+
+def _clock(service: Service) -> Finding:
+    """A clock that was wrong leaves nights or deliveries of a day that has not come."""
+    tomorrow = clock.now().date() + dt.timedelta(days=1)
+    ahead = [night for night in _served(service) if night > tomorrow.isoformat()]
+    if ahead:
+        what = f"The night of {ahead[-1]} was run, and it is {tomorrow - dt.timedelta(days=1)} by this machine's clock."
+        return Finding(
+            "wrong", what, "Set the clock (timedatectl). The page shows the latest night: run a backfill up to yesterday once it is right."
+        )
+    return Finding("ok", f"The clock says {clock.now():%Y-%m-%d %H:%M} UTC")
+
+
+def _rebuilt(service: Service) -> Finding:
+    if service.home.rebuilt.exists():
+        remedy = f"Look at the disk and its cables, then delete {service.home.rebuilt} and warehouse.duckdb.damaged."
+        return Finding("note", service.home.rebuilt.read_text(encoding="utf-8").strip(), remedy)
+    return Finding("ok", "The warehouse was never made again")
+
+
+def _cases(service: Service) -> Finding:
+    from alerts.cases import CaseStore
+
+    with CaseStore(service.cases_url) as cases:
+        if cases.engine.dialect.name != "sqlite":
+            return Finding("ok", "The case store answers")
+        with cases.engine.connect() as connection:
+            said = str(connection.exec_driver_sql("PRAGMA quick_check").scalar_one())
+    if said != "ok":
+        return Finding("wrong", f"The case store is damaged: {said.splitlines()[0]}", "Restore it from a backup: vigie restore.")
+    return Finding("ok", "The case store is whole")
+
+
+def _served(service: Service) -> list[str]:
+    return sorted(path.parent.name for path in service.home.root.glob("out/*/night.json"))
+
+
+def _nights(service: Service) -> Finding:
+    nights = _served(service)
+    if not nights:
+        return Finding("note", "No night was run yet.", "Run: vigie night.")
+    account = json.loads((service.home.out(dt.date.fromisoformat(nights[-1])) / "night.json").read_text(encoding="utf-8"))
+    if account.get("not_estimated"):
+        what = f"The last night, {nights[-1]}, had no estimate: {account['not_estimated']}"
+        return Finding("wrong", what, "Mend the cause and run it again: vigie night --as-of " + nights[-1])
+    late = (clock.last_finished_day(clock.now(), service.time_zone) - dt.date.fromisoformat(nights[-1])).days
+    if late > 0:
+        return Finding("note", f"The last night was {nights[-1]}, {late} days behind.", "Look at: vigie schedule, and the operator's mail.")
+    return Finding("ok", f"The last night was {nights[-1]}")
+
+
+def _operator(service: Service) -> Finding:
+    settings = service.settings
+    if not settings.smtp_host or not settings.operator_mail:
+        return Finding("note", "Nobody is told by mail of a night that fails.", "Set VIGIE_SMTP_HOST and VIGIE_OPERATOR_MAIL.")
+    return Finding("ok", "A night that fails is told by mail")
+
+
+def _prefect(_: Service) -> Finding:
+    address = os.environ.get("PREFECT_API_URL", "")
+    if not address.startswith(("http://", "https://")):
+        return Finding("ok", "No Prefect server is used: vigie night runs by itself")
+    try:
+        with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=PATIENCE_SECONDS):  # noqa: S310 - http alone, checked above
+            return Finding("ok", f"The Prefect server answers at {address}")
+    except (OSError, ValueError) as error:
+        remedy = "Start it (make server), or unset PREFECT_API_URL: vigie night then runs by itself."
+        return Finding("wrong", f"The Prefect server at {address} does not answer: {error}.", remedy)
 
 
 def _outbox(service: Service) -> Finding:

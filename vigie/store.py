@@ -119,8 +119,7 @@ class Warehouse:
         try:
             noted = self._connection.execute(f"""
                 SELECT "table", sum(rows)::BIGINT, sum(checksum)::BIGINT, list(DISTINCT made_by) FROM {WITNESS} GROUP BY ALL""").fetchall()
-            tables = {name for (name,) in self._connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall()}
-            found = {name: self._sums(name) for name in tables - {WITNESS}}
+            found = {name: self._sums(name) for name in self.tables() if name != WITNESS}
         except duckdb.Error as error:
             raise _explained(error, self._path) or _damaged(error, self._path) from error
         told = []
@@ -386,6 +385,15 @@ class Warehouse:
             return pl.DataFrame(schema=dict(layout.columns))
         columns = ", ".join(map(_quote, layout.columns))
         return _as_declared(self._connection.sql(f"SELECT {columns} FROM {_quote(layout.name)} ORDER BY ALL").pl(), layout.columns)
+
+    def tables(self) -> list[str]:
+        """Names of everything that is stored."""
+        return sorted(name for (name,) in self._connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall())
+
+    def whole(self, table: str) -> pl.DataFrame:
+        """A table as it is stored, every column and layer, sorted by its columns."""
+        stored: pl.DataFrame = self._connection.table(_quote(table)).pl()
+        return stored.sort(stored.columns, nulls_last=True)
 
     def count(self, table: str) -> int:
         """Rows of a table, all layers counted; 0 when it does not exist."""

@@ -17,6 +17,7 @@ from alerts.cases.schema import ABSENCES, ACTIONS, ADVISORS, ALERTS, AUDIT, FILE
 from alerts.facts import ABSENCE_COLUMNS, ANSWER_COLUMNS, PAST_COLUMNS
 from vigie import clock
 from vigie.clock import end_of_day
+from vigie.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,8 +75,13 @@ class CaseStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self.engine.dispose()
+        said = str(getattr(error, "orig", None) or "").lower()
+        if "disk is full" in said or "disk i/o error" in said:
+            raise StorageError("The disk of the case store is full.", "Free some room, then run the command again.") from error
+        if "readonly" in said or "unable to open" in said:
+            raise StorageError("The case store may not be written to.", "Give this account the right to write to its folder.") from error
 
     def save_private(self, table: str, rows: pl.DataFrame) -> None:
         """Keep the newest known layer of each person: an older delivery that comes later changes nothing.

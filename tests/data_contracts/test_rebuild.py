@@ -55,9 +55,7 @@ def content(path: Path) -> dict[str, pl.DataFrame]:
     """Every table, every column of the service's own included, row for row."""
     with Warehouse(path) as warehouse:
         assert warehouse.faults() == []
-        tables = warehouse._connection.sql("SELECT table_name FROM duckdb_tables() ORDER BY 1").pl()["table_name"]
-        found = {name: warehouse._connection.table(name).pl() for name in tables}
-        return {name: table.sort(table.columns, nulls_last=True) for name, table in found.items()}
+        return {name: warehouse.whole(name) for name in warehouse.tables()}
 
 
 def assert_same(first: dict[str, pl.DataFrame], second: dict[str, pl.DataFrame]) -> None:

@@ -1,0 +1,353 @@
+"""Nights killed at any instant (SIGKILL) and run again must end as one never interrupted: warehouse, archive, files, case store, mail.
+
+Each trial is a copy of one prepared service on its evening: deliveries of every kind have landed, advisors have answered by day.
+A forked process runs the night and sends the mail; it is killed at a random instant, or as soon as a file appears that marks a step; a
+second one runs it to its end. Mail goes to a real SMTP server in a process of its own.
+
+    python benchmarks/chaos.py --nights 200
+    python benchmarks/chaos.py --nights 3 --base <home of a trained service>
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+import alerts.lists.files
+import alerts.publication
+import data_contracts.rebuild
+import models.unheard
+import pipelines.account
+import pipelines.rebuild
+from alerts.cases import CaseStore, acts
+from alerts.cases.access import User
+from alerts.cases.schema import METADATA
+from data_contracts.archive import Archive
+from data_contracts.simulator import simulate, write_deliveries
+from pipelines.service import Service, open_service
+from pipelines.steps import Directly, run_night, send_outbox, take_deliveries, train_model
+from vigie import clock
+from vigie.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NIGHT = dt.date(2025, 11, 20)
+AT_NIGHT = dt.datetime(2025, 11, 21, 1, tzinfo=dt.UTC)
+MORNING = dt.datetime(2025, 11, 21, 7, tzinfo=dt.UTC)
+LANDED = dt.datetime(2025, 11, 20, 16, tzinfo=dt.UTC).timestamp()
+MARKS = (
+    "landing/contacts/vigie-2025-11-20.parquet",
+    "refused/**/*.reason.txt",
+    "archive/.*.part",
+    "archive/*/receipt.json",
+    "warehouse.duckdb.wal",
+    "out/2025-11-20/.*.part",
+    "out/2025-11-20/features.parquet",
+    "out/2025-11-20/scores.parquet",
+    "out/2025-11-20/alerts.parquet",
+    "out/2025-11-20/.lists.part",
+    "out/2025-11-20/lists",
+    "out/2025-11-20/actions.csv",
+    "out/2025-11-20/night.json",
+    "../mail.txt",
+)
+"""Files whose appearance marks a step: a kill follows at once."""
+VOLATILE = {"outbox": {"attempts", "sent_at", "next_at", "fault"}}
+"""What tells how often something was tried, and nothing else."""
+SMTP = """
+import sys, time
+from email import message_from_bytes
+from aiosmtpd.controller import Controller
+
+class Taken:
+    async def handle_DATA(self, server, session, envelope):
+        mail = message_from_bytes(envelope.content)
+        with open(sys.argv[1], "a") as file:
+            file.write(f"{envelope.rcpt_tos[0]} {mail['Message-ID']}\\n")
+        return "250 taken"
+
+controller = Controller(Taken(), hostname="127.0.0.1", port=int(sys.argv[2]))
+controller.start()
+print("ready", flush=True)
+while True:
+    time.sleep(60)
+"""
+
+
+def service(home: Path, port: int) -> Service:
+    """The service in `home`, with its mail server."""
+    return open_service(
+        Settings(
+            home=home, smtp_host="127.0.0.1", smtp_port=port, smtp_starttls=False, production=True, operator_mail="exploitation@example.org"
+        )
+    )
+
+
+def forked(work: Callable[[], object]) -> int:
+    """Start `work` in a process that has everything imported; the parent never computes, so that no thread is lost in the fork."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        work()
+    except BaseException:  # noqa: BLE001 - the parent must see that it failed
+        import traceback
+
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def finished(work: Callable[[], object]) -> None:
+    """Run `work` in a forked process, and insist that it ends well."""
+    _, status = os.waitpid(forked(work), 0)
+    if status:
+        sys.exit(f"a run that nobody killed ended with {status}")
+
+
+def at(instant: dt.datetime) -> None:
+    """Stop this process's clock at an instant, so that two runs write the same."""
+    clock.now = lambda: instant
+
+
+def evening(home: Path, port: int) -> None:
+    """The service as its last night of the year finds it: served the night before, answered by day, deliveries waiting."""
+    at(AT_NIGHT - dt.timedelta(days=1))
+    made = service(home, port)
+    run_night(made, NIGHT - dt.timedelta(days=1), Directly())
+    alerts_of = pl.read_parquet(made.home.out(NIGHT - dt.timedelta(days=1)) / "alerts.parquet")
+    listed = alerts_of.filter(pl.col("state").cast(pl.String) == "new", pl.col("advisor_id").is_not_null()).head(6)
+    with CaseStore(made.cases_url) as cases:
+        for row, code in zip(listed.to_dicts(), ("reached", "no_answer", "found_job", "reached", "opposed", "no_answer"), strict=False):
+            user = User("u1", "a@example.org", "A", "advisor", row["advisor_id"], "cep", "exemple-est")
+            acts.act(cases.engine, user, row["enrolment_id"], acts.Answer(code), AT_NIGHT - dt.timedelta(hours=14))
+    attendance = pl.read_parquet(home / "landing" / "attendance" / "2025-11.parquet")
+    known = pl.lit(dt.datetime(2025, 11, 20, 15, tzinfo=dt.UTC)).cast(attendance.schema["known_on"])
+    corrected = attendance.filter(pl.col("date").cast(pl.String) >= "2025-11-10").head(2_000).with_columns(known_on=known)
+    enrolment = corrected["enrolment_id"][0]
+    files = {
+        "attendance/day.parquet": corrected.with_columns(status=pl.lit("absent_justified").cast(attendance.schema["status"])),
+        "exits/day.csv": f"enrolment_id,exit_date,reason\n{enrolment},2025-11-20,job\nE-nobody,soon,job\n",
+        "learner_identities/day.csv": "learner_id,given_name,family_name\nL-new,Zoé,Neuve\n",
+        "contacts/broken.csv": "contact_id,nothing\n1,2\n",
+    }
+    for name, content in files.items():
+        path = home / "landing" / name
+        if isinstance(content, str):
+            path.write_text(content, encoding="utf-8")
+        else:
+            content.write_parquet(path)
+        os.utime(path, (LANDED, LANDED))
+
+
+def night_and_mail(home: Path, port: int, later: dt.timedelta = dt.timedelta(0)) -> None:
+    """What is killed: the night, then the morning\'s mails."""
+    at(AT_NIGHT)
+    made = service(home, port)
+    run_night(made, NIGHT, Directly())
+    at(MORNING + later)
+    send_outbox(made)
+
+
+def state(home: Path, port: int) -> dict[str, str]:
+    """Fingerprint of everything a night leaves, part by part."""
+    found: dict[str, str] = {}
+    made = service(home, port)
+    with made.warehouse() as warehouse:
+        found["warehouse is whole"] = str(warehouse.faults())
+        for name in warehouse.tables():
+            found[f"warehouse {name}"] = _print(warehouse.whole(name).write_json())
+    archive = Archive(home / "archive")
+    for name in archive.names():
+        kept = archive.read(name)
+        found[f"archive {name}"] = _print(kept.receipt.write_json() + kept.rows.sort("line").write_json() + kept.quarantine.write_json())
+    for path in sorted(home.rglob("*")):
+        below = path.relative_to(home).as_posix()
+        if not path.is_file() or below.split("/")[0] in {"archive", "models", "mlruns"}:
+            continue
+        if below.endswith("night.json"):
+            account = json.loads(path.read_text(encoding="utf-8"))
+            found[below] = _print(json.dumps(account | {"seconds": 0}))
+        elif below.split("/")[0] in {"out", "landing", "refused", "held"} or below.endswith(".part"):
+            found[below] = hashlib.sha256(path.read_bytes()).hexdigest()
+    with CaseStore(made.cases_url) as cases, cases.engine.connect() as connection:
+        for table in METADATA.sorted_tables:
+            columns = [column for column in table.columns if column.name not in VOLATILE.get(table.name, set())]
+            rows = sorted(map(str, connection.execute(table.select().with_only_columns(*columns)).all()))
+            found[f"cases {table.name}"] = _print("\n".join(rows))
+        unsent = connection.exec_driver_sql("SELECT count(*) FROM outbox WHERE sent_at IS NULL").scalar_one()
+        found["mails that did not leave"] = str(unsent)
+    return found
+
+
+def _print(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def state_of(home: Path, port: int, to: Path) -> dict[str, str]:
+    """The same, computed in a forked process."""
+    finished(lambda: to.write_text(json.dumps(state(home, port)), encoding="utf-8"))
+    return json.loads(to.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+def taken(mails: Path) -> Counter[str]:
+    """Recipient and Message-ID of every mail the server took, and how often."""
+    return Counter(mails.read_text(encoding="utf-8").splitlines()) if mails.exists() else Counter()
+
+
+def wait_for(home: Path, mark: str, child: int) -> bool:
+    """Until the file that marks a step is there; False when the child ended before."""
+    before = set(_found(home, mark))
+    while not set(_found(home, mark)) - before:
+        if os.waitpid(child, os.WNOHANG)[0]:
+            return False
+        time.sleep(0.0005)
+    return True
+
+
+def _found(home: Path, mark: str) -> list[Path]:
+    with contextlib.suppress(OSError):
+        return [home.parent / mark[3:]] if mark.startswith("../") and (home.parent / mark[3:]).exists() else list(home.glob(mark))
+    return []
+
+
+def main() -> None:
+    """Read the options and run."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--nights", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--base", type=Path, help="home of a service that took its deliveries and was trained; simulated when absent")
+    asked = parser.parse_args()
+    chosen = random.Random(asked.seed)  # noqa: S311 - instants, not secrets
+    with tempfile.TemporaryDirectory(prefix="vigie-chaos-") as folder:
+        sys.exit(run(Path(folder), asked.base, asked.nights, chosen))
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where trials run, and what each must end as."""
+
+    root: Path
+    port: int
+    length: float
+    expected: dict[str, str]
+    mail: Counter[str]
+
+    @property
+    def home(self) -> Path:
+        """Of the trial at hand."""
+        return self.root / "trial" / "home"
+
+
+def run(root: Path, base: Path | None, nights: int, chosen: random.Random) -> int:
+    """Prepare, run once uninterrupted, then the trials; 1 when one ended otherwise."""
+    mails, port = root / "trial" / "mail.txt", chosen.randrange(20_000, 60_000)
+    (root / "trial").mkdir()
+    with subprocess.Popen([sys.executable, "-c", SMTP, str(mails), str(port)], stdout=subprocess.PIPE) as server:
+        try:
+            if not server.stdout or not server.stdout.readline():
+                return 1
+            prepared, reference = root / "prepared", root / "trial" / "reference"
+            if base:
+                shutil.copytree(base, prepared)
+            else:
+                finished(lambda: _simulated(prepared, port))
+            finished(lambda: evening(prepared, port))
+            shutil.copytree(prepared, reference)
+            start = time.perf_counter()
+            finished(lambda: night_and_mail(reference, port))
+            length = time.perf_counter() - start
+            bench = Bench(root, port, length, state_of(reference, port, root / "state.json"), taken(mails))
+            print(f"uninterrupted: {length:.1f} s, {len(bench.expected)} parts compared, {sum(bench.mail.values())} mails", flush=True)
+            tally: Counter[str] = Counter()
+            for number in range(nights):
+                tally.update(_trial(bench, mails, MARKS[number // 4 % len(MARKS)] if number % 4 == 0 else None, chosen))
+            print(json.dumps(dict(sorted(tally.items())), indent=2), flush=True)
+            return int(bool(tally["different"] or tally["mails lost"] or tally["mails that nobody should get"]))
+        finally:
+            server.terminate()
+
+
+def _trial(bench: Bench, mails: Path, mark: str | None, chosen: random.Random) -> dict[str, int]:
+    home, port = bench.home, bench.port
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.copytree(bench.root / "prepared", home)
+    mails.unlink(missing_ok=True)
+    child = forked(lambda: night_and_mail(home, port))
+    if mark:
+        there = wait_for(home, mark, child)
+    else:
+        time.sleep(chosen.uniform(0, bench.length))
+        there = os.waitpid(child, os.WNOHANG)[0] == 0
+    reached = _reached(home)
+    if there:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    # What a claim put off by five minutes falls due in the second round.
+    finished(lambda: night_and_mail(home, port, dt.timedelta(minutes=10)))
+    found, sent = state_of(home, port, bench.root / "state.json"), taken(mails)
+    apart = sorted(name for name in found.keys() | bench.expected.keys() if found.get(name) != bench.expected.get(name))
+    if apart:
+        print(f"DIFFERENT after a kill at {mark or 'random'} ({reached}): {apart}", flush=True)
+    return {
+        "nights": 1,
+        "killed": int(there),
+        f"killed during {reached}": int(there),
+        "different": int(bool(apart)),
+        "mails": len(sent),
+        "mails lost": len(bench.mail.keys() - sent.keys()),
+        "mails that nobody should get": len(sent.keys() - bench.mail.keys()),
+        "second copies under the same Message-ID": sum(sent.values()) - len(sent),
+    }
+
+
+def _reached(home: Path) -> str:
+    out = home / "out" / NIGHT.isoformat()
+    for name, step in (
+        ("night.json", "mail"),
+        ("alerts.parquet", "publication"),
+        ("scores.parquet", "alerts"),
+        ("features.parquet", "scores"),
+    ):
+        if (out / name).exists():
+            return step
+    return "features" if (home / "refused" / "contacts" / "broken.csv").exists() else "ingest"
+
+
+def _simulated(home: Path, port: int) -> None:
+    made = service(home, port)
+    write_deliveries(simulate(1_200, 7, dt.date(2025, 1, 6), dt.date(2025, 12, 31)), made.home.landing)
+    take_deliveries(made)
+    train_model(made, dt.date(2025, 10, 31))
+
+
+IMPORTED: tuple[Any, ...] = (
+    alerts.lists.files,
+    alerts.publication,
+    data_contracts.rebuild,
+    models.unheard,
+    pipelines.account,
+    pipelines.rebuild,
+)
+"""Before the forks, so that each night starts at once."""
+
+if __name__ == "__main__":
+    main()
