@@ -159,7 +159,7 @@ def evening(home: Path, port: int) -> None:
 
 
 def night_and_mail(home: Path, port: int, later: dt.timedelta = dt.timedelta(0)) -> None:
-    """What is killed: the night, then the morning\'s mails."""
+    """What is killed: the night, then the morning's mails."""
     at(AT_NIGHT)
     made = service(home, port)
     run_night(made, NIGHT, Directly())
@@ -334,7 +334,7 @@ def _reached(home: Path) -> str:
 
 def _simulated(home: Path, port: int) -> None:
     made = service(home, port)
-    write_deliveries(simulate(1_200, 7, dt.date(2025, 1, 6), dt.date(2025, 12, 31)), made.home.landing)
+    write_deliveries(simulate(2_500, 7, dt.date(2025, 1, 6), dt.date(2025, 12, 31)), made.home.landing)
     take_deliveries(made)
     train_model(made, dt.date(2025, 10, 31))
 
