@@ -37,7 +37,8 @@ BATCH = 50
 NASTY = (
     "", " ", "NULL", '"', '""', ";", "|", "\n", "\r", "\r\n", "\0", "\ufeff", "=1+1", "@x", "AM", "PM", "am", "0", "-1", "1e999", "nan",
     "inf", "9" * 40, "99999999999999999999", "31/02/2026", "00/00/0000", "2026-13-01", "01/01/0001", "99999", "é" * 70, "\U0001f600",
-    "x" * 5000, "184057512345678", "1 84 05 75 123 456 78", "3,5,5", "1.234,5", "oui", "true", "None", "\u202e", "\x1a", "'; DROP TABLE x", "3:99",
+    "x" * 5000, "184057512345678", "1 84 05 75 123 456 78", "3,5,5", "1.234,5", "oui", "true", "None", "\u202e", "\x1a",
+    "'; DROP TABLE x", "3:99",
 )  # fmt: skip
 
 
@@ -81,7 +82,8 @@ def _parquet(random: Random, _: str, data: bytes) -> bytes:
     words = [random.choice(NASTY) if random.random() < _EVERY_OTHER else None for _ in range(rows.height)]
     change = random.choice(("words", "drop", "numbers", "rename", "rows"))
     if change == "words":
-        text = pl.col(column).cast(pl.String)
+        plain = not (rows[column].dtype.is_nested() or rows[column].dtype == pl.Binary)
+        text = pl.col(column).cast(pl.String) if plain else pl.lit(None, pl.String)
         rows = rows.with_columns(pl.coalesce(pl.Series(words, dtype=pl.String), text).alias(column))
     elif change == "numbers":
         rows = rows.with_columns(pl.lit(random.choice((1, -1, 2.5, float("nan"), True, b"x", [1], dt.date(1, 1, 1)))).alias(column))
