@@ -117,12 +117,12 @@ def test_what_the_rows_say(desk: Desk) -> None:
         351 * 60 + 30,
         "remote",
     )
-    assert first("sessions", "title", "domain", session_id="S17AVJE93001NR", programme_id="CONV01") == (
+    assert first("sessions", "title", "domain", session_id="S26AVJE93001NR") == (
         "Aide soignant|e, session 1",
         "43436",
     )
     assert first("providers", "name", "siret", provider_id="00000000000000") == ("Organisme fictif 0", "00000000000000")
-    assert first("exits", "exit_date", "reason", enrolment_id="0167942363Z/S17AVJE93001NR") == (dt.date(2026, 2, 13), "job")
+    assert first("exits", "exit_date", "reason", enrolment_id="0167942363Z/S26AVJE93001NR") == (dt.date(2026, 2, 13), "job")
     assert first("learners", "birth_year", "own_initiative", learner_id="tdb-3") == (1995, True)
     # Serial day, a cell that is a date, ISO text, dd/mm/yyyy and dd/mm/yy: all of 1995.
     assert set(desk.known("learners").filter(pl.col("learner_id").str.starts_with("tdx"))["birth_year"]) == {1995}
