@@ -174,7 +174,9 @@ def _keep_contract(table: DeliveredTable, rows: pl.DataFrame) -> tuple[pl.DataFr
     good, failure = with_line.filter(rows)
     repeated = 0
     if "primary_key" in failure.counts():
-        same = failure.details().filter(pl.col("primary_key") == "invalid").select(LINE, *table.schema.column_names())
+        others = [pl.col(rule) == "invalid" for rule in failure.counts() if rule != "primary_key"]
+        details = failure.details().filter(pl.col("primary_key") == "invalid", ~pl.any_horizontal(pl.lit(value=False), *others))
+        same = details.select(LINE, *table.schema.column_names())
         again = same.filter(~pl.struct(pl.exclude(LINE)).is_first_distinct()).select(LINE)
         repeated = again.height
         good, failure = with_line.filter(rows.join(again, on=LINE, how="anti"))
