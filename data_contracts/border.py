@@ -107,7 +107,8 @@ def _parsed(name: str, received: pl.DataType, wanted: pl.DataType) -> pl.Expr:
         offset = column.str.replace(r"[zZ]$", "+00:00").str.replace(r"^(\d{4}-\d{2}-\d{2}) ", "${1}T")
         return offset.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", strict=False).dt.convert_time_zone("UTC")
     if isinstance(wanted, pl.Date):
-        return column.str.to_date("%Y-%m-%d", strict=False)
+        # A cell that holds a date is read with its midnight.
+        return column.str.replace(r" 00:00:00$", "").str.to_date("%Y-%m-%d", strict=False)
     if isinstance(wanted, pl.Boolean):
         return column.str.to_lowercase().replace_strict(
             {"true": True, "false": False, "1": True, "0": False}, default=None, return_dtype=pl.Boolean
@@ -173,7 +174,9 @@ def _keep_contract(table: DeliveredTable, rows: pl.DataFrame) -> tuple[pl.DataFr
     good, failure = with_line.filter(rows)
     repeated = 0
     if "primary_key" in failure.counts():
-        same = failure.details().filter(pl.col("primary_key") == "invalid").select(LINE, *table.schema.column_names())
+        others = [pl.col(rule) == "invalid" for rule in failure.counts() if rule != "primary_key"]
+        details = failure.details().filter(pl.col("primary_key") == "invalid", ~pl.any_horizontal(pl.lit(value=False), *others))
+        same = details.select(LINE, *table.schema.column_names())
         again = same.filter(~pl.struct(pl.exclude(LINE)).is_first_distinct()).select(LINE)
         repeated = again.height
         good, failure = with_line.filter(rows.join(again, on=LINE, how="anti"))

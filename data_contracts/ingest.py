@@ -230,7 +230,7 @@ def _take(
             if arrival.identity(place) not in taken:
                 receipts.append(_load(arrival, place, verdict, *stores, number + len(receipts) + 1))
     taken |= {arrival.identity(place) for place in range(len(arrival.parts))}
-    return receipts
+    return receipts[::-1]
 
 
 def _load(arrival: Arrival, place: int, verdict: guards.Verdict, warehouse: Warehouse, archive: Archive, number: int) -> Receipt:

@@ -50,6 +50,8 @@ class Decision:
     """None for the whole file."""
     by: str = ""
     """Delivery in which the rows come back."""
+    comes_as: str = ""
+    """Path below landing of that delivery."""
     because: str = ""
     table: str = ""
 
@@ -95,7 +97,12 @@ def rows_set_aside(warehouse: Warehouse, folder: Path) -> pl.DataFrame:
 
 def _settled(folder: Path, taken: set[str], again: pl.DataFrame) -> pl.DataFrame:
     schema = {"delivery_id": pl.String(), "by": pl.String(), "how": pl.String(), LINE: pl.List(pl.Int64)}
-    made = [(decision.delivery, decision.by, decision.how, decision.lines) for decision in decisions(folder) if decision.lines]
+    landing = folder.with_name("landing")
+    made = [
+        (decision.delivery, decision.by, decision.how, decision.lines)
+        for decision in decisions(folder)
+        if decision.lines and (decision.how == "closed" or decision.by in taken or (landing / decision.comes_as).exists())
+    ]
     rows = pl.DataFrame(made, schema=schema, orient="row").explode(LINE)
     failed = again.rename({"delivery_id": "by"}).with_columns(failed=pl.lit(value=True))
     state = pl.when(pl.col("how") == "closed").then(pl.lit("closed")).when(~pl.col("by").is_in(list(taken))).then(pl.lit("waiting"))
@@ -245,7 +252,8 @@ def _bring_back(
         by = Delivery(part, "", table.name, now, MENDED).fingerprint()
         file = known.filter(delivery_id=origin)["file"][0]
         # The decision first: killed in between, the rows are open once more.
-        _decide(folder, Decision(origin, file, "mended", now.isoformat(), good[LINE].to_list(), by, table=table.name))
+        comes_as = target.relative_to(landing).as_posix()
+        _decide(folder, Decision(origin, file, "mended", now.isoformat(), good[LINE].to_list(), by, comes_as, table=table.name))
         part.replace(target)
     return Mended(good.height, checked.quarantine)
 

@@ -88,8 +88,8 @@ def write(faults: pl.DataFrame, to: Path) -> None:
     if to.suffix == ".xlsx":
         write_whole(to, lambda part: _workbook(told, part))
         return
-    text = pl.col(pl.String)
-    safe = told.with_columns(pl.when(text.str.contains(f"^[{re.escape(''.join(_FORMULA))}]")).then("'" + text).otherwise(text))
+    texts = [name for name, dtype in told.schema.items() if dtype == pl.String]
+    safe = told.with_columns(pl.col(name).str.replace(f"^([{re.escape(''.join(_FORMULA))}])", "'${1}") for name in texts)
     write_whole(to, lambda part: safe.write_csv(part, separator=";", include_bom=True))
 
 

@@ -166,12 +166,8 @@ def _end_of_header(text: str, lines: int) -> int:
 
 
 def _lines(body: str, first: int) -> pl.DataFrame:
-    values = pl.read_csv(
-        io.StringIO(body), has_header=False, separator="\n", quote_char=None, new_columns=["value"], infer_schema=False, skip_rows=0
-    )
-    return values.select(
-        pl.int_range(first, pl.len() + first, dtype=pl.Int64).alias(LINE), pl.col("value").fill_null("").str.strip_chars_end("\r")
-    ).filter(pl.col("value") != "")
+    values = pl.DataFrame({"value": [body]}).select(pl.col("value").str.split("\n").explode().str.strip_chars_end("\r"))
+    return values.select(pl.int_range(first, pl.len() + first, dtype=pl.Int64).alias(LINE), "value").filter(pl.col("value") != "")
 
 
 def _plain(lines: pl.DataFrame, header: list[str], separator: str) -> Received:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import polars as pl
 
@@ -16,9 +16,6 @@ from data_contracts.readers.received import FAULTS, LINE, ROW, Received
 from data_contracts.readers.text import LIKELY, unpacked
 from data_contracts.sources.mapping import DIRECTIVES, EXCEL, YES_NO, Column, FileMapping, Rows, Source, folded
 from vigie.errors import RefusedFileError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _CELLS: Final = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d")
 """How a cell that holds a date is read, out of a workbook or a parquet file."""
@@ -38,7 +35,7 @@ def parts_of(delivery: Delivery, source: Source) -> list[Part]:
         folders = ", ".join(f"landing/{source.name}/{table}/" for table in source.files)
         raise RefusedFileError(f"{delivery.name}: the mapping of {source.name} knows no such folder.", f"It knows {folders}.")
     received, note = known_columns(delivery, mapping)
-    return [converted(rows, received, mapping, source.codes, note=note, typed=_is_typed(delivery)) for rows in mapping.rows]
+    return [converted(rows, received, mapping, source, note=note, typed=_is_typed(delivery)) for rows in mapping.rows]
 
 
 def _is_typed(delivery: Delivery) -> bool:
@@ -86,22 +83,20 @@ def _misread(delivery: Delivery, mapping: FileMapping) -> str:
     return ""
 
 
-def converted(
-    rows: Rows, received: Received, mapping: FileMapping, codes: Mapping[str, dict[str, str]], *, note: str = "", typed: bool
-) -> Part:
+def converted(rows: Rows, received: Received, mapping: FileMapping, source: Source, *, note: str = "", typed: bool) -> Part:
     """What the lines say of one table, in its columns.
 
     Args:
         rows: which table, which lines, and how each column is made.
         received: columns named by the headers of the mapping.
         mapping: of the file.
-        codes: lists by name, the source's words folded.
+        source: for its code lists.
         note: what about the file deserves a look.
         typed: cells hold dates and numbers of their own.
     """
     table = TABLES[rows.table]
     lines = received.rows.filter(_counts(rows))
-    makers = {name: _Maker(name, spec, table.schema.columns()[name].dtype, mapping, codes, typed) for name, spec in rows.columns.items()}
+    makers = {name: _Maker(name, spec, table.schema.columns()[name].dtype, mapping, source, typed) for name, spec in rows.columns.items()}
     said = lines.with_columns(maker.said.alias(f"{name}\0said") for name, maker in makers.items())
     made = said.with_columns(maker.made.alias(f"{name}\0made") for name, maker in makers.items())
     faults = [_lost(name, maker, made, mapping) for name, maker in makers.items()]
@@ -137,12 +132,13 @@ class _Maker:
         spec: Column,
         dtype: pl.DataType,
         mapping: FileMapping,
-        codes: Mapping[str, dict[str, str]],
+        source: Source,
         typed: bool,  # noqa: FBT001
     ) -> None:
         self.spec, self.dtype, self.mapping, self.typed = spec, dtype, mapping, typed
         self.label = " + ".join(spec.headers) or name
-        self.words = codes[spec.codes] if spec.codes else YES_NO if dtype == pl.Boolean else None
+        self.words = source.codes[spec.codes] if spec.codes else YES_NO if dtype == pl.Boolean else None
+        self.spelled = source.spelled
         self._said = pl.col(f"{name}\0said")
 
     @property
@@ -243,8 +239,10 @@ def _lost(name: str, maker: _Maker, made: pl.DataFrame, mapping: FileMapping) ->
 def _reason(maker: _Maker, values: pl.Series) -> pl.Expr:
     if maker.words is not None:
         words = list(maker.words)
+        shown = ", ".join(maker.spelled.get(word, word) for word in words)
         near = {value: difflib.get_close_matches(folded(value), words, n=1) for value in values.unique().to_list()}
-        said = {value: f"expected one of {', '.join(words)}" + (f"; nearest: {match[0]}" if match else "") for value, match in near.items()}
+        spelled = {value: maker.spelled.get(match[0], match[0]) for value, match in near.items() if match}
+        said = {value: f"expected one of {shown}" + (f"; nearest: {spelled[value]}" if value in spelled else "") for value in near}
         return pl.lit(values.replace_strict(said, return_dtype=pl.String)) if said else pl.lit("")
     if maker.spec.split or maker.spec.extract:
         return pl.lit("not of the form expected")

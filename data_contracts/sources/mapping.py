@@ -177,6 +177,9 @@ class Source:
     version: str
     """First digits of the SHA-256 of its TOML: what a delivery was read with."""
     codes: dict[str, dict[str, str]]
+    """By list: the source's words, folded, and ours."""
+    spelled: dict[str, str]
+    """A folded word as the mapping spells it."""
     files: dict[str, FileMapping]
 
     def history_of(self, table: str, assumed_lag: dt.timedelta | None) -> tuple[dt.timedelta | None, dt.date | None]:
@@ -220,7 +223,8 @@ def read_source(path: Path) -> Source:
     if faults:
         raise _faulty(path, faults)
     codes = {name: {folded(word): ours for word, ours in words.items()} for name, words in content.codes.items()}
-    return Source(path.stem, content.title, hashlib.sha256(data).hexdigest()[:_VERSION], codes, content.files)
+    spelled = {folded(word): word for words in content.codes.values() for word in words}
+    return Source(path.stem, content.title, hashlib.sha256(data).hexdigest()[:_VERSION], codes, spelled, content.files)
 
 
 def folded(word: str) -> str:

@@ -1,0 +1,212 @@
+"""What was set aside, to its end; counts add up at every moment."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from typing import TYPE_CHECKING
+
+import openpyxl
+import polars as pl
+import pytest
+
+from data_contracts.ingest import DELIVERIES
+from data_contracts.quarantine import close, export, fix, replay, rows_set_aside
+from data_contracts.quarantine import counts as counted
+from data_contracts.report import in_french, write
+from tests.data_contracts.received import FIXTURES, NOW, Desk, counts
+from vigie.errors import NoDataError, RefusedFileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHEETS = "emargement/attendance/presences_20260304.csv"
+EARLY = dt.datetime(2026, 3, 5, tzinfo=dt.UTC)
+
+
+def received(desk: Desk, name: str = SHEETS) -> None:
+    path = desk.put(name, (FIXTURES / name).read_bytes())
+    os.utime(path, (EARLY.timestamp(), EARLY.timestamp()))
+    desk.take()
+
+
+def states(desk: Desk) -> dict[str, int]:
+    with desk.warehouse() as warehouse:
+        rows = rows_set_aside(warehouse, desk.decisions)
+        ledger = warehouse.read(DELIVERIES)
+    totals = counted(rows).select(pl.exclude("file", "table").sum()).row(0, named=True)
+    named = {state: number for state, number in totals.items() if state != "quarantined"}
+    originals = ledger.filter(~pl.col("file").str.starts_with("quarantine/"))
+    assert totals["quarantined"] == sum(named.values()) == originals["quarantined"].sum()
+    return {state: number for state, number in named.items() if number}
+
+
+def exported(desk: Desk, name: str = SHEETS) -> dict[str, pl.DataFrame]:
+    with desk.warehouse() as warehouse:
+        return export(warehouse, desk.landing, desk.decisions, name, desk.reception(), NOW)
+
+
+def mend(desk: Desk, table: str, rows: pl.DataFrame) -> tuple[int, pl.DataFrame]:
+    path = desk.home / "mended.csv"
+    rows.write_csv(path)
+    with desk.warehouse() as warehouse:
+        done = fix(warehouse, desk.landing, desk.decisions, table, path, NOW)
+    return done.rows, done.faults
+
+
+def test_a_row_is_exported_corrected_and_taken_once_by_the_ordinary_road(desk: Desk) -> None:
+    received(desk)
+    rows = exported(desk)["attendance"]
+    assert rows.select("origin_line", "half_day", "status", "planned_minutes").rows() == [(10, "AM", "absent_justified", "210")]
+    assert states(desk) == {"open": 1}
+
+    mended = rows.with_columns(half_day=pl.lit("am"))
+    assert mend(desk, "attendance", mended)[0] == 1
+    assert states(desk) == {"waiting": 1}
+    with pytest.raises(NoDataError, match="line 2: not an open row"):
+        mend(desk, "attendance", mended)
+
+    assert counts(desk.take()) == {"attendance": (1, 1, 0, 0)}
+    assert states(desk) == {"mended": 1}
+    assert desk.known("attendance").height == 48
+    assert desk.known("attendance", EARLY).height == 47, "nights before did not know it"
+    assert not desk.take().receipts
+    with pytest.raises(NoDataError, match="no open row"):
+        exported(desk)
+    assert len(list(desk.decisions.glob("*-mended.json"))) == 1
+
+
+def test_what_is_still_wrong_stays_and_is_named(desk: Desk) -> None:
+    received(desk)
+    rows = exported(desk)["attendance"]
+
+    done, faults = mend(desk, "attendance", rows.with_columns(half_day=pl.lit("matinee")))
+
+    assert done == 0
+    assert faults.select("line", "column", "value").rows() == [(10, "half_day", "matinee")]
+    assert states(desk) == {"open": 1}
+
+
+def test_a_correction_that_contradicts_nothing_new_is_unchanged_and_leaves_all_the_same(desk: Desk) -> None:
+    received(desk)
+    rows = exported(desk)["attendance"]
+    other = desk.known("attendance").row(0, named=True)
+    same = {
+        name: pl.lit(str(other[name])) for name in ("enrolment_id", "date", "half_day", "status", "planned_minutes", "attended_minutes")
+    }
+    mend(desk, "attendance", rows.with_columns(**same))
+
+    assert counts(desk.take())["attendance"][0] == 1
+    assert states(desk) == {"mended": 1}
+
+
+def test_after_a_mapping_is_completed_its_rows_are_read_once_more(desk: Desk) -> None:
+    received(desk)
+    shipped = (FIXTURES.parents[2] / "config/sources/emargement.toml").read_text(encoding="utf-8")
+    with desk.warehouse() as warehouse:
+        before = replay(warehouse, desk.landing, desk.decisions, SHEETS, desk.reception(), NOW)
+    desk.mapping("emargement", shipped.replace('"matin" = "am"', '"matin" = "am"\n"AM" = "am"'))
+    with desk.warehouse() as warehouse:
+        after = replay(warehouse, desk.landing, desk.decisions, SHEETS, desk.reception(), NOW)
+    desk.take()
+
+    assert (before.rows, before.faults.height) == (0, 1)
+    assert (after.rows, after.faults.height) == (1, 0)
+    assert states(desk) == {"mended": 1}
+
+
+def test_every_part_of_a_file_has_its_own_open_rows(desk: Desk) -> None:
+    name = "extranet_regional/enrolments/stagiaires.csv"
+    received(desk, name)
+    tables = exported(desk, name)
+
+    assert {table: rows["origin_line"].to_list() for table, rows in tables.items()} == {"enrolments": [5], "exits": [8]}
+    assert tables["exits"].select("reason", "exit_date").row(0) == ("Parti sans rien dire", "2026-02-20")
+    mend(desk, "exits", tables["exits"].with_columns(reason=pl.lit("other")))
+    desk.take()
+    assert states(desk) == {"open": 1, "mended": 1}
+    with desk.warehouse() as warehouse:
+        assert close(warehouse, desk.decisions, desk.refused, name, "the region will not correct it", NOW) == 1
+    assert states(desk) == {"closed": 1, "mended": 1}
+
+
+def test_a_line_with_the_wrong_number_of_fields_can_be_filled_in_by_hand(desk: Desk) -> None:
+    desk.put("exits/a.csv", "enrolment_id,exit_date,reason\ne1,2026-01-02\ne2,2026-01-02,job\n")
+    desk.take()
+    rows = exported(desk, "exits/a.csv")["exits"]
+    mend(desk, "exits", rows.with_columns(enrolment_id=pl.lit("e1"), exit_date=pl.lit("2026-01-02"), reason=pl.lit("job")))
+    desk.take()
+
+    assert desk.known("exits")["enrolment_id"].to_list() == ["e1", "e2"]
+    assert states(desk) == {"mended": 1}
+
+
+def test_a_file_that_is_gone_or_changed_is_said_so(desk: Desk) -> None:
+    received(desk)
+    desk.put(SHEETS, b"something else")
+    with pytest.raises(RefusedFileError):
+        exported(desk)
+    (desk.landing / SHEETS).unlink()
+    with pytest.raises(NoDataError, match="no longer lies"):
+        exported(desk)
+
+
+def test_killed_between_the_decision_and_the_delivery_the_row_is_open_once_more(desk: Desk) -> None:
+    received(desk)
+    mend(desk, "attendance", exported(desk)["attendance"].with_columns(half_day=pl.lit("am")))
+    staged = next((desk.landing / "quarantine").rglob("*.parquet"))
+    staged.unlink()
+
+    assert states(desk) == {"open": 1}
+    mend(desk, "attendance", exported(desk)["attendance"].with_columns(half_day=pl.lit("am")))
+    desk.take()
+    assert states(desk) == {"mended": 1}
+
+
+NASTY = pl.DataFrame(
+    {
+        "line": [4, 3, 2],
+        "column": ["Statut", "row", "Nom"],
+        "value": ["=HYPERLINK(1)", "-1+1", "(withheld)"],
+        "reason": ["expected one of P, ANJ; nearest: ANJ", "3 fields where the header has 4", "a value is required"],
+    }
+)
+
+
+def test_the_suppliers_report_is_french_by_line_and_no_cell_is_a_formula(tmp_path: Path) -> None:
+    write(NASTY, tmp_path / "erreurs.csv")
+    write(NASTY, tmp_path / "erreurs.xlsx")
+
+    text = (tmp_path / "erreurs.csv").read_bytes().decode("utf-8-sig").splitlines()
+    assert text == [
+        "Ligne;Colonne;Valeur reçue;Raison;Valeur admise la plus proche",
+        '2;Nom;(non reproduite);valeur obligatoire;""',
+        "3;toute la ligne;'-1+1;3 champs, alors que l'en-tête en a 4;\"\"",
+        "4;Statut;'=HYPERLINK(1);valeurs admises : P, ANJ;ANJ",
+    ]
+    sheet = openpyxl.load_workbook(tmp_path / "erreurs.xlsx").active
+    assert sheet is not None
+    assert [cell.value for cell in sheet["C"]] == ["Valeur reçue", "(non reproduite)", "-1+1", "=HYPERLINK(1)"]
+    assert {cell.data_type for cell in sheet["C"]} == {"s"}
+
+
+def test_every_reason_of_the_quarantine_has_its_french(desk: Desk) -> None:
+    for path in FIXTURES.rglob("*.*"):
+        desk.put(path.relative_to(FIXTURES).as_posix(), path.read_bytes())
+    desk.put("exits/a.csv", "enrolment_id,exit_date,reason\n,x,y\na\na,2026-01-02,job\na,2026-01-03,job\n184057512345678,2026-01-02,job\n")
+    desk.put("learners/a.csv", f"learner_id,prescriber,birth_year,education_level\n{'x' * 70},self,1700,12\na,self,x,3\n")
+    desk.put("providers/a.csv", "provider_id,name,siret,territory_id\na,b,12,t\n")
+    desk.put("contacts/a.csv", "contact_id,learner_id,occurred_at,channel,direction,outcome\na,b,2026-01-02,phone,outbound,reached\n")
+    desk.put("assessments/a.csv", "enrolment_id,assessment_id,due_date,score\na,b,2026-01-02,0.5\na,c,2026-01-02,x\na,d,2026-01-02,nan\n")
+    names = "session_id,provider_id,programme_id,title,territory_id,start_date,end_date,planned_minutes,mode,entry,objective"
+    desk.put("sessions/a.csv", f"{names}\ns,p,q,t,u,2026-02-02,2026-01-01,5,onsite,fixed,other\n")
+    names = "enrolment_id,learner_id,session_id,enrolled_on,entry_date,planned_exit_date"
+    desk.put("enrolments/a.csv", f"{names}\na,b,c,2026-01-01,2026-02-02,2026-01-02\n")
+    desk.put("assignments/a.csv", "learner_id,valid_from,advisor_id,valid_to\na,2026-01-02,b,2026-01-01\n")
+    desk.put("learner_audit/a.csv", "learner_id,disability\na,perhaps\n")
+    desk.take()
+    reasons = desk.quarantine()["reason"].unique().to_list()
+
+    assert len(reasons) > 25
+    untold = [reason for reason in reasons if in_french(reason) == reason.partition("; nearest")[0]]
+    assert not untold
