@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,8 @@ NIGHT = dt.date(2025, 11, 20)
 AT_NIGHT = dt.datetime(2025, 11, 21, 1, tzinfo=dt.UTC)
 MORNING = dt.datetime(2025, 11, 21, 7, tzinfo=dt.UTC)
 LANDED = dt.datetime(2025, 11, 20, 16, tzinfo=dt.UTC).timestamp()
+LEARNERS_APART = 6
+"""One learner in so many is kept."""
 MARKS = (
     "landing/contacts/vigie-2025-11-20.parquet",
     "refused/**/*.reason.txt",
@@ -128,6 +131,28 @@ def at(instant: dt.datetime) -> None:
     clock.now = lambda: instant
 
 
+def few(base: Path, home: Path, port: int) -> None:
+    """A service with the model of another and some of its learners: what a night does, in little time."""
+    at(AT_NIGHT - dt.timedelta(days=2))
+    made = service(home, port)
+    read = {".parquet": pl.read_parquet, ".csv": partial(pl.read_csv, infer_schema=False)}
+    files = {path: read[path.suffix](path) for path in sorted((base / "landing").glob("*/*"))}
+    enrolments = pl.concat([table for path, table in files.items() if path.parent.name == "enrolments"], how="vertical_relaxed")
+    theirs = enrolments.filter(pl.col("learner_id").is_in(enrolments["learner_id"].unique().sort().gather_every(LEARNERS_APART).implode()))
+    for path, table in files.items():
+        key = next((name for name in ("enrolment_id", "learner_id") if name in table.columns), None)
+        kept = table.join(theirs.select(key).unique(), on=key, how="semi") if key else table
+        target = home / path.relative_to(base)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".csv":
+            kept.write_csv(target)
+        else:
+            kept.write_parquet(target)
+    take_deliveries(made)
+    shutil.copy(base / "mlflow.db", home)
+    shutil.copytree(base / "models", home / "models", dirs_exist_ok=True)
+
+
 def evening(home: Path, port: int) -> None:
     """The service as its last night of the year finds it: served the night before, answered by day, deliveries waiting."""
     at(AT_NIGHT - dt.timedelta(days=1))
@@ -164,7 +189,7 @@ def night_and_mail(home: Path, port: int, later: dt.timedelta = dt.timedelta(0))
     made = service(home, port)
     run_night(made, NIGHT, Directly())
     at(MORNING + later)
-    send_outbox(made)
+    send_outbox(made, clock.now)
 
 
 def state(home: Path, port: int) -> dict[str, str]:
@@ -234,11 +259,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--nights", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="start no further night after so long")
     parser.add_argument("--base", type=Path, help="home of a service that took its deliveries and was trained; simulated when absent")
     asked = parser.parse_args()
     chosen = random.Random(asked.seed)  # noqa: S311 - instants, not secrets
     with tempfile.TemporaryDirectory(prefix="vigie-chaos-") as folder:
-        sys.exit(run(Path(folder), asked.base, asked.nights, chosen))
+        sys.exit(run(Path(folder), asked.base, asked.nights, asked.seconds, chosen))
 
 
 @dataclass(frozen=True)
@@ -257,8 +283,9 @@ class Bench:
         return self.root / "trial" / "home"
 
 
-def run(root: Path, base: Path | None, nights: int, chosen: random.Random) -> int:
+def run(root: Path, base: Path | None, nights: int, seconds: float, chosen: random.Random) -> int:
     """Prepare, run once uninterrupted, then the trials; 1 when one ended otherwise."""
+    end = time.monotonic() + seconds
     mails, port = root / "trial" / "mail.txt", chosen.randrange(20_000, 60_000)
     (root / "trial").mkdir()
     with subprocess.Popen([sys.executable, "-c", SMTP, str(mails), str(port)], stdout=subprocess.PIPE) as server:
@@ -266,10 +293,10 @@ def run(root: Path, base: Path | None, nights: int, chosen: random.Random) -> in
             if not server.stdout or not server.stdout.readline():
                 return 1
             prepared, reference = root / "prepared", root / "trial" / "reference"
-            if base:
-                shutil.copytree(base, prepared)
-            else:
-                finished(lambda: _simulated(prepared, port))
+            if base is None:
+                base = root / "simulated"
+                finished(lambda: _simulated(base, port))
+            finished(lambda: few(base, prepared, port))
             finished(lambda: evening(prepared, port))
             shutil.copytree(prepared, reference)
             start = time.perf_counter()
@@ -279,6 +306,8 @@ def run(root: Path, base: Path | None, nights: int, chosen: random.Random) -> in
             print(f"uninterrupted: {length:.1f} s, {len(bench.expected)} parts compared, {sum(bench.mail.values())} mails", flush=True)
             tally: Counter[str] = Counter()
             for number in range(nights):
+                if time.monotonic() > end:
+                    break
                 tally.update(_trial(bench, mails, MARKS[number // 4 % len(MARKS)] if number % 4 == 0 else None, chosen))
             print(json.dumps(dict(sorted(tally.items())), indent=2), flush=True)
             return int(bool(tally["different"] or tally["mails lost"] or tally["mails that nobody should get"]))
