@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from vigie.errors import StorageError
+from vigie.errors import StorageError, VigieError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
 NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_OS_ERROR: Final = re.compile(r"os error (\d+)")
 NO_RIGHT: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -68,9 +70,12 @@ def explained() -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
-        said = storage_error(error.errno, str(error.filename or ""))
-        if said is None:
+    except Exception as error:
+        # Libraries that write by themselves tell the system's number in their text alone.
+        told = _OS_ERROR.search(str(error))
+        number = error.errno if isinstance(error, OSError) else int(told.group(1)) if told else None
+        said = storage_error(number, str(getattr(error, "filename", None) or ""))
+        if said is None or isinstance(error, VigieError):
             raise
         raise said from error
 
