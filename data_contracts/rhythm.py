@@ -22,7 +22,8 @@ FEWEST_PEOPLE: Final = 5
 """In training. Of fewer, silence may be theirs and not the source's: it must go on counting as such."""
 USUAL_GAP: Final = 0.9
 """Quantile of the days between two arrivals: weekends are usual, the yearly closure is not."""
-SHORTEST_DAYS: Final = 4
+SHORTEST_DAYS: Final = 6
+"""A long weekend and the day after it are no silence, whatever the rhythm."""
 SCHEMA: Final = {
     "source": pl.String,
     "id": pl.String,
