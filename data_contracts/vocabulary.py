@@ -76,6 +76,8 @@ SITUATION: Final = (
 ALERT_KIND: Final = get_args(AlertKind)
 QUEUE: Final = ("owner", "backup", "territory")
 ALERT_STATE: Final = ("new", "repeat_suppressed", "over_capacity", "held_out", "sent")
+UNIT: Final = ("learner", "session", "provider", "territory")
+TREATMENT: Final = ("usual", "held_out", "first")
 
 ATTENDED: Final = ("present", "late", "left_early")
 """Statuses in which the learner came."""
