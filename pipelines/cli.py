@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from pipelines import console
-from pipelines.commands import inbox, outbox
+from pipelines.commands import experiment, inbox, outbox
 from pipelines.commands.common import HomeOption, service_at, settings_at
 from vigie import clock
 from vigie.errors import ConfigurationError, VigieError
@@ -84,6 +84,7 @@ def simulate(
 
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(experiment.app, name="experiment")
 imports = typer.Typer(help="Turn a known source into deliveries.", no_args_is_help=True)
 app.add_typer(imports, name="import")
 

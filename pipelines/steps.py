@@ -154,6 +154,9 @@ def score_past(service: Service, dates: Sequence[dt.date], version: str | None) 
 def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.DataFrame:
     """Decide the night's alerts from its scores and write alerts.parquet; with `notify`, publish them and write the lists.
 
+    Experiments give an arm to whoever enters tonight before the list is made; whom the list names in spite of an arm is kept in
+    overrides.parquet.
+
     Returns:
         Rows of the contract `Alerts`.
 
@@ -167,6 +170,7 @@ def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.
     from alerts.night import courses, decide_night, in_words, night_lists
     from alerts.publication import publication
     from data_contracts.tables.outputs import Scores
+    from impact.experiments.register import draw_newcomers, overrides
     from pipelines.wording import phrases
 
     out = service.home.out(as_of)
@@ -174,8 +178,10 @@ def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.
         raise NoModelError(f"The night of {as_of} has no scores.", f"Run: vigie night --as-of {as_of}.")
     scores = Scores.validate(pl.read_parquet(out / "scores.parquet"), cast=True)
     with service.warehouse() as warehouse, CaseStore(service.cases_url) as cases:
+        draw_newcomers(warehouse, as_of, scores, service.time_zone)
         decided = decide_night(warehouse, cases, as_of, scores, service.rules, service.time_zone)
         write_whole(out / "alerts.parquet", decided.alerts.write_parquet)
+        write_whole(out / "overrides.parquet", overrides(warehouse, decided.alerts, as_of, service.time_zone).write_parquet)
         if notify:
             where = courses(warehouse, as_of, service.time_zone)
             told = in_words(decided.alerts, scores, where)

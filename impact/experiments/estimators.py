@@ -109,7 +109,12 @@ def clustered(y: Floats, treated: Floats, cluster: NDArray[np.int64], z: Floats 
 
 
 def stepped(
-    y: Floats, treated: Floats, cluster: NDArray[np.int64], period: NDArray[np.int64], z: Floats | None = None, weights: Floats | None = None
+    y: Floats,
+    treated: Floats,
+    cluster: NDArray[np.int64],
+    period: NDArray[np.int64],
+    z: Floats | None = None,
+    weights: Floats | None = None,
 ) -> Estimate:
     """Stepped wedge: effect with group and period effects; errors by jackknife over groups (CR3), t with G - 1 degrees.
 
@@ -198,7 +203,9 @@ def encouraged(y: Floats, taken: Floats, invited: Floats, z: Floats | None = Non
     return _in_parts(fit, y, invited, z, weights, taken)
 
 
-def _in_parts(fit: Callable[..., Estimate], y: Floats, treated: Floats, z: Floats | None, weights: Floats | None, *more: Floats) -> Estimate:
+def _in_parts(
+    fit: Callable[..., Estimate], y: Floats, treated: Floats, z: Floats | None, weights: Floats | None, *more: Floats
+) -> Estimate:
     """Work through replications in parts that fit in memory; one row stands for all where only one is given."""
     replications = max(len(part) for part in (y, treated, *more))
     columns = 2 + 2 * (0 if z is None else z.shape[2])
@@ -213,7 +220,12 @@ def _in_parts(fit: Callable[..., Estimate], y: Floats, treated: Floats, z: Float
     for first in range(0, replications, size):
         last = min(first + size, replications)
         done.append(fit(*(part(values, first, last) for values in (y, treated, z, weights, *more))))
-    return Estimate(*(np.concatenate([getattr(one, name) for one in done]) for name in ("effect", "error", "df")))
+    return joined(done)
+
+
+def joined(parts: list[Estimate]) -> Estimate:
+    """The replications of all parts, in order."""
+    return Estimate(*(np.concatenate([getattr(one, name) for one in parts]) for name in ("effect", "error", "df")))
 
 
 def response_weights(seen: NDArray[np.bool_], cells: NDArray[np.int64]) -> Floats:

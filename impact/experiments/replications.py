@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 ALPHA: Final = 0.05
+AT_ONCE: Final = 500
+"""Replications held in memory together."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +106,13 @@ def replicate(setting: Setting, scenario: str, replications: int, seed: int = 1)
     """Run a design in a scenario and judge its primary estimator against the truth."""
     world = world_of(setting, scenario)
     rng = np.random.default_rng([seed, *setting.name.encode(), *scenario.encode()])
-    treated = draw(setting, rng, replications)
-    lived = live(world, rng, treated, setting.cluster, setting.period)
-    weights = _attrition(lived, treated, rng) if "attrition" in scenario else None
-    estimate = estimate_of(setting, lived, treated, weights)
+    parts = []
+    for done in range(0, replications, AT_ONCE):
+        treated = draw(setting, rng, min(AT_ONCE, replications - done))
+        lived = live(world, rng, treated, setting.cluster, setting.period)
+        weights = _attrition(lived, treated, rng) if "attrition" in scenario else None
+        parts.append(estimate_of(setting, lived, treated, weights))
+    estimate = estimators.joined(parts)
     truth = true_effect(setting, world)
     low, high = estimate.interval()
     return Outcome(
