@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from impact.experiments.powerpage import Prospect
     from impact.experiments.register import Frozen
     from pipelines.service import Service
+    from vigie.store import Warehouse
 
 
 def folder(service: Service, experiment_id: str) -> Path:
@@ -59,11 +60,10 @@ def look_ahead(service: Service, experiment_id: str, as_of: dt.date) -> tuple[Pr
     return found, page
 
 
-def _notice(service: Service, warehouse: object, as_of: dt.date) -> str:
+def _notice(service: Service, warehouse: Warehouse, as_of: dt.date) -> str:
     from alerts.night import notice
-    from vigie.store import Warehouse
 
-    return notice(warehouse, as_of, service.time_zone) if isinstance(warehouse, Warehouse) else ""
+    return notice(warehouse, as_of, service.time_zone)
 
 
 def freeze_plan(service: Service, experiment_id: str, *, rehearsal: bool) -> tuple[Frozen, Path]:
@@ -117,6 +117,7 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
         NoDataError: too few people were followed.
     """
     from impact.experiments.analysis import analyse, due_on
+    from impact.experiments.beside import contacted_or_not, effect_by_person
     from impact.experiments.outcomes import follow_up
     from impact.experiments.plan import ExperimentError
     from impact.experiments.population import enrolments_at, observed
@@ -162,7 +163,8 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
         altered=wrong,
         arms={str(name): int(number) for name, number in arms.group_by("arm").len().sort("arm").rows()},
         overrides=_overrides(service, experiment_id, as_of),
-        **_beside(plan, rows),
+        contacted_or_not=contacted_or_not(rows),
+        uplift=effect_by_person(plan, rows),
     )
     html = report_page(analysis, frozen, account, notice)
     figures = json.dumps(published(analysis, as_of), ensure_ascii=False, indent=2) + "\n"
@@ -180,10 +182,3 @@ def _overrides(service: Service, experiment_id: str, as_of: dt.date) -> dict[str
     theirs = rows.filter(pl.col("experiment_id") == experiment_id)
     counted = theirs.group_by(pl.col("kind").cast(pl.String)).agg(pl.col("enrolment_id").n_unique()).sort("kind")
     return {str(kind): int(number) for kind, number in counted.rows()}
-
-
-def _beside(plan: Plan, rows: pl.DataFrame) -> dict[str, object]:
-    """What no plan announced: the comparison that proves nothing, and the effect by person."""
-    from impact.experiments.beside import contacted_or_not, effect_by_person
-
-    return {"contacted_or_not": contacted_or_not(rows), "uplift": effect_by_person(plan, rows)}

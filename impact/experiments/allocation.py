@@ -48,10 +48,8 @@ def allocate(plan: Plan, units: pl.DataFrame, before: pl.DataFrame, as_of: dt.da
         .with_columns(draw=pl.col("unit_id").map_elements(lambda unit: draw(plan, "unit", unit), return_dtype=pl.Float64))
         .sort("stratum", "draw", "unit_id")
     )
-    if plan.design == "stepped_wedge":
-        arms = _stepped(plan, new, before, as_of)
-    else:
-        arms = _parallel(plan, new, before, as_of)
+    deal = _stepped if plan.design == "stepped_wedge" else _parallel
+    arms = deal(plan, new, before, as_of)
     columns = {name: column.dtype for name, column in Arms.columns().items()}
     rows = arms.with_columns(
         pl.col("risk").cast(pl.Float64), experiment_id=pl.lit(plan.experiment_id), unit=pl.lit(plan.unit), allocated_on=pl.lit(as_of)

@@ -15,6 +15,7 @@ from impact.experiments.inference import randomisation_p, redrawn
 from impact.experiments.missing import lee, manski
 from impact.experiments.outcomes import INSERTION_DAYS, covariates
 from impact.experiments.survival import bootstrap_weights, cumulative_incidence
+from impact.experiments.words import percent
 from vigie.errors import NoDataError
 
 if TYPE_CHECKING:
@@ -271,7 +272,9 @@ def _departures(plan: Plan, rows: pl.DataFrame, seen: pl.DataFrame, as_of: dt.da
     for name in (plan.primary, *plan.secondary):
         if name not in done:
             said.append(f"Le critère « {name} » est prévu mais trop peu de personnes ont une réponse : rien n'en est dit.")  # noqa: PERF401 - a sentence
-    share = float(seen["treated"].mean() or 0)
+    share = float(seen["treated"].to_numpy().mean())
     if plan.unit == "learner" and abs(share - plan.arms[1].share) > 4 * np.sqrt(plan.arms[0].share * plan.arms[1].share / seen.height):
-        said.append(f"Déséquilibre des bras : {share:.0%} de traités pour {plan.arms[1].share:.0%} prévus. Le tirage est à vérifier.")
+        said.append(
+            f"Déséquilibre des bras : {percent(share, 0)} de traités pour {percent(plan.arms[1].share, 0)} prévus. Tirage à vérifier."
+        )
     return said

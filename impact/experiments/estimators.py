@@ -56,7 +56,7 @@ def individual(y: Floats, treated: Floats, z: Floats | None = None, weights: Flo
         z: replications x learners x covariates.
         weights: of each learner, for outcomes that are missing; none missing when left out.
     """
-    return _in_parts(lambda *parts: _lin_hc2(*parts), y, treated, z, weights)
+    return _in_parts(_lin_hc2, y, treated, z, weights)
 
 
 def _lin_hc2(y: Floats, treated: Floats, z: Floats | None, weights: Floats | None) -> Estimate:

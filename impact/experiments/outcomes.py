@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,6 +14,8 @@ from data_contracts.vocabulary import ATTENDED, TWO_WAY
 from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from vigie.store import Warehouse
 
 DUE: Final = (*ATTENDED, "absent_unjustified", "absent_justified")

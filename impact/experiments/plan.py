@@ -23,14 +23,6 @@ Stratum = Literal["territory_id", "provider_id", "session_id", "objective", "mod
 Outcome = Literal["dropout", "attended_share", "spoken_with", "in_work_6_months"]
 HOLDOUT_SHARE: Final = 0.10
 """Largest share of a permanent hold-out: what is given up for good must stay small (modelling notes, section 2)."""
-CONTRASTS: Final[dict[str, tuple[Treatment, Treatment]]] = {
-    "individual": ("held_out", "usual"),
-    "cluster": ("held_out", "usual"),
-    "stepped_wedge": ("held_out", "usual"),
-    "encouragement": ("usual", "first"),
-    "holdout": ("held_out", "usual"),
-}
-"""What each design compares by default: control, then treated."""
 
 
 class ExperimentError(ConfigurationError):
@@ -141,30 +133,29 @@ def _faults_of_dates(plan: Plan) -> list[str]:
 
 def _faults_of_design(plan: Plan) -> list[str]:
     control, treated = plan.arms
-    faults = []
-    if abs(control.share + treated.share - 1) > 1e-9:  # noqa: PLR2004 - rounding
-        faults.append("shares of the arms must add up to 1")
-    if control.name == treated.name:
-        faults.append("the two arms need different names")
-    if control.treatment == treated.treatment:
-        faults.append("the two arms do the same")
-    if plan.unit == "learner" and plan.design in {"cluster", "stepped_wedge"}:
-        faults.append(f"design {plan.design} randomises sessions, providers or territories, not learners")
-    if plan.unit != "learner" and plan.design not in {"cluster", "stepped_wedge"}:
-        faults.append(f"design {plan.design} randomises learners; for a {plan.unit}, choose cluster or stepped_wedge")
-    if plan.unit != "learner" and plan.population == "at_risk":
-        faults.append("population at_risk is for learners: a group is not at risk on a night of its own")
-    if plan.population == "at_risk" and not plan.minimum_risk:
-        faults.append("population at_risk needs minimum_risk")
-    if plan.design == "holdout" and (control.treatment != "held_out" or control.share > HOLDOUT_SHARE):
-        faults.append(f"a permanent hold-out keeps at most {HOLDOUT_SHARE:.0%} off the risk list")
-    if plan.design == "encouragement" and (plan.expected_take_up is None or "held_out" in {control.treatment, treated.treatment}):
-        faults.append("an encouragement compares usual with first, and needs expected_take_up")
-    if plan.design == "stepped_wedge" and plan.block_size:
-        faults.append("a stepped wedge deals units out over its steps: no block_size")
-    if plan.primary in plan.secondary:
-        faults.append("the primary outcome is listed among the secondary ones")
-    return faults
+    by_group = plan.design in {"cluster", "stepped_wedge"}
+    rules = {
+        "shares of the arms must add up to 1": abs(control.share + treated.share - 1) > 1e-9,  # noqa: PLR2004 - rounding
+        "the two arms need different names": control.name == treated.name,
+        "the two arms do the same": control.treatment == treated.treatment,
+        f"design {plan.design} randomises sessions, providers or territories, not learners": by_group and plan.unit == "learner",
+        f"design {plan.design} randomises learners; for a {plan.unit}, choose cluster or stepped_wedge": not by_group
+        and plan.unit != "learner",
+        "population at_risk is for learners: a group is not at risk on a night of its own": plan.unit != "learner"
+        and plan.population == "at_risk",
+        "population at_risk needs minimum_risk": plan.population == "at_risk" and not plan.minimum_risk,
+        f"a permanent hold-out keeps at most {HOLDOUT_SHARE:.0%} off the risk list": plan.design == "holdout"
+        and (control.treatment != "held_out" or control.share > HOLDOUT_SHARE),
+        "an encouragement compares usual with first, and needs expected_take_up": plan.design == "encouragement"
+        and (plan.expected_take_up is None or (control.treatment, treated.treatment) != ("usual", "first")),
+        "a stepped wedge holds groups out and deals them over its steps: control held_out, treated usual, no block_size": plan.design
+        == "stepped_wedge"
+        and (plan.block_size > 0 or (control.treatment, treated.treatment) != ("held_out", "usual")),
+        "the shares cannot be kept in blocks of this size": plan.block_size > 0
+        and abs(plan.block_size * control.share - round(plan.block_size * control.share)) > 1e-9,  # noqa: PLR2004 - rounding
+        "the primary outcome is listed among the secondary ones": plan.primary in plan.secondary,
+    }
+    return [fault for fault, holds in rules.items() if holds]
 
 
 def read_plan(config: Path, experiment_id: str) -> Plan:

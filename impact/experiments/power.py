@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -181,9 +182,9 @@ def _estimate(
 
 
 def detectable(curve: list[Power], target: float) -> float | None:
-    """Smallest effect of the curve found with at least `target` power, in between two points by a straight line; None when there is none."""
+    """Smallest effect of the curve found with at least `target` power, in between two points by a straight line; None: none."""
     ordered = sorted(curve, key=lambda one: abs(one.effect))
-    for low, high in zip(ordered, ordered[1:], strict=False):
+    for low, high in pairwise(ordered):
         if low.power < target <= high.power:
             part = (target - low.power) / (high.power - low.power)
             return low.effect + part * (high.effect - low.effect)

@@ -38,14 +38,14 @@ class Prospect:
         hoped = f"passer de {percent(base)} à {percent(base + plan.expected_effect)} ({points(plan.expected_effect)} points)"
         found = detectable(self.by_effect, plan.power)
         least = (
-            f"Plus petit effet détectable avec {plan.power:.0%} de chances : environ {points(found)} points."
+            f"Plus petit effet détectable avec {percent(plan.power, 0)} de chances : environ {points(found)} points."
             if found
-            else (f"Même un effet de {points(self.by_effect[-1].effect)} points ne serait pas trouvé avec {plan.power:.0%} de chances.")
+            else (f"Même {points(self.by_effect[-1].effect)} points ne seraient pas trouvés avec {percent(plan.power, 0)} de chances.")
         )
         if base + plan.expected_effect < 0:
             return f"L'effet espéré est impossible : le taux de départ n'est que de {percent(base)}. {least}"
         if self.planned.power >= plan.power:
-            return f"Ce plan peut détecter ce qu'il espère : {hoped}, {self.planned.power:.0%} de chances de le trouver. {least}"
+            return f"Ce plan peut détecter ce qu'il espère : {hoped}, {percent(self.planned.power, 0)} de chances de le trouver. {least}"
         enough = next((one.learners for one in self.by_size if one.power >= plan.power), None)
         more = (
             f"Il faudrait environ {enough} personnes au lieu de {self.planned.learners}."
@@ -53,8 +53,8 @@ class Prospect:
             else "Quatre fois plus de personnes n'y suffiraient pas."
         )
         return (
-            f"Ce plan ne peut pas détecter ce qu'il espère : {hoped}, {self.planned.power:.0%} de chances de le trouver "
-            f"au lieu de {plan.power:.0%}. {least} {more}"
+            f"Ce plan ne peut pas détecter ce qu'il espère : {hoped}, {percent(self.planned.power, 0)} de chances de le trouver "
+            f"au lieu de {percent(plan.power, 0)}. {least} {more}"
         )
 
 

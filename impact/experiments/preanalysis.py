@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from impact.experiments.words import percent, points
+
 if TYPE_CHECKING:
     from impact.experiments.plan import Plan
 
 OUTCOME_WORDS: Final = {
-    "dropout": "abandon (sortie sans motif positif, abandons silencieux compris) dans l'horizon ; les autres sorties ne sont pas des abandons",
+    "dropout": "abandon dans l'horizon (sortie sans motif positif, abandons silencieux compris ; les autres sorties n'en sont pas)",
     "attended_share": "part des demi-journées dues où la personne est venue, dans l'horizon",
     "spoken_with": "échange dans les deux sens avec le service, dans le délai de recours",
     "in_work_6_months": "en emploi six mois après la sortie, selon l'enquête de suivi",
@@ -25,12 +27,13 @@ TREATMENT_WORDS: Final = {
     "held_out": "pas d'alerte de risque ; promesses et demandes de la personne passent toujours",
     "first": "les alertes de risque passent plus haut dans la liste",
 }
+_LEAST_SQUARES: Final = "moindres carrés, covariables centrées et croisées avec le bras (Lin 2013), écarts-types HC2"
 ESTIMATOR_WORDS: Final = {
-    "individual": "différence de moyennes par moindres carrés avec covariables centrées et croisées avec le bras (Lin 2013), écarts-types HC2",
-    "cluster": "moindres carrés, écarts-types par grappes au jackknife (CR3), loi t à G − 2 degrés de liberté",
-    "stepped_wedge": "moindres carrés avec effets de groupe et de période, jackknife par grappes (CR3), loi t à G − 1 degrés de liberté",
-    "encouragement": "intention de traiter comme ci-dessus, puis effet sur les personnes jointes grâce à l'incitation (2SLS, écarts-types robustes)",
-    "holdout": "différence de moyennes par moindres carrés avec covariables centrées et croisées avec le bras (Lin 2013), écarts-types HC2",
+    "individual": _LEAST_SQUARES,
+    "cluster": "moindres carrés, écarts-types par grappes au jackknife (CR3), loi t à G moins 2 degrés de liberté",
+    "stepped_wedge": "moindres carrés, effets de groupe et de période, jackknife par grappes (CR3), loi t à G moins 1 degrés",
+    "encouragement": f"{_LEAST_SQUARES}, puis effet sur les personnes jointes grâce à l'incitation (2SLS, écarts-types robustes)",
+    "holdout": _LEAST_SQUARES,
 }
 UNIT_WORDS: Final = {"learner": "personne", "session": "session", "provider": "organisme", "territory": "territoire"}
 
@@ -51,13 +54,13 @@ def preanalysis(plan: Plan) -> str:
         "## Dispositif",
         "",
         f"- {DESIGN_WORDS[plan.design].capitalize()} ; unité : {UNIT_WORDS[plan.unit]} ; graine {plan.seed}.",
-        f"- Témoin « {control.name} » ({control.share:.0%}) : {TREATMENT_WORDS[control.treatment]}.",
-        f"- Traité « {treated.name} » ({treated.share:.0%}) : {TREATMENT_WORDS[treated.treatment]}.",
+        f"- Témoin « {control.name} » ({percent(control.share, 0)}) : {TREATMENT_WORDS[control.treatment]}.",
+        f"- Traité « {treated.name} » ({percent(treated.share, 0)}) : {TREATMENT_WORDS[treated.treatment]}.",
         f"- Strates : {', '.join(plan.strata) or 'aucune'}"
         + (f" ; blocs permutés de {plan.block_size}." if plan.block_size else " ; tirage par empreinte de l'identifiant."),
         f"- Territoires : {', '.join(plan.territories) or 'tous'} ; population : {plan.population}"
-        + (f" (risque d'au moins {plan.minimum_risk:.0%})." if plan.population == "at_risk" else "."),
-        f"- Entrées du {plan.start} au {end} ; chacun est suivi {plan.horizon_days} jours à partir de son tirage, quoi qu'il arrive ensuite.",
+        + (f" (risque d'au moins {percent(plan.minimum_risk, 0)})." if plan.population == "at_risk" else "."),
+        f"- Entrées du {plan.start} au {end} ; chacun est suivi {plan.horizon_days} jours depuis son tirage, quoi qu'il arrive.",
         *([f"- {plan.steps} marches de {plan.step_days} jours."] if plan.design == "stepped_wedge" else []),
         "- Ce qui est tiré au sort est la place sur la liste, jamais l'accès à l'aide. Demandes et promesses passent avant le bras.",
         "",
@@ -65,7 +68,7 @@ def preanalysis(plan: Plan) -> str:
         "",
         f"- Principal : {OUTCOME_WORDS[plan.primary]}.",
         *[f"- Secondaire : {OUTCOME_WORDS[name]}." for name in plan.secondary],
-        f"- Effet espéré sur le critère principal : {100 * plan.expected_effect:+.1f} points ; puissance visée {plan.power:.0%}, seuil {plan.alpha:.0%}.",
+        f"- Effet espéré : {points(plan.expected_effect)} points ; puissance visée {percent(plan.power, 0)}, seuil {percent(plan.alpha, 0)}.",
         "",
         "## Analyse",
         "",
@@ -75,7 +78,7 @@ def preanalysis(plan: Plan) -> str:
         "4. Abandons dans le temps : incidence cumulée avec sorties concurrentes (Aalen-Johansen), différence à l'horizon.",
         "5. Plusieurs critères : correction de Holm sur l'ensemble des critères prévus.",
         "6. Réponses manquantes : analyse des cas observés, puis bornes de Manski et de Lee.",
-        "7. Une analyse avant la date prévue est signalée comme intermédiaire. Tout ce qui n'est pas dans ce plan est signalé comme exploratoire.",
+        "7. Une analyse avant la date prévue est signalée comme intermédiaire ; ce qui n'est pas dans ce plan, comme exploratoire.",
         "",
     ]
     return "\n".join(lines)

@@ -156,7 +156,7 @@ def estimate_of(setting: Setting, lived: Lived, treated: Floats, weights: Floats
 
 @cache
 def true_effect(setting: Setting, world: World) -> float:
-    """What the design estimates: of the assignment; of the contact on those whom an invitation reaches; by step, as the wedge weighs them."""
+    """What the design estimates: of the assignment; of the contact on those an invitation brings; by step, as a wedge weighs them."""
     if setting.name == "stepped_wedge":
         means = [expected(world, world.season * period) for period in range(setting.periods)]
         treated = draw(setting, np.random.default_rng(0), 1)
@@ -220,13 +220,19 @@ def bounds_hold(replications: int, seed: int = 3) -> dict[str, float]:
     }
 
 
-def naive(hazard_ratio: float, replications: int, seed: int = 4) -> dict[str, tuple[float, float]]:
+def naive(hazard_ratio: float, when: tuple[float, ...], replications: int, seed: int = 4) -> dict[str, tuple[float, float]]:
     """What comparisons without a draw say on the very data of an experiment: mean estimate, and share of replications with p < .05.
 
-    Half are reached, at any week, those sensed to be at risk more. The year before, the season was milder and nobody was called.
+    Those sensed to be at risk are reached more. The year before, the season was milder and nobody was called.
+
+    Args:
+        hazard_ratio: true effect of a contact on the weekly hazard.
+        when: share of contacts planned in each week; spread out, only those who stay long enough can be reached.
+        replications: how many.
+        seed: of every random number.
     """
     setting = SETTINGS[0]
-    world = replace(_BASE, hazard_ratio=hazard_ratio, take_up=(0.1, 0.6), when=(0.25, 0.25, 0.25, 0.25))
+    world = replace(_BASE, hazard_ratio=hazard_ratio, take_up=(0.1, 0.6), when=when)
     rng = np.random.default_rng([seed, int(100 * hazard_ratio)])
     treated = draw(setting, rng, replications)
     lived = live(world, rng, treated, setting.cluster)

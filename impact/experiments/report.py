@@ -89,7 +89,7 @@ def report_page(analysis: Analysis, frozen: Frozen, account: Account, notice: st
         _method(analysis, frozen),
     ]
     subtitle = (
-        f"{DESIGN_WORDS[plan.design].capitalize()} ; entrées du {plan.start} au {plan.end or 'jour de l’analyse'} ; "
+        f"{DESIGN_WORDS[plan.design].capitalize()} ; entrées du {plan.start} au {plan.end or 'jour du rapport'} ; "
         f"suivi de {plan.horizon_days} jours ; connu au {analysis.as_of}"
     )
     said = " ".join(text for text in (REHEARSAL if frozen.rehearsal else "", notice) if text)
@@ -102,8 +102,10 @@ def _planned(analysis: Analysis, frozen: Frozen, account: Account) -> Markup:
         f"Plan figé le {frozen.frozen_at:%Y-%m-%d}, empreinte {plan.fingerprint[:16]}… ; plan d'analyse {frozen.analysis_hash[:16]}…",
         f"Décidé par : {plan.decided_by}. Tirage refait à partir de la graine {plan.seed} : "
         + ("identique." if not account.altered else f"{account.altered} bras diffèrent, ce rapport n'est pas fiable."),
-        f"Unités tirées : {', '.join(f'{number} « {arm} »' for arm, number in account.arms.items())} ; "
-        f"{analysis.people} personnes suivies, dont {analysis.not_yet} pas encore jusqu'à l'horizon.",
+        (
+            f"Unités tirées : {', '.join(f'{number} « {arm} »' for arm, number in account.arms.items())} ; "
+            f"{analysis.people} personnes suivies, dont {analysis.not_yet} pas encore jusqu'à l'horizon."
+        ),
         "Passées avant leur bras, comme prévu : "
         + (", ".join(f"{number} pour {_kind(kind)}" for kind, number in account.overrides.items()) or "aucune personne")
         + ". Elles comptent dans leur bras.",
@@ -269,7 +271,7 @@ def _area(value: tuple[float, float, float]) -> str:
 
 def _method(analysis: Analysis, frozen: Frozen) -> Markup:
     plan = analysis.plan
-    arms = [f"« {arm.name} » ({arm.share:.0%}) : {TREATMENT_WORDS[arm.treatment]}." for arm in plan.arms]
+    arms = [f"« {arm.name} » ({percent(arm.share, 0)}) : {TREATMENT_WORDS[arm.treatment]}." for arm in plan.arms]
     lines = [
         *arms,
         f"Estimateur : {ESTIMATOR_WORDS[plan.design]}.",

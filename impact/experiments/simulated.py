@@ -106,10 +106,10 @@ def expected(world: World, season: float = 0.0) -> dict[str, float]:
     spreads = (world.known_spread, world.hidden_spread, world.group_spread)
     risk, hidden, group = (rng.normal(0, spread, _TRUTH_SAMPLE) for spread in spreads)
     hazard = np.exp(_level(world) + season + risk + hidden + group)
-    found = {}
+    found: dict[str, float] = {}
     for arm in (0, 1):
         chance = _reach(world, risk + hidden, arm)
-        never, still = _dropped(world, hazard, len(world.when), 1.0)
+        never, _ = _dropped(world, hazard, len(world.when), 1.0)
         dropped, contacted = (1 - chance) * never, np.zeros_like(hazard)
         for week, share in enumerate(world.when):
             helped, there = _dropped(world, hazard, week, world.hazard_ratio)
@@ -117,7 +117,6 @@ def expected(world: World, season: float = 0.0) -> dict[str, float]:
             dropped += chance * share * (world.responders * helped + (1 - world.responders) * alone)
             contacted += chance * share * there
         found |= {f"dropped_{arm}": float(dropped.mean()), f"contacted_{arm}": float(contacted.mean())}
-        del still
     return found
 
 

@@ -1,8 +1,8 @@
 """The score without support: what each past score weighs for a model of the risk when nobody acts on the alert.
 
 An alert that was followed by a contact hides what would have happened. Those rows are left out, and the rest is weighted by one over the
-chance of no contact given what was known that night (stabilised by nothing, cut at the 1st and 99th percentile): censoring without weights
-would assume that contacts come by chance. People whom an arm kept off the risk list were never called for their risk: their labels are clean.
+chance of no contact given what was known that night, cut at the 1st and 99th percentile: censoring without weights would assume that
+contacts come by chance. People whom an arm kept off the risk list were never called for their risk: their labels are clean.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ def contact_chance(risk: Floats, listed: NDArray[np.bool_], acted: NDArray[np.bo
     odds = np.log(np.clip(risk, 1e-4, 1 - 1e-4) / (1 - np.clip(risk, 1e-4, 1 - 1e-4)))[listed]
     x = np.column_stack([np.ones_like(odds), odds, odds**2])
     happened = acted[listed].astype(np.float64)
-    few = min(happened.sum(), len(happened) - happened.sum()) < 10 * x.shape[1] or np.std(odds) < 1e-6  # noqa: PLR2004 - ten events a coefficient
+    rarest = min(happened.sum(), len(happened) - happened.sum())
+    few = rarest < 10 * x.shape[1] or np.std(odds) < 1e-6  # noqa: PLR2004 - ten events for each coefficient
     chance[listed] = np.full(len(odds), happened.mean()) if few else sm.GLM(happened, x, family=sm.families.Binomial()).fit().predict(x)
     # Nobody is surely called: without a ceiling one row could weigh as much as all others.
     return np.minimum(chance, 0.95)

@@ -14,7 +14,7 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def points(share: float, digits: int = 1) -> str:
-    """-0.021 as −2,1."""
+    """-0.021 as minus 2,1, with the sign that is read as one."""
     return f"{POINTS * share:+.{digits}f}".replace(".", ",").replace("-", MINUS)
 
 
