@@ -68,7 +68,7 @@ def preanalysis(plan: Plan) -> str:
         "",
         f"- Principal : {OUTCOME_WORDS[plan.primary]}.",
         *[f"- Secondaire : {OUTCOME_WORDS[name]}." for name in plan.secondary],
-        f"- Effet espéré : {points(plan.expected_effect)} points ; puissance visée {percent(plan.power, 0)}, seuil {percent(plan.alpha, 0)}.",
+        f"- Effet espéré : {points(plan.expected_effect)} points ; puissance {percent(plan.power, 0)}, seuil {percent(plan.alpha, 0)}.",
         "",
         "## Analyse",
         "",

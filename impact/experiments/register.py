@@ -121,7 +121,12 @@ def draw_newcomers(warehouse: Warehouse, as_of: dt.date, scores: pl.DataFrame, t
         # A stepped wedge is a closed set of groups, all drawn on its first night.
         if plan.design == "stepped_wedge" and before.height:
             continue
-        units = eligible(enrolments_at(warehouse, plan, as_of, time_zone), plan, as_of, scores)
+        people = enrolments_at(warehouse, plan, as_of, time_zone)
+        if plan.unit == "learner":
+            # Whom another draw moves on the list tonight enters once that is over: two arms at once would tell of neither.
+            moved = treatments(warehouse, as_of, time_zone).filter(pl.col("experiment_id") != name)
+            people = people.join(moved, on="enrolment_id", how="anti", maintain_order="left")
+        units = eligible(people, plan, as_of, scores)
         drawn = allocate(plan, units, before, as_of)
         warehouse.append(ARMS.name, drawn)
         entered[name] = drawn.height
