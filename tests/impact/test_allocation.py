@@ -37,7 +37,7 @@ def test_another_machine_draws_the_same(design: str) -> None:
     """Another process, with other hash seeds and the units in another order."""
     here = allocate(PARALLEL[design], units(200), NONE, START)
     program = (
-        "import sys; import polars as pl; from impact.experiments.allocation import allocate; from impact.experiments.plan import plan_from; "
+        "import sys; from impact.experiments.allocation import allocate; from impact.experiments.plan import plan_from; "
         "from data_contracts.tables.experiments import Arms; from tests.impact.plans import START, units; "
         "made = allocate(plan_from(sys.argv[1]), units(200).reverse(), Arms.create_empty(), START); "
         "sys.stdout.write(made.sort('unit_id').write_csv())"

@@ -104,7 +104,7 @@ def test_no_design_finds_what_is_not_there(design: str) -> None:
 
 def test_arms_are_compared_as_drawn_whoever_was_called() -> None:
     """The exposure-time bias: whoever left early could not be called, and must not count against the calls."""
-    rows = followed(PLANS["individual"], 0.0)
+    rows = followed(PLANS["individual"], 0.0, seed=5)
     found = analyse(PLANS["individual"], rows, LATE)
     naive = contacted_or_not(rows)
 
@@ -179,7 +179,7 @@ def test_the_report_says_what_was_planned_and_what_was_not() -> None:
 
 def test_a_rehearsal_says_so_first() -> None:
     chosen = PLANS["individual"]
-    found = analyse(chosen, followed(chosen, 0.0), LATE)
+    found = analyse(chosen, followed(chosen, 0.0, seed=5), LATE)
     frozen = Frozen(chosen, preanalysis(chosen), "a" * 64, dt.datetime(2026, 12, 1, tzinfo=dt.UTC), rehearsal=True)
 
     html = report_page(found, frozen, Account(2, {}, {}, None, None), "Données simulées.")
