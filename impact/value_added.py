@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from scipy.special import expit
 
+from impact.design import design
 from vigie.disclosure import FEWEST_FOR_JUDGEMENT, FEWEST_FOR_RATE
 from vigie.errors import NoDataError
 
@@ -32,8 +33,9 @@ SPREADS: Final = np.linspace(0.02, 1.5, 25)
 """Standard deviations between units that are weighed, log-odds; a flat prior over them."""
 _GRID: Final = np.linspace(-5, 5, 201)
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
-_RIDGE: Final = 1e-3
-"""Keeps a characteristic that everybody or nobody has from running away."""
+_RIDGE: Final = 1.0
+"""Precision of a normal prior on each coefficient but the level: hardly felt among thousands, and it keeps few people with many
+characteristics from saying anything."""
 _STEPS: Final = 60
 _STOP: Final = 1e-6
 
@@ -79,10 +81,10 @@ def value_added(people: pl.DataFrame, outcome: str, characteristics: Sequence[st
         .agg(n=pl.len(), yes=pl.col(outcome).sum())
         .sort("unit", maintain_order=True)
     )
-    design = _design(alike, characteristics)
+    columns = design(alike, characteristics)
     names, unit = np.unique(alike["unit"].to_numpy(), return_inverse=True)
     n, yes = alike["n"].to_numpy().astype(np.float64), alike["yes"].to_numpy().astype(np.float64)
-    margin, error = _expected_elsewhere(design, unit, n, yes, len(names))
+    margin, error = _expected_elsewhere(columns, unit, n, yes, len(names))
     figures = _posterior(margin, error, unit, n, yes, len(names))
     found = pl.DataFrame({"unit": names, **figures})
     table = counted.join(found, on="unit", how="left").with_columns(missing=1 - pl.col("known") / pl.col("entrants"))
@@ -94,61 +96,47 @@ def value_added(people: pl.DataFrame, outcome: str, characteristics: Sequence[st
     return table.select("unit", "entrants", "known", "missing", *rates, "verdict").sort("unit")
 
 
-def _design(alike: pl.DataFrame, characteristics: Sequence[str]) -> Array:
-    """An intercept, a column for each category but the first, and standardised numbers."""
-    columns = [np.ones(alike.height)]
-    for name in characteristics:
-        values = alike[name]
-        if values.dtype.is_numeric():
-            spread = values.std() or 1.0
-            columns.append(((values - values.mean()) / spread).fill_null(0.0).to_numpy())
-            if values.null_count():
-                columns.append(values.is_null().cast(float).to_numpy())
-        else:
-            said = values.cast(pl.String).fill_null("?")
-            columns += [(said == word).cast(float).to_numpy() for word in said.unique().sort().to_list()[1:]]
-    return np.column_stack(columns)
-
-
-def _expected_elsewhere(design: Array, unit: NDArray[np.int64], n: Array, yes: Array, units: int) -> tuple[Array, Array]:
+def _expected_elsewhere(columns: Array, unit: NDArray[np.int64], n: Array, yes: Array, units: int) -> tuple[Array, Array]:
     """Margin of each row under the model that leaves its unit out, and the variance of that margin: units x `SPREADS`.
 
     The level of the other units is known no better than they differ from each other, which weighs most where they are few: that part of
     the variance goes with the spread.
     """
-    whole = _fit(design, unit, n, yes, units)
+    whole = _fit(columns, unit, n, yes, units)
     margin, variance = np.empty(len(n)), np.empty(units)
     for one in range(units):
         inside = unit == one
-        fit = _fit(design[~inside], unit[~inside], n[~inside], yes[~inside], units, start=whole)
-        margin[inside] = design[inside] @ fit.beta
+        fit = _fit(columns[~inside], unit[~inside], n[~inside], yes[~inside], units, start=whole)
+        margin[inside] = columns[inside] @ fit.beta
         pull = n[inside] * _slope(margin[inside])
-        leaning = pull @ design[inside] / pull.sum()
+        leaning = pull @ columns[inside] / pull.sum()
         variance[one] = leaning @ fit.covariance @ leaning
     # At the smallest spread nothing is left of it: never below what the people themselves leave uncertain.
     least = variance - whole.spread**2 / (units - 1)
     return margin, np.maximum(least, variance / units)[:, None] + SPREADS**2 / (units - 1)
 
 
-def _fit(design: Array, unit: NDArray[np.int64], n: Array, yes: Array, units: int, start: _Fit | None = None) -> _Fit:
+def _fit(columns: Array, unit: NDArray[np.int64], n: Array, yes: Array, units: int, start: _Fit | None = None) -> _Fit:
     """Fixed part of the two-level logit by penalised quasi-likelihood (Breslow and Clayton, 1993).
 
     With `start`, the spread between units is taken as found there: leaving one unit out hardly moves it, and it is integrated over later.
     """
-    beta = np.zeros(design.shape[1]) if start is None else start.beta.copy()
+    beta = np.zeros(columns.shape[1]) if start is None else start.beta.copy()
     spread = 0.3 if start is None else start.spread
     term = np.zeros(units)
+    ridge = np.full(len(beta), _RIDGE)
+    ridge[0] = 1e-6
     for _ in range(_STEPS):
-        chance = expit(design @ beta + term[unit])
+        chance = expit(columns @ beta + term[unit])
         weight = np.maximum(n * chance * (1 - chance), 1e-9)
         pull = yes - n * chance
         # Newton on (beta, terms), the terms eliminated: their block is diagonal.
         inner = np.bincount(unit, weight, units) + spread**-2
-        cross = np.column_stack([np.bincount(unit, weight * column, units) for column in design.T])
+        cross = np.column_stack([np.bincount(unit, weight * column, units) for column in columns.T])
         own = np.bincount(unit, pull, units) - term / spread**2
-        hessian = design.T @ (weight[:, None] * design) + _RIDGE * np.eye(design.shape[1]) - cross.T @ (cross / inner[:, None])
+        hessian = columns.T @ (weight[:, None] * columns) + np.diag(ridge) - cross.T @ (cross / inner[:, None])
         covariance = np.linalg.inv(hessian)
-        step = covariance @ (design.T @ pull - _RIDGE * beta - cross.T @ (own / inner))
+        step = covariance @ (columns.T @ pull - ridge * beta - cross.T @ (own / inner))
         beta = beta + np.clip(step, -2, 2)
         term = term + np.clip((own - cross @ step) / inner, -2, 2)
         if start is None:

@@ -10,7 +10,7 @@ from impact.catalogue import DEFINITIONS
 from vigie.disclosure import FEWEST_FOR_RATE, marked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 ALL: Final = "all"
 Z: Final = 1.959964
@@ -83,6 +83,13 @@ def protected(table: pl.DataFrame, within: Mapping[str, str], fewest: int = FEWE
     """One indicator's figures with `shown`; those of few people, and their companions, become null."""
     seen = marked(table, within, fewest)
     return seen.with_columns(pl.when("shown").then(name) for name in FIGURES)
+
+
+def only_shown(table: pl.DataFrame, shown: pl.DataFrame, rates: Sequence[str]) -> pl.DataFrame:
+    """Another table on the same people: null where `tabulate` hides the unit's figure for the whole period."""
+    seen = shown.filter(pl.col("month").is_null(), "shown").select("definition_id", "unit", seen=pl.lit(value=True))
+    told = table.join(seen, on=["definition_id", "unit"], how="left", maintain_order="left")
+    return told.with_columns(pl.when("seen").then(rate) for rate in rates).drop("seen")
 
 
 def _within(units: pl.DataFrame) -> dict[str, str]:
