@@ -1,4 +1,4 @@
-"""How each enrolment ended, as known at a date: what training learns from and what experiments count."""
+"""How enrolments ended, as known on a day: delivered exits, and silent dropouts."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ MATURITY_DAYS: Final = 7
 """Exits reach the service days late: a horizon counts as observed only this long after its end (modelling notes, section 3)."""
 
 
-def known_endings(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_zone: str) -> pl.DataFrame:
-    """How each enrolment ended, as known at the end of `as_of`: delivered exits, and silent dropouts.
+def endings(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_zone: str) -> pl.DataFrame:
+    """How each enrolment ended, as known at the end of `as_of`.
 
     A silent dropout has no exit row and shows no presence and no activity for `silence_days` up to the end of what is known or of the
     course, while others of the same session still do: a provider that sends nothing makes nobody drop out. It is dated on the day after
     the last trace.
 
     Returns:
-        enrolment_id, exit_date, reason (text), dropped (bool).
+        enrolment_id, exit_date, reason (text, as in the contract `Exits`).
     """
     instant = end_of_day(as_of, time_zone)
 
@@ -36,7 +36,7 @@ def known_endings(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_
         return warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns).lazy()
 
     exits = known("exits", "enrolment_id", "exit_date", "reason")
-    delivered = exits.select("enrolment_id", "exit_date", pl.col("reason").cast(pl.String), dropped=pl.col("reason") == "dropout")
+    delivered = exits.select("enrolment_id", "exit_date", pl.col("reason").cast(pl.String))
     presence = known("attendance", "enrolment_id", "date", "status").filter(pl.col("status").is_in(ATTENDED))
     activity = known("activity", "enrolment_id", "date", "count").filter(pl.col("count") > 0)
     traces = pl.concat([presence.select("enrolment_id", "date"), activity.select("enrolment_id", "date")])
@@ -49,6 +49,6 @@ def known_endings(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_
         (end - trace).dt.total_days() >= silence_days, (pl.col("session_last") - trace).dt.total_days() >= silence_days
     )
     silent = silent.join(exits, on="enrolment_id", how="anti").select(
-        "enrolment_id", exit_date=trace + pl.duration(days=1), reason=pl.lit("dropout"), dropped=pl.lit(value=True)
+        "enrolment_id", exit_date=trace + pl.duration(days=1), reason=pl.lit("dropout")
     )
     return pl.concat([delivered, silent]).collect()

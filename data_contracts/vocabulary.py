@@ -83,3 +83,7 @@ ATTENDED: Final = ("present", "late", "left_early")
 """Statuses in which the learner came."""
 TWO_WAY: Final = ("reached", "kept")
 """Contact outcomes in which both sides spoke. A group session or a message sent is not one."""
+LISTED: Final = ("new", "sent")
+"""States of alerts that stand on a list."""
+IN_WORK: Final = ("permanent_job", "long_job", "short_job", "own_business", "apprenticeship")
+"""Situations of somebody who works."""

@@ -49,6 +49,11 @@ def page(title: str, body: Markup, *, subtitle: str = "", notice: str = "") -> s
     return _templates().get_template("report.html").render(title=title, body=body, subtitle=subtitle, notice=notice, style=style)
 
 
+def rendered(name: str, **values: object) -> Markup:
+    """A template of `impact/templates`, filled in; plain texts are escaped."""
+    return Markup(_templates().get_template(name).render(values))  # noqa: S704 - the template escapes
+
+
 def table(frame: pl.DataFrame, caption: str, columns: Mapping[str, str]) -> Markup:
     """A table of texts and numbers; the first column names the row.
 
@@ -60,7 +65,7 @@ def table(frame: pl.DataFrame, caption: str, columns: Mapping[str, str]) -> Mark
     shown = frame.select(*columns)
     heads = [(columns[name], _is_number(shown[name])) for name in shown.columns]
     rows = [[ABSENT if cell is None else cell for cell in row] for row in shown.iter_rows()]
-    return Markup(_templates().get_template("table.html").render(caption=caption, heads=heads, rows=rows))  # noqa: S704 - escaped there
+    return rendered("table.html", caption=caption, heads=heads, rows=rows)
 
 
 def _is_number(column: pl.Series) -> bool:
@@ -100,7 +105,7 @@ def figure(drawn: Figure, key: str, alt: str, caption: str = "") -> Markup:
     text = _NAMED.sub(rf"\g<1>{key}-", text)
     said = Markup('<svg role="img" aria-label="{}" ').format(alt)
     text = text.replace("<svg ", said, 1)
-    return Markup(_templates().get_template("figure.html").render(drawing=Markup(text), caption=caption))  # noqa: S704 - matplotlib escapes
+    return rendered("figure.html", drawing=Markup(text), caption=caption)  # noqa: S704 - matplotlib escapes
 
 
 def _attributes(style: re.Match[str]) -> str:

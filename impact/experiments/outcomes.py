@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from data_contracts.catalogue import TABLES
-from data_contracts.endings import MATURITY_DAYS, known_endings
+from data_contracts.endings import MATURITY_DAYS, endings
 from data_contracts.ingest import layout
 from data_contracts.vocabulary import ATTENDED, TWO_WAY
 from vigie.clock import end_of_day
@@ -51,12 +51,12 @@ def follow_up(
     def known(table: str, *columns: str) -> pl.DataFrame:
         return warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns)
 
-    endings = known_endings(warehouse, as_of, silence_days, time_zone)
-    rows = people.join(endings, on="enrolment_id", how="left", maintain_order="left")
+    ended = endings(warehouse, as_of, silence_days, time_zone)
+    rows = people.join(ended, on="enrolment_id", how="left", maintain_order="left")
     left = (pl.col("exit_date") - pl.col("from")).dt.total_days()
     rows = rows.filter(left.is_null() | (left > 0))
     within = (left <= horizon_days).fill_null(value=False)
-    dropped = within & pl.col("dropped").fill_null(value=False)
+    dropped = within & (pl.col("reason") == "dropout").fill_null(value=False)
     length = (pl.col("planned_exit_date") - pl.col("entry_date")).dt.total_days()
     rows = rows.with_columns(
         observed=pl.col("from") + pl.duration(days=horizon_days + MATURITY_DAYS) <= as_of,
@@ -71,7 +71,7 @@ def follow_up(
     working = _in_work(known("followups", "enrolment_id", "months_after_exit", "situation"))
     rows = rows.join(working, on="enrolment_id", how="left")
     due = pl.coalesce("exit_date", "planned_exit_date") + pl.duration(days=INSERTION_DAYS) <= as_of
-    return rows.with_columns(insertion_due=due).drop("exit_date", "reason", "dropped").sort("enrolment_id")
+    return rows.with_columns(insertion_due=due).drop("exit_date", "reason").sort("enrolment_id")
 
 
 def _attended(sheets: pl.DataFrame, people: pl.DataFrame, horizon_days: int) -> pl.DataFrame:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from data_contracts.experiments import ARMS, PLANS, treatments
 from data_contracts.tables.experiments import ArmOverrides, Plans
+from data_contracts.vocabulary import LISTED
 from impact.experiments.allocation import allocate, drawn_again
 from impact.experiments.plan import ExperimentError, Plan, changed_keys, plan_from, sha256
 from impact.experiments.population import eligible, enrolments_at
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     import dataframely as dy
 
     from vigie.store import Warehouse
-
-LISTED: Final = ("new", "sent")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from data_contracts.catalogue import TABLES
 from data_contracts.experiments import ARMS
 from data_contracts.ingest import layout
 from data_contracts.tables.experiments import TrainingWeights
-from data_contracts.vocabulary import TWO_WAY
+from data_contracts.vocabulary import LISTED, TWO_WAY
 from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-LISTED: Final = ("new", "sent")
 CUT: Final = (0.01, 0.99)
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from alerts.policy import LISTED
 from data_contracts.tables.experiments import TrainingWeights
+from data_contracts.vocabulary import LISTED
 from impact.experiments.plan import ExperimentError
 from impact.experiments.register import arms_of
 from pipelines.experiments import analyse_experiment, folder, freeze_plan, look_ahead, status_of
