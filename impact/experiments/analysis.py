@@ -15,7 +15,7 @@ from impact.experiments.inference import randomisation_p, redrawn
 from impact.experiments.missing import lee, manski
 from impact.experiments.outcomes import INSERTION_DAYS, covariates
 from impact.experiments.survival import bootstrap_weights, cumulative_incidence
-from impact.experiments.words import percent
+from impact.experiments.words import day, percent
 from vigie.errors import NoDataError
 
 if TYPE_CHECKING:
@@ -266,7 +266,9 @@ def _departures(plan: Plan, rows: pl.DataFrame, seen: pl.DataFrame, as_of: dt.da
     said = []
     due = due_on(plan)
     if due and as_of < due:
-        said.append(f"Analyse intermédiaire : le plan prévoit l'analyse à partir du {due}. Regarder plus tôt augmente les faux positifs.")
+        said.append(
+            f"Analyse intermédiaire : le plan prévoit l'analyse à partir du {day(due)}. Regarder plus tôt augmente les faux positifs."
+        )
     if rows.height > seen.height:
         said.append(f"{rows.height - seen.height} personnes ne sont pas encore suivies jusqu'à l'horizon : elles ne comptent pas ici.")
     for name in (plan.primary, *plan.secondary):

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from impact.experiments.power import Power, detectable, planned_power
 from impact.experiments.preanalysis import DESIGN_WORDS
-from impact.experiments.words import percent, points
+from impact.experiments.words import count, day, percent, points
 from impact.report import drawing, figure, page, table
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Prospect:
             return f"Ce plan peut détecter ce qu'il espère : {hoped}, {percent(self.planned.power, 0)} de chances de le trouver. {least}"
         enough = next((one.learners for one in self.by_size if one.power >= plan.power), None)
         more = (
-            f"Il faudrait environ {enough} personnes au lieu de {self.planned.learners}."
+            f"Il faudrait environ {count(enough)} personnes au lieu de {count(self.planned.learners)}."
             if enough
             else "Quatre fois plus de personnes n'y suffiraient pas."
         )
@@ -98,11 +98,11 @@ def power_page(prospect: Prospect, notice: str) -> str:
                 "Joints en temps normal dans le délai de recours",
             ],
             "value": [
-                str(past.people),
+                count(past.people),
                 percent(situation.base),
                 f"{situation.icc:.3f}".replace(".", ","),
                 f"{situation.r2:.3f}".replace(".", ","),
-                str(prospect.planned.learners),
+                count(prospect.planned.learners),
                 str(len(situation.sizes)),
                 percent(past.take_up),
             ],
@@ -110,7 +110,7 @@ def power_page(prospect: Prospect, notice: str) -> str:
     )
     curve = pl.DataFrame(
         {
-            "learners": [str(one.learners) for one in prospect.by_size],
+            "learners": [count(one.learners) for one in prospect.by_size],
             "power": [percent(one.power, 0) for one in prospect.by_size],
             "error": [points(one.error, 2).removeprefix("+") for one in prospect.by_size],
         }
@@ -124,7 +124,5 @@ def power_page(prospect: Prospect, notice: str) -> str:
         "Avec plus ou moins de monde, à l'effet espéré",
         {"learners": "personnes", "power": "puissance", "error": "erreur-type (points)"},
     )
-    subtitle = (
-        f"{DESIGN_WORDS[plan.design].capitalize()} ; passé du {past.first} au {past.last} ; empreinte du plan {plan.fingerprint[:12]}"
-    )
+    subtitle = f"{DESIGN_WORDS[plan.design].capitalize()} ; passé du {day(past.first)} au {day(past.last)} ; empreinte du plan {plan.fingerprint[:12]}"
     return page(f"Puissance : {plan.title}", body, subtitle=subtitle, notice=notice)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from impact.experiments.words import percent, points
+from impact.experiments.words import day, percent, points
 
 if TYPE_CHECKING:
     from impact.experiments.plan import Plan
@@ -35,13 +35,25 @@ ESTIMATOR_WORDS: Final = {
     "encouragement": f"{_LEAST_SQUARES}, puis effet sur les personnes jointes grâce à l'incitation (2SLS, écarts-types robustes)",
     "holdout": _LEAST_SQUARES,
 }
+POPULATION_WORDS: Final = {
+    "in_training": "personnes en formation",
+    "entrants": "personnes qui entrent en formation après le début",
+    "at_risk": "personnes dont le risque atteint la limite, dès la première nuit où il l'atteint",
+}
+STRATUM_WORDS: Final = {
+    "territory_id": "territoire",
+    "provider_id": "organisme",
+    "session_id": "session",
+    "objective": "objectif de la formation",
+    "mode": "présence ou distance",
+}
 UNIT_WORDS: Final = {"learner": "personne", "session": "session", "provider": "organisme", "territory": "territoire"}
 
 
 def preanalysis(plan: Plan) -> str:
     """The text, Markdown in French. Same plan, same text."""
     control, treated = plan.arms
-    end = plan.end.isoformat() if plan.end else "sans fin"
+    end = f"au {day(plan.end)}" if plan.end else "sans fin"
     lines = [
         f"# Plan d'analyse : {plan.title}",
         "",
@@ -56,11 +68,11 @@ def preanalysis(plan: Plan) -> str:
         f"- {DESIGN_WORDS[plan.design].capitalize()} ; unité : {UNIT_WORDS[plan.unit]} ; graine {plan.seed}.",
         f"- Témoin « {control.name} » ({percent(control.share, 0)}) : {TREATMENT_WORDS[control.treatment]}.",
         f"- Traité « {treated.name} » ({percent(treated.share, 0)}) : {TREATMENT_WORDS[treated.treatment]}.",
-        f"- Strates : {', '.join(plan.strata) or 'aucune'}"
+        f"- Strates : {', '.join(STRATUM_WORDS[name] for name in plan.strata) or 'aucune'}"
         + (f" ; blocs permutés de {plan.block_size}." if plan.block_size else " ; tirage par empreinte de l'identifiant."),
-        f"- Territoires : {', '.join(plan.territories) or 'tous'} ; population : {plan.population}"
-        + (f" (risque d'au moins {percent(plan.minimum_risk, 0)})." if plan.population == "at_risk" else "."),
-        f"- Entrées du {plan.start} au {end} ; chacun est suivi {plan.horizon_days} jours depuis son tirage, quoi qu'il arrive.",
+        f"- Territoires : {', '.join(plan.territories) or 'tous'} ; population : {POPULATION_WORDS[plan.population]}"
+        + (f" ({percent(plan.minimum_risk, 0)})." if plan.population == "at_risk" else "."),
+        f"- Entrées du {day(plan.start)} {end} ; chacun est suivi {plan.horizon_days} jours depuis son tirage, quoi qu'il arrive.",
         *([f"- {plan.steps} marches de {plan.step_days} jours."] if plan.design == "stepped_wedge" else []),
         "- Ce qui est tiré au sort est la place sur la liste, jamais l'accès à l'aide. Demandes et promesses passent avant le bras.",
         "",

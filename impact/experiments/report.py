@@ -10,7 +10,7 @@ import polars as pl
 from markupsafe import Markup, escape
 
 from impact.experiments.preanalysis import DESIGN_WORDS, ESTIMATOR_WORDS, OUTCOME_WORDS, TREATMENT_WORDS
-from impact.experiments.words import interval, p_value, percent, points
+from impact.experiments.words import count, day, interval, p_value, percent, points
 from impact.report import drawing, figure, page, table
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ def report_page(analysis: Analysis, frozen: Frozen, account: Account, notice: st
         _method(analysis, frozen),
     ]
     subtitle = (
-        f"{DESIGN_WORDS[plan.design].capitalize()} ; entrées du {plan.start} au {plan.end or 'jour du rapport'} ; "
-        f"suivi de {plan.horizon_days} jours ; connu au {analysis.as_of}"
+        f"{DESIGN_WORDS[plan.design].capitalize()} ; entrées du {day(plan.start)} au {day(plan.end or analysis.as_of)} ; "
+        f"suivi de {plan.horizon_days} jours ; connu au {day(analysis.as_of)}"
     )
     said = " ".join(text for text in (REHEARSAL if frozen.rehearsal else "", notice) if text)
     return page(plan.title, Markup().join(parts), subtitle=subtitle, notice=said)
@@ -99,15 +99,16 @@ def report_page(analysis: Analysis, frozen: Frozen, account: Account, notice: st
 def _planned(analysis: Analysis, frozen: Frozen, account: Account) -> Markup:
     plan = analysis.plan
     checks = [
-        f"Plan figé le {frozen.frozen_at:%Y-%m-%d}, empreinte {plan.fingerprint[:16]}… ; plan d'analyse {frozen.analysis_hash[:16]}…",
+        f"Plan figé le {day(frozen.frozen_at)}, empreinte {plan.fingerprint[:16]}… ; plan d'analyse {frozen.analysis_hash[:16]}…",
         f"Décidé par : {plan.decided_by}. Tirage refait à partir de la graine {plan.seed} : "
         + ("identique." if not account.altered else f"{account.altered} bras diffèrent, ce rapport n'est pas fiable."),
         (
-            f"Unités tirées : {', '.join(f'{number} « {arm} »' for arm, number in account.arms.items())} ; "
-            f"{analysis.people} personnes suivies, dont {analysis.not_yet} pas encore jusqu'à l'horizon."
+            f"Unités tirées : {', '.join(f'{count(number)} « {arm} »' for arm, number in account.arms.items())} ; "
+            f"{count(analysis.people)} personnes suivies"
+            + (f", dont {count(analysis.not_yet)} pas encore jusqu'à l'horizon." if analysis.not_yet else " jusqu'à l'horizon.")
         ),
         "Passées avant leur bras, comme prévu : "
-        + (", ".join(f"{number} pour {_kind(kind)}" for kind, number in account.overrides.items()) or "aucune personne")
+        + (", ".join(f"{count(number)} pour {_kind(kind)}" for kind, number in account.overrides.items()) or "aucune personne")
         + ". Elles comptent dans leur bras.",
     ]
     away = analysis.departures or ["Aucun écart au plan."]
@@ -170,7 +171,7 @@ def _line(one: Result) -> dict[str, str]:
         "p": p_value(one.p),
         "holm": p_value(one.p_holm),
         "draws": p_value(one.p_draws),
-        "n": f"{one.n[0]} et {one.n[1]}",
+        "n": f"{count(one.n[0])} et {count(one.n[1])}",
     }
 
 
