@@ -124,5 +124,6 @@ def power_page(prospect: Prospect, notice: str) -> str:
         "Avec plus ou moins de monde, à l'effet espéré",
         {"learners": "personnes", "power": "puissance", "error": "erreur-type (points)"},
     )
-    subtitle = f"{DESIGN_WORDS[plan.design].capitalize()} ; passé du {day(past.first)} au {day(past.last)} ; empreinte du plan {plan.fingerprint[:12]}"
+    when = f"passé du {day(past.first)} au {day(past.last)}"
+    subtitle = f"{DESIGN_WORDS[plan.design].capitalize()} ; {when} ; empreinte du plan {plan.fingerprint[:12]}"
     return page(f"Puissance : {plan.title}", body, subtitle=subtitle, notice=notice)

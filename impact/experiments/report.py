@@ -70,9 +70,9 @@ def headline(analysis: Analysis) -> str:
             f"comme avec {points(worst)} points."
         )
     elif GOOD[main.outcome] * main.effect > 0:
-        verdict = "C'est mieux que ce que le hasard du tirage explique."
+        verdict = "Un tel écart s'explique mal par le hasard du tirage : l'effet va dans le bon sens."
     else:
-        verdict = "C'est moins bien, au-delà de ce que le hasard du tirage explique : le dispositif est à revoir."
+        verdict = "Un tel écart s'explique mal par le hasard du tirage, et il va dans le mauvais sens : le dispositif est à revoir."
     return start + found + verdict
 
 

@@ -172,7 +172,7 @@ def test_the_report_says_what_was_planned_and_what_was_not() -> None:
         assert said in apart
     assert "tiers de risque" not in planned
     assert not re.search(r"L\d+\b|E\d{2,}", re.sub(r"<svg.*?</svg>", "", html, flags=re.DOTALL))
-    assert "C&#39;est mieux" in html or "C'est mieux" in html
+    assert "va dans le bon sens" in html
     assert headline(found).startswith("Abandon dans l'horizon :")
     assert published(found, LATE)["plan_hash"] == chosen.fingerprint
 
