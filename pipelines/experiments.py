@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def folder(service: Service, experiment_id: str) -> Path:
     """Where the papers of an experiment lie."""
-    return service.home.root / "experiments" / experiment_id
+    return service.home.experiments / experiment_id
 
 
 def plan_of(service: Service, experiment_id: str) -> Plan:
@@ -68,11 +68,13 @@ def _notice(service: Service, warehouse: Warehouse, as_of: dt.date) -> str:
 
 def freeze_plan(service: Service, experiment_id: str, *, rehearsal: bool) -> tuple[Frozen, Path]:
     """Freeze the plan, and write the pre-analysis plan to be published."""
-    from impact.experiments.register import freeze
+    from impact.experiments.register import freeze, in_step
 
     plan = plan_of(service, experiment_id)
     with service.warehouse() as warehouse:
+        in_step(service.home.experiments, warehouse)
         frozen = freeze(warehouse, plan, clock.now(), rehearsal=rehearsal)
+        in_step(service.home.experiments, warehouse)
     text = frozen.analysis
     return frozen, write_whole(folder(service, experiment_id) / "plan.md", lambda path: path.write_text(text, encoding="utf-8"))
 
@@ -93,10 +95,11 @@ class Status:
 def status_of(service: Service, experiment_id: str) -> Status:
     """Who was drawn, whether the draw can be made again, whether the file still says what was frozen."""
     from impact.experiments.plan import changed_keys
-    from impact.experiments.register import altered, arms_of, frozen_plans
+    from impact.experiments.register import altered, arms_of, frozen_plans, in_step
 
     plan = plan_of(service, experiment_id)
     with service.warehouse() as warehouse:
+        in_step(service.home.experiments, warehouse)
         frozen = frozen_plans(warehouse).get(experiment_id)
         arms = arms_of(warehouse, experiment_id)
         wrong = altered(warehouse, frozen).height if frozen else 0
@@ -121,7 +124,7 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
     from impact.experiments.outcomes import follow_up
     from impact.experiments.plan import ExperimentError
     from impact.experiments.population import enrolments_at, observed
-    from impact.experiments.register import altered, arms_of, frozen_plans, unchanged
+    from impact.experiments.register import altered, arms_of, frozen_plans, in_step, unchanged
     from impact.experiments.report import Account, headline, published, report_page
     from impact.experiments.support import training_weights
     from impact.report import pdf
@@ -129,6 +132,7 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
     plan = plan_of(service, experiment_id)
     out = folder(service, experiment_id) / as_of.isoformat()
     with service.warehouse() as warehouse:
+        in_step(service.home.experiments, warehouse)
         frozen = frozen_plans(warehouse).get(experiment_id)
         if frozen is None:
             raise ExperimentError(f"{experiment_id} was never frozen: nobody was drawn.", f"Run: vigie experiment freeze {experiment_id}")

@@ -170,7 +170,7 @@ def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.
     from alerts.night import courses, decide_night, in_words, night_lists
     from alerts.publication import publication
     from data_contracts.tables.outputs import Scores
-    from impact.experiments.register import draw_newcomers, overrides
+    from impact.experiments.register import draw_newcomers, in_step, overrides
     from pipelines.wording import phrases
 
     out = service.home.out(as_of)
@@ -178,7 +178,9 @@ def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.
         raise NoModelError(f"The night of {as_of} has no scores.", f"Run: vigie night --as-of {as_of}.")
     scores = Scores.validate(pl.read_parquet(out / "scores.parquet"), cast=True)
     with service.warehouse() as warehouse, CaseStore(service.cases_url) as cases:
+        in_step(service.home.experiments, warehouse)
         draw_newcomers(warehouse, as_of, scores, service.time_zone)
+        in_step(service.home.experiments, warehouse)
         decided = decide_night(warehouse, cases, as_of, scores, service.rules, service.time_zone)
         write_whole(out / "alerts.parquet", decided.alerts.write_parquet)
         write_whole(out / "overrides.parquet", overrides(warehouse, decided.alerts, as_of, service.time_zone).write_parquet)

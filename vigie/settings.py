@@ -65,6 +65,7 @@ class Home:
         self.mlflow_db = root / "mlflow.db"
         self.mlruns = root / "mlruns"
         self.models = root / "models"
+        self.experiments = root / "experiments"
         self.lock = root / "night.lock"
 
     @property

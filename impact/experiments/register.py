@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from data_contracts.experiments import ARMS, PLANS, treatments
-from data_contracts.tables.experiments import ArmOverrides, Plans
+from data_contracts.tables.experiments import ArmOverrides, Arms, Plans
 from data_contracts.vocabulary import LISTED
 from impact.experiments.allocation import allocate, drawn_again
 from impact.experiments.plan import ExperimentError, Plan, changed_keys, plan_from, sha256
 from impact.experiments.population import eligible, enrolments_at
 from impact.experiments.preanalysis import preanalysis
+from vigie.files import write_whole
 
 if TYPE_CHECKING:
     import datetime as dt
+    from pathlib import Path
 
     import dataframely as dy
 
@@ -49,6 +51,33 @@ def frozen_plans(warehouse: Warehouse) -> dict[str, Frozen]:
             plan_from(row["plan"]), row["analysis"], row["analysis_hash"], row["frozen_at"], row["rehearsal"]
         )
     return found
+
+
+def in_step(folder: Path, warehouse: Warehouse) -> None:
+    """Bring plans and arms back into a warehouse made anew from deliveries, and keep a copy of both beside it.
+
+    Deliveries can be sent again; a draw and its date cannot. Rows are only ever added, on both sides.
+
+    Args:
+        folder: where the copies lie, `plans.parquet` and `arms.parquet`.
+        warehouse: open for writing.
+
+    Raises:
+        ExperimentError: a plan or an arm is told in two ways.
+    """
+    for layout, schema in ((PLANS, Plans), (ARMS, Arms)):
+        copy, key = folder / f"{layout.name}.parquet", schema.primary_key()
+        stored = warehouse.read(layout)
+        kept = pl.read_parquet(copy) if copy.exists() else stored.clear()
+        told = pl.concat([stored, kept]).unique()
+        if told.select(key).is_duplicated().any():
+            what = f"{copy} and the warehouse tell of the same {layout.name} in two ways."
+            raise ExperimentError(what, "One of them was changed: bring back a backup of the home folder, and find out who.")
+        if told.height > stored.height:
+            warehouse.create_ledger(layout)
+            warehouse.append(layout.name, schema.validate(told.join(stored, on=key, how="anti")))
+        if told.height > kept.height:
+            write_whole(copy, told.sort(key).write_parquet)
 
 
 def freeze(warehouse: Warehouse, plan: Plan, now: dt.datetime, *, rehearsal: bool = False) -> Frozen:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
+from data_contracts.experiments import ARMS
+from data_contracts.tables.experiments import Arms
+from impact.experiments.allocation import allocate
 from impact.experiments.plan import Arm, ExperimentError, plan_from, read_plan, sha256
 from impact.experiments.preanalysis import preanalysis
-from impact.experiments.register import freeze, frozen_plans, unchanged
-from tests.impact.plans import CONTROL, START, TREATED, plan
+from impact.experiments.register import freeze, frozen_plans, in_step, unchanged
+from tests.impact.plans import CONTROL, START, TREATED, plan, units
 from vigie.settings import ROOT
 from vigie.store import Warehouse
 
@@ -129,3 +132,25 @@ def test_the_published_analysis_says_what_will_be_done() -> None:
 
     for said in ("graine 7", "28 jours", "HC2", "Aalen-Johansen", "Holm", "Manski", "jamais l'accès à l'aide", "\N{MINUS SIGN}3,0 points"):
         assert said in text
+
+
+def test_a_warehouse_made_anew_from_deliveries_gets_its_plans_and_arms_back(warehouse: Warehouse, tmp_path: Path) -> None:
+    freeze(warehouse, plan(), BEFORE)
+    warehouse.append(ARMS.name, allocate(plan(), units(20), Arms.create_empty(), START))
+    in_step(tmp_path / "kept", warehouse)
+
+    with Warehouse(tmp_path / "anew.duckdb", threads=1) as anew:
+        in_step(tmp_path / "kept", anew)
+        in_step(tmp_path / "kept", anew)
+        assert frozen_plans(anew) == frozen_plans(warehouse)
+        assert anew.read(ARMS).equals(warehouse.read(ARMS))
+
+
+def test_an_arm_told_in_two_ways_is_refused(warehouse: Warehouse, tmp_path: Path) -> None:
+    freeze(warehouse, plan(), BEFORE)
+    warehouse.append(ARMS.name, allocate(plan(), units(20), Arms.create_empty(), START))
+    in_step(tmp_path, warehouse)
+    warehouse._run("UPDATE arms SET arm = 'autre' WHERE unit_id = 'L00003'")
+
+    with pytest.raises(ExperimentError, match="in two ways"):
+        in_step(tmp_path, warehouse)
