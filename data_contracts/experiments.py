@@ -24,14 +24,13 @@ ARMS = ledger_layout("arms", Arms)
 def treatments(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
     """What arms ask for on the night of `as_of`: one row for each enrolment and experiment that changes its place on the list.
 
-    Arms drawn on later nights are not seen, so that a night run again decides the same.
+    An arm holds from the night of its draw on, never before: a night run again after later ones decides the same.
 
     Returns:
         experiment_id, enrolment_id, treatment (text: held_out or first).
     """
     none = pl.DataFrame(schema={"experiment_id": pl.String, "enrolment_id": pl.String, "treatment": pl.String})
     arms = warehouse.read(ARMS).filter(
-        pl.col("allocated_on") <= as_of,
         pl.lit(as_of) >= pl.col("applies_from"),
         pl.col("applies_until").is_null() | (pl.col("applies_until") >= as_of),
         pl.col("treatment") != "usual",

@@ -102,6 +102,16 @@ def test_no_design_finds_what_is_not_there(design: str) -> None:
     assert all((one.p_draws or 0) == pytest.approx(one.p, abs=0.12) for one in effects)
 
 
+def test_draws_made_again_treat_as_many_in_every_period_as_the_draw_that_was_made() -> None:
+    rows = followed(PLANS["stepped_wedge"], 0.0)
+    actual, again = rows["treated"].to_numpy(), analysis._redrawn(PLANS["stepped_wedge"], rows)
+
+    for period in range(5):
+        there = (rows["period"] == period).to_numpy()
+        assert again[:, there].mean(axis=1) == pytest.approx(actual[there].mean())
+    assert len(np.unique(again, axis=0)) == len(again)
+
+
 def test_arms_are_compared_as_drawn_whoever_was_called() -> None:
     """The exposure-time bias: whoever left early could not be called, and must not count against the calls."""
     rows = followed(PLANS["individual"], 0.0, seed=5)

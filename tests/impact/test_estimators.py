@@ -130,11 +130,11 @@ def test_those_seen_stand_for_those_of_their_cell() -> None:
 
 def test_bounds_hold_whatever_the_missing_were() -> None:
     treated = np.array([[True] * 4 + [False] * 4])
-    y, seen = np.array([[1.0, 0, 0, 0, 1, 1, 0, 0]]), np.array([[True, True, True, False] + [True] * 4])
+    y, seen = np.array([[1.0, 0, 0, 0, 1, 1, 0, 0]]), np.array([[True, True, True, False] + [True, True, True, False]])
 
     low, high = manski(y, treated, seen)
 
-    assert (low[0], high[0]) == pytest.approx((1 / 4 - 1 / 2, 2 / 4 - 1 / 2))
+    assert (low[0], high[0]) == pytest.approx((1 / 4 - 3 / 4, 2 / 4 - 2 / 4))
 
 
 def test_lee_trims_the_arm_that_answered_more() -> None:
