@@ -171,7 +171,7 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
         uplift=effect_by_person(plan, rows),
     )
     html = report_page(analysis, frozen, account, notice)
-    figures = json.dumps(published(analysis, as_of), ensure_ascii=False, indent=2) + "\n"
+    figures = json.dumps(published(analysis, account), ensure_ascii=False, indent=2) + "\n"
     write_whole(out / "report.html", lambda path: path.write_text(html, encoding="utf-8"))
     write_whole(out / "results.json", lambda path: path.write_text(figures, encoding="utf-8"))
     write_whole(out / "weights.parquet", weights.write_parquet)

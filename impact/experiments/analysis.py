@@ -133,7 +133,7 @@ def _result(plan: Plan, rows: pl.DataFrame, outcome: str, *, planned: bool, draw
     counts = dict(answered.group_by("treated").len().iter_rows())
     if min(counts.get(False, 0), counts.get(True, 0)) < FEW:
         return None
-    estimate = _estimator(plan, answered, outcome)
+    estimate = _Effect(plan, answered, outcome)
     treated = _numbers(answered["treated"])
     one = estimate(treated)
     low, high = one.interval()
@@ -164,7 +164,7 @@ def _result(plan: Plan, rows: pl.DataFrame, outcome: str, *, planned: bool, draw
     )
 
 
-class _estimator:  # noqa: N801 - a function with its data prepared once
+class _Effect:
     """The plan's estimator of the effect of the assignment on one outcome."""
 
     def __init__(self, plan: Plan, rows: pl.DataFrame, outcome: str) -> None:

@@ -14,8 +14,6 @@ from impact.experiments.words import count, day, interval, p_value, percent, poi
 from impact.report import drawing, figure, page, table
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from matplotlib.figure import Figure
 
     from impact.experiments.analysis import Analysis, Incidence, Result
@@ -290,14 +288,15 @@ def _list(lines: list[str]) -> Markup:
     return Markup("<ul>{}</ul>").format(Markup().join(Markup("<li>{}</li>").format(escape(line)) for line in lines))
 
 
-def published(analysis: Analysis, as_of: dt.date) -> dict[str, object]:
+def published(analysis: Analysis, account: Account) -> dict[str, object]:
     """The figures of the report, for machines."""
     return {
         "experiment_id": analysis.plan.experiment_id,
         "plan_hash": analysis.plan.fingerprint,
-        "as_of": as_of.isoformat(),
+        "as_of": analysis.as_of.isoformat(),
         "people": analysis.people,
         "results": [one.__dict__ for one in analysis.results],
         "exploratory": [{"group": name} | one.__dict__ for name, one in analysis.exploratory],
         "departures": analysis.departures,
+        "ranking_by_effect": account.uplift.__dict__ if account.uplift else None,
     }

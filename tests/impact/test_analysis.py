@@ -184,7 +184,7 @@ def test_the_report_says_what_was_planned_and_what_was_not() -> None:
     assert not re.search(r"L\d+\b|E\d{2,}", re.sub(r"<svg.*?</svg>", "", html, flags=re.DOTALL))
     assert "va dans le bon sens" in html
     assert headline(found).startswith("Abandon dans l'horizon :")
-    assert published(found, LATE)["plan_hash"] == chosen.fingerprint
+    assert published(found, account)["plan_hash"] == chosen.fingerprint
 
 
 def test_a_rehearsal_says_so_first() -> None:

@@ -130,7 +130,7 @@ def test_those_seen_stand_for_those_of_their_cell() -> None:
 
 def test_bounds_hold_whatever_the_missing_were() -> None:
     treated = np.array([[True] * 4 + [False] * 4])
-    y, seen = np.array([[1.0, 0, 0, 0, 1, 1, 0, 0]]), np.array([[True, True, True, False] + [True, True, True, False]])
+    y, seen = np.array([[1.0, 0, 0, 0, 1, 1, 0, 0]]), np.array([[True, True, True, False, True, True, True, False]])
 
     low, high = manski(y, treated, seen)
 
