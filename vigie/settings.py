@@ -65,6 +65,7 @@ class Home:
         self.mlflow_db = root / "mlflow.db"
         self.mlruns = root / "mlruns"
         self.models = root / "models"
+        self.indicators = root / "indicators"
         self.lock = root / "night.lock"
 
     @property
