@@ -178,8 +178,8 @@ def _described(everybody: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
         "own_initiative",
         pl.col("prescriber", "objective", "mode").cast(pl.String),
         domain=pl.col("domain").str.slice(0, 2),
-        months_unemployed=months.cut([6, 12, 24], labels=["0-6", "6-12", "12-24", "24+"]).cast(pl.String),
-        commute=pl.col("commute_minutes").cut([30, 60], labels=["0-30", "30-60", "60+"]).cast(pl.String),
+        months_unemployed=months.bin_intervals([6, 12, 24], labels=["0-6", "6-12", "12-24", "24+"]).cast(pl.String),
+        commute=pl.col("commute_minutes").bin_intervals([30, 60], labels=["0-30", "30-60", "60+"]).cast(pl.String),
         entry_quarter=pl.col("entry_date").dt.quarter().cast(pl.String),
     )
 

@@ -118,7 +118,10 @@ def _trend(found: Evaluation, family: str) -> Markup:
         axes.spines[["top", "right"]].set_visible(False)
         unit = " %" if factor > 1 else ""
         said.append(f"{DEFINITIONS[name].title} : de {value[0]:.1f}{unit} à {value[-1]:.1f}{unit}".replace(".", ","))
-    caption = "Mois par mois, tous territoires ; pourcentages, sauf mention contraire. La bande est l'intervalle à 95 %. Les mois à petit effectif manquent."
+    caption = (
+        "Mois par mois, tous territoires ; pourcentages, sauf mention contraire. La bande est l'intervalle à 95 %. "
+        "Les mois à petit effectif manquent."
+    )
     return figure(drawn, f"trend-{family}", " ; ".join(said) + ".", caption)
 
 
@@ -189,9 +192,8 @@ def _value_added(found: Evaluation, units: pl.Expr) -> list[tuple[str, str, Mark
         ).sort("unit")
         title = f"{DEFINITIONS[name].title}, par {wording.KINDS[kind].lower()}"
         shown = told.with_columns(value_added="points", verdict="said")
-        made.append(
-            (name, kind, table(shown, title, columns) + _forest(told.filter(pl.col("low").is_not_null()), f"va-{name}-{kind}", title))
-        )
+        plot = _forest(told.filter(pl.col("low").is_not_null()), f"va-{name}-{kind}", title)
+        made.append((name, kind, table(shown, title, columns) + plot))
     return made
 
 
@@ -204,6 +206,7 @@ def _forest(rows: pl.DataFrame, key: str, title: str) -> Markup:
     spread = np.stack([value - rows["low"].to_numpy() * 100, rows["high"].to_numpy() * 100 - value])
     axes.axvline(0, color=_SOFT, linewidth=0.8)
     axes.errorbar(value, at, xerr=np.maximum(spread, 0), fmt="o", color=_ACCENT, markersize=4, linewidth=1.2)
+    axes.set_ylim(-0.7, rows.height - 0.3)
     axes.set_yticks(at, rows["unit"].to_list(), fontsize=8)
     axes.set_xlabel("points au-dessus ou au-dessous de l'attendu, intervalle à 95 %", fontsize=8)
     axes.tick_params(axis="x", labelsize=8)
@@ -216,7 +219,8 @@ def _equity(found: Evaluation, units: pl.Expr) -> list[tuple[str, Markup]]:
     columns = {"kind": "Caractéristique", "unit": "Groupe", "value": "Valeur", "interval": "Intervalle à 95 %", "n": "Nombre compté"}
     made = []
     for name in found.equity["definition_id"].unique(maintain_order=True):
-        rows = found.equity.filter(pl.col("definition_id") == name).select(
+        one = found.equity.filter(pl.col("definition_id") == name)
+        rows = one.sort(pl.col("kind") != "all", maintain_order=True).select(
             kind=pl.col("kind").replace(wording.KINDS),
             unit=units,
             value=wording.percent(pl.col("value")).fill_null(wording.HIDDEN),

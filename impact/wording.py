@@ -65,9 +65,11 @@ TELLS: Final = {
 
 
 def number(value: pl.Expr, digits: int = 1) -> pl.Expr:
-    """A number with a decimal comma; null stays null."""
+    """A number with a decimal comma, its thousands apart; null stays null."""
     text = value.round(digits).cast(pl.String) if digits else value.round(0).cast(pl.Int64).cast(pl.String)
-    return text.str.replace(".", ",", literal=True).str.replace("-", "\u2212", literal=True)
+    text = text.str.replace(".", ",", literal=True).str.replace("-", "\u2212", literal=True)
+    # One group is enough: nothing here counts to a million people.
+    return text.str.replace(r"^(\d+)(\d{3})(,|$)", "${1}\u202f${2}${3}")
 
 
 def percent(value: pl.Expr, digits: int = 1) -> pl.Expr:

@@ -66,6 +66,7 @@ class Home:
         self.mlruns = root / "mlruns"
         self.models = root / "models"
         self.experiments = root / "experiments"
+        self.indicators = root / "indicators"
         self.lock = root / "night.lock"
 
     @property

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from pipelines import console
-from pipelines.commands.common import HomeOption, service_at
-from vigie import clock
-from vigie.errors import ConfigurationError
+from pipelines.commands.common import HomeOption, as_of_day, service_at
 from vigie.lock import only_writer
-
-if TYPE_CHECKING:
-    from pipelines.service import Service
 
 app = typer.Typer(
     help="Did it help? Plan an experiment, see what it can detect, freeze it, follow it, analyse it.\n\n"
@@ -27,15 +21,6 @@ Name = Annotated[str, typer.Argument(help="Name of the file in config/experiment
 AsOf = Annotated[
     str | None, typer.Option("--as-of", metavar="DATE", help="What was known at the end of this day counts; default: yesterday.")
 ]
-
-
-def _day(text: str | None, service: Service) -> dt.date:
-    if text is None:
-        return clock.last_finished_day(clock.now(), service.time_zone)
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigurationError(f"--as-of {text} is not a date.", "Write it as 2026-03-04.") from error
 
 
 @app.command("plan")
@@ -64,7 +49,7 @@ def power(name: Name, home: HomeOption = None, as_of: AsOf = None) -> None:
     from pipelines.experiments import look_ahead
 
     service = service_at(home)
-    day = _day(as_of, service)
+    day = as_of_day(as_of, service)
     with only_writer(service.home.lock, "A look ahead"), console.working("Playing the plan on the past"):
         found, page = look_ahead(service, name, day)
     past = found.past
@@ -151,7 +136,7 @@ def analyse(
     from pipelines.experiments import analyse_experiment
 
     service = service_at(home)
-    day = _day(as_of, service)
+    day = as_of_day(as_of, service)
     with only_writer(service.home.lock, "An analysis"), console.working("Analysing"):
         said, page = analyse_experiment(service, name, day, interim=interim)
     console.out.print(said, soft_wrap=True)
