@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from impact.experiments import uplift
 from impact.experiments.uplift import ENOUGH, crossfitted, judge, qini
+
+
+@pytest.fixture(autouse=True)
+def _few_bootstraps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred are enough to see an interval hold or miss zero."""
+    monkeypatch.setattr(uplift, "BOOTSTRAPS", 100)
 
 
 def drawn(n: int, seed: int, *, helped_when: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -36,7 +43,7 @@ def test_an_effect_that_risk_does_not_tell_is_found_and_used() -> None:
 
 
 def test_where_the_effect_is_the_same_for_all_risk_stays() -> None:
-    assert sum(judge(*drawn(4_000, seed, helped_when=0.0)).use for seed in range(8)) <= 1
+    assert sum(judge(*drawn(4_000, seed, helped_when=0.0)).use for seed in range(5)) <= 1
 
 
 def test_nobody_is_judged_by_a_model_that_saw_them() -> None:
