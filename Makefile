@@ -11,10 +11,10 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 90
 
-.PHONY: help setup demo test check lint docs bench scale load server mlflow lock clean
+.PHONY: help setup demo test check lint docs bench scale load replications value-added server mlflow lock clean
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 setup: $(READY) ## Create .venv and install everything that is locked
 
@@ -51,6 +51,12 @@ scale: $(READY) ## Seconds and memory of a night beside its floors; LEARNERS=100
 
 load: $(READY) ## The inbox under load while nights publish: 2,000 advisors, 200,000 alerts; URL=address of an empty PostgreSQL database
 	$(BIN)/python benchmarks/load.py $(if $(URL),--url "$(URL)")
+
+value-added: $(READY) ## Value added on made-up providers of known quality, the raw rate beside it; REPLICATIONS=200
+	$(BIN)/python benchmarks/value_added.py --replications $(or $(REPLICATIONS),200)
+
+replications: $(READY) ## Experiments on simulated territories, thousands of times: bias, coverage, power; TIMES=4000
+	$(BIN)/python benchmarks/replications.py --times $(or $(TIMES),4000)
 
 server: $(READY) ## Prefect's server and page, http://127.0.0.1:4200
 	$(BIN)/prefect server start --host 127.0.0.1

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 REQUEST_FIRST: Final = 1_000.0
 """A person's own request stands before anything an estimate says."""
+PUT_FIRST: Final = 3.0
+"""What the priority of a risk alert is multiplied by where an experiment puts it higher on the list: promises and requests keep theirs."""
 MINUTES: Final = 60
 ACTION_OF_SUBJECT: Final = {
     "attendance": "call_about_absences",
@@ -109,7 +111,8 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
     # A course that ends sooner than anybody can call leaves less to do.
     left = (pl.col("planned_exit_date") - pl.lit(facts.list_day)).dt.total_days().clip(0)
     time_to_act = (left / pl.col("contact_within")).clip(0, 1)
-    worth = pl.col("risk") * time_to_act * MINUTES / pl.col("dropout_risk")
+    invited = pl.when(pl.col("enrolment_id").is_in(facts.put_first["enrolment_id"].implode())).then(PUT_FIRST).otherwise(1.0)
+    worth = pl.col("risk") * time_to_act * MINUTES / pl.col("dropout_risk") * invited
     return near.select(
         *PERSON,
         kind=pl.lit("dropout_risk"),

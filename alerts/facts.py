@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from data_contracts.catalogue import TABLES
+from data_contracts.experiments import treatments
 from data_contracts.ingest import layout
 from data_contracts.tables.outputs import REASON
 from vigie.clock import end_of_day
@@ -73,6 +74,8 @@ class Facts:
     said: Said
     held_out: pl.DataFrame
     """enrolment_id of those whom an experiment keeps off the risk list; may be empty."""
+    put_first: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"enrolment_id": pl.String}))
+    """enrolment_id of those whose risk alerts an experiment puts higher on the list; may be empty."""
 
     @property
     def list_day(self) -> dt.date:
@@ -103,6 +106,7 @@ def read_facts(
         near = pl.concat([near, by_rule.select("enrolment_id"), open_risks.select("enrolment_id")])
     sheets = known("attendance", "enrolment_id", "date", "status", among=near)
     first = as_of - dt.timedelta(days=rules.invariants.excused_days - 1)
+    asked = treatments(warehouse, as_of, time_zone)
     return Facts(
         as_of=as_of,
         scores=scores,
@@ -117,7 +121,8 @@ def read_facts(
         attendance=sheets.filter(pl.col("date").is_between(first, as_of)),
         past=past,
         said=said,
-        held_out=pl.DataFrame(schema={"enrolment_id": pl.String}),
+        held_out=asked.filter(pl.col("treatment") == "held_out").select("enrolment_id").unique(),
+        put_first=asked.filter(pl.col("treatment") == "first").select("enrolment_id").unique(),
     )
 
 

@@ -9,6 +9,7 @@ import polars as pl
 from alerts.candidates import REQUEST_FIRST, candidates, week_start
 from alerts.routing import with_territory
 from alerts.silence import put_off
+from data_contracts import vocabulary
 from data_contracts.tables.outputs import Alerts
 
 if TYPE_CHECKING:
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from alerts.facts import Facts
     from vigie.rules import Rules
 
-LISTED = ("new", "sent")
-"""States of alerts that stand on a list."""
+LISTED = vocabulary.LISTED
 
 
 def decide(facts: Facts, rules: Rules) -> dy.DataFrame[Alerts]:

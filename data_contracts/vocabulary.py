@@ -76,8 +76,14 @@ SITUATION: Final = (
 ALERT_KIND: Final = get_args(AlertKind)
 QUEUE: Final = ("owner", "backup", "territory")
 ALERT_STATE: Final = ("new", "repeat_suppressed", "over_capacity", "held_out", "sent")
+UNIT: Final = ("learner", "session", "provider", "territory")
+TREATMENT: Final = ("usual", "held_out", "first")
 
 ATTENDED: Final = ("present", "late", "left_early")
 """Statuses in which the learner came."""
 TWO_WAY: Final = ("reached", "kept")
 """Contact outcomes in which both sides spoke. A group session or a message sent is not one."""
+LISTED: Final = ("new", "sent")
+"""States of alerts that stand on a list."""
+IN_WORK: Final = ("permanent_job", "long_job", "short_job", "own_business", "apprenticeship")
+"""Situations of somebody who works."""

@@ -2,56 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from data_contracts.catalogue import TABLES
-from data_contracts.ingest import layout
-from data_contracts.vocabulary import ATTENDED
-from vigie.clock import end_of_day
+from data_contracts.endings import endings
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from vigie.store import Warehouse
 
-MATURITY_DAYS: Final = 7
-"""Exits reach the service days late: a horizon counts as observed only this long after its end (modelling notes, section 3)."""
-
 
 def known_endings(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_zone: str) -> pl.DataFrame:
-    """How each enrolment ended, as known at the end of `as_of`: delivered exits, and silent dropouts.
-
-    A silent dropout has no exit row and shows no presence and no activity for `silence_days` up to the end of what is known or of the
-    course, while others of the same session still do: a provider that sends nothing makes nobody drop out. It is dated on the day after
-    the last trace.
-
-    Returns:
-        enrolment_id, exit_date, dropped (bool).
-    """
-    instant = end_of_day(as_of, time_zone)
-
-    def known(table: str, *columns: str) -> pl.LazyFrame:
-        return warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns).lazy()
-
-    exits = known("exits", "enrolment_id", "exit_date", "reason")
-    delivered = exits.select("enrolment_id", "exit_date", dropped=pl.col("reason") == "dropout")
-    presence = known("attendance", "enrolment_id", "date", "status").filter(pl.col("status").is_in(ATTENDED))
-    activity = known("activity", "enrolment_id", "date", "count").filter(pl.col("count") > 0)
-    traces = pl.concat([presence.select("enrolment_id", "date"), activity.select("enrolment_id", "date")])
-    last_trace = traces.filter(pl.col("date") <= as_of).group_by("enrolment_id").agg(pl.col("date").max().alias("last_trace"))
-    enrolments = known("enrolments", "enrolment_id", "session_id", "entry_date", "planned_exit_date")
-    people = enrolments.filter(pl.col("entry_date") <= as_of).join(last_trace, on="enrolment_id", how="left")
-    end = pl.min_horizontal("planned_exit_date", pl.lit(as_of))
-    trace = pl.col("last_trace").fill_null(pl.col("entry_date"))
-    silent = people.with_columns(session_last=pl.col("last_trace").max().over("session_id")).filter(
-        (end - trace).dt.total_days() >= silence_days, (pl.col("session_last") - trace).dt.total_days() >= silence_days
-    )
-    silent = silent.join(exits, on="enrolment_id", how="anti").select(
-        "enrolment_id", exit_date=trace + pl.duration(days=1), dropped=pl.lit(value=True)
-    )
-    return pl.concat([delivered, silent]).collect()
+    """How each enrolment ended, as known at the end of `as_of`: enrolment_id, exit_date, dropped (bool); see `endings`."""
+    ended = endings(warehouse, as_of, silence_days, time_zone)
+    return ended.select("enrolment_id", "exit_date", dropped=pl.col("reason") == "dropout")
 
 
 def labelled(pairs: pl.DataFrame, endings: pl.DataFrame, horizon_days: int) -> pl.DataFrame:

@@ -6,10 +6,11 @@ import datetime as dt
 from typing import TYPE_CHECKING, Final, cast
 
 from data_contracts.catalogue import TABLES
+from data_contracts.endings import MATURITY_DAYS
 from data_contracts.ingest import layout
 from features.facts import read_facts
 from features.matrix import cohort, matrix
-from models.labels import MATURITY_DAYS, known_endings, labelled
+from models.labels import known_endings, labelled
 from vigie.clock import end_of_day
 from vigie.errors import NoDataError
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from pipelines import console
-from pipelines.commands import inbox, outbox, quarantine, safety, source
-from pipelines.commands.common import HomeOption, service_at, settings_at
+from pipelines.commands import experiment, inbox, indicators, outbox, quarantine, safety, source
+from pipelines.commands.common import HomeOption, as_of_day, day_of, service_at, settings_at
 from vigie import clock
 from vigie.errors import ConfigurationError, VigieError
 from vigie.files import explained
@@ -31,17 +31,6 @@ app = typer.Typer(
 )
 
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="As-of date: everything known before the midnight that ends it.")]
-
-
-def _date(text: str, option: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{option} {text} is not a date.", "Write it as 2026-03-04.") from error
-
-
-def _as_of(text: str | None, service: Service) -> dt.date:
-    return _date(text, "--as-of") if text else clock.last_finished_day(clock.now(), service.time_zone)
 
 
 @app.command()
@@ -75,7 +64,7 @@ def simulate(
     from data_contracts.simulator import write_deliveries, write_truth
 
     with console.working("Simulating"):
-        simulation = run(learners, seed, _date(first, "--from"), _date(last, "--to"))
+        simulation = run(learners, seed, day_of(first, "--from"), day_of(last, "--to"))
         files = write_deliveries(simulation, out)
         truth = out.parent / "truth"
         write_truth(simulation, truth)
@@ -89,6 +78,9 @@ app.add_typer(source.app, name="source")
 app.add_typer(quarantine.app, name="quarantine")
 for command in (safety.history, safety.replay, safety.rebuild, safety.backup, safety.restore):
     app.command()(command)
+app.add_typer(experiment.app, name="experiment")
+app.command("indicators")(indicators.indicators)
+app.command("value-added")(indicators.value_added)
 imports = typer.Typer(help="Turn a known source into deliveries.", no_args_is_help=True)
 app.add_typer(imports, name="import")
 
@@ -149,7 +141,7 @@ def train(home: HomeOption = None, as_of: AsOf = None) -> None:
     from pipelines.steps import train_model
 
     service = service_at(home)
-    day = _as_of(as_of, service)
+    day = as_of_day(as_of, service)
     with only_writer(service.home.lock, f"Training as of {day}"), console.working(f"Training as of {day}") as at:
         trained = train_model(service, day, at)
     console.show_trained(trained)
@@ -168,7 +160,7 @@ def night(
     [dim]vigie night --no-notify[/dim]
     """
     service = service_at(home)
-    day = _as_of(as_of, service)
+    day = as_of_day(as_of, service)
     with console.working(f"Night of {day}") as at:
         account = _night(service, day, notify=notify, prefect=prefect, at=at)
     console.show_night(account)
@@ -206,7 +198,7 @@ def backfill(
     from pipelines.steps import Directly, past_nights, run_night, score_past
 
     service = service_at(home)
-    nights = past_nights(_date(first, "--from"), _date(last, "--to"), every)
+    nights = past_nights(day_of(first, "--from"), day_of(last, "--to"), every)
     if not scores_only:
         if model:
             raise ConfigurationError("A night that is served chooses its own model.", "Add --scores-only to score with a named model.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from data_contracts.catalogue import TABLES
+from data_contracts.tables.experiments import ArmOverrides, Arms, Plans, TrainingWeights
 from data_contracts.tables.ledger import Deliveries, Quarantine
 from data_contracts.tables.outputs import REASON, Alerts, Scores
 from features.catalogue import FAMILIES
@@ -29,8 +30,18 @@ def pages() -> dict[str, str]:
 def data_dictionary() -> str:
     """Every table that comes in, is kept, or goes out."""
     delivered = [_table(table.name, table.schema, table.private) for table in TABLES.values()]
-    ours = [_table(name, schema) for name, schema in (("deliveries", Deliveries), ("quarantine", Quarantine))]
-    out = [_table(name, schema) for name, schema in (("scores.parquet", Scores), ("alerts.parquet", Alerts))]
+    ours = [
+        _table(name, schema) for name, schema in (("deliveries", Deliveries), ("quarantine", Quarantine), ("plans", Plans), ("arms", Arms))
+    ]
+    out = [
+        _table(name, schema)
+        for name, schema in (
+            ("scores.parquet", Scores),
+            ("alerts.parquet", Alerts),
+            ("overrides.parquet", ArmOverrides),
+            ("weights.parquet", TrainingWeights),
+        )
+    ]
     reason = "### A reason\n\n" + _columns(REASON.inner.items())
     incoming, kept, outgoing = ["## What comes in\n", *delivered], ["## What the service remembers\n", *ours], ["## What goes out\n", *out]
     return _NOTE + "\n".join(["# Data dictionary\n", *incoming, *kept, *outgoing, reason])

@@ -216,6 +216,9 @@ def alert_night(
 ) -> pl.DataFrame:
     """Decide the night's alerts from its scores and write alerts.parquet; with `notify`, publish them and write the lists.
 
+    Experiments give an arm to whoever enters tonight before the list is made; whom the list names in spite of an arm is kept in
+    overrides.parquet.
+
     Args:
         service: whose night.
         as_of: the night.
@@ -236,6 +239,7 @@ def alert_night(
     from alerts.night import courses, decide_night, in_words, night_lists
     from alerts.publication import publication
     from data_contracts.tables.outputs import Scores
+    from impact.experiments.register import draw_newcomers, in_step, overrides
     from models.baselines import by_rule
     from pipelines.wording import phrases
 
@@ -245,8 +249,13 @@ def alert_night(
     scores = Scores.validate(pl.read_parquet(out / "scores.parquet"), cast=True)
     ruled = by_rule(pl.read_parquet(out / "features.parquet"), service.rules.invariants) if scores.is_empty() else None
     with service.warehouse(at_most) as warehouse, CaseStore(service.cases_url) as cases:
+        if at_most is None:  # A night that is replayed has the arms it was run with.
+            in_step(service.home.experiments, warehouse)
+            draw_newcomers(warehouse, as_of, scores, service.time_zone)
+            in_step(service.home.experiments, warehouse)
         decided = decide_night(warehouse, cases, as_of, scores, service.rules, service.time_zone, ruled)
         write_whole(out / "alerts.parquet", decided.alerts.write_parquet)
+        write_whole(out / "overrides.parquet", overrides(warehouse, decided.alerts, as_of, service.time_zone).write_parquet)
         if notify:
             where = courses(warehouse, as_of, service.time_zone)
             told = in_words(decided.alerts, scores, where)

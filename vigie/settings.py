@@ -72,6 +72,8 @@ class Home:
         self.mlflow_db = root / "mlflow.db"
         self.mlruns = root / "mlruns"
         self.models = root / "models"
+        self.experiments = root / "experiments"
+        self.indicators = root / "indicators"
         self.lock = root / "night.lock"
 
     @property

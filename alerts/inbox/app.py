@@ -10,11 +10,11 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from alerts.inbox import entrance, ownership, pages, walls
+from alerts.inbox import entrance, measures, ownership, pages, walls
 from alerts.inbox.context import REFUSALS, page
 
 NOT_FOUND: Final = 404
-ROUTERS: Final = (entrance.routes, ownership.routes, pages.routes)
+ROUTERS: Final = (entrance.routes, measures.routes, ownership.routes, pages.routes)
 """First those whose addresses go on after a case's identifier, which may hold a slash."""
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from vigie import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from fastapi.responses import HTMLResponse
     from fastapi.routing import APIRoute
@@ -51,6 +52,8 @@ class Inbox:
     now: Callable[[], dt.datetime] = clock.now
     provider: Provider | None = None
     """Who vouches for people by OpenID Connect; links by mail alone without one."""
+    indicators: Path | None = None
+    """Where pages of indicators are published, a folder a cut-off date."""
 
     @property
     def secure(self) -> bool:
@@ -144,6 +147,7 @@ def roles_of(route: APIRoute) -> tuple[access.Role, ...] | None:
 Advisor = Annotated[access.Session, for_roles("advisor")]
 Team = Annotated[access.Session, for_roles("advisor", "lead")]
 Lead = Annotated[access.Session, for_roles("lead")]
+Evaluation = Annotated[access.Session, for_roles("lead", "evaluator")]
 Officer = Annotated[access.Session, for_roles("dpo")]
 Anyone = Annotated[access.Session, for_roles(*access.ROLES)]
 Here = Annotated[Inbox, Depends(inbox_of)]

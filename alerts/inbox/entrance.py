@@ -28,7 +28,7 @@ routes = APIRouter()
 def start(request: Request) -> Response:
     """The page each role begins with."""
     session = session_of(request)
-    home = {"advisor": "/liste", "lead": "/equipe", "dpo": "/journal"}
+    home = {"advisor": "/liste", "lead": "/equipe", "dpo": "/journal", "evaluator": "/indicateurs"}
     return RedirectResponse(home.get(session.user.role, "/accueil") if session else "/connexion", 303)
 
 

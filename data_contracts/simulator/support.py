@@ -127,13 +127,14 @@ def assignments(w: Made) -> pl.DataFrame:
 
 
 def followups(w: Made) -> pl.DataFrame:
-    """Situations 3, 6 and 12 months after the end, of the six in ten who answer."""
+    """Situations 3, 6 and 12 months after the end, of the six in ten who answer: fewer of the young, and of those who dropped out."""
     rng, lives = w.rng, w.lives
     left = np.flatnonzero(lives.exit_day != NEVER)
+    answers = world.ANSWERS - world.ANSWERS_LESS * ((w.people.age < 26).astype(np.int64) + (lives.exit_reason == REASON["dropout"]))[left]
     parts = []
     for months in (3, 6, 12):
         day = w.calendar.next_working(lives.exit_day[left] + months * 30 + rng.integers(3, 20, len(left)))
-        answered = (rng.random(len(left)) < 0.6) & (day < w.calendar.days)
+        answered = (rng.random(len(left)) < answers) & (day < w.calendar.days)
         who, when = left[answered], day[answered]
         parts.append((who, when, np.full(len(who), months), _situation(rng, lives.exit_reason[who])))
     who, when, months_after, situation = joined(parts, 4)

@@ -95,6 +95,11 @@ MOTIVE_SHARES: Final = (0.32, 0.25, 0.17, 0.13, 0.08, 0.05)
 """Among leavers who gave one of these (Dares Focus, November 2021: 24, 19, 13, 10, 6 and 4 %)."""
 MOTIVE_GIVEN: Final = 0.7
 
+ANSWERS: Final = 0.66
+"""Share who answer when asked, months after a course."""
+ANSWERS_LESS: Final = 0.16
+"""Less than that among the under-26s, and again among those who dropped out (ours: who answers is not everybody)."""
+
 # Half-days.
 ABSENT_CALM: Final = 0.030
 ABSENT_DISENGAGING: Final = 0.48

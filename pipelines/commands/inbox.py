@@ -90,7 +90,17 @@ def served() -> FastAPI:
     send = _shown if os.environ.get(PRINT_LINKS) else by_mail(post_of(service.settings))
     address = service.settings.inbox_address.rstrip("/")
     cases = CaseStore(service.cases_url)
-    return create_app(Inbox(cases.engine, service.rules, phrases(), service.time_zone, address, send, provider=_provider(service.settings)))
+    inbox = Inbox(
+        cases.engine,
+        service.rules,
+        phrases(),
+        service.time_zone,
+        address,
+        send,
+        provider=_provider(service.settings),
+        indicators=service.home.indicators,
+    )
+    return create_app(inbox)
 
 
 @app.command()

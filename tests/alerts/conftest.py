@@ -75,9 +75,9 @@ def cases(cases_url: str) -> Iterator[CaseStore]:
 
 
 @pytest.fixture
-def world(cases: CaseStore) -> World:
+def world(cases: CaseStore, tmp_path: Path) -> World:
     fill(cases)
-    return World(cases)
+    return World(cases, published=tmp_path / "published")
 
 
 class Mailbox:

@@ -22,6 +22,8 @@ from vigie.rules import read_rules
 from vigie.settings import ROOT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from alerts.cases.store import CaseStore
     from alerts.inbox.oidc import Provider
 
@@ -44,14 +46,26 @@ class Clock:
 class World:
     """A served page, its case store, its clock, and the mail that left."""
 
-    def __init__(self, cases: CaseStore, provider: Provider | None = None) -> None:
+    def __init__(self, cases: CaseStore, provider: Provider | None = None, published: Path | None = None) -> None:
         self.cases, self.clock = cases, Clock()
         self.mail: list[tuple[str, str]] = []
         phrases = {"x": Phrase("{value} d'absence", "half_days")}
         rules = read_rules(ROOT / "config")
         send = self.mail.append
-        inbox = Inbox(cases.engine, rules, phrases, "Europe/Paris", ADDRESS, lambda to, link: send((to, link)), self.clock, provider)
+        self.published = published
+        if published:
+            self.publish_indicators(dt.date(2026, 2, 28), "<h2>Couverture</h2>")
+        inbox = Inbox(
+            cases.engine, rules, phrases, "Europe/Paris", ADDRESS, lambda to, link: send((to, link)), self.clock, provider, self.published
+        )
         self.app = create_app(inbox)
+
+    def publish_indicators(self, cut_off: dt.date, content: str) -> None:
+        assert self.published
+        folder = self.published / cut_off.isoformat()
+        folder.mkdir(parents=True)
+        (folder / "body.html").write_text(content, encoding="utf-8")
+        (folder / "tables.xlsx").write_bytes(b"PK")
 
     def browser(self) -> TestClient:
         return TestClient(self.app, base_url=ADDRESS, follow_redirects=True)

@@ -93,6 +93,8 @@ ROUTES = {
     "/absences": {"advisor", "lead"},
     "/equipe": {"lead"},
     "/journal": {"dpo"},
+    "/indicateurs": {"lead", "evaluator"},
+    "/indicateurs.xlsx": {"lead", "evaluator"},
     "/accueil": set(ROLES),
 }
 FORMS = {

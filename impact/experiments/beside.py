@@ -1,0 +1,36 @@
+"""What stands beside the planned analysis: the comparison that proves nothing, and the effect by person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from impact.experiments.estimators import individual
+from impact.experiments.outcomes import covariates
+from impact.experiments.uplift import judge
+
+if TYPE_CHECKING:
+    from impact.experiments.estimators import Estimate
+    from impact.experiments.plan import Plan
+    from impact.experiments.uplift import Uplift
+
+
+def contacted_or_not(rows: pl.DataFrame) -> Estimate | None:
+    """Dropout of those spoken with minus dropout of the others, arms ignored; None when one of the two groups is small."""
+    seen = rows.filter("observed")
+    taken = seen["spoken_with"].to_numpy()
+    if min(taken.sum(), len(taken) - taken.sum()) < 20:  # noqa: PLR2004 - as for every figure
+        return None
+    return individual(seen["dropout"].to_numpy()[None], taken[None])
+
+
+def effect_by_person(plan: Plan, rows: pl.DataFrame) -> Uplift | None:
+    """Whether ranking by effect beats ranking by risk; asked only where learners were drawn and the risk of each was known."""
+    seen = rows.filter("observed", pl.col("risk").is_not_null())
+    if plan.unit != "learner" or seen.is_empty():
+        return None
+    x = covariates(seen)
+    risk = seen["risk"].clip(1e-4, 1 - 1e-4).to_numpy()
+    return judge(seen["dropout"].to_numpy(), seen["treated"].cast(pl.Float64).to_numpy(), np.log(risk / (1 - risk)), x, seed=plan.seed)

@@ -1,0 +1,119 @@
+"""The territory's own past as the experiment would have met it: who could have entered, how they ended, how groups differ."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from data_contracts.endings import MATURITY_DAYS
+from impact.experiments.outcomes import covariates, follow_up
+from impact.experiments.population import enrolments_at
+from impact.experiments.power import Situation
+from vigie.errors import NoDataError
+
+if TYPE_CHECKING:
+    from impact.experiments.plan import Plan
+    from vigie.store import Warehouse
+
+ENOUGH: Final = 100
+"""People of the past below which nothing is said of the future."""
+YEAR: Final = 365
+"""What is looked at of a permanent hold-out."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """What the past tells."""
+
+    situation: Situation
+    first: dt.date
+    last: dt.date
+    people: int
+    take_up: float
+    """Share who had a two-way contact within the plan's uptake_days."""
+
+
+def past_of(warehouse: Warehouse, plan: Plan, as_of: dt.date, scores: pl.DataFrame, silence_days: int, time_zone: str) -> Past:
+    """The past of the plan's population, as long as the plan, or as far back as is known.
+
+    Args:
+        warehouse: open.
+        plan: as read.
+        as_of: what was known at the end of this day counts.
+        scores: as_of, enrolment_id, risk of past nights; needed for population at_risk.
+        silence_days: of the rules.
+        time_zone: in which as-of dates end.
+
+    Raises:
+        NoDataError: too few people could have entered.
+    """
+    length = ((plan.end - plan.start).days + 1) if plan.end else YEAR
+    last = as_of - dt.timedelta(days=plan.horizon_days + MATURITY_DAYS)
+    first = last - dt.timedelta(days=length - 1)
+    then = plan.model_copy(update={"start": first})
+    enrolments = enrolments_at(warehouse, then, as_of, time_zone)
+    known_from = enrolments["entry_date"].min()
+    if isinstance(known_from, dt.date):
+        first = max(first, known_from)
+    people = _entered(enrolments, plan, scores, first, last)
+    if people.height < ENOUGH:
+        what = f"{people.height} people could have entered {plan.experiment_id} between {first} and {last}: too few to learn from."
+        remedy = "Ingest older deliveries, or widen territories and population."
+        if plan.population == "at_risk":
+            remedy = f"Score past nights first: vigie backfill --from {first} --to {last} --every 7d --scores-only."
+        raise NoDataError(what, remedy)
+    rows = follow_up(
+        warehouse,
+        people,
+        as_of,
+        horizon_days=plan.horizon_days,
+        uptake_days=plan.uptake_days,
+        silence_days=silence_days,
+        time_zone=time_zone,
+    ).filter(pl.col(plan.primary).is_not_null())
+    group = rows["unit_id"] if plan.unit != "learner" else rows["session_id"]
+    factor = length / max((last - first).days + 1, 1)
+    situation = Situation.from_history(
+        rows[plan.primary].to_numpy(),
+        np.unique(group.to_numpy(), return_inverse=True)[1],
+        _log_odds(rows) if plan.adjust else np.full(rows.height, np.nan),
+        sizes=_sizes(plan, group, factor),
+        take_up=plan.expected_take_up,
+        attrition=plan.expected_attrition,
+    )
+    return Past(situation, first, last, rows.height, float(rows["spoken_with"].to_numpy().mean()))
+
+
+def _entered(enrolments: pl.DataFrame, plan: Plan, scores: pl.DataFrame, first: dt.date, last: dt.date) -> pl.DataFrame:
+    if plan.population == "at_risk":
+        high = scores.filter(pl.col("as_of").is_between(first, last), pl.col("risk") >= plan.minimum_risk)
+        entered = high.sort("as_of").unique("enrolment_id", keep="first", maintain_order=True)
+        rows = enrolments.join(entered.select("enrolment_id", "risk", pl.col("as_of").alias("from")), on="enrolment_id")
+    else:
+        day = pl.max_horizontal("entry_date", pl.lit(first))
+        rows = enrolments.with_columns(day.alias("from")).filter(pl.col("from") <= last, pl.col("planned_exit_date") >= pl.col("from"))
+        known = scores.select("enrolment_id", "risk", pl.col("as_of").alias("from"))
+        rows = rows.join(known, on=["enrolment_id", "from"], how="left")
+    return rows.drop("exit_date").unique("learner_id", keep="first", maintain_order=True)
+
+
+def _log_odds(rows: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    if rows["risk"].null_count() == rows.height:
+        return np.full(rows.height, np.nan)
+    return np.asarray(np.where(rows["risk"].is_null().to_numpy(), np.nan, covariates(rows)[:, 0]), dtype=np.float64)
+
+
+def _sizes(plan: Plan, group: pl.Series, factor: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Groups of the experiment: as many sessions as the time brings, but no more providers or territories than there are."""
+    sizes = np.sort(np.unique(group.to_numpy(), return_counts=True)[1])
+    if plan.unit in {"learner", "session"}:
+        spread = np.linspace(0, len(sizes) - 1, max(4, round(len(sizes) * factor))).round().astype(np.int64)
+        return np.asarray(sizes[spread], dtype=np.int64)
+    share = factor
+    if plan.design == "stepped_wedge":
+        share *= (plan.step_days - plan.horizon_days + 1) / plan.step_days
+    return np.asarray(np.maximum(1, np.round(sizes * share)), dtype=np.int64)

@@ -1,0 +1,107 @@
+"""What became of the people of an experiment, from the day they entered it: the same rule for every arm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from data_contracts.catalogue import TABLES
+from data_contracts.endings import MATURITY_DAYS, endings
+from data_contracts.ingest import layout
+from data_contracts.vocabulary import ATTENDED, TWO_WAY
+from vigie.clock import end_of_day
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from vigie.store import Warehouse
+
+DUE: Final = (*ATTENDED, "absent_unjustified", "absent_justified")
+"""Half-days on which the person was expected and somebody wrote down whether they came."""
+IN_WORK: Final = ("permanent_job", "long_job", "short_job", "own_business", "apprenticeship")
+INSERTION_DAYS: Final = 213
+"""Seven months: six, and one to answer."""
+
+
+def follow_up(
+    warehouse: Warehouse, people: pl.DataFrame, as_of: dt.date, *, horizon_days: int, uptake_days: int, silence_days: int, time_zone: str
+) -> pl.DataFrame:
+    """Add outcomes to people followed from a day of their own.
+
+    Whoever had left by that day, as is known now, is taken out, whatever the arm: the draw came too late for them.
+
+    Args:
+        warehouse: open.
+        people: enrolment_id, learner_id, from, entry_date, planned_exit_date and whatever else.
+        as_of: what was known at the end of this day counts.
+        horizon_days: days after `from` that are looked at.
+        uptake_days: days after `from` in which a two-way contact is take-up.
+        silence_days: of the rules.
+        time_zone: in which as-of dates end.
+
+    Returns:
+        `people` with observed (the horizon is over, with a week for late exits), dropout, attended_share, spoken_with, in_work_6_months
+        (0 to 1; null when not known), day (of exit or of the end of follow-up, 1 to horizon), cause (1 dropout, 2 other exit, 0 none),
+        elapsed (share of the course that was over on `from`).
+    """
+    instant = end_of_day(as_of, time_zone)
+
+    def known(table: str, *columns: str) -> pl.DataFrame:
+        return warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns)
+
+    ended = endings(warehouse, as_of, silence_days, time_zone)
+    rows = people.join(ended, on="enrolment_id", how="left", maintain_order="left")
+    left = (pl.col("exit_date") - pl.col("from")).dt.total_days()
+    rows = rows.filter(left.is_null() | (left > 0))
+    within = (left <= horizon_days).fill_null(value=False)
+    dropped = within & (pl.col("reason") == "dropout").fill_null(value=False)
+    length = (pl.col("planned_exit_date") - pl.col("entry_date")).dt.total_days()
+    rows = rows.with_columns(
+        observed=pl.col("from") + pl.duration(days=horizon_days + MATURITY_DAYS) <= as_of,
+        dropout=dropped.cast(pl.Float64),
+        day=pl.when(within).then(left).otherwise(horizon_days),
+        cause=pl.when(dropped).then(1).when(within).then(2).otherwise(0),
+        elapsed=((pl.col("from") - pl.col("entry_date")).dt.total_days() / pl.max_horizontal(length, 1)).clip(0, 1),
+    )
+    rows = rows.join(_attended(known("attendance", "enrolment_id", "date", "status"), rows, horizon_days), on="enrolment_id", how="left")
+    spoken = _spoken(known("contacts", "learner_id", "occurred_at", "outcome"), rows, uptake_days, time_zone)
+    rows = rows.with_columns(spoken_with=pl.col("learner_id").is_in(spoken["learner_id"].implode()).cast(pl.Float64))
+    working = _in_work(known("followups", "enrolment_id", "months_after_exit", "situation"))
+    rows = rows.join(working, on="enrolment_id", how="left")
+    due = pl.coalesce("exit_date", "planned_exit_date") + pl.duration(days=INSERTION_DAYS) <= as_of
+    return rows.with_columns(insertion_due=due).drop("exit_date", "reason").sort("enrolment_id")
+
+
+def _attended(sheets: pl.DataFrame, people: pl.DataFrame, horizon_days: int) -> pl.DataFrame:
+    status = pl.col("status").cast(pl.String)
+    theirs = sheets.join(people.select("enrolment_id", "from"), on="enrolment_id").filter(
+        pl.col("date") > pl.col("from"), (pl.col("date") - pl.col("from")).dt.total_days() <= horizon_days, status.is_in(DUE)
+    )
+    return theirs.group_by("enrolment_id").agg(attended_share=status.is_in(ATTENDED).mean())
+
+
+def _spoken(contacts: pl.DataFrame, people: pl.DataFrame, days: int, time_zone: str) -> pl.DataFrame:
+    on = pl.col("occurred_at").dt.convert_time_zone(time_zone).dt.date()
+    both = contacts.filter(pl.col("outcome").cast(pl.String).is_in(TWO_WAY)).select("learner_id", on=on)
+    theirs = both.join(people.select("learner_id", "from"), on="learner_id")
+    since = (pl.col("on") - pl.col("from")).dt.total_days()
+    return theirs.filter(since >= 1, since <= days).select("learner_id").unique()
+
+
+def _in_work(followups: pl.DataFrame) -> pl.DataFrame:
+    asked = followups.filter(pl.col("months_after_exit").is_between(5, 7), pl.col("situation").cast(pl.String) != "unknown")
+    nearest = asked.sort((pl.col("months_after_exit") - 6).abs()).unique("enrolment_id", keep="first", maintain_order=True)
+    return nearest.select("enrolment_id", in_work_6_months=pl.col("situation").cast(pl.String).is_in(IN_WORK).cast(pl.Float64))
+
+
+def covariates(rows: pl.DataFrame) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Log-odds of the risk on the day of the draw, whether there was one, and elapsed share: learners x covariates that vary."""
+    risk = rows["risk"].cast(pl.Float64).fill_null(float("nan")).clip(1e-4, 1 - 1e-4).to_numpy()
+    with np.errstate(invalid="ignore"):
+        odds = np.log(risk / (1 - risk))
+    known = np.isfinite(odds)
+    filled = np.where(known, odds, odds[known].mean() if known.any() else 0.0)
+    columns = np.column_stack([filled, known.astype(np.float64), rows["elapsed"].to_numpy()])
+    return np.asarray(columns[:, columns.std(axis=0) > 0], dtype=np.float64)

@@ -1,0 +1,256 @@
+"""Every design, many times over, on simulated territories: how far off estimates are, and how often they say what is not so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from impact.experiments import estimators
+from impact.experiments.missing import manski
+from impact.experiments.power import Situation, planned_power
+from impact.experiments.simulated import World, expected, live
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from impact.experiments.estimators import Estimate
+    from impact.experiments.simulated import Lived
+
+    Floats = NDArray[np.float64]
+
+ALPHA: Final = 0.05
+AT_ONCE: Final = 500
+"""Replications held in memory together."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A design with its size."""
+
+    name: str
+    clusters: int
+    learners: int
+    """In each group (and each period of a stepped wedge)."""
+    share: float = 0.5
+    """Treated."""
+    periods: int = 1
+
+    @property
+    def cluster(self) -> NDArray[np.int64]:
+        """Group of each learner."""
+        return np.repeat(np.arange(self.clusters), self.learners * self.periods)
+
+    @property
+    def period(self) -> NDArray[np.int64]:
+        """Period of each learner."""
+        return np.tile(np.repeat(np.arange(self.periods), self.learners), self.clusters)
+
+
+SETTINGS: Final = (
+    Setting("individual", 40, 40),
+    Setting("cluster", 80, 25),
+    Setting("stepped_wedge", 24, 40, periods=5),
+    Setting("encouragement", 40, 75),
+    Setting("holdout", 40, 120, share=0.9),
+)
+_BASE: Final = World()
+SCENARIOS: Final = {
+    "known effect": _BASE,
+    "no effect": replace(_BASE, hazard_ratio=1.0),
+    "effect on half of them": replace(_BASE, hazard_ratio=0.35, responders=0.5),
+    "take-up 40 %": replace(_BASE, hazard_ratio=0.3, take_up=(0.0, 0.4)),
+    "contamination 20 %": replace(_BASE, take_up=(0.2, 1.0)),
+    "attrition 20 %": _BASE,
+    "no effect, attrition 20 %": replace(_BASE, hazard_ratio=1.0),
+}
+
+
+def world_of(setting: Setting, scenario: str) -> World:
+    """The scenario's world, with what a design changes: an invitation never reaches all, and calendar time matters to a stepped wedge."""
+    world = SCENARIOS[scenario]
+    if setting.name == "encouragement":
+        world = replace(world, take_up={"take-up 40 %": (0.1, 0.5), "contamination 20 %": (0.35, 0.85)}.get(scenario, (0.15, 0.75)))
+    if setting.name == "stepped_wedge":
+        world = replace(world, season=0.06)
+    return world
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a design does in a scenario, over all replications."""
+
+    setting: str
+    scenario: str
+    replications: int
+    truth: float
+    mean: float
+    error: float
+    """Mean of the errors that estimates give themselves."""
+    spread: float
+    """Standard deviation of the estimates: what the errors should be."""
+    coverage: float
+    """Share of 95 % intervals that hold the truth."""
+    rejected: float
+    """Share of replications with p < .05: power, or false positives where there is no effect."""
+
+    @property
+    def bias(self) -> float:
+        """Mean estimate minus truth."""
+        return self.mean - self.truth
+
+
+def replicate(setting: Setting, scenario: str, replications: int, seed: int = 1) -> Outcome:
+    """Run a design in a scenario and judge its primary estimator against the truth."""
+    world = world_of(setting, scenario)
+    rng = np.random.default_rng([seed, *setting.name.encode(), *scenario.encode()])
+    parts = []
+    for done in range(0, replications, AT_ONCE):
+        treated = draw(setting, rng, min(AT_ONCE, replications - done))
+        lived = live(world, rng, treated, setting.cluster, setting.period)
+        weights = _attrition(lived, treated, rng) if "attrition" in scenario else None
+        parts.append(estimate_of(setting, lived, treated, weights))
+    estimate = estimators.joined(parts)
+    truth = true_effect(setting, world)
+    low, high = estimate.interval()
+    return Outcome(
+        setting.name,
+        scenario,
+        replications,
+        truth,
+        float(estimate.effect.mean()),
+        float(estimate.error.mean()),
+        float(estimate.effect.std(ddof=1)),
+        float(((low <= truth) & (truth <= high)).mean()),
+        float((estimate.p_value() < ALPHA).mean()),
+    )
+
+
+def draw(setting: Setting, rng: np.random.Generator, replications: int) -> Floats:
+    """Treated or not: replications x learners; shares are kept exactly, as blocks and ordered steps do."""
+    if setting.name == "cluster":
+        order = rng.random((replications, setting.clusters)).argsort(axis=1).argsort(axis=1)
+        return np.asarray(order[:, setting.cluster] < setting.clusters * setting.share, dtype=np.float64)
+    if setting.name == "stepped_wedge":
+        steps = setting.periods - 1
+        order = rng.random((replications, setting.clusters)).argsort(axis=1).argsort(axis=1) % steps + 1
+        return np.asarray(setting.period >= order[:, setting.cluster], dtype=np.float64)
+    learners = setting.clusters * setting.learners
+    order = rng.random((replications, learners)).argsort(axis=1).argsort(axis=1)
+    return np.asarray(order < learners * setting.share, dtype=np.float64)
+
+
+def estimate_of(setting: Setting, lived: Lived, treated: Floats, weights: Floats | None = None) -> Estimate:
+    """The primary estimator of the design, adjusted for the known risk."""
+    z = lived.risk[..., None]
+    if setting.name == "cluster":
+        return estimators.clustered(lived.dropped, treated, setting.cluster, z, weights)
+    if setting.name == "stepped_wedge":
+        return estimators.stepped(lived.dropped, treated, setting.cluster, setting.period, z, weights)
+    if setting.name == "encouragement":
+        return estimators.encouraged(lived.dropped, lived.contacted, treated, z, weights)
+    return estimators.individual(lived.dropped, treated, z, weights)
+
+
+@cache
+def true_effect(setting: Setting, world: World) -> float:
+    """What the design estimates: of the assignment; of the contact on those an invitation brings; by step, as a wedge weighs them."""
+    if setting.name == "stepped_wedge":
+        means = [expected(world, world.season * period) for period in range(setting.periods)]
+        treated = draw(setting, np.random.default_rng(0), 1)
+        by_arm = np.array([[mean["dropped_0"], mean["dropped_1"]] for mean in means])
+        y = by_arm[setting.period, treated[0].astype(np.int64)][None]
+        return float(estimators.stepped(y, treated, setting.cluster, setting.period).effect[0])
+    mean = expected(world)
+    gap = mean["dropped_1"] - mean["dropped_0"]
+    return gap / (mean["contacted_1"] - mean["contacted_0"]) if setting.name == "encouragement" else gap
+
+
+def _attrition(lived: Lived, treated: Floats, rng: np.random.Generator) -> Floats:
+    """Those at risk answer less, those helped answer more; weights by arm and quarter of risk bring the missing back."""
+    odds = 1.5 - 0.6 * lived.risk + 0.3 * treated
+    seen = rng.random(odds.shape) < 1 / (1 + np.exp(-odds))
+    quarter = np.searchsorted(np.quantile(lived.risk, np.linspace(0, 1, 9)[1:-1]), lived.risk)
+    return estimators.response_weights(seen, quarter * 2 + treated.astype(np.int64))
+
+
+def power_as_planned(setting: Setting, scenario: str, replications: int, seed: int = 2) -> tuple[float, float]:
+    """Power that the plan announces from a past territory of the same kind, and power found over replications."""
+    world = world_of(setting, scenario)
+    mean = expected(world)
+    rng = np.random.default_rng([seed, *setting.name.encode()])
+    # The past: as many groups as a territory has, nobody held out or invited beyond the usual.
+    past = Setting("past", 150, 60)
+    usual = live(replace(world, take_up=(world.take_up[0], world.take_up[0])), rng, np.zeros((1, 9_000)), past.cluster)
+    situation = Situation.from_history(
+        usual.dropped[0],
+        past.cluster,
+        usual.risk[0],
+        sizes=np.full(setting.clusters, setting.learners * setting.periods),
+        take_up=(mean["contacted_0"], mean["contacted_1"]) if setting.name == "encouragement" else None,
+        attrition=0.2 if "attrition" in scenario else 0.0,
+    )
+    assigned = mean["dropped_1"] - mean["dropped_0"]
+    planned = planned_power(
+        setting.name, situation, assigned, treated_share=setting.share, steps=setting.periods - 1, replications=1_000, seed=seed
+    )
+    return planned.power, replicate(setting, scenario, replications, seed).rejected
+
+
+def bounds_hold(replications: int, seed: int = 3) -> dict[str, float]:
+    """Outcomes missing because of the outcome itself: how far off the observed cases are, and how often bounds hold the truth."""
+    setting, world = SETTINGS[0], _BASE
+    rng = np.random.default_rng(seed)
+    treated = draw(setting, rng, replications)
+    lived = live(world, rng, treated, setting.cluster)
+    lost = np.where(lived.dropped > 0, np.where(treated > 0, 0.1, 0.45), 0.03)
+    seen = rng.random(lost.shape) >= lost
+    naive = estimators.individual(lived.dropped, treated, None, seen.astype(np.float64))
+    truth = true_effect(setting, world)
+    low, high = manski(lived.dropped, treated > 0, seen)
+    inside, (lower, upper) = (low <= truth) & (truth <= high), naive.interval()
+    return {
+        "truth": truth,
+        "observed cases": float(naive.effect.mean()),
+        "coverage of observed cases": float(((lower <= truth) & (truth <= upper)).mean()),
+        "bounds hold the truth": float(inside.mean()),
+        "width of bounds": float((high - low).mean()),
+    }
+
+
+def naive(hazard_ratio: float, when: tuple[float, ...], replications: int, seed: int = 4) -> dict[str, tuple[float, float]]:
+    """What comparisons without a draw say on the very data of an experiment: mean estimate, and share of replications with p < .05.
+
+    Those sensed to be at risk are reached more. The year before, the season was milder and nobody was called.
+
+    Args:
+        hazard_ratio: true effect of a contact on the weekly hazard.
+        when: share of contacts planned in each week; spread out, only those who stay long enough can be reached.
+        replications: how many.
+        seed: of every random number.
+    """
+    setting = SETTINGS[0]
+    world = replace(_BASE, hazard_ratio=hazard_ratio, take_up=(0.1, 0.6), when=when)
+    rng = np.random.default_rng([seed, int(100 * hazard_ratio)])
+    treated = draw(setting, rng, replications)
+    lived = live(world, rng, treated, setting.cluster)
+    ago = live(replace(world, take_up=(0.0, 0.0), season=-0.25), rng, np.zeros_like(treated), setting.cluster, np.ones_like(setting.period))
+    z = lived.risk[..., None]
+    both = np.concatenate([lived.dropped, ago.dropped], axis=1)
+    now = np.concatenate([np.ones_like(treated), np.zeros_like(treated)], axis=1)
+    first = (lived.contacted > 0) & (treated > 0)
+    found = {
+        "as drawn (intention to treat)": estimators.individual(lived.dropped, treated, z),
+        "before and after": estimators.individual(both, now),
+        "contacted or not": estimators.individual(lived.dropped, lived.contacted),
+        "contacted or not, same known risk": estimators.individual(lived.dropped, lived.contacted, z),
+        "contacted or not, among those on lists": estimators.individual(
+            lived.dropped, first.astype(np.float64), None, (treated > 0).astype(np.float64)
+        ),
+    }
+    truth = true_effect(setting, world)
+    return {"truth": (truth, float("nan"))} | {
+        name: (float(one.effect.mean()), float((one.p_value() < ALPHA).mean())) for name, one in found.items()
+    }

@@ -1,0 +1,100 @@
+"""From things counted to figures by unit and month, small ones hidden."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from impact.catalogue import DEFINITIONS
+from vigie.disclosure import FEWEST_FOR_RATE, marked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ALL: Final = "all"
+Z: Final = 1.959964
+FIGURES: Final = ("people", "n", "missing", "value", "low", "high")
+
+
+def tabulate(rows: pl.DataFrame) -> pl.DataFrame:
+    """Figures for everybody, each territory, operator and provider, by month and over the whole period.
+
+    Args:
+        rows: as `counted` makes them.
+
+    Returns:
+        definition_id, kind (all, territory, operator, provider), unit, month (text such as 2026-03; null: the whole period), people,
+        n (things counted whose outcome is known), missing (share of outcomes nobody knows), value, low, high (95 %), shown. Where
+        `shown` is false the figures are null.
+    """
+    units = rows.with_columns(
+        pl.col("on").dt.strftime("%Y-%m").alias("month"),
+        *(pl.format(f"{kind}:{{}}", column).alias(kind) for kind, column in _KINDS.items()),
+    )
+    units = units.with_columns(all=pl.lit(ALL))
+    parts = [_figures(units, kind, period) for kind in (ALL, *_KINDS) for period in (True, False)]
+    figures = pl.concat(parts).sort("definition_id", "unit", "month", nulls_last=True)
+    within = _within(units)
+    return pl.concat([protected(one, within) for one in figures.partition_by("definition_id", maintain_order=True)])
+
+
+_KINDS: Final = {"territory": "territory_id", "operator": "operator", "provider": "provider_id"}
+
+
+def _figures(units: pl.DataFrame, kind: str, period: bool) -> pl.DataFrame:  # noqa: FBT001 - the two halves of one loop
+    month = pl.lit(None, pl.String).alias("month") if period else pl.col("month")
+    return figures(units.filter(pl.col(kind).is_not_null()).with_columns(kind=pl.lit(kind), unit=pl.col(kind)).with_columns(month))
+
+
+def figures(rows: pl.DataFrame) -> pl.DataFrame:
+    """People, n, missing, value and 95 % interval by definition_id, kind, unit and month."""
+    known = pl.col("value").is_not_null()
+    hits, n = pl.col("value").sum(), pl.col("n").filter(known).sum()
+    made = rows.group_by("definition_id", "kind", "unit", "month").agg(
+        people=pl.col("person").filter(known).n_unique().cast(pl.Int64),
+        n=n,
+        missing=1 - known.mean(),
+        hits=hits,
+        median=pl.col("value").median(),
+    )
+    how = pl.col("definition_id").replace_strict({name: one.how for name, one in DEFINITIONS.items()})
+    value = pl.when(how == "median").then("median").otherwise(pl.col("hits") / pl.col("n"))
+    # Half-days of one person are no independent trials, and neither are advisors' weeks: no interval is better than a false one.
+    lone = pl.col("people") == pl.col("n")
+    low, high = wilson(pl.col("hits"), pl.col("n"))
+    spread = (Z / pl.col("hits").sqrt()).exp()
+    some = (how == "rate") & (pl.col("hits") > 0)
+    return made.with_columns(
+        value=value.fill_nan(None),
+        low=pl.when((how == "share") & lone).then(low).when(some).then(value / spread).fill_nan(None),
+        high=pl.when((how == "share") & lone).then(high).when(some).then(value * spread).fill_nan(None),
+    ).select("definition_id", "kind", "unit", "month", *FIGURES)
+
+
+def wilson(hits: pl.Expr, n: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """95 % interval of a share (Wilson, 1927)."""
+    share, middle = hits / n, (hits + Z**2 / 2) / (n + Z**2)
+    half = Z * (n * share * (1 - share) + Z**2 / 4).sqrt() / (n + Z**2)
+    return middle - half, middle + half
+
+
+def protected(table: pl.DataFrame, within: Mapping[str, str], fewest: int = FEWEST_FOR_RATE) -> pl.DataFrame:
+    """One indicator's figures with `shown`; those of few people, and their companions, become null."""
+    seen = marked(table, within, fewest)
+    return seen.with_columns(pl.when("shown").then(name) for name in FIGURES)
+
+
+def only_shown(table: pl.DataFrame, shown: pl.DataFrame, rates: Sequence[str]) -> pl.DataFrame:
+    """Another table on the same people: null where `tabulate` hides the unit's figure for the whole period."""
+    seen = shown.filter(pl.col("month").is_null(), "shown").select("definition_id", "unit", seen=pl.lit(value=True))
+    told = table.join(seen, on=["definition_id", "unit"], how="left", maintain_order="left")
+    return told.with_columns(pl.when("seen").then(rate) for rate in rates).drop("seen")
+
+
+def _within(units: pl.DataFrame) -> dict[str, str]:
+    """What each unit is part of. A provider at work in several territories is part of none of them."""
+    places = units.drop_nulls("provider").group_by("provider").agg(pl.col("territory").unique())
+    home = {name: found[0] if len(found) == 1 else ALL for name, found in places.iter_rows()}
+    whole = {name: ALL for kind in ("territory", "operator") for name in units[kind].drop_nulls().unique()}
+    return home | whole

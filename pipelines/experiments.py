@@ -1,0 +1,188 @@
+"""The steps of an experiment, as plain functions: the command line calls them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from vigie import clock
+from vigie.files import write_whole
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from pathlib import Path
+
+    from impact.experiments.plan import Plan
+    from impact.experiments.powerpage import Prospect
+    from impact.experiments.register import Frozen
+    from pipelines.service import Service
+    from vigie.store import Warehouse
+
+
+def folder(service: Service, experiment_id: str) -> Path:
+    """Where the papers of an experiment lie."""
+    return service.home.experiments / experiment_id
+
+
+def plan_of(service: Service, experiment_id: str) -> Plan:
+    """The plan as its file states it now."""
+    from impact.experiments.plan import read_plan
+
+    return read_plan(service.settings.config, experiment_id)
+
+
+def nightly(service: Service, file: str, columns: list[str], until: dt.date) -> pl.DataFrame:
+    """A file that every night leaves, of all nights up to `until`, stacked; without rows where no night left one."""
+    paths = [path for path in sorted((service.home.root / "out").glob(f"*/{file}")) if path.parent.name <= until.isoformat()]
+    return pl.concat([pl.read_parquet(path, columns=columns) for path in paths]) if paths else pl.DataFrame()
+
+
+def look_ahead(service: Service, experiment_id: str, as_of: dt.date) -> tuple[Prospect, Path]:
+    """What the plan can detect, from the territory's own past; and the page that says it."""
+    from data_contracts.tables.outputs import Scores
+    from impact.experiments.history import past_of
+    from impact.experiments.powerpage import power_page, prospect
+
+    plan = plan_of(service, experiment_id)
+    columns = ["as_of", "enrolment_id", "risk"]
+    scores = nightly(service, "scores.parquet", columns, as_of)
+    if scores.is_empty():
+        scores = Scores.create_empty().select(columns)
+    with service.warehouse() as warehouse:
+        past = past_of(warehouse, plan, as_of, scores, service.rules.invariants.silence_days, service.time_zone)
+        notice = _notice(service, warehouse, as_of)
+    found = prospect(plan, past)
+    text = power_page(found, notice)
+    page = write_whole(folder(service, experiment_id) / "power.html", lambda path: path.write_text(text, encoding="utf-8"))
+    return found, page
+
+
+def _notice(service: Service, warehouse: Warehouse, as_of: dt.date) -> str:
+    from alerts.night import notice
+
+    return notice(warehouse, as_of, service.time_zone)
+
+
+def freeze_plan(service: Service, experiment_id: str, *, rehearsal: bool) -> tuple[Frozen, Path]:
+    """Freeze the plan, and write the pre-analysis plan to be published."""
+    from impact.experiments.register import freeze, in_step
+
+    plan = plan_of(service, experiment_id)
+    with service.warehouse() as warehouse:
+        in_step(service.home.experiments, warehouse)
+        frozen = freeze(warehouse, plan, clock.now(), rehearsal=rehearsal)
+        in_step(service.home.experiments, warehouse)
+    text = frozen.analysis
+    return frozen, write_whole(folder(service, experiment_id) / "plan.md", lambda path: path.write_text(text, encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where an experiment stands."""
+
+    frozen: Frozen | None
+    arms: dict[str, int]
+    first: dt.date | None
+    last: dt.date | None
+    altered: int
+    changed: list[str]
+    """Keys on which the file differs from the frozen plan."""
+
+
+def status_of(service: Service, experiment_id: str) -> Status:
+    """Who was drawn, whether the draw can be made again, whether the file still says what was frozen."""
+    from impact.experiments.plan import changed_keys
+    from impact.experiments.register import altered, arms_of, frozen_plans, in_step
+
+    plan = plan_of(service, experiment_id)
+    with service.warehouse() as warehouse:
+        in_step(service.home.experiments, warehouse)
+        frozen = frozen_plans(warehouse).get(experiment_id)
+        arms = arms_of(warehouse, experiment_id)
+        wrong = altered(warehouse, frozen).height if frozen else 0
+    counts = {str(name): int(number) for name, number in arms.group_by("arm").len().sort("arm").rows()}
+    days = arms["allocated_on"].sort().to_list()
+    first, last = (days[0], days[-1]) if days else (None, None)
+    return Status(frozen, counts, first, last, wrong, changed_keys(frozen.plan, plan) if frozen else [])
+
+
+def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, interim: bool) -> tuple[str, Path]:
+    """Analyse a frozen experiment and write report.html, report.pdf, results.json and weights.parquet.
+
+    Returns:
+        The headline, and the report.
+
+    Raises:
+        ExperimentError: it was never frozen, its file was changed since, or it is too early and `interim` was not asked for.
+        NoDataError: too few people were followed.
+    """
+    from impact.experiments.analysis import analyse, due_on
+    from impact.experiments.beside import contacted_or_not, effect_by_person
+    from impact.experiments.outcomes import follow_up
+    from impact.experiments.plan import ExperimentError
+    from impact.experiments.population import enrolments_at, observed
+    from impact.experiments.register import altered, arms_of, frozen_plans, in_step, unchanged
+    from impact.experiments.report import Account, headline, published, report_page
+    from impact.experiments.support import training_weights
+    from impact.report import pdf
+
+    plan = plan_of(service, experiment_id)
+    out = folder(service, experiment_id) / as_of.isoformat()
+    with service.warehouse() as warehouse:
+        in_step(service.home.experiments, warehouse)
+        frozen = frozen_plans(warehouse).get(experiment_id)
+        if frozen is None:
+            raise ExperimentError(f"{experiment_id} was never frozen: nobody was drawn.", f"Run: vigie experiment freeze {experiment_id}")
+        unchanged(frozen, plan)
+        due = due_on(plan)
+        if due and as_of < due and not interim:
+            what = (
+                f"The plan announces its analysis from {due} on; {as_of} is too early, and looking early finds effects that are not there."
+            )
+            raise ExperimentError(what, "Wait, or add --interim: the report then says that it looked early.")
+        arms = arms_of(warehouse, experiment_id)
+        rows = follow_up(
+            warehouse,
+            observed(enrolments_at(warehouse, plan, as_of, service.time_zone), arms, plan),
+            as_of,
+            horizon_days=plan.horizon_days,
+            uptake_days=plan.uptake_days,
+            silence_days=service.rules.invariants.silence_days,
+            time_zone=service.time_zone,
+        )
+        wrong = altered(warehouse, frozen).height
+        weights = training_weights(
+            warehouse,
+            nightly(service, "scores.parquet", ["as_of", "enrolment_id", "learner_id", "risk", "horizon_days"], as_of),
+            nightly(service, "alerts.parquet", ["as_of", "enrolment_id", "kind", "state"], as_of),
+            as_of,
+            service.time_zone,
+        )
+        notice = _notice(service, warehouse, as_of)
+    analysis = analyse(plan, rows, as_of)
+    account = Account(
+        altered=wrong,
+        arms={str(name): int(number) for name, number in arms.group_by("arm").len().sort("arm").rows()},
+        overrides=_overrides(service, experiment_id, as_of),
+        contacted_or_not=contacted_or_not(rows),
+        uplift=effect_by_person(plan, rows),
+    )
+    html = report_page(analysis, frozen, account, notice)
+    figures = json.dumps(published(analysis, account), ensure_ascii=False, indent=2) + "\n"
+    write_whole(out / "report.html", lambda path: path.write_text(html, encoding="utf-8"))
+    write_whole(out / "results.json", lambda path: path.write_text(figures, encoding="utf-8"))
+    write_whole(out / "weights.parquet", weights.write_parquet)
+    write_whole(out / "report.pdf", lambda path: pdf(html, path))
+    return headline(analysis), out / "report.html"
+
+
+def _overrides(service: Service, experiment_id: str, as_of: dt.date) -> dict[str, int]:
+    rows = nightly(service, "overrides.parquet", ["as_of", "experiment_id", "enrolment_id", "kind"], as_of)
+    if rows.is_empty():
+        return {}
+    theirs = rows.filter(pl.col("experiment_id") == experiment_id)
+    counted = theirs.group_by(pl.col("kind").cast(pl.String)).agg(pl.col("enrolment_id").n_unique()).sort("kind")
+    return {str(kind): int(number) for kind, number in counted.rows()}

@@ -1,0 +1,72 @@
+"""Many experiments on simulated territories, the short version of `make replications`: estimates are right, naive comparisons are not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from impact.experiments.replications import SETTINGS, bounds_hold, naive, power_as_planned, replicate, world_of
+from impact.experiments.simulated import expected, live
+
+TIMES = 200
+# Five standard errors of a share of 5 % over 200 replications, so that this fails for a reason.
+SLACK = 5 * np.sqrt(0.05 * 0.95 / TIMES)
+BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+@pytest.mark.parametrize(
+    ("design", "scenario"),
+    [*((design, "no effect") for design in BY_NAME), *((design, "known effect") for design in BY_NAME), ("individual", "attrition 20 %")],
+)
+def test_estimates_and_intervals_are_honest(design: str, scenario: str) -> None:
+    found = replicate(BY_NAME[design], scenario, TIMES)
+
+    assert abs(found.bias) < 4 * found.spread / np.sqrt(TIMES)
+    assert found.coverage > 0.95 - SLACK
+    assert found.error == pytest.approx(found.spread, rel=0.2)
+    if scenario == "no effect":
+        assert found.truth == pytest.approx(0, abs=1e-9)
+        assert found.rejected < 0.05 + SLACK
+    else:
+        assert found.rejected > 0.5
+
+
+@pytest.mark.parametrize("design", ["individual", "encouragement"])
+def test_power_is_what_the_plan_announced(design: str) -> None:
+    planned, found = power_as_planned(BY_NAME[design], "known effect", 400)
+
+    assert planned == pytest.approx(found, abs=0.09)
+
+
+def test_the_truth_is_what_happens_to_very_many() -> None:
+    world = world_of(BY_NAME["encouragement"], "effect on half of them")
+    people = np.arange(200_000) // 20
+    rng = np.random.default_rng(3)
+
+    for arm in (0, 1):
+        lived = live(world, rng, np.full((1, len(people)), float(arm)), people)
+        assert lived.dropped.mean() == pytest.approx(expected(world)[f"dropped_{arm}"], abs=0.004)
+        assert lived.contacted.mean() == pytest.approx(expected(world)[f"contacted_{arm}"], abs=0.004)
+
+
+def test_without_any_effect_only_the_draw_says_so() -> None:
+    late = naive(1.0, (0.25, 0.25, 0.25, 0.25), TIMES)
+    early = naive(1.0, (1.0, 0.0, 0.0, 0.0), TIMES)
+
+    assert late["truth"][0] == early["truth"][0] == pytest.approx(0, abs=1e-9)
+    for found in (late, early):
+        assert abs(found["as drawn (intention to treat)"][0]) < 0.006
+        assert found["as drawn (intention to treat)"][1] < 0.05 + SLACK
+        assert found["before and after"][0] > 0.02
+    # Whoever stayed long enough to be called had stayed: the exposure-time bias.
+    assert late["contacted or not, same known risk"][0] < -0.04
+    # Whoever is called first was in trouble.
+    assert early["contacted or not"][0] > 0.04
+    assert early["contacted or not, same known risk"][0] > 0.01
+
+
+def test_when_the_outcome_decides_who_answers_only_bounds_hold() -> None:
+    found = bounds_hold(TIMES)
+
+    assert found["coverage of observed cases"] < 0.3
+    assert found["bounds hold the truth"] > 0.93

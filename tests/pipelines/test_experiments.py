@@ -1,0 +1,173 @@
+"""An experiment as its nights live it: drawn before the list, followed by it, told by nobody, analysed as planned."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import sqlite3
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from data_contracts.tables.experiments import TrainingWeights
+from data_contracts.vocabulary import LISTED
+from impact.experiments.plan import ExperimentError
+from impact.experiments.register import arms_of
+from pipelines.experiments import analyse_experiment, folder, freeze_plan, look_ahead, status_of
+from pipelines.service import Service, open_service
+from pipelines.steps import Directly, run_night, score_past
+from vigie.settings import ROOT, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NIGHT = dt.date(2025, 11, 20)
+EARLIER, LATER = NIGHT - dt.timedelta(days=2), NIGHT + dt.timedelta(days=1)
+KNOWN = dt.date(2025, 12, 30)
+CONTROL = "Témoin-Bras-Caché"
+PLAN = f"""
+title = "Essai"
+question = "La liste aide-t-elle ?"
+decided_by = "comité"
+unit = "learner"
+design = "individual"
+population = "at_risk"
+minimum_risk = 0.02
+block_size = 2
+strata = ["territory_id"]
+seed = 11
+start = 2025-11-18
+end = 2025-11-21
+secondary = ["spoken_with"]
+horizon_days = 28
+expected_effect = -0.03
+arms = [{{name = "{CONTROL}", treatment = "held_out", share = 0.5}}, {{name = "liste", treatment = "usual", share = 0.5}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def served(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """The service after a plan was frozen as a rehearsal and two of its nights."""
+    root = tmp_path_factory.mktemp("experiment")
+    shutil.copytree(ROOT / "config", root / "config")
+    (root / "config" / "experiments" / "essai.toml").write_text(PLAN, encoding="utf-8")
+    shutil.copytree(service.home.root, root / "home")
+    made = open_service(Settings(home=root / "home", config=root / "config"))
+    freeze_plan(made, "essai", rehearsal=True)
+    for night in (EARLIER, NIGHT):
+        run_night(made, night, Directly())
+    return made
+
+
+@pytest.fixture(scope="module")
+def arms(served: Service) -> pl.DataFrame:
+    with served.warehouse() as warehouse:
+        return arms_of(warehouse, "essai")
+
+
+def alerts(service: Service, night: dt.date) -> pl.DataFrame:
+    return pl.read_parquet(service.home.out(night) / "alerts.parquet").with_columns(pl.col("kind", "state").cast(pl.String))
+
+
+def held_out(arms: pl.DataFrame) -> pl.DataFrame:
+    return arms.filter(pl.col("arm") == CONTROL).select("allocated_on", learner_id="unit_id")
+
+
+def test_everybody_at_risk_is_drawn_before_the_list_and_half_are_put_off(served: Service, arms: pl.DataFrame) -> None:
+    scores = pl.read_parquet(served.home.out(EARLIER) / "scores.parquet").filter(pl.col("risk") >= 0.02)
+    first = arms.filter(pl.col("allocated_on") == EARLIER)
+
+    assert set(first["unit_id"]) == set(scores["learner_id"])
+    assert first.height > 50
+    assert (first["arm"] == CONTROL).mean() == pytest.approx(0.5, abs=0.05)
+    assert first.join(scores, left_on=["unit_id", "risk"], right_on=["learner_id", "risk"], how="anti").is_empty()
+    assert arms.filter(pl.col("allocated_on") == NIGHT).height > 0
+
+
+@pytest.mark.parametrize("night", [EARLIER, NIGHT])
+def test_nobody_put_off_stands_on_a_list_for_their_risk(served: Service, arms: pl.DataFrame, night: dt.date) -> None:
+    theirs = alerts(served, night).join(held_out(arms).filter(pl.col("allocated_on") <= night), on="learner_id", how="semi")
+    risks = theirs.filter(pl.col("kind") == "dropout_risk")
+    others = alerts(served, night).filter(pl.col("kind") == "dropout_risk", pl.col("state").is_in(LISTED))
+
+    assert risks.height > 0
+    assert set(risks["state"]) == {"held_out"}
+    assert others.height > 0
+    # Promises to them are kept like those to anybody.
+    assert theirs.filter(pl.col("kind") != "dropout_risk", pl.col("state").is_in(LISTED)).height > 0
+
+
+def test_promises_that_went_before_an_arm_are_recorded(served: Service, arms: pl.DataFrame) -> None:
+    recorded = pl.read_parquet(served.home.out(NIGHT) / "overrides.parquet").with_columns(pl.col("kind").cast(pl.String))
+    listed = alerts(served, NIGHT).filter(pl.col("kind") != "dropout_risk", pl.col("state").is_in(LISTED))
+
+    expected = listed.join(held_out(arms), on="learner_id", how="semi").select("enrolment_id", "kind")
+    assert recorded.select("enrolment_id", "kind").sort("enrolment_id", "kind").equals(expected.unique().sort("enrolment_id", "kind"))
+    assert recorded.height > 0
+
+
+def test_no_file_of_an_advisor_and_no_row_of_the_page_tells_of_an_arm(served: Service) -> None:
+    words = [CONTROL, "essai", "held_out"]
+    for path in (served.home.out(NIGHT) / "lists").glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert not [word for word in words if word in text], path.name
+    with sqlite3.connect(served.home.cases) as connection:
+        dump = "\n".join(connection.iterdump())
+    # The state is kept for the page, which words it as waiting; the arm and the experiment are nowhere.
+    assert CONTROL not in dump
+    assert "'essai'" not in dump
+
+
+def test_a_night_run_again_after_a_later_one_draws_and_lists_the_same(served: Service, arms: pl.DataFrame) -> None:
+    before = {name: (served.home.out(NIGHT) / name).read_bytes() for name in ("alerts.parquet", "overrides.parquet")}
+    run_night(served, LATER, Directly())
+
+    run_night(served, NIGHT, Directly())
+
+    assert before == {name: (served.home.out(NIGHT) / name).read_bytes() for name in before}
+    with served.warehouse() as warehouse:
+        again = arms_of(warehouse, "essai").filter(pl.col("allocated_on") <= NIGHT)
+    assert again.sort("unit_id").equals(arms.sort("unit_id"))
+
+
+def test_a_seed_changed_after_the_freeze_is_refused_and_nights_go_on_as_frozen(served: Service, arms: pl.DataFrame, tmp_path: Path) -> None:
+    shutil.copytree(served.settings.config, tmp_path / "config")
+    (tmp_path / "config" / "experiments" / "essai.toml").write_text(PLAN.replace("seed = 11", "seed = 12"), encoding="utf-8")
+    changed = open_service(Settings(home=served.home.root, config=tmp_path / "config"))
+
+    with pytest.raises(ExperimentError, match="now changes: seed"):
+        analyse_experiment(changed, "essai", KNOWN, interim=True)
+    assert status_of(changed, "essai").changed == ["seed"]
+    run_night(changed, NIGHT, Directly())
+
+    assert status_of(served, "essai").altered == 0
+    assert set(alerts(changed, NIGHT).filter(pl.col("state") == "held_out")["learner_id"]) <= set(held_out(arms)["learner_id"])
+
+
+def test_the_past_tells_what_the_plan_can_detect(served: Service) -> None:
+    score_past(served, [dt.date(2025, 11, 3) + dt.timedelta(days=7 * n) for n in range(2)], None)
+
+    found, page = look_ahead(served, "essai", KNOWN)
+
+    assert 0 < found.past.situation.base < 0.3
+    assert found.past.people > 100
+    assert found.verdict.startswith("Ce plan ne peut pas détecter")
+    assert "données simulées" in page.read_text(encoding="utf-8").lower()
+    assert [one.power for one in found.by_size] == sorted(one.power for one in found.by_size)
+
+
+def test_the_analysis_waits_for_its_day_and_leaves_report_figures_and_weights(served: Service) -> None:
+    with pytest.raises(ExperimentError, match="too early"):
+        analyse_experiment(served, "essai", dt.date(2025, 12, 20), interim=False)
+
+    said, page = analyse_experiment(served, "essai", KNOWN, interim=False)
+
+    assert said.startswith("Abandon dans l'horizon")
+    assert "il ne prouve rien" in page.read_text(encoding="utf-8")
+    assert (page.parent / "report.pdf").read_bytes().startswith(b"%PDF")
+    weights = TrainingWeights.validate(pl.read_parquet(page.parent / "weights.parquet"))
+    assert weights["held_out"].any()
+    assert weights.filter("held_out")["weight"].min() == 1.0
+    assert (weights["weight"] == 0).any()
+    assert folder(served, "essai") in page.parents

@@ -1,0 +1,96 @@
+"""How few people a published figure may stand for, and which other figures must go so that no hidden one can be worked out.
+
+Small cells are hidden, then companions: figures next to them in a sum, until neither a hidden figure nor the sum of a few hidden ones
+follows from what is shown. That stops exact recovery from the published sums; it does not promise wide bounds, nor guard against what a
+reader knows from elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+FEWEST_PEOPLE: Final = 11
+"""A count of people below this is told to nobody."""
+FEWEST_FOR_RATE: Final = 20
+"""No rate on fewer people."""
+FEWEST_FOR_JUDGEMENT: Final = 60
+"""On fewer people no unit is said to differ from what is expected."""
+
+_ZERO: Final = 1e-9
+
+Sum = tuple[int, "Sequence[int]"]
+"""A total and its parts, as positions of cells."""
+
+
+def hidden(people: NDArray[np.int64], sums: Sequence[Sum], fewest: int = FEWEST_FOR_RATE) -> NDArray[np.bool_]:
+    """Which of these cells may not be shown.
+
+    Args:
+        people: how many each published cell stands for, totals included.
+        sums: the sums a reader can form: a total and its parts.
+        fewest: smaller cells are hidden for their own sake; an empty cell tells of nobody and stays.
+
+    Returns:
+        True for each cell to hide. A total is hidden as well where nothing else is left to protect a part.
+    """
+    equations = np.zeros((len(sums), len(people)))
+    for row, (total, parts) in enumerate(sums):
+        equations[row, list(parts)] = 1.0
+        equations[row, total] = -1.0
+    away = (people > 0) & (people < fewest)
+    while True:
+        exposed = _exposed(equations, people, away, fewest)
+        companions = {_smallest(people, (equations[row] != 0) & ~away & (people > 0)) for row in exposed}
+        companions.discard(-1)
+        if not companions:
+            return away
+        away[list(companions)] = True
+
+
+def _exposed(equations: NDArray[np.float64], people: NDArray[np.int64], away: NDArray[np.bool_], fewest: int) -> NDArray[np.int64]:
+    """Sums through which a hidden cell, or hidden cells that together stand for too few, can be worked out."""
+    unknown = equations[:, away]
+    together = np.where(unknown > 0, people[away], 0).sum(axis=1)
+    only_parts = (unknown != 0).any(axis=1) & ~(unknown < 0).any(axis=1)
+    few = only_parts & (together < fewest)
+    # A hidden cell is known exactly when its own unit vector is a combination of the sums: it lies in their row space.
+    _, sizes, space = np.linalg.svd(unknown, full_matrices=False)
+    known = (space[sizes > _ZERO] ** 2).sum(axis=0) > 1 - _ZERO
+    gives_away = (unknown[:, known] != 0).any(axis=1)
+    # Where a lone hidden cell stands in a sum, a companion there may be enough for the others as well.
+    alone = gives_away & ((unknown != 0).sum(axis=1) == 1)
+    return np.flatnonzero(few | (alone if alone.any() else gives_away))
+
+
+def _smallest(people: NDArray[np.int64], among: NDArray[np.bool_]) -> int:
+    found = np.flatnonzero(among)
+    return int(found[np.argmin(people[found])]) if found.size else -1
+
+
+def marked(cells: pl.DataFrame, within: Mapping[str, str], fewest: int = FEWEST_FOR_RATE) -> pl.DataFrame:
+    """Add `shown` to a table of units by period.
+
+    Args:
+        cells: unit, month (null: the whole period), people; one row for each published figure, and one for each total.
+        within: the unit that each unit is part of; units that are part of the same one and of the same kind add up to it. A unit may be
+            part of one other only.
+        fewest: see `hidden`.
+    """
+    rows = cells.with_row_index("cell")
+    place = {(unit, month): cell for cell, unit, month in rows.select("cell", "unit", "month").iter_rows()}
+    sums: list[Sum] = []
+    for unit, months in rows.filter(pl.col("month").is_not_null()).group_by("unit", maintain_order=True).agg("cell").iter_rows():
+        if (unit, None) in place:
+            sums.append((place[unit, None], months))
+    parents = pl.DataFrame({"unit": list(within), "parent": list(within.values())}, schema={"unit": pl.String, "parent": pl.String})
+    parts = rows.join(parents, on="unit").group_by("parent", "month", pl.col("unit").str.extract(r"^([^:]*):"), maintain_order=True)
+    sums += [(place[parent, month], inside) for parent, month, _, inside in parts.agg("cell").iter_rows() if (parent, month) in place]
+    return cells.with_columns(shown=pl.Series(~hidden(cells["people"].to_numpy(), sums, fewest)))
