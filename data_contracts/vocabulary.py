@@ -81,3 +81,6 @@ ATTENDED: Final = ("present", "late", "left_early")
 """Statuses in which the learner came."""
 TWO_WAY: Final = ("reached", "kept")
 """Contact outcomes in which both sides spoke. A group session or a message sent is not one."""
+POSITIVE_EXITS: Final = ("job", "other_training")
+"""Exits that succeeded: never a dropout."""
+NEVER_STARTED: Final = "no_show"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import dataframely as dy
+    import numpy as np
+    from numpy.typing import NDArray
 
     from models.learner import Model
     from vigie.rules import Invariants
@@ -59,6 +61,8 @@ def score(warehouse: Warehouse, model: Model, dates: Sequence[dt.date], rules: I
     before = both.with_columns(pl.col("as_of") + change)
     contributions = model.contributions(rows)
     margin = model.margins(rows, threads)
+    risks = model.risks(margin)
+    positive = model.positive_risk(rows, threads)
     scores = rows.select(
         "as_of",
         "enrolment_id",
@@ -66,7 +70,10 @@ def score(warehouse: Warehouse, model: Model, dates: Sequence[dt.date], rules: I
         "session_id",
         "territory_id",
         horizon_days=pl.lit(model.horizon_days, pl.Int32),
-        risk=pl.Series(model.calibration.risk(margin), dtype=pl.Float64),
+        risk=pl.Series(risks[model.horizon_days], dtype=pl.Float64),
+        risk_14=_told(risks.get(14)),
+        risk_56=_told(risks.get(56)),
+        positive_exit_risk=_told(positive),
         session_risk=session_risk(rules.horizon_days),
         rule_flag=rule_flag(rules),
         low_confidence=low_confidence(),
@@ -77,6 +84,10 @@ def score(warehouse: Warehouse, model: Model, dates: Sequence[dt.date], rules: I
         feature_hash=feature_hash(rows),
     )
     return Scored(Scores.validate(scores, cast=True), rows)
+
+
+def _told(values: NDArray[np.float64] | None) -> pl.Expr:
+    return pl.lit(None, pl.Float64) if values is None else pl.lit(pl.Series(values, dtype=pl.Float64))
 
 
 def low_confidence() -> pl.Expr:
