@@ -87,3 +87,6 @@ LISTED: Final = ("new", "sent")
 """States of alerts that stand on a list."""
 IN_WORK: Final = ("permanent_job", "long_job", "short_job", "own_business", "apprenticeship")
 """Situations of somebody who works."""
+POSITIVE_EXITS: Final = ("job", "other_training")
+"""Exits that succeeded: never a dropout."""
+NEVER_STARTED: Final = "no_show"

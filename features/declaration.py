@@ -40,6 +40,8 @@ class Feature:
     """1: more of it never lowers the risk; -1: never raises it."""
     worse: Literal[-1, 0, 1] = 0
     """Where the model is left free: which way a person would call it worse. Only a value on the worse side is ever told as a reason."""
+    learnt: bool = True
+    """False for a column that rules and rivals read and the model does not."""
 
     @property
     def direction(self) -> int:
@@ -67,6 +69,8 @@ class Family:
     """Columns added to the joined rows before aggregation."""
     keep: pl.Expr | None = None
     """Which joined rows count."""
+    peers: Sequence[pl.Expr] = ()
+    """What a row must know of the same facts of the session's other pairs; may look across `session_id` and `as_of`."""
     marks: Sequence[pl.Expr] = ()
     """What a row must know of all the pair's rows, such as the last presence: aggregated first, then put beside each row."""
     helpers: Sequence[pl.Expr] = ()

@@ -87,10 +87,12 @@ def _build(facts: Facts, pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _aggregated(family: Family, facts: Facts, pairs: pl.LazyFrame) -> pl.LazyFrame:
-    seen = pairs.select("pair", "as_of", "cutoff", family.key).join(facts.tables[family.table].lazy(), on=family.key).filter(KNOWN)
+    keys = list(dict.fromkeys(("pair", "as_of", "cutoff", "session_id", "entry_date", family.key)))
+    seen = pairs.select(keys).join(facts.tables[family.table].lazy(), on=family.key).filter(KNOWN)
     rows = seen.with_columns(family.prepare)
     if family.keep is not None:
         rows = rows.filter(family.keep)
+    rows = rows.with_columns(family.peers)
     if family.marks:
         rows = rows.join(rows.group_by("pair").agg(family.marks), on="pair")
     return rows.group_by("pair").agg(*family.helpers, *(feature.column() for feature in family.facts))

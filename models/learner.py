@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from features.catalogue import FEATURES
+from models.calibration import Calibration
 from vigie.errors import NoModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import lightgbm as lgb
@@ -37,52 +39,80 @@ PARAMETERS: Final[dict[str, Any]] = {
 }
 MOST_ROUNDS: Final = 900
 PATIENCE: Final = 75
-PRECISION: Final = 1e-9
 SEED: Final = 20_260_401
+LEARNT: Final = tuple(name for name, feature in FEATURES.items() if feature.learnt)
+"""Columns of the catalogue the model learns from; rules and rivals read the others."""
+SUPPORT: Final = "under usual support"
+"""What every risk means: contacts went on as usual, and will. It is not the risk if nobody called (modelling notes, section 2)."""
 
 BOOSTER_FILE: Final = "booster.txt"
+POSITIVE_FILE: Final = "positive.txt"
 META_FILE: Final = "model.json"
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """Risk = 1 / (1 + exp(-(slope x margin + intercept))): keeps the order of margins as long as slope > 0."""
+class Beside:
+    """What a model tells beside its main risk."""
 
-    slope: float
-    intercept: float
-
-    def risk(self, margin: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Calibrated probability of margins in log-odds."""
-        return np.asarray(1 / (1 + np.exp(-(self.slope * margin + self.intercept))), dtype=np.float64)
-
-
-UNCALIBRATED: Final = Calibration(1.0, 0.0)
+    horizons: Mapping[int, Calibration] = field(default_factory=dict)
+    """Other horizons, in days, and the calibration of the same margin on each."""
+    positive: lgb.Booster | None = None
+    """A smaller booster of the exits that succeeded, a job or another course; none where too few were known."""
+    positive_calibration: Calibration | None = None
+    bands: Sequence[Mapping[str, float]] = ()
+    """What became of people whose risk was alike, see `models.calibration.bands`."""
 
 
 class Model:
-    """A booster, the names and order of its columns, and its calibration."""
+    """A booster, the names and order of its columns, its calibration, and what it tells beside."""
 
-    def __init__(self, booster: lgb.Booster, calibration: Calibration, trained_as_of: str, horizon_days: int) -> None:
+    def __init__(
+        self, booster: lgb.Booster, calibration: Calibration, trained_as_of: str, horizon_days: int, beside: Beside | None = None
+    ) -> None:
         self.booster = booster
         self.calibration = calibration
         self.trained_as_of = trained_as_of
         self.horizon_days = horizon_days
+        self.beside = beside or Beside()
         self.columns: list[str] = booster.feature_name()
         self._text: str = booster.model_to_string()
+        self._positive_text: str = self.beside.positive.model_to_string() if self.beside.positive else ""
 
     @property
     def version(self) -> str:
         """Date and fingerprint of everything a score depends on: the same data and code give the same version."""
         meta = json.dumps(self._meta(), sort_keys=True)
-        return f"{self.trained_as_of}-{hashlib.sha256(f'{self._text}{meta}'.encode()).hexdigest()[:10]}"
+        return f"{self.trained_as_of}-{hashlib.sha256(f'{self._text}{self._positive_text}{meta}'.encode()).hexdigest()[:10]}"
 
     def _meta(self) -> dict[str, Any]:
+        positive = self.beside.positive_calibration
         return {
             "trained_as_of": self.trained_as_of,
             "horizon_days": self.horizon_days,
+            "meaning": f"probability of dropout within {self.horizon_days} days, {SUPPORT}",
             "columns": self.columns,
             "calibration": asdict(self.calibration),
+            "horizons": {str(days): asdict(calibration) for days, calibration in self.beside.horizons.items()},
+            "positive_calibration": asdict(positive) if positive else None,
+            "bands": [dict(band) for band in self.beside.bands],
         }
+
+    def risks(self, margin: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:
+        """Calibrated risk by horizon; a longer horizon never shows less than a shorter one."""
+        main = self.calibration.risk(margin)
+        told = {self.horizon_days: main}
+        for days, calibration in self.beside.horizons.items():
+            other = calibration.risk(margin)
+            told[days] = np.minimum(other, main) if days < self.horizon_days else np.maximum(other, main)
+        return told
+
+    def positive_risk(self, rows: pl.DataFrame, threads: int = 2) -> NDArray[np.float64] | None:
+        """Probability of leaving for a job or another course within the horizon; None where the model was not taught it."""
+        booster, calibration = self.beside.positive, self.beside.positive_calibration
+        if booster is None or calibration is None:
+            return None
+        margin = booster.predict(self._inputs(rows, booster.feature_name()), raw_score=True, num_threads=threads)
+        return calibration.risk(np.asarray(margin, dtype=np.float64))
 
     def margins(self, rows: pl.DataFrame, threads: int = 2) -> NDArray[np.float64]:
         """Log-odds before calibration, for rows of the matrix."""
@@ -105,18 +135,21 @@ class Model:
         values = WoodelfExplainer(self.booster).shap_values(pd.DataFrame(inputs, columns=self.columns), verbose=False)
         return np.column_stack([np.asarray(values, dtype=np.float64), np.full(len(inputs), base)])
 
-    def _inputs(self, rows: pl.DataFrame) -> NDArray[np.float64]:
+    def _inputs(self, rows: pl.DataFrame, columns: Sequence[str] | None = None) -> NDArray[np.float64]:
         # By name and in the booster's own order: columns in another order would give other scores without a word.
-        missing = [name for name in self.columns if name not in rows.columns]
+        wanted = columns or self.columns
+        missing = [name for name in wanted if name not in rows.columns]
         if missing:
             what = f"The model reads {', '.join(missing)}, which this version of Vigie does not compute."
             raise NoModelError(what, "Train a new model, or install the version the model was trained with.")
-        return rows.select(self.columns).to_numpy(order="c")
+        return rows.select(wanted).to_numpy(order="c")
 
     def save(self, folder: Path) -> None:
-        """Write the booster as LightGBM's own text and everything else as JSON."""
+        """Write the boosters as LightGBM's own text and everything else as JSON."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / BOOSTER_FILE).write_text(self._text, encoding="utf-8")
+        if self._positive_text:
+            (folder / POSITIVE_FILE).write_text(self._positive_text, encoding="utf-8")
         (folder / META_FILE).write_text(json.dumps(self._meta(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
     @classmethod
@@ -131,57 +164,63 @@ class Model:
         try:
             text = (folder / BOOSTER_FILE).read_text(encoding="utf-8")
             meta = json.loads((folder / META_FILE).read_text(encoding="utf-8"))
-            model = cls(lgb.Booster(model_str=text), Calibration(**meta["calibration"]), meta["trained_as_of"], meta["horizon_days"])
+            positive_text = (folder / POSITIVE_FILE).read_text(encoding="utf-8") if meta.get("positive_calibration") else ""
+            beside = Beside(
+                {int(days): _calibration(parts) for days, parts in meta.get("horizons", {}).items()},
+                lgb.Booster(model_str=positive_text) if positive_text else None,
+                _calibration(meta["positive_calibration"]) if positive_text else None,
+                meta.get("bands", []),
+            )
+            booster, calibration = lgb.Booster(model_str=text), _calibration(meta["calibration"])
+            model = cls(booster, calibration, meta["trained_as_of"], meta["horizon_days"], beside)
         except (OSError, json.JSONDecodeError, KeyError, TypeError, lgb.basic.LightGBMError) as error:
             what = f"The model in {folder} cannot be read: {error}."
             raise NoModelError(what, "Train again, or restore the folder.") from error
-        model._text = text
+        model._text, model._positive_text = text, positive_text
         if model.columns != meta["columns"]:
             raise NoModelError(f"The two files in {folder} belong to different models.", "Train again, or restore the folder.")
         return model
 
 
-def fit(rows: pl.DataFrame, *, later: pl.DataFrame | None = None, rounds: int = MOST_ROUNDS, threads: int = 2) -> lgb.Booster:
-    """Fit a booster on landmark rows with `label`; same rows, same booster.
+def _calibration(parts: dict[str, Any]) -> Calibration:
+    return Calibration(**parts | {"knots": tuple((at, value) for at, value in parts.get("knots", ()))})
+
+
+def fit(
+    rows: pl.DataFrame,
+    *,
+    later: pl.DataFrame | None = None,
+    rounds: int = MOST_ROUNDS,
+    threads: int = 2,
+    columns: Sequence[str] = LEARNT,
+    label: str = "label",
+    parameters: Mapping[str, Any] | None = None,
+) -> lgb.Booster:
+    """Fit a booster on landmark rows; same rows, same booster.
 
     Args:
-        rows: every feature of the catalogue, and `label`.
+        rows: the columns and the label; a column `weight`, where there is one, weighs the rows (such as a held-out arm's).
         later: rows of later landmarks; boosting stops where their log loss no longer improves, so that little history means a small model.
         rounds: trees at most.
         threads: how many LightGBM may use; the result does not depend on it.
+        columns: what to learn from.
+        label: what to learn; the directions features are bound to hold for dropout alone.
+        parameters: LightGBM's, over the usual ones.
     """
     import lightgbm as lgb
 
-    columns = list(FEATURES)
+    names = list(columns)
 
     def data(part: pl.DataFrame, reference: lgb.Dataset | None = None) -> lgb.Dataset:
-        return lgb.Dataset(part.select(columns).to_numpy(order="c"), part["label"].to_numpy(), feature_name=columns, reference=reference)
+        weight = part["weight"].to_numpy() if "weight" in part.columns else None
+        matrix = part.select(names).to_numpy(order="c")
+        return lgb.Dataset(matrix, part[label].to_numpy(), weight=weight, feature_name=names, reference=reference)
 
-    constraints = [FEATURES[name].monotone for name in columns]
-    parameters = PARAMETERS | {"monotone_constraints": constraints, "seed": SEED, "num_threads": threads}
+    bound = [FEATURES[name].monotone if label == "label" else 0 for name in names]
+    settings = PARAMETERS | {"monotone_constraints": bound, "seed": SEED, "num_threads": threads} | dict(parameters or {})
     train = data(rows)
     if later is None:
-        return lgb.train(parameters, train, num_boost_round=rounds)
+        return lgb.train(settings, train, num_boost_round=rounds)
     stop = lgb.early_stopping(PATIENCE, verbose=False)
-    booster = lgb.train(parameters, train, num_boost_round=rounds, valid_sets=[data(later, train)], callbacks=[stop])
+    booster = lgb.train(settings, train, num_boost_round=rounds, valid_sets=[data(later, train)], callbacks=[stop])
     return lgb.Booster(model_str=booster.model_to_string(num_iteration=booster.best_iteration))
-
-
-def calibrate(margins: NDArray[np.float64], labels: NDArray[np.float64]) -> Calibration:
-    """Sigmoid calibration (Platt 1999) by maximum likelihood; the slope is kept above zero so that the order of risks stands."""
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=np.inf).fit(margins.reshape(-1, 1), labels)
-    slope = float(model.coef_[0, 0])
-    if slope <= 0:
-        raise NoModelError("On later data the model ranks people no better than chance.", "Check the deliveries, then train again.")
-    return Calibration(slope, float(model.intercept_[0]))
-
-
-def centred(margins: NDArray[np.float64], labels: NDArray[np.float64], slope: float) -> Calibration:
-    """The calibration of this slope under which as many are expected as were observed; by bisection, to a billionth of log-odds."""
-    low, high = -30.0, 30.0
-    while high - low > PRECISION:
-        middle = (low + high) / 2
-        low, high = (low, middle) if Calibration(slope, middle).risk(margins).mean() > labels.mean() else (middle, high)
-    return Calibration(slope, (low + high) / 2)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import dataframely as dy
+    import numpy as np
+    from numpy.typing import NDArray
 
     from models.learner import Model
     from vigie.rules import Invariants
@@ -73,6 +75,8 @@ def score(
     before = both.with_columns(pl.col("as_of") + change)
     contributions = model.contributions(rows)
     margin = model.margins(rows, threads)
+    risks = model.risks(margin)
+    positive = model.positive_risk(rows, threads)
     scores = rows.select(
         "as_of",
         "enrolment_id",
@@ -80,7 +84,10 @@ def score(
         "session_id",
         "territory_id",
         horizon_days=pl.lit(model.horizon_days, pl.Int32),
-        risk=pl.Series(model.calibration.risk(margin), dtype=pl.Float64),
+        risk=pl.Series(risks[model.horizon_days], dtype=pl.Float64),
+        risk_14=_told(risks.get(14)),
+        risk_56=_told(risks.get(56)),
+        positive_exit_risk=_told(positive),
         session_risk=session_risk(rules.horizon_days),
         rule_flag=rule_flag(rules),
         low_confidence=low_confidence(),
@@ -98,6 +105,10 @@ def unscored(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> Scored:
     facts = read_facts(warehouse, as_of, as_of, time_zone)
     empty = pl.DataFrame(schema={name: column.dtype for name, column in Scores.columns().items()})
     return Scored(Scores.validate(empty), matrix(facts, cohort(facts, [as_of])))
+
+
+def _told(values: NDArray[np.float64] | None) -> pl.Expr:
+    return pl.lit(None, pl.Float64) if values is None else pl.lit(pl.Series(values, dtype=pl.Float64))
 
 
 def low_confidence() -> pl.Expr:

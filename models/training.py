@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
+from data_contracts.endings import MATURITY_DAYS
 from features.catalogue import FEATURES
 from models.baselines import days_silent, logistic, rule_score, session_risk
-from models.blocks import cut, expanding
+from models.blocks import MIN_DROPOUTS, cut, expanding
+from models.calibration import UNCALIBRATED, Calibration, bands, by_group, calibrate, centred, chosen
 from models.evaluation import figures
+from models.labels import HORIZONS, within
 from models.landmarks import training_rows
-from models.learner import UNCALIBRATED, Calibration, Model, calibrate, centred, fit
+from models.learner import LEARNT, Beside, Model, fit
+from vigie.errors import NoModelError
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable
 
+    import lightgbm as lgb
     from numpy.typing import NDArray
 
+    from models.blocks import Blocks
     from vigie.rules import Invariants
     from vigie.store import Warehouse
+
+
+WITHOUT_CONTACTS: Final = tuple(name for name in LEARNT if FEATURES[name].group != "contacts")
+"""A contact made because risk was high lowers the outcome: what the service did must not be all that the model knows."""
+POSITIVE_ROUNDS: Final = 200
+POSITIVE: Final = {"num_leaves": 8, "max_depth": 4, "learning_rate": 0.05}
+"""Exits that succeeded are rare: a smaller booster, told by the side and never explained."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,12 @@ class Trained:
     """as_of, label, risk on the test block, for plots."""
     importance: pl.DataFrame
     """feature, gain."""
+    calibration: pl.DataFrame
+    """method, fold, log_loss: what the shape of the calibration was chosen by."""
+    bands: pl.DataFrame
+    """What became of people whose risk was alike, on rows later than the models that gave it: see `models.calibration.bands`."""
+    groups: pl.DataFrame
+    """group, value, rows, expected, observed, low, high: calibration by week of course and size of provider, on the same rows."""
 
 
 def train(
@@ -51,30 +70,50 @@ def train(
     *,
     threads: int = 2,
     on_step: Callable[[str], None] = lambda _: None,
+    weights: pl.DataFrame | None = None,
 ) -> Trained:
     """Train on what was known at the end of `as_of`.
 
     The figures belong to a model fitted on the oldest block alone and calibrated on the next; the model handed out is refitted on every
-    landmark with the same settings. Its slope is calibrated on what models fitted on the past alone said of each later fold; its level is
-    the long-run rate.
+    landmark with the same settings. The shape of its calibration is chosen and fitted on what models fitted on the past alone said of each
+    later fold; its level is the long-run rate.
+
+    Args:
+        warehouse: open.
+        as_of: what became known later is not used.
+        rules: of the service.
+        time_zone: in which as-of dates end.
+        threads: how many LightGBM may use.
+        on_step: told what begins.
+        weights: enrolment_id, weight: learners who weigh more or less, such as those of a held-out arm; 1 for whoever is not named.
 
     Raises:
         NoDataError: too little history or too few dropouts.
     """
     on_step("landmark rows")
     rows = training_rows(warehouse, as_of, rules, time_zone)
+    if weights is not None:
+        rows = rows.join(weights, on="enrolment_id", how="left", maintain_order="left").with_columns(pl.col("weight").fill_null(1.0))
     blocks = cut(rows, rules.horizon_days)
     on_step(f"judging on {blocks.test.height:,} later rows")
     early = Model(fit(blocks.train, later=blocks.calibration, threads=threads), UNCALIBRATED, as_of.isoformat(), rules.horizon_days)
     calibration = calibrate(early.margins(blocks.calibration, threads), blocks.calibration["label"].to_numpy())
     risk = calibration.risk(early.margins(blocks.test, threads))
-    on_step(f"fitting on all {rows.height:,} rows")
     rounds = early.booster.num_trees()
-    slope = _out_of_time_calibration(rows, rounds, as_of, rules, threads).slope
-    plain = Model(fit(rows, rounds=rounds, threads=threads), UNCALIBRATED, as_of.isoformat(), rules.horizon_days)
+    on_step(f"fitting on all {rows.height:,} rows")
+    later = _out_of_time(rows, rounds, rules, threads)
+    shape, choice = chosen([(fold["margin"].to_numpy(), fold["label"].to_numpy()) for fold in later])
+    booster = fit(rows, rounds=rounds, threads=threads)
+    margins = Model(booster, UNCALIBRATED, as_of.isoformat(), rules.horizon_days).margins(rows, threads)
     # Seasons differ, and a year is short: the level is that of all that is known, not of its last months.
-    final = centred(plain.margins(rows, threads), rows["label"].to_numpy(), slope)
-    model = Model(plain.booster, final, as_of.isoformat(), rules.horizon_days)
+    final = centred(margins, rows["label"].to_numpy(), shape)
+    told = pl.concat(later)
+    said, happened = told["margin"].to_numpy(), told["label"].to_numpy()
+    told = told.with_columns(risk=pl.Series(centred(said, happened, shape).risk(said)))
+    alike = bands(told)
+    positive, positive_calibration = _positive(blocks, rows, threads)
+    beside = Beside(_horizons(rows, margins, later, as_of, rules.horizon_days), positive, positive_calibration, alike.to_dicts())
+    model = Model(booster, final, as_of.isoformat(), rules.horizon_days, beside)
     gain = pl.DataFrame({"feature": model.columns, "gain": model.booster.feature_importance("gain")}).sort("gain", descending=True)
     sizes = [
         (name, block["as_of"].min(), block["as_of"].max(), block.height, int(block["label"].sum()))
@@ -83,21 +122,75 @@ def train(
     schema = {"block": pl.String, "first": pl.Date, "last": pl.Date, "rows": pl.Int64, "dropouts": pl.Int64}
     return Trained(
         model,
-        {"model": figures(blocks.test, risk, probability=True), **_baselines(blocks.train, blocks.test, rules)},
+        {
+            "model": figures(blocks.test, risk, probability=True),
+            "without_contacts": _without_contacts(blocks.train, blocks.test, rounds, threads),
+            **_baselines(blocks.train, blocks.test, rules),
+        },
         pl.DataFrame(sizes, schema=schema, orient="row"),
         fingerprint(rows),
         blocks.test.select("as_of", "label", risk=pl.Series(risk)),
         gain,
+        choice,
+        alike,
+        by_group(told),
     )
 
 
-def _out_of_time_calibration(rows: pl.DataFrame, rounds: int, as_of: dt.date, rules: Invariants, threads: int) -> Calibration:
-    margins, labels = [], []
+def _out_of_time(rows: pl.DataFrame, rounds: int, rules: Invariants, threads: int) -> list[pl.DataFrame]:
+    """Rows of each later fold with the margin that a model fitted on its past alone gave them."""
+    folds = []
     for past, later in expanding(rows, rules.horizon_days):
-        then = Model(fit(past, rounds=rounds, threads=threads), UNCALIBRATED, as_of.isoformat(), rules.horizon_days)
-        margins.append(then.margins(later, threads))
-        labels.append(later["label"].to_numpy())
-    return calibrate(np.concatenate(margins), np.concatenate(labels))
+        then = Model(fit(past, rounds=rounds, threads=threads), UNCALIBRATED, "", rules.horizon_days)
+        kept = later.select("as_of", "enrolment_id", "provider_id", "course_day", "label", "days_to_exit", "exit_reason")
+        folds.append(kept.with_columns(margin=pl.Series(then.margins(later, threads))))
+    return folds
+
+
+def _horizons(
+    rows: pl.DataFrame, margins: NDArray[np.float64], later: list[pl.DataFrame], as_of: dt.date, main: int
+) -> dict[int, Calibration]:
+    """The same margin calibrated on the other horizons, each on the landmarks whose longer horizon was over."""
+    found = {}
+    everything = rows.select("as_of", "days_to_exit", "exit_reason").with_columns(margin=pl.Series(margins))
+    for days in HORIZONS:
+        if days == main:
+            continue
+        over = pl.col("as_of") <= as_of - dt.timedelta(days=days + MATURITY_DAYS)
+        folds = [fold.filter(over).select("margin", label=within(days)) for fold in later]
+        known = everything.filter(over).select("margin", label=within(days))
+        folds = [fold for fold in folds if fold["label"].sum() >= MIN_DROPOUTS]
+        if folds:
+            shape, _ = chosen([(fold["margin"].to_numpy(), fold["label"].to_numpy()) for fold in folds])
+            found[days] = centred(known["margin"].to_numpy(), known["label"].to_numpy(), shape)
+    return found
+
+
+def _positive(blocks: Blocks, rows: pl.DataFrame, threads: int) -> tuple[lgb.Booster | None, Calibration | None]:
+    """A booster of the exits that succeeded and its calibration; None where too few are known, or nothing foretells them."""
+    if min(blocks.train["positive"].sum(), blocks.calibration["positive"].sum()) < MIN_DROPOUTS:
+        return None, None
+
+    def taught(past: pl.DataFrame) -> lgb.Booster:
+        return fit(past, rounds=POSITIVE_ROUNDS, threads=threads, label="positive", parameters=POSITIVE)
+
+    def margins(booster: lgb.Booster, of: pl.DataFrame) -> NDArray[np.float64]:
+        inputs = of.select(LEARNT).to_numpy(order="c")
+        return np.asarray(booster.predict(inputs, raw_score=True, num_threads=threads), dtype=np.float64)
+
+    try:
+        slope = calibrate(margins(taught(blocks.train), blocks.calibration), blocks.calibration["positive"].to_numpy()).slope
+    except NoModelError:
+        return None, None
+    booster = taught(rows)
+    return booster, centred(margins(booster, rows), rows["positive"].to_numpy(), slope)
+
+
+def _without_contacts(past: pl.DataFrame, test: pl.DataFrame, rounds: int, threads: int) -> dict[str, float]:
+    """The figures of the same recipe without what the service did."""
+    booster = fit(past, rounds=rounds, threads=threads, columns=WITHOUT_CONTACTS)
+    risk = np.asarray(booster.predict(test.select(WITHOUT_CONTACTS).to_numpy(order="c"), num_threads=threads), dtype=np.float64)
+    return figures(test, risk, probability=True)
 
 
 def _baselines(train_block: pl.DataFrame, test: pl.DataFrame, rules: Invariants) -> dict[str, dict[str, float]]:

@@ -29,6 +29,14 @@ class Scores(dy.Schema):
     territory_id = identifier("Territory that follows the session.")
     horizon_days = dy.Int32(min=1, description="Days after as_of that the risk covers.")
     risk = dy.Float64(min=0, max=1, description="Calibrated probability of `dropout` within the horizon, under usual support.")
+    risk_14 = dy.Float64(nullable=True, min=0, max=1, description="The same within 14 days; null from models that were not taught it.")
+    risk_56 = dy.Float64(nullable=True, min=0, max=1, description="The same within 56 days; null from models that were not taught it.")
+    positive_exit_risk = dy.Float64(
+        nullable=True,
+        min=0,
+        max=1,
+        description="Probability of leaving within the horizon for a job or another course; null where too few such exits were known.",
+    )
     session_risk = dy.Float64(min=0, max=1, description="The same from the session and provider alone.")
     rule_flag = dy.Bool(description="True when the attendance rule alone would call the learner.")
     low_confidence = dy.Bool(description="True when too little is known for the score to weigh much.")

@@ -20,6 +20,11 @@ def _decayed(half_life_days: float) -> pl.Expr:
     return (_volume * weight * _FIXED_POINT).round().cast(pl.Int64).sum() / _FIXED_POINT
 
 
+_FIRST_DAYS: Final = 14
+_course_day = (pl.col("date") - pl.col("entry_date")).dt.total_days()
+_first_weeks = (_course_day >= 0) & (_course_day < _FIRST_DAYS)
+
+
 def _active_days(days: int | None) -> pl.Expr:
     kept = _trace if days is None else _trace & within(days)
     return pl.when(kept).then(pl.col("date")).n_unique() - pl.when(kept).then(0).otherwise(1).max()
@@ -177,7 +182,20 @@ _helpers = [
     *(_of(None, weeks_ago=week).alias(f"week_{week}") for week in range(_WEEKS)),
     (pl.col("count") * (within(42) & ~within(14)).cast(pl.Int32)).sum().alias("activity_before"),
     pl.when(_trace & within(7)).then(1).otherwise(0).max().alias("active_lately"),
+    _active_days(56).alias("active_days_56"),
+    _decayed(7).alias("activity_week"),
+    _decayed(28).alias("activity_month"),
+    pl.when(pl.col("date") < pl.col("entry_date")).then("count").otherwise(0).sum().alias("before_entry"),
+    pl.when(_first_weeks).then("count").otherwise(0).sum().alias("first_weeks"),
 ]
+
+_seen_days = 56 - pl.col("days_since_activity").clip(0, 56)
+_usual_share = ((pl.col("active_days_56") + 0.5) / (_seen_days + 1)).clip(0.01, 0.95)
+
+
+def _by_day(name: str, half_life_days: float) -> pl.Expr:
+    return pl.col(name) * (1 - 2 ** (-1 / half_life_days))
+
 
 _derived = [
     Feature(
@@ -213,6 +231,28 @@ _derived = [
         en="silent online for longer than usual",
         worse=1,
     ),
+    Feature(
+        "silence_surprise",
+        -pl.col("days_since_activity") * (1 - _usual_share).log(),
+        unit="score",
+        meaning="Minus the log-probability of so long a silence, from how often the learner was active in the 8 weeks before it",
+        null_means="no trace at all so far",
+        group="trend",
+        fr="silence en ligne inhabituel pour cette personne",
+        en="a silence online that is unusual for this person",
+        worse=1,
+    ),
+    Feature(
+        "activity_momentum",
+        _by_day("activity_week", 7) - _by_day("activity_month", 28),
+        unit="score",
+        meaning="Activity weighted with a half-life of 7 days minus the same with 28 days, by day",
+        null_means="no trace at all so far",
+        group="trend",
+        fr="activité en ligne en perte de vitesse",
+        en="online activity losing speed",
+        worse=-1,
+    ),
 ]
 
 _in_session = ["session_id", "as_of"]
@@ -234,6 +274,12 @@ def _against_session(name: str) -> pl.Expr:
     """Logarithm of a count minus the session's mean of it; null where the session leaves no trace."""
     mean = _log(name).sum().over(_in_session) / pl.len().over(_in_session)
     return pl.when(_traced).then((_log(name) - mean) / _FIXED_POINT)
+
+
+def _above_session(name: str) -> pl.Expr:
+    """A score minus the session's mean of it; null where the session leaves no trace."""
+    score = (pl.col(name).fill_null(0) * _FIXED_POINT).round().cast(pl.Int64)
+    return pl.when(_traced).then((score - score.sum().over(_in_session) / pl.len().over(_in_session)) / _FIXED_POINT)
 
 
 _KIND_FR: Final = {"content": "les contenus", "forum": "les échanges", "quiz": "les exercices", "lms": "la plateforme"}
@@ -282,6 +328,24 @@ _cohort = [
         )
         for days in (3, 14)
     ),
+    *(
+        Feature(
+            f"{name}_against_session",
+            _above_session(name),
+            unit="score",
+            meaning=f"{meaning} minus the session's mean",
+            null_means="the session leaves no trace",
+            group="activity",
+            fr=f"moins actif en ligne que la session {when}",
+            en=f"less active online than the session {then}",
+            worse=-1,
+        )
+        for name, meaning, when, then in (
+            ("activity_recent", "Activity weighted with a half-life of 3 days", "ces derniers jours", "these last days"),
+            ("activity_week", "Activity weighted with a half-life of 7 days", "cette semaine", "this week"),
+            ("activity_steady", "Activity weighted with a half-life of 14 days", "dans la durée", "over time"),
+        )
+    ),
     Feature(
         "silence_rank",
         pl.when(_traced).then(
@@ -304,6 +368,28 @@ _cohort = [
         group="activity",
         fr="plus actif depuis le début que {value} seulement de la session",
         en="more active since the start than {value} of the session",
+        worse=-1,
+    ),
+    Feature(
+        "first_weeks_rank",
+        pl.when(_traced & (pl.col("course_day") >= _FIRST_DAYS)).then(_rank("first_weeks")),
+        unit="share",
+        meaning=f"Place in the session by traces of the first {_FIRST_DAYS} days, 0 the fewest",
+        null_means="the session leaves no trace, or the first days are not over",
+        group="activity",
+        fr="plus actif au démarrage que {value} seulement de la session",
+        en="more active at the start than {value} of the session",
+        worse=-1,
+    ),
+    Feature(
+        "before_entry_rank",
+        pl.when(_traced).then(_rank("before_entry")),
+        unit="share",
+        meaning="Place in the session by traces before entry, 0 the fewest",
+        null_means="the session leaves no trace",
+        group="activity",
+        fr="plus actif avant l'entrée que {value} seulement de la session",
+        en="more active before entry than {value} of the session",
         worse=-1,
     ),
     *(

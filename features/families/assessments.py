@@ -225,6 +225,103 @@ _facts += [
         worse=1,
     ),
 ]
+
+_piece = ["session_id", "as_of", "assessment_id"]
+_points = pl.when(_marked).then((pl.col("score") * _FIXED_POINT).round().cast(pl.Int64))
+_lateness = pl.when(_handed_in).then(_late_days.cast(pl.Int64) * _FIXED_POINT)
+
+
+def _against_peers(value: pl.Expr) -> pl.Expr:
+    """What a piece of work gave this learner minus what it gave on average those of the session who did it: whole numbers."""
+    return (value - value.sum().over(_piece) / value.count().over(_piece)).round().cast(pl.Int64)
+
+
+def _mean(name: str) -> pl.Expr:
+    return ratio(pl.col(name).sum() / _FIXED_POINT, pl.col(name).count())
+
+
+_peers = [_against_peers(_points).alias("points_against"), _against_peers(_lateness).alias("lateness_against")]
+_next_due = pl.col("to_due") == pl.when(~_due).then(pl.col("to_due")).min()
+_helpers = [
+    pl.when(_next_due).then(_handed_in.cast(pl.Int32)).max().alias("next_handed_in"),
+]
+_facts += [
+    Feature(
+        "marks_against_session",
+        _mean("points_against"),
+        unit="points",
+        meaning="Marks known minus the session's on the same pieces of work, on average",
+        null_means="nothing marked yet",
+        group="assessments",
+        fr="résultats {value} sous ceux de la session sur les mêmes travaux",
+        en="marks {value} below the session's on the same work",
+        worse=-1,
+    ),
+    Feature(
+        "lateness_against_session",
+        _mean("lateness_against"),
+        unit="days",
+        meaning="Days between deadline and hand-in minus the session's on the same pieces of work, on average",
+        null_means="nothing handed in yet",
+        group="assessments",
+        fr="travaux rendus {value} plus tard que la session",
+        en="work handed in {value} later than the session",
+        worse=1,
+    ),
+    Feature(
+        "lateness_last_against_session",
+        pl.when(pl.col("due_date") == pl.col("newest_kept")).then(pl.col("lateness_against")).max() / _FIXED_POINT,
+        unit="days",
+        meaning="Days between deadline and hand-in of the latest work handed in, minus the session's on the same work",
+        null_means="nothing handed in yet",
+        group="assessments",
+        fr="dernier travail rendu {value} plus tard que la session",
+        en="latest work handed in {value} later than the session",
+        worse=1,
+    ),
+    Feature(
+        "marks_awaited",
+        _count(_handed_in & pl.col("score").is_null()),
+        unit="count",
+        meaning="Pieces of work handed in whose mark is not known yet",
+        null_means="no work is planned",
+        group="assessments",
+        fr="travaux rendus en attente de résultat : {value}",
+        en="{value} pieces of work handed in and not marked yet",
+    ),
+    Feature(
+        "weight_of_next",
+        pl.when(_next_due).then(pl.col("weight")).max(),
+        unit="share",
+        meaning="Weight in the final result of the next work due",
+        null_means="no deadline ahead, or no weight known",
+        group="course",
+        fr="prochain travail : {value} du résultat",
+        en="next work: {value} of the result",
+    ),
+    Feature(
+        "score_lowest",
+        pl.when(_marked).then(pl.col("score")).min(),
+        unit="share",
+        meaning="Lowest mark known",
+        null_means="nothing marked yet",
+        group="assessments",
+        fr="résultat le plus bas : {value}",
+        en="lowest mark: {value}",
+        worse=-1,
+    ),
+    Feature(
+        "points_so_far",
+        ratio(pl.when(_marked).then(_points * _weight).sum() / _FIXED_POINT, pl.when(_due).then(_weight).sum()),
+        unit="share",
+        meaning="Marks times weight, in the weight of the work past its deadline",
+        null_means="no weighted deadline has passed",
+        group="assessments",
+        fr="{value} des points possibles jusqu'ici",
+        en="{value} of the points so far",
+        worse=-1,
+    ),
+]
 _derived = [
     Feature(
         "score_change",
@@ -236,6 +333,17 @@ _derived = [
         fr="dernier résultat {value} sous la moyenne de la personne",
         en="latest mark {value} below the person's mean",
         worse=-1,
+    ),
+    Feature(
+        "silent_before_deadline_days",
+        pl.col("days_since_activity") - pl.col("days_since_deadline"),
+        unit="days",
+        meaning="Days between the last trace of distance learning and the latest deadline, negative when active after it",
+        null_means="no trace or no deadline so far",
+        group="activity",
+        fr="aucune activité en ligne depuis {value} avant la dernière échéance",
+        en="no online activity since {value} before the latest deadline",
+        worse=1,
     ),
 ]
 
@@ -272,6 +380,18 @@ _cohort = [
         monotone=1,
     ),
     Feature(
+        "next_work_against_session",
+        pl.col("next_handed_in")
+        - ratio(pl.col("next_handed_in").sum().over(_in_session), pl.col("next_handed_in").count().over(_in_session)),
+        unit="points",
+        meaning="1 when the next work due is handed in already, minus the share of the session that did so",
+        null_means="no deadline ahead",
+        group="assessments",
+        fr="prochain travail pas encore rendu : {value} de moins que la session",
+        en="next work not handed in yet: {value} below the session",
+        worse=-1,
+    ),
+    Feature(
         "session_last_work_missed_share",
         ratio(pl.col("last_work_missed").cast(pl.Int64).sum().over(_in_session), pl.col("last_work_missed").count().over(_in_session)),
         unit="share",
@@ -297,9 +417,11 @@ _cohort = [
 ASSESSMENTS: Final = Family(
     name="assessments",
     table="assessments",
-    columns=("due_date", "submitted_on", "score", "weight"),
+    columns=("assessment_id", "due_date", "submitted_on", "score", "weight"),
     prepare=(_days_to_due.alias("to_due"),),
+    peers=_peers,
     marks=_marks,
+    helpers=_helpers,
     facts=_facts,
     derived=_derived,
     cohort=_cohort,

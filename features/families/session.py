@@ -31,7 +31,7 @@ def session_history(dates: pl.LazyFrame, enrolments: pl.LazyFrame, exits: pl.Laz
         exits: layers.
 
     Returns:
-        as_of, session_id, session_hazard, provider_hazard, programme_hazard (dropouts by learner-day), session_learners.
+        as_of, session_id, session_hazard, provider_hazard, programme_hazard, overall_hazard (dropouts by learner-day).
     """
     left = dates.join(exits, how="cross").filter(KNOWN, pl.col("exit_date") <= pl.col("as_of"))
     left = left.select("as_of", "enrolment_id", "exit_date", dropped=(pl.col("reason") == "dropout").cast(pl.Int64))
@@ -42,17 +42,14 @@ def session_history(dates: pl.LazyFrame, enrolments: pl.LazyFrame, exits: pl.Laz
         *LEVELS.values(),
         dropped=pl.col("dropped").fill_null(0),
         days=(end - pl.col("entry_date")).dt.total_days().clip(0),
-        present=pl.col("exit_date").is_null() & (pl.col("planned_exit_date") >= pl.col("as_of")),
     )
-    sums = people.group_by("as_of", *LEVELS.values()).agg(
-        pl.col("dropped", "days").sum(), session_learners=pl.col("present").cast(pl.Int64).sum()
-    )
+    sums = people.group_by("as_of", *LEVELS.values()).agg(pl.col("dropped", "days").sum())
     overall = _total("dropped", "as_of") / _total("days", "as_of").clip(1)
     provider = _shrunk("provider_id", overall)
     programme = _shrunk("programme_id", overall)
-    hazards = sums.with_columns(provider_hazard=provider, programme_hazard=programme)
+    hazards = sums.with_columns(provider_hazard=provider, programme_hazard=programme, overall_hazard=overall)
     session = (pl.col("dropped") + PRIOR_LEARNER_DAYS * pl.col("provider_hazard")) / (pl.col("days") + PRIOR_LEARNER_DAYS)
-    return hazards.select("as_of", "session_id", "provider_hazard", "programme_hazard", "session_learners", session_hazard=session)
+    return hazards.select("as_of", "session_id", "provider_hazard", "programme_hazard", "overall_hazard", session_hazard=session)
 
 
 def exit_curve(dates: pl.LazyFrame, enrolments: pl.LazyFrame, exits: pl.LazyFrame) -> pl.LazyFrame:
@@ -116,16 +113,19 @@ def _shrunk(level: str, prior: pl.Expr) -> pl.Expr:
     return (_total("dropped", "as_of", level) + PRIOR_LEARNER_DAYS * prior) / (_total("days", "as_of", level) + PRIOR_LEARNER_DAYS)
 
 
-def _rate(name: str, subject_fr: str, subject_en: str) -> Feature:
+def _against(name: str, above: str, subject_fr: str, subject_en: str) -> Feature:
+    # Relative, never a level: a level tells the calendar and, where sessions are few, names the session; a model learns both by heart.
+    hazard, usual = pl.col(f"{name}_hazard"), pl.col(f"{above}_hazard")
     return Feature(
-        f"{name}_dropout_rate",
-        pl.col(f"{name}_hazard") * 1_000,
-        unit="rate",
-        meaning=f"Dropouts by 1,000 learner-days so far in the {name}, shrunk towards the level above",
+        f"{name}_dropouts_against_{above}",
+        pl.when((hazard > 0) & (usual > 0)).then((hazard / usual).log()).otherwise(0),
+        unit="score",
+        meaning=f"Logarithm of the dropout rate so far in the {name} against that of the {above}",
         null_means="never null",
         group="session",
         fr=f"départs anticipés plus fréquents dans {subject_fr}",
         en=f"more frequent dropouts in {subject_en}",
+        monotone=1,
     )
 
 
@@ -134,9 +134,20 @@ SESSION: Final = Family(
     table="exits",
     columns=(),
     derived=[
-        _rate("session", "cette session", "this session"),
-        _rate("provider", "cet organisme", "this provider"),
-        _rate("programme", "cette formation", "this programme"),
+        Feature(
+            "session_dropout_rate",
+            pl.col("session_hazard") * 1_000,
+            unit="rate",
+            meaning="Dropouts by 1,000 learner-days so far in the session, shrunk towards its provider's, then towards all",
+            null_means="never null",
+            group="session",
+            fr="départs anticipés plus fréquents dans cette session",
+            en="more frequent dropouts in this session",
+            learnt=False,
+        ),
+        _against("session", "provider", "cette session", "this session"),
+        _against("provider", "overall", "cet organisme", "this provider"),
+        _against("programme", "overall", "cette formation", "this programme"),
         Feature(
             "programme_week_risk",
             pl.col("programme_week_risk"),
@@ -176,16 +187,6 @@ SESSION: Final = Family(
             group="learner",
             fr="{value} formations suivies en même temps",
             en="{value} courses followed at the same time",
-        ),
-        Feature(
-            "session_learners",
-            pl.col("session_learners"),
-            unit="count",
-            meaning="Learners in training in the session",
-            null_means="never null",
-            group="session",
-            fr="{value} personnes dans la session",
-            en="{value} people in the session",
         ),
     ],
 )

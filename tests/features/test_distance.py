@@ -82,6 +82,7 @@ def work(name: str, due: int, handed_in: int | None = None, score: float | None 
     submitted = None if handed_in is None else on(handed_in)
     return {
         "enrolment_id": name,
+        "assessment_id": f"W{due}",
         "due_date": on(due),
         "submitted_on": submitted,
         "score": score,

@@ -1,0 +1,219 @@
+"""From margins to probabilities: the shape is chosen by test on later rows, the level is the long-run rate, bands say what it meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from vigie.errors import NoModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+PRECISION: Final = 1e-9
+ISOTONIC_DROPOUTS: Final = 1_000
+"""Fewer events and an isotonic calibration follows their noise (modelling notes, section 2)."""
+BANDS: Final = 10
+RESAMPLES: Final = 200
+SEED: Final = 20_260_402
+SIZES: Final = (50, 250)
+"""Learners at which a provider stops being small, then middling."""
+WEEKS: Final = 4
+_FOLDS_TO_CHOOSE: Final = 2
+_BLOCKS: Final = 20
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Log-odds of the risk as an increasing function of the margin: a line, a bent line, or the straight pieces between `knots`.
+
+    risk = sigmoid(slope x margin + bend x log(1 + exp(margin)) + intercept). With bend this is beta calibration (Kull, Silva Filho and
+    Flach 2017); with knots the line is taken of their interpolation instead of the margin.
+    """
+
+    slope: float
+    intercept: float
+    bend: float = 0.0
+    knots: tuple[tuple[float, float], ...] = ()
+    """Margins, ascending, and the log-odds observed around each."""
+
+    def risk(self, margin: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Calibrated probability of margins in log-odds."""
+        bent = self.bend * np.logaddexp(0, margin)
+        return np.asarray(1 / (1 + np.exp(-(self.slope * self._placed(margin) + bent + self.intercept))), dtype=np.float64)
+
+    def _placed(self, margin: NDArray[np.float64]) -> NDArray[np.float64]:
+        if not self.knots:
+            return margin
+        at, log_odds = np.array(self.knots).T
+        # Beyond the last knots the slope is one, so that no two margins ever share a risk.
+        return np.asarray(np.interp(margin, at, log_odds) + margin - np.clip(margin, at[0], at[-1]), dtype=np.float64)
+
+
+UNCALIBRATED: Final = Calibration(1.0, 0.0)
+
+
+def calibrate(margins: NDArray[np.float64], labels: NDArray[np.float64]) -> Calibration:
+    """Sigmoid calibration (Platt 1999) by maximum likelihood; the slope is kept above zero so that the order of risks stands.
+
+    Raises:
+        NoModelError: the margins rank people no better than chance.
+    """
+    slope, intercept = _logistic(margins.reshape(-1, 1), labels)
+    if slope <= 0:
+        raise NoModelError("On later data the model ranks people no better than chance.", "Check the deliveries, then train again.")
+    return Calibration(slope, intercept)
+
+
+def beta(margins: NDArray[np.float64], labels: NDArray[np.float64]) -> Calibration:
+    """Beta calibration by maximum likelihood; a plain sigmoid where the bend would turn the order of risks around."""
+    slope, bend, intercept = _logistic(np.column_stack([margins, np.logaddexp(0, margins)]), labels)
+    return Calibration(slope, intercept, bend) if slope > 0 and slope + bend > 0 else calibrate(margins, labels)
+
+
+def isotonic(margins: NDArray[np.float64], labels: NDArray[np.float64]) -> Calibration:
+    """Isotonic calibration of blocks of equal size, joined by straight pieces."""
+    from sklearn.isotonic import IsotonicRegression
+
+    blocks = np.array_split(np.argsort(margins, kind="stable"), _BLOCKS)
+    centres = np.array([margins[block].mean() for block in blocks])
+    shares = np.array([(labels[block].sum() + 0.5) / (len(block) + 1) for block in blocks])
+    rising = IsotonicRegression().fit_transform(np.arange(_BLOCKS), np.log(shares / (1 - shares)))
+    # A flat piece would tie people the model tells apart.
+    rising = rising + 1e-6 * (centres - centres[0])
+    distinct = np.concatenate([[True], np.diff(centres) > 0])
+    return Calibration(
+        1.0, 0.0, knots=tuple((float(at), float(value)) for at, value in zip(centres[distinct], rising[distinct], strict=True))
+    )
+
+
+METHODS: Final = {"sigmoid": calibrate, "beta": beta, "isotonic": isotonic}
+"""Simplest first."""
+
+
+def chosen(folds: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> tuple[Calibration, pl.DataFrame]:
+    """The shape that does best on folds it was not fitted on, and the figures it was chosen by.
+
+    A method takes the place of a simpler one only where its log loss is lower on every fold left out: with a handful of folds nothing
+    weaker tells a better shape from luck.
+
+    Args:
+        folds: margins and labels of later rows, as models fitted on what came before each fold gave them.
+
+    Returns:
+        The calibration fitted on all folds, and method, fold, log_loss; the methods that were not allowed are missing.
+    """
+    whole = tuple(np.concatenate(parts) for parts in zip(*folds, strict=True))
+    if len(folds) < _FOLDS_TO_CHOOSE:
+        return calibrate(*whole), pl.DataFrame(schema={"method": pl.String, "fold": pl.Int64, "log_loss": pl.Float64})
+    losses: dict[str, list[float]] = {}
+    for name, method in METHODS.items():
+        others = [[fold for place, fold in enumerate(folds) if place != left] for left in range(len(folds))]
+        fitted_on = [tuple(np.concatenate(parts) for parts in zip(*kept, strict=True)) for kept in others]
+        if name == "isotonic" and min(labels.sum() for _, labels in fitted_on) < ISOTONIC_DROPOUTS:
+            continue
+        losses[name] = [
+            # The level of a fold is not this test's subject: it is set apart.
+            _log_loss(centred(margins, labels, method(*past)).risk(margins), labels)
+            for past, (margins, labels) in zip(fitted_on, folds, strict=True)
+        ]
+    best = "sigmoid"
+    for name, found in losses.items():
+        if all(mine < theirs for mine, theirs in zip(found, losses[best], strict=True)):
+            best = name
+    told = [(name, fold, loss) for name, found in losses.items() for fold, loss in enumerate(found)]
+    return METHODS[best](*whole), pl.DataFrame(told, schema=["method", "fold", "log_loss"], orient="row")
+
+
+def centred(margins: NDArray[np.float64], labels: NDArray[np.float64], shape: Calibration | float) -> Calibration:
+    """The calibration of this shape (or slope) under which as many are expected as were observed; by bisection, to a billionth."""
+    kept = shape if isinstance(shape, Calibration) else Calibration(shape, 0.0)
+    low, high = -30.0, 30.0
+    while high - low > PRECISION:
+        middle = (low + high) / 2
+        low, high = (low, middle) if replace(kept, intercept=middle).risk(margins).mean() > labels.mean() else (middle, high)
+    return replace(kept, intercept=(low + high) / 2)
+
+
+def bands(rows: pl.DataFrame) -> pl.DataFrame:
+    """What became of people whose risk was alike: ten bands of equal size on later rows, for screens and for the model card.
+
+    Args:
+        rows: enrolment_id, risk, label; risks of rows the calibrated model was not fitted on.
+
+    Returns:
+        from_risk, to_risk (bounds of the band), rows, expected, observed (shares), low, high (95 % interval of observed, by bootstrap of
+        enrolments, since rows of one enrolment are not independent), in_hundred (observed, rounded).
+    """
+    band = ((pl.col("risk").rank("ordinal") - 1) * BANDS // pl.len()).cast(pl.Int64)
+    table = rows.with_columns(band=band)
+    counts = table.group_by("enrolment_id", "band").agg(n=pl.len(), hits=pl.col("label").sum()).sort("enrolment_id", "band")
+    people = (counts["enrolment_id"].rank("dense") - 1).to_numpy()
+    place, n, hits = counts["band"].to_numpy(), counts["n"].to_numpy().astype(float), counts["hits"].to_numpy()
+    random = np.random.default_rng(SEED)
+    shares = np.empty((RESAMPLES, BANDS))
+    for turn in range(RESAMPLES):
+        weight = random.poisson(1.0, int(people.max()) + 1)[people]
+        shares[turn] = np.bincount(place, weight * hits, BANDS) / np.maximum(1, np.bincount(place, weight * n, BANDS))
+    low, high = np.percentile(shares, [2.5, 97.5], axis=0)
+    # In numpy and in order: sums of floats by group are not the same twice, and the table is part of the model's version.
+    risk, label = table["risk"].to_numpy(), table["label"].to_numpy()
+    places = table["band"].to_numpy()
+    members = [np.flatnonzero(places == band_number) for band_number in range(BANDS)]
+    told = [
+        (risk[rows_].min(), risk[rows_].max(), len(rows_), risk[rows_].mean(), label[rows_].mean(), low[band_number], high[band_number])
+        for band_number, rows_ in enumerate(members)
+        if len(rows_)
+    ]
+    names = ["from_risk", "to_risk", "rows", "expected", "observed", "low", "high"]
+    return pl.DataFrame(told, schema=names, orient="row").with_columns(in_hundred=(pl.col("observed") * 100).round())
+
+
+def by_group(told: pl.DataFrame) -> pl.DataFrame:
+    """Expected and observed by week of course and by size of provider.
+
+    Args:
+        told: enrolment_id, provider_id, course_day, risk, label.
+
+    Returns:
+        group, value, rows, expected, observed (shares), low, high: a 95 % interval of the observed that takes the rows of one enrolment
+        for one (delta method of a ratio over enrolments).
+    """
+    size = pl.col("enrolment_id").n_unique().over("provider_id")
+    small, middling = SIZES
+    size_class = (
+        pl.when(size < small)
+        .then(pl.lit(f"under {small}"))
+        .when(size < middling)
+        .then(pl.lit(f"{small} to {middling - 1}"))
+        .otherwise(pl.lit(f"{middling} or more"))
+    )
+    week = (pl.col("course_day") // (WEEKS * 7) * WEEKS).cast(pl.Int64)
+    kinds = {"week_of_course": pl.format("{} to {}", week, week + WEEKS - 1), "provider_size": size_class}
+    parts = [told.with_columns(group=pl.lit(name), value=value) for name, value in kinds.items()]
+    sums = {"n": pl.len(), "risk": pl.col("risk").sum(), "label": pl.col("label").sum()}
+    people = pl.concat(parts).group_by("group", "value", "enrolment_id").agg(**sums)
+    rate = pl.col("label").sum() / pl.col("n").sum()
+    error = ((pl.col("label") - rate * pl.col("n")) ** 2).sum().sqrt() / pl.col("n").sum()
+    groups = people.group_by("group", "value").agg(
+        rows=pl.col("n").sum(), expected=pl.col("risk").sum() / pl.col("n").sum(), observed=rate, error=error
+    )
+    low, high = (pl.col("observed") + sign * 1.96 * pl.col("error") for sign in (-1, 1))
+    return groups.with_columns(low=low.clip(0, 1), high=high.clip(0, 1)).drop("error").sort("group", "value")
+
+
+def _logistic(columns: NDArray[np.float64], labels: NDArray[np.float64]) -> tuple[float, ...]:
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=np.inf, max_iter=1_000).fit(columns, labels)
+    return (*(float(value) for value in model.coef_[0]), float(model.intercept_[0]))
+
+
+def _log_loss(risk: NDArray[np.float64], labels: NDArray[np.float64]) -> float:
+    kept = np.clip(risk, 1e-12, 1 - 1e-12)
+    return float(-np.mean(labels * np.log(kept) + (1 - labels) * np.log1p(-kept)))
