@@ -41,6 +41,10 @@ class Trained:
     """as_of, label, risk on the test block, for plots."""
     importance: pl.DataFrame
     """feature, gain."""
+    twin: Model
+    """The model the figures belong to: the same recipe, fitted and calibrated on the first two blocks alone."""
+    rows: pl.DataFrame
+    """Every landmark row, with `label`."""
 
 
 def train(
@@ -67,6 +71,7 @@ def train(
     on_step(f"judging on {blocks.test.height:,} later rows")
     early = Model(fit(blocks.train, later=blocks.calibration, threads=threads), UNCALIBRATED, as_of.isoformat(), rules.horizon_days)
     calibration = calibrate(early.margins(blocks.calibration, threads), blocks.calibration["label"].to_numpy())
+    twin = Model(early.booster, calibration, as_of.isoformat(), rules.horizon_days)
     risk = calibration.risk(early.margins(blocks.test, threads))
     on_step(f"fitting on all {rows.height:,} rows")
     rounds = early.booster.num_trees()
@@ -88,6 +93,8 @@ def train(
         fingerprint(rows),
         blocks.test.select("as_of", "label", risk=pl.Series(risk)),
         gain,
+        twin,
+        rows,
     )
 
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from pipelines import console
-from pipelines.commands import inbox, outbox
-from pipelines.commands.common import HomeOption, service_at, settings_at
-from vigie import clock
+from pipelines.commands import inbox, models, outbox
+from pipelines.commands.common import HomeOption, as_of_date, date_of, service_at, settings_at
 from vigie.errors import ConfigurationError, VigieError
 from vigie.lock import only_writer
 
@@ -30,17 +29,6 @@ app = typer.Typer(
 )
 
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="As-of date: everything known before the midnight that ends it.")]
-
-
-def _date(text: str, option: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{option} {text} is not a date.", "Write it as 2026-03-04.") from error
-
-
-def _as_of(text: str | None, service: Service) -> dt.date:
-    return _date(text, "--as-of") if text else clock.last_finished_day(clock.now(), service.time_zone)
 
 
 @app.command()
@@ -74,7 +62,7 @@ def simulate(
     from data_contracts.simulator import write_deliveries, write_truth
 
     with console.working("Simulating"):
-        simulation = run(learners, seed, _date(first, "--from"), _date(last, "--to"))
+        simulation = run(learners, seed, date_of(first, "--from"), date_of(last, "--to"))
         files = write_deliveries(simulation, out)
         truth = out.parent / "truth"
         write_truth(simulation, truth)
@@ -84,6 +72,7 @@ def simulate(
 
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(models.app, name="models")
 imports = typer.Typer(help="Turn a known source into deliveries.", no_args_is_help=True)
 app.add_typer(imports, name="import")
 
@@ -136,18 +125,25 @@ def ingest(
 
 
 @app.command()
-def train(home: HomeOption = None, as_of: AsOf = None) -> None:
-    """Train on what was known then, show the model beside its baselines, register it in MLflow as champion.
+def train(
+    home: HomeOption = None,
+    as_of: AsOf = None,
+    reason: Annotated[str, typer.Option(help="Written reason to let it serve even if the gate refuses; kept for ever.")] = "",
+) -> None:
+    """Train on what was known then, show the model beside its baselines, register it in MLflow; it serves if the gate is green.
 
     [dim]vigie train --as-of 2026-01-31[/dim]
+    [dim]vigie train --reason "First model of this territory, read by the steering group"[/dim]
     """
-    from pipelines.steps import train_model
+    from pipelines.serving import train_model
 
     service = service_at(home)
-    day = _as_of(as_of, service)
+    day = as_of_date(as_of, service)
     with only_writer(service.home.lock, f"Training as of {day}"), console.working(f"Training as of {day}") as at:
-        trained = train_model(service, day, at)
-    console.show_trained(trained)
+        outcome = train_model(service, day, at, reason)
+    console.show_trained(outcome.trained)
+    console.show_verdict(outcome.verdict)
+    console.show_serving(outcome)
 
 
 @app.command()
@@ -163,7 +159,7 @@ def night(
     [dim]vigie night --no-notify[/dim]
     """
     service = service_at(home)
-    day = _as_of(as_of, service)
+    day = as_of_date(as_of, service)
     with console.working(f"Night of {day}") as at:
         account = _night(service, day, notify=notify, prefect=prefect, at=at)
     console.show_night(account)
@@ -201,7 +197,7 @@ def backfill(
     from pipelines.steps import Directly, past_nights, run_night, score_past
 
     service = service_at(home)
-    nights = past_nights(_date(first, "--from"), _date(last, "--to"), every)
+    nights = past_nights(date_of(first, "--from"), date_of(last, "--to"), every)
     if not scores_only:
         if model:
             raise ConfigurationError("A night that is served chooses its own model.", "Add --scores-only to score with a named model.")

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from alerts.cases import CaseStore
     from alerts.outbox import Sent
     from data_contracts.ingest import Intake, Receipt
-    from models.training import Trained
     from pipelines.service import Service
 
 T = TypeVar("T")
@@ -72,18 +71,6 @@ def _deliver_answers(service: Service, cases: CaseStore, as_of: dt.date) -> None
     for table, rows in parts.items():
         if rows.height:
             write_whole(service.home.landing / table / f"vigie-{as_of}.parquet", rows.write_parquet)
-
-
-def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None] = lambda _: None) -> Trained:
-    """Train on what was known at the end of `as_of`, register in MLflow, make it champion."""
-    from models.registry import register
-    from models.training import train
-
-    with service.warehouse() as warehouse:
-        trained = train(warehouse, as_of, service.rules.invariants, service.time_zone, threads=service.settings.threads, on_step=on_step)
-    on_step("logging to MLflow")
-    register(service.home, trained)
-    return trained
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipelines.service import Service, open_service
+from vigie import clock
+from vigie.errors import ConfigurationError
 from vigie.settings import Settings
 
 HomeOption = Annotated[
@@ -23,3 +26,20 @@ def settings_at(home: Path | None) -> Settings:
 def service_at(home: Path | None) -> Service:
     """The service in `home`, or where the settings say."""
     return open_service(settings_at(home))
+
+
+def date_of(text: str, option: str) -> dt.date:
+    """A date as people type it.
+
+    Raises:
+        ConfigurationError: it is none; the option is named.
+    """
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{option} {text} is not a date.", "Write it as 2026-03-04.") from error
+
+
+def as_of_date(text: str | None, service: Service) -> dt.date:
+    """What `--as-of` says; yesterday without it."""
+    return date_of(text, "--as-of") if text else clock.last_finished_day(clock.now(), service.time_zone)
