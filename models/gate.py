@@ -123,7 +123,7 @@ def _no_worse(evidence: Evidence) -> Check:
     for metric, name in (("average_precision", "average precision"), ("recall_at_top", "recall in the top tenth")):
         difference, low, high = _difference(evidence, CHAMPION, metric)
         least = -NO_WORSE * evidence.value(metric, CHAMPION)[0]
-        passed &= difference >= least and high > 0
+        passed &= difference >= least and high >= 0
         said.append(f"{name} {difference:+.3f} [{low:+.3f}, {high:+.3f}], {least:+.3f} would still do")
     return Check("no worse than the champion", passed, f"Against {evidence.champion}: {'; '.join(said)}.")
 

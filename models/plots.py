@@ -38,15 +38,16 @@ def drawn_shap(model: Model, rows: pl.DataFrame) -> Figure:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    import shap
     from matplotlib import pyplot as plt
 
     few = rows.sample(min(SHAP_ROWS, rows.height), seed=0)
     values = model.contributions(few)
     inputs = few.select(model.columns).to_numpy()
-    told = shap.Explanation(values[:, :-1], base_values=values[:, -1], data=inputs, feature_names=list(model.columns))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what shap calls of matplotlib will go one day: theirs to mend
+        import shap
+
+        told = shap.Explanation(values[:, :-1], base_values=values[:, -1], data=inputs, feature_names=list(model.columns))
         shap.plots.beeswarm(told, max_display=SHOWN, show=False)
         figure = plt.gcf()
         figure.set_size_inches(9, 8)
