@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ATTRIBUTES: Final = ("sex", "age_band", "disability", "priority_area", "income_support")
 FEW: Final = 20
-"""Dropouts of a group below which a figure is shown as too few."""
+"""Leavers below which a group, or those it is compared with, are too few to be told."""
 QUANTITIES: Final = ("selection_rate", "recall", "false_omission_rate", "expected_over_observed")
 PROXY_MEMBERS: Final = 100
 """People a group needs, inside and outside, before it is asked whether the columns give it away."""
@@ -90,13 +90,15 @@ def by_group(rows: pl.DataFrame, risk: NDArray[np.float64], called: NDArray[np.b
     for place, (attribute, group) in enumerate(pairs):
         here, there = slice(place * size, (place + 1) * size), slice((groups + place) * size, (groups + place + 1) * size)
         members = inside[place][:, 0]
-        leavers = rows.filter(pl.Series(members) & (pl.col("label") == 1))["learner_id"].n_unique()
+        leavers, others = (
+            rows.filter(pl.Series(who[:, 0]) & (pl.col("label") == 1))["learner_id"].n_unique() for who in (inside[place], outside[place])
+        )
         line: dict[str, object] = {
             "attribute": attribute,
             "group": group,
             "learners": rows.filter(pl.Series(members))["learner_id"].n_unique(),
             "dropouts": leavers,
-            "too_few": leavers < FEW,
+            "too_few": min(leavers, others) < FEW,
         }
         for name, value, draws_of in zip(QUANTITIES, values[here], drawn[:, here].T, strict=True):
             line |= _with_interval(name, float(value), draws_of)
