@@ -216,6 +216,17 @@ def backfill(
 
 
 @app.command()
+def watch(home: HomeOption = None) -> None:
+    """The watch over the model as a page: drift, calibration once outcomes are known, volume, overrides, night by night.
+
+    [dim]vigie watch --home home[/dim]
+    """
+    from pipelines.watching import watch_page
+
+    console.out.print(str(watch_page(service_at(home))), soft_wrap=True)
+
+
+@app.command()
 def schedule(home: HomeOption = None) -> None:
     """Serve the schedules: the night at 02:00, training on Sundays. Needs a Prefect server: make server.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vigie import clock
 from vigie.errors import NoDataError
+from vigie.files import write_whole
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -42,6 +43,7 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
     from models.promotion import promote
     from models.registry import champion, register
     from models.training import train
+    from models.watch import REFERENCE_FILE, reference
 
     rules, zone = service.rules.invariants, service.time_zone
     with service.warehouse() as warehouse:
@@ -49,6 +51,8 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
         trained = train(warehouse, as_of, rules, zone, threads=service.settings.threads, on_step=on_step)
         on_step("logging to MLflow")
         version = register(service.home, trained)
+        learnt = reference(trained.rows, trained.model.calibration.risk(trained.model.margins(trained.rows)))
+        write_whole(service.home.models / version / REFERENCE_FILE, learnt.write_parquet)
         on_step("judging beside the baselines and the champion")
         evidence = weigh(service.home, warehouse, version, rival_of(service.home, version), as_of, rules, zone, rows=trained.rows)
     verdict = keep(service.home, evidence)

@@ -247,6 +247,7 @@ def run_night(service: Service, as_of: dt.date, run: Run, *, notify: bool = True
         AlreadyRunningError: another night, training or ingest is at work in the same home folder.
     """
     from pipelines.account import account
+    from pipelines.watching import watch_night
 
     seconds: dict[str, float] = {}
 
@@ -260,8 +261,10 @@ def run_night(service: Service, as_of: dt.date, run: Run, *, notify: bool = True
         timed("ingest", lambda: take_deliveries(service, taken_for=as_of))
         scored = timed("score", lambda: score_night(service, as_of))
         alerts = timed("alert", lambda: alert_night(service, as_of, notify=notify))
+        watched = timed("watch", lambda: watch_night(service, as_of))
         with service.warehouse() as warehouse:
             night = account(warehouse, as_of, scored, alerts, service.home.refused, service.time_zone)
+        night["warnings"] += watched
         night["seconds"] = seconds
         text = json.dumps(night, ensure_ascii=False, indent=2) + "\n"
         write_whole(service.home.out(as_of) / "night.json", lambda path: path.write_text(text, encoding="utf-8"))

@@ -226,7 +226,7 @@ def test_the_account_adds_up(served: Service) -> None:
 
     assert account["enrolments_scored"] == scores(served).height
     assert sum(account["alerts"]["state"].values()) == alerts.height
-    assert set(account["seconds"]) == {"ingest", "score", "alert"}
+    assert set(account["seconds"]) == {"ingest", "score", "alert", "watch"}
 
 
 def test_no_name_reaches_the_warehouse_or_the_files_of_the_night_but_the_lists(served: Service, simulation: Simulation) -> None:
