@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from features.catalogue import FEATURES
+from models.explanation import CONTEXT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,14 +30,16 @@ def by_subject(contributions: Floats, columns: Sequence[str]) -> tuple[Floats, l
 def deletion(model: Model, rows: pl.DataFrame, within: str, taken: int = 1, seed: int = 0) -> pl.DataFrame:
     """How far the margin falls when the subjects that raise it most are made ordinary, and when as many subjects drawn by lot are.
 
-    Ordinary is the median of the column over the rows of the same `within` (DeYoung et al. 2020, comprehensiveness; missing values count as
+    Only subjects that a reason may name take part: the course and its session are the same for everybody the learner is compared with. Ordinary is the median of the column over the rows of the same `within` (DeYoung et al. 2020, comprehensiveness; missing values count as
     missing where most are).
 
     Returns:
         A row for each of `rows`: top, random (falls of the margin, log-odds).
     """
     sums, names = by_subject(model.contributions(rows), model.columns)
-    groups = np.array([names.index(FEATURES[name].group) for name in model.columns])
+    sums = sums[:, [name not in CONTEXT for name in names]]
+    names = [name for name in names if name not in CONTEXT]
+    groups = np.array([names.index(group) if (group := FEATURES[name].group) in names else -1 for name in model.columns])
     usual = rows.select(pl.col(model.columns).median().over(within)).to_numpy()
     values = rows.select(model.columns).to_numpy()
     lot = np.argsort(np.random.default_rng(seed).random(sums.shape), axis=1)[:, :taken]

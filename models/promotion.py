@@ -9,7 +9,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from models.registry import champion, crown, known
+from models.registry import champion, crown, known, uncrown
 from vigie.errors import ConfigurationError, NoModelError
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def rollback(home: Home, now: dt.datetime, reason: str = "") -> str:
         raise NoModelError("There is no earlier champion to go back to.", "See all versions with: vigie models list.")
     _append(home, now, {"action": "rolled back", "version": earlier[-1], "replaces": serving, "reason": reason})
     crown(home, earlier[-1], {"promotion": f"rolled back from {serving}: {reason or 'no reason given'}"})
+    if serving:
+        uncrown(home, serving)
     return earlier[-1]
 
 

@@ -27,7 +27,7 @@ CHAMPION: Final = "champion"
 EXPERIMENT: Final = "vigie"
 VERSION_TAG: Final = "model_version"
 PROMOTED_TAG: Final = "promoted"
-"""On every version that was ever champion: only those may serve a night."""
+"""On every version that is or was champion and was not taken back: only those may serve a night."""
 TWIN: Final = "twin"
 SEEN_FILE: Final = "seen.json"
 
@@ -129,7 +129,7 @@ def versions(home: Home) -> dict[str, str]:
 
 
 def promoted(home: Home) -> set[str]:
-    """Versions that are or were champion."""
+    """Versions that are or were champion and were not taken back."""
     query = (
         "SELECT tag.value FROM model_version_tags AS tag "
         "JOIN model_version_tags AS mark ON mark.name = tag.name AND mark.version = tag.version AND mark.key = ? "
@@ -155,6 +155,11 @@ def crown(home: Home, version: str, tags: Mapping[str, str]) -> None:
     for key, value in {PROMOTED_TAG: "yes", **tags}.items():
         client.set_model_version_tag(NAME, number, key, value)
     client.set_registered_model_alias(NAME, CHAMPION, number)
+
+
+def uncrown(home: Home, version: str) -> None:
+    """Take the right to serve from a version that was taken back."""
+    client_of(home).delete_model_version_tag(NAME, known(home, version), PROMOTED_TAG)
 
 
 def attach(home: Home, version: str, metrics: Mapping[str, float], tags: Mapping[str, str], files: Sequence[Path]) -> None:

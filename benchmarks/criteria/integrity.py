@@ -132,7 +132,7 @@ def monotone(world: World) -> list[Line]:
     )
     people = people.with_columns(turn=pl.int_range(pl.len()).shuffle(seed=1).over("session_id"))
     tried, fell, worst = 0, 0, 0.0
-    for turn in range(24):
+    for turn in range(8):
         chosen = people.filter(pl.col("turn") == turn)
         day = recent.join(chosen, on="enrolment_id", how="semi").group_by("enrolment_id").agg(pl.col("date").max())
         tables = facts.tables | {"activity": facts.tables["activity"].join(day, on=["enrolment_id", "date"], how="anti")}

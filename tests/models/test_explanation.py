@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from features.catalogue import BANNED
+from features.catalogue import BANNED, FEATURES
 from features.facts import read_facts
 from features.matrix import cohort, matrix
-from models.explanation import CONTEXT, reasons
+from models.explanation import CONTEXT, protective, reasons
 from models.faithfulness import agreement, by_subject, deletion
 from models.registry import champion, load
 
@@ -95,3 +95,16 @@ def test_agreement_counts_shared_places() -> None:
     assert agreement(first, first, 3) == 1
     assert agreement(first, first[:, ::-1], 2) == 0
     assert agreement(first, np.array([[3.0, 0.0, 2.0, 1.0]]), 2) == 0.5
+
+
+def test_what_lowers_the_risk_is_told_apart_through_a_fact_on_the_better_side(model: Model, night: pl.DataFrame) -> None:
+    found = protective(model.contributions(night), model.columns, night, night.clear())
+    named = pl.DataFrame({"row": np.arange(night.height), "told": found}).explode("told").drop_nulls().unnest("told")
+    medians = {name: night[name].median() for name in named["feature"].unique()}
+
+    assert len(found) == night.height
+    assert found.list.len().max() <= 2
+    assert named.height > 100
+    assert named["contribution"].max() < 0
+    for feature, value in named.select("feature", "value").unique().rows():
+        assert (value - medians[feature]) * FEATURES[feature].direction < 0, feature

@@ -87,7 +87,8 @@ def test_a_model_that_was_never_promoted_serves_no_past_night_either(two: tuple[
     home = open_service(Settings(home=tmp_path / "home")).home
     client = registry.client_of(home)
     client.delete_registered_model_alias(registry.NAME, registry.CHAMPION)
-    client.delete_model_version_tag(registry.NAME, registry.known(home, two[1]), registry.PROMOTED_TAG)
+    assert registry.promoted(home) == {two[1]}
+    registry.uncrown(home, two[1])
 
     with pytest.raises(NoModelError, match="none was promoted"):
         registry.model_for(home, LATER)
