@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from models.fairness import FEW
 from models.plots import draw, drawn_shap
@@ -69,6 +68,7 @@ def write_card(home: Home, trained: Trained, evidence: Evidence, verdict: Verdic
 def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str = "") -> str:
     """The page as text."""
     environment = Environment(loader=PackageLoader("models"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters["cell"] = _cell
     later = trained.rows.filter(pl.col("as_of") > pl.lit(trained.blocks.filter(block="test")["first"][0]))
     figures = {**draw(trained, evidence.told), "shap": drawn_shap(trained.twin, later)}
     return environment.get_template("card.html").render(
@@ -94,7 +94,6 @@ def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str =
         few=FEW,
         plots=PLOTS,
         images={name: _png(figure) for name, figure in figures.items()},
-        table=_table,
     )
 
 
@@ -118,15 +117,6 @@ def _groups(groups: pl.DataFrame) -> pl.DataFrame:
         for name in names
     ]
     return groups.select("attribute", "group", "learners", "dropouts", *cells)
-
-
-def _table(frame: pl.DataFrame) -> Markup:
-    """A frame as a table; every text is escaped."""
-    head = Markup("").join(Markup('<th scope="col">{}</th>').format(name.replace("_", " ")) for name in frame.columns)
-    body = Markup("").join(
-        Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(_cell(value)) for value in row)) for row in frame.rows()
-    )
-    return Markup('<div class="scroll"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>').format(head, body)
 
 
 def _cell(value: object) -> str:

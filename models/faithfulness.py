@@ -30,8 +30,9 @@ def by_subject(contributions: Floats, columns: Sequence[str]) -> tuple[Floats, l
 def deletion(model: Model, rows: pl.DataFrame, within: str, taken: int = 1, seed: int = 0) -> pl.DataFrame:
     """How far the margin falls when the subjects that raise it most are made ordinary, and when as many subjects drawn by lot are.
 
-    Only subjects that a reason may name take part: the course and its session are the same for everybody the learner is compared with. Ordinary is the median of the column over the rows of the same `within` (DeYoung et al. 2020, comprehensiveness; missing values count as
-    missing where most are).
+    Only subjects that a reason may name take part: the course and its session are the same for everybody the learner is compared with.
+    Ordinary is the median of the column over the rows of the same `within` (DeYoung et al. 2020, comprehensiveness); missing values count
+    as missing where most are.
 
     Returns:
         A row for each of `rows`: top, random (falls of the margin, log-odds).

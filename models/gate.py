@@ -16,8 +16,9 @@ ENOUGH: Final = 100
 """Rows of leavers from which an advantage must be proven; below, it must at least be seen, and is said not to be proven."""
 IMPLAUSIBLE_AUC: Final = 0.90
 """An honest nightly score reaches .65 to .84; leavers left in the rows give .90 (modelling notes, sections 0 and 1b)."""
-TELLTALE_AUC: Final = 0.85
-"""No single column of what is known by a night tells the next four weeks so well, unless it knows them."""
+TELLTALE_AUC: Final = 0.80
+"""A whole honest score reaches .65 to .84 and its best column some .73: one that alone passes this knows what comes (a planted column, days
+to the last trace ever, has .84 on OULAD)."""
 SLOPE: Final = (0.80, 1.25)
 LEVEL: Final = (0.67, 1.50)
 """Expected over observed. Wider than the slope: the level moves with the seasons, and the version that serves takes the long-run one."""

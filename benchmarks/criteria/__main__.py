@@ -2,9 +2,10 @@
 
 usage: python benchmarks/criteria HOME SOURCE [--only 1,4,7] [--refits 5]
 
-HOME is a service that took the 2013 presentations and was trained on them alone, as of 2014-07-31; it is copied, never written. SOURCE holds
-OULAD's seven tables. P-dev is: trained on 2013B and 2013J, judged on the weekly nights of 2014B, day 14 to 7 days before the end. P-held
-(2014J and module CCC) is held by others and judged by them: where a criterion asks for it, the figure here is that of P-dev and no pass is given.
+HOME is a service that took the 2013 presentations and was trained on them alone, as of 2014-07-31; it is copied, never written. SOURCE
+holds OULAD's seven tables. P-dev is: trained on 2013B and 2013J, judged on the weekly nights of 2014B, day 14 to 7 days before the end.
+P-held (2014J and module CCC) is held by others and judged by them: where a criterion asks for it, the figure here is that of P-dev and no
+pass is given.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from models.evaluation.load import advisors, leavers_of, reached, replay
 from models.evaluation.measures import THRESHOLDS, codes, figures, listed, measure
 from models.folds import leaving_out
 from models.judging import at_equal_load, steadiness
-from models.learner import centred
+from models.training import centred
 
 if TYPE_CHECKING:
     from world import World

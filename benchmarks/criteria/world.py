@@ -18,7 +18,7 @@ from models.baselines import days_silent, logistic, rule_score, session_risk
 from models.fairness import read_audit
 from models.labels import known_endings, labelled
 from models.landmarks import training_rows
-from models.learner import UNCALIBRATED, Model, fit
+from models.learner import Calibration, Model, fit
 from models.registry import load, versions
 from pipelines.service import Service, open_service
 from pipelines.steps import take_deliveries
@@ -57,7 +57,7 @@ class World:
 
     def refit(self, rows: pl.DataFrame) -> Model:
         """The recipe of the model on other rows, uncalibrated."""
-        return Model(fit(rows, rounds=self.rounds), UNCALIBRATED, TRAINED.isoformat(), HORIZON)
+        return Model(fit(rows, rounds=self.rounds), Calibration(1.0, 0.0), TRAINED.isoformat(), HORIZON)
 
     def deliver_2014(self) -> None:
         """The 2014B presentations come in; only now."""

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from pipelines import console
-from pipelines.commands.common import HomeOption, as_of_date, service_at
+from pipelines.commands.common import HomeOption, as_of_date, date_of, service_at
 from vigie import clock
+from vigie.errors import NoModelError
 from vigie.lock import only_writer
 
 app = typer.Typer(help="Which model serves, and why: list, compare, promote, roll back, read its card.", no_args_is_help=True)
@@ -90,3 +91,27 @@ def card(version: Version, home: HomeOption = None) -> None:
     from pipelines.serving import card_of
 
     console.out.print(str(card_of(service_at(home), version)), soft_wrap=True)
+
+
+@app.command()
+def examples(
+    as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="A night that has scores.")],
+    home: HomeOption = None,
+    model: Annotated[str | None, typer.Option(metavar="VERSION", help="From an evaluation of this model (vigie backfill --model).")] = None,
+) -> None:
+    """Twenty people of a night with reasons, facts and, folded away, what came: for a person to judge. No names.
+
+    [dim]vigie models examples --as-of 2026-03-04[/dim]
+    [dim]vigie models examples --as-of 2014-04-12 --model 2014-07-31-0123456789[/dim]
+    """
+    from pipelines.examples import examples_page
+
+    service = service_at(home)
+    day = date_of(as_of, "--as-of")
+    folder = service.home.evaluation(day, model) if model else service.home.out(day)
+    if not (folder / "scores.parquet").exists():
+        raise NoModelError(
+            f"The night of {day} has no scores.", "Run: vigie night, or for an evaluation: vigie backfill --scores-only --model VERSION."
+        )
+    with only_writer(service.home.lock, "A page of examples"):
+        console.out.print(str(examples_page(service, folder / "scores.parquet", day)), soft_wrap=True)

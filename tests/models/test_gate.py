@@ -16,7 +16,7 @@ from models.gate import decide
 from models.judging import Evidence, judge
 from models.labels import known_endings
 from models.landmarks import training_rows
-from models.learner import UNCALIBRATED, Model, calibrate, fit
+from models.learner import Calibration, Model, fit
 
 if TYPE_CHECKING:
     from pipelines.service import Service
@@ -47,9 +47,7 @@ def case(service: Service) -> Case:
 
 
 def twin(past: pl.DataFrame, rounds: int = ROUNDS) -> Model:
-    booster = fit(past, rounds=rounds, threads=1)
-    raw = Model(booster, UNCALIBRATED, "2025-06-30", 28)
-    return Model(booster, calibrate(raw.margins(past), past["label"].to_numpy()), "2025-06-30", 28)
+    return Model(fit(past, rounds=rounds, threads=1), Calibration(1.0, 0.0), "2025-06-30", 28)
 
 
 def evidence_of(model: Model, case: Case, champion: Model | None = None) -> Evidence:
@@ -139,7 +137,7 @@ def test_a_group_that_is_left_behind_is_refused(case: Case, honest: Model) -> No
 def test_leavers_kept_in_the_rows_are_refused(case: Case, honest: Model) -> None:
     first = case.later.row(0, named=True)
     gone = pl.DataFrame({"enrolment_id": [first["enrolment_id"]], "exit_date": [first["as_of"]], "dropped": [True]})
-    early = pl.concat([case.endings.join(gone, on="enrolment_id", how="anti"), gone])
+    early = pl.concat([case.endings.join(gone, on="enrolment_id", how="anti"), gone], how="diagonal")
 
     reasons = refused(evidence_of(honest, replace(case, endings=early)))
 
