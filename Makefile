@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 90
 
-.PHONY: help setup demo test check lint docs bench scale load replications value-added server mlflow lock clean
+.PHONY: help setup demo test check lint docs bench criteria scale load replications value-added server mlflow lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,9 @@ docs: $(READY) ## Write docs/generated again from the code
 
 bench: $(READY) ## OULAD on the project's ruler; SOURCE=folder of the original tables, RULER=oulad_metrics.py
 	$(BIN)/python benchmarks/oulad.py $(SOURCE) $(RULER)
+
+criteria: $(READY) ## The twenty criteria on OULAD; SERVICE=home trained on 2013 alone, SOURCE=folder of the original tables
+	$(BIN)/python benchmarks/criteria $(SERVICE) $(SOURCE)
 
 scale: $(READY) ## Seconds and memory of a night beside its floors; LEARNERS=10000 or 100000
 	$(BIN)/python benchmarks/scale.py --learners $(or $(LEARNERS),10000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,8 @@ CONTEXT: Final = frozenset({"course", "session", "learner"})
 """Subjects nobody can act on with the learner: they stay in the rest (modelling notes, section 5)."""
 LEAST: Final = 0.05
 """A subject that raises the risk by less, in log-odds, is not worth a sentence."""
+PROTECTIVE: Final = 2
+FIELDS: Final = ("code", "feature", "value", "contribution", "previous_value")
 
 
 def reasons(
@@ -49,15 +51,52 @@ def reasons(
         A list of structs of the contract `REASON`: within a subject the feature that raises the score most, its value and the value
         seven days before.
     """
-    parts = contributions[:, :-1]
+    rows = len(contributions)
+    named = _named(contributions[:, :-1], _beside_median(now, columns, 1), columns, now, before, shown)
+    if not rows or named is None:
+        return pl.Series("reasons", [], dtype=pl.List(REASON.dtype))
+    told = named.group_by("row").agg(pl.col("contribution").sum())
+    sums = pl.DataFrame({"row": np.arange(rows)}).join(told, on="row", how="left", maintain_order="left")["contribution"].fill_null(0.0)
+    remainder = pl.DataFrame({"row": np.arange(rows), "code": REST, "contribution": margin - contributions[:, -1] - sums.to_numpy()})
+    remainder = remainder.with_columns(
+        feature=pl.lit(None, pl.String), value=pl.lit(None, pl.Float64), previous_value=pl.lit(None, pl.Float64)
+    )
+    together = pl.concat([named.select("row", *FIELDS), remainder.select("row", *FIELDS)])
+    return together.group_by("row", maintain_order=True).agg(pl.struct(FIELDS).alias("reasons")).sort("row")["reasons"]
+
+
+def protective(
+    contributions: NDArray[np.float64], columns: Sequence[str], now: pl.DataFrame, before: pl.DataFrame, shown: int = PROTECTIVE
+) -> pl.Series:
+    """The subjects that lower each score most, told apart from the reasons: known facts on the better side of the night's median.
+
+    Returns:
+        A list of structs of the contract `REASON` with negative contributions; they are part of the rest of `reasons`, not beside it.
+    """
+    rows = pl.DataFrame({"row": np.arange(len(contributions))})
+    named = _named(-contributions[:, :-1], _beside_median(now, columns, -1), columns, now, before, shown)
+    if named is None:
+        return pl.Series("protective", [[]] * rows.height, dtype=pl.List(REASON.dtype))
+    told = named.with_columns(-pl.col("contribution")).group_by("row", maintain_order=True).agg(pl.struct(FIELDS).alias("protective"))
+    return rows.join(told, on="row", how="left", maintain_order="left")["protective"].fill_null([])
+
+
+def _named(
+    parts: NDArray[np.float64],
+    side: NDArray[np.bool_],
+    columns: Sequence[str],
+    now: pl.DataFrame,
+    before: pl.DataFrame,
+    shown: int,
+) -> pl.DataFrame | None:
+    """The subjects with the largest sums, each through its largest part that can be told: row and the fields of a reason."""
     groups = [FEATURES[name].group for name in columns]
     subjects = [group for group in dict.fromkeys(groups) if group not in CONTEXT]
-    rows = len(parts)
-    if not rows or not subjects:
-        return pl.Series("reasons", [], dtype=pl.List(REASON.dtype))
+    if not len(parts) or not subjects:
+        return None
     values_now = now.select(columns).to_numpy()
     values_before = _aligned(now, before, columns)
-    tellable = _worse_than_median(now, columns) & (parts > 0)
+    tellable = side & (parts > 0)
     members = {subject: [place for place, group in enumerate(groups) if group == subject] for subject in subjects}
     sums = np.stack([parts[:, places].sum(axis=1) for places in members.values()], axis=1)
     told = np.where(tellable, parts, -np.inf)
@@ -68,9 +107,8 @@ def reasons(
     value = np.take_along_axis(sums, best, axis=1)
     feature = np.take_along_axis(leading, best, axis=1)
     kept = value > LEAST
-    rest = margin - contributions[:, -1] - np.where(kept, value, 0).sum(axis=1)
-    row = np.repeat(np.arange(rows), best.shape[1]).reshape(best.shape)
-    named = pl.DataFrame(
+    row = np.repeat(np.arange(len(parts)), best.shape[1]).reshape(best.shape)
+    return pl.DataFrame(
         {
             "row": row[kept],
             "code": np.asarray(subjects)[best[kept]],
@@ -81,20 +119,15 @@ def reasons(
         },
         schema_overrides={"code": pl.String, "feature": pl.String},
     ).with_columns(pl.col("value", "previous_value").fill_nan(None))
-    remainder = pl.DataFrame({"row": np.arange(rows), "code": REST, "contribution": rest}).with_columns(
-        feature=pl.lit(None, pl.String), value=pl.lit(None, pl.Float64), previous_value=pl.lit(None, pl.Float64)
-    )
-    fields = ["code", "feature", "value", "contribution", "previous_value"]
-    together = pl.concat([named.select("row", *fields), remainder.select("row", *fields)])
-    return together.group_by("row", maintain_order=True).agg(pl.struct(fields).alias("reasons")).sort("row")["reasons"]
 
 
-def _worse_than_median(now: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.bool_]:
-    worse = [
-        ((pl.col(name) - pl.col(name).median().over("as_of")) * FEATURES[name].direction > 0).fill_null(value=False).alias(name)
+def _beside_median(now: pl.DataFrame, columns: Sequence[str], side: Literal[-1, 1]) -> NDArray[np.bool_]:
+    """Known values on the worse (1) or the better (-1) side of the night's median."""
+    beside = [
+        ((pl.col(name) - pl.col(name).median().over("as_of")) * FEATURES[name].direction * side > 0).fill_null(value=False).alias(name)
         for name in columns
     ]
-    return np.asarray(now.select(worse).to_numpy(), dtype=np.bool_)
+    return np.asarray(now.select(beside).to_numpy(), dtype=np.bool_)
 
 
 def _aligned(now: pl.DataFrame, before: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.float64]:

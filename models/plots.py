@@ -6,18 +6,71 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.evaluation.measures import figures
+
 if TYPE_CHECKING:
+    import polars as pl
     from matplotlib.figure import Figure
 
+    from models.learner import Model
     from models.training import Trained
 
 BINS = 10
 SHOWN = 20
+SHAP_ROWS = 1_000
+FEW = 5
+"""Leavers in a week of the course below which no AUC is drawn."""
 
 
-def draw(trained: Trained) -> dict[str, Figure]:
-    """Calibration on the test block in ten bins of equal size, figures beside the baselines, and gain of the leading features."""
-    return {"calibration": _calibration(trained), "baselines": _baselines(trained), "importance": _importance(trained)}
+def draw(trained: Trained, told: pl.DataFrame | None = None) -> dict[str, Figure]:
+    """Calibration on the test block in ten bins of equal size, figures beside the baselines, and gain of the leading features.
+
+    With `told` (label, risk, week), also the AUC by week of the course.
+    """
+    drawn = {"calibration": _calibration(trained), "baselines": _baselines(trained), "importance": _importance(trained)}
+    return drawn if told is None else drawn | {"by_week": _by_week(told)}
+
+
+def drawn_shap(model: Model, rows: pl.DataFrame) -> Figure:
+    """Contributions of the leading columns on up to a thousand rows, drawn by shap from the model's own exact values."""
+    import warnings
+
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    few = rows.sample(min(SHAP_ROWS, rows.height), seed=0)
+    values = model.contributions(few)
+    inputs = few.select(model.columns).to_numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what shap calls of matplotlib will go one day: theirs to mend
+        import shap
+
+        told = shap.Explanation(values[:, :-1], base_values=values[:, -1], data=inputs, feature_names=list(model.columns))
+        shap.plots.beeswarm(told, max_display=SHOWN, show=False)
+        figure = plt.gcf()
+        figure.set_size_inches(9, 8)
+        figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def _by_week(told: pl.DataFrame) -> Figure:
+    from matplotlib.figure import Figure
+
+    weeks = [(week[0], rows) for week, rows in told.sort("week").partition_by("week", as_dict=True).items()]
+    shown = [(week, rows) for week, rows in weeks if FEW <= rows["label"].sum() < rows.height]
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    names = [week for week, _ in shown]
+    left.plot(names, [figures(rows, rows["risk"].to_numpy(), probability=False)["auc"] for _, rows in shown], marker="o")
+    left.set(xlabel="week of the course", ylabel="AUC", title="Who leaves, told by week")
+    right.plot(names, [rows["risk"].mean() for _, rows in shown], label="expected")
+    right.plot(names, [rows["label"].mean() for _, rows in shown], label="observed", marker="o", linestyle="")
+    right.set(xlabel="week of the course", title="Share that leaves")
+    right.legend()
+    return figure
 
 
 def _calibration(trained: Trained) -> Figure:

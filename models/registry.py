@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import math
 import os
 import sqlite3
 from contextlib import closing
@@ -14,7 +16,8 @@ from models.plots import draw
 from vigie.errors import NoModelError
 
 if TYPE_CHECKING:
-    import datetime as dt
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from models.training import Trained
     from vigie.settings import Home
@@ -23,12 +26,17 @@ NAME: Final = "vigie-dropout"
 CHAMPION: Final = "champion"
 EXPERIMENT: Final = "vigie"
 VERSION_TAG: Final = "model_version"
+PROMOTED_TAG: Final = "promoted"
+"""On every version that is or was champion and was not taken back: only those may serve a night."""
+TWIN: Final = "twin"
+SEEN_FILE: Final = "seen.json"
 
 
 def register(home: Home, trained: Trained) -> str:
-    """Log a trained model to MLflow with its parameters, figures, features, fingerprint and plots; make it champion.
+    """Log a trained model and its twin to MLflow with parameters, figures, features, fingerprint and plots. It does not serve yet.
 
-    Training again on the same data gives the same version: it is registered once.
+    Training again on the same data gives the same version: it is registered once. What makes a version champion is a decision, see
+    `models.promotion`.
 
     Returns:
         The model's version.
@@ -38,28 +46,32 @@ def register(home: Home, trained: Trained) -> str:
     model.save(folder)
     (folder / "features.json").write_text(json.dumps(_catalogue(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     (folder / "figures.json").write_text(json.dumps(trained.figures, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    client = _client(home)
-    registered = _registered(home).get(model.version)
-    if registered is None:
-        registered = _log(home, client, trained)
-    client.set_registered_model_alias(NAME, CHAMPION, registered)
+    trained.twin.save(folder / TWIN)
+    seen = str(trained.blocks.filter(block="calibration")["last"][0])
+    (folder / TWIN / SEEN_FILE).write_text(json.dumps({"until": seen}) + "\n", encoding="utf-8")
+    if model.version not in versions(home):
+        _log(home, client_of(home), trained)
     return model.version
 
 
 def model_for(home: Home, as_of: dt.date) -> Model:
-    """The model a night of `as_of` is served with: the champion, or for older nights the newest model trained by then.
+    """The model a night of `as_of` is served with: the champion, or for older nights the newest champion that was trained by then.
 
     Raises:
-        NoModelError: no model was trained on or before `as_of`.
+        NoModelError: no model trained on or before `as_of` was ever promoted.
     """
-    champion = _champion(home)
-    if champion and champion[:10] <= as_of.isoformat():
-        return load(home, champion)
-    earlier = sorted(version for version in _registered(home) if version[:10] <= as_of.isoformat())
-    if not earlier:
-        what = f"No model was trained on or before {as_of}, and one that saw later facts may not serve this night."
-        raise NoModelError(what, f"Run: vigie train --as-of {as_of}. To judge a later model on this night, name it with --model.")
-    return load(home, earlier[-1])
+    serving = champion(home)
+    if serving and serving[:10] <= as_of.isoformat():
+        return load(home, serving)
+    trained = [version for version in versions(home) if version[:10] <= as_of.isoformat()]
+    earlier = sorted(set(trained) & promoted(home))
+    if earlier:
+        return load(home, earlier[-1])
+    if trained:
+        what = f"Models were trained by {as_of}, the last one {max(trained)}, but none was promoted: the gate refused, or nobody decided."
+        raise NoModelError(what, "See why with: vigie models list. Then: vigie models promote VERSION, with --reason to overrule the gate.")
+    what = f"No model was trained on or before {as_of}, and one that saw later facts may not serve this night."
+    raise NoModelError(what, f"Run: vigie train --as-of {as_of}. To judge a later model on this night, name it with --model.")
 
 
 def load(home: Home, version: str) -> Model:
@@ -68,13 +80,10 @@ def load(home: Home, version: str) -> Model:
     Raises:
         NoModelError: unknown version, or files that are not those that were registered.
     """
-    registered = _registered(home)
-    if version not in registered:
-        known = ", ".join(sorted(registered)) or "none yet"
-        raise NoModelError(f"There is no model {version}.", f"Registered models: {known}.")
+    registered = known(home, version)
     folder = home.models / version
     if not folder.is_dir():
-        _fetch(home, registered[version], folder)
+        _fetch(home, registered, folder)
     model = Model.load(folder)
     if model.version != version:
         raise NoModelError(
@@ -83,13 +92,54 @@ def load(home: Home, version: str) -> Model:
     return model
 
 
-def _registered(home: Home) -> dict[str, str]:
+def twin_of(home: Home, version: str) -> tuple[Model, dt.date]:
+    """The twin of a version, fitted on the past alone, and the last landmark it learnt from.
+
+    Raises:
+        NoModelError: the version is unknown, or was registered before twins were kept.
+    """
+    load(home, version)
+    folder = home.models / version / TWIN
+    try:
+        until = json.loads((folder / SEEN_FILE).read_text(encoding="utf-8"))["until"]
+    except OSError as error:
+        raise NoModelError(
+            f"{version} has no twin to be compared by.", "It was registered by an older version of Vigie: train again."
+        ) from error
+    return Model.load(folder), dt.date.fromisoformat(until)
+
+
+def known(home: Home, version: str) -> str:
+    """MLflow's number for a version.
+
+    Raises:
+        NoModelError: there is no such version.
+    """
+    registered = versions(home)
+    if version not in registered:
+        names = ", ".join(sorted(registered)) or "none yet"
+        raise NoModelError(f"There is no model {version}.", f"Registered models: {names}.")
+    return registered[version]
+
+
+def versions(home: Home) -> dict[str, str]:
     """Versions of Vigie's model, and MLflow's numbers for them."""
     query = "SELECT value, version FROM model_version_tags WHERE name = ? AND key = ?"
     return {str(value): str(number) for value, number in _query(home, query, (NAME, VERSION_TAG))}
 
 
-def _champion(home: Home) -> str | None:
+def promoted(home: Home) -> set[str]:
+    """Versions that are or were champion and were not taken back."""
+    query = (
+        "SELECT tag.value FROM model_version_tags AS tag "
+        "JOIN model_version_tags AS mark ON mark.name = tag.name AND mark.version = tag.version AND mark.key = ? "
+        "WHERE tag.name = ? AND tag.key = ?"
+    )
+    return {str(value) for (value,) in _query(home, query, (PROMOTED_TAG, NAME, VERSION_TAG))}
+
+
+def champion(home: Home) -> str | None:
+    """The version that serves; None before the first promotion."""
     query = (
         "SELECT tag.value FROM registered_model_aliases AS alias "
         "JOIN model_version_tags AS tag ON tag.name = alias.name AND tag.version = alias.version AND tag.key = ? "
@@ -97,6 +147,33 @@ def _champion(home: Home) -> str | None:
     )
     rows = _query(home, query, (VERSION_TAG, NAME, CHAMPION))
     return str(rows[0][0]) if rows else None
+
+
+def crown(home: Home, version: str, tags: Mapping[str, str]) -> None:
+    """Make a version champion in MLflow, with tags that say why."""
+    number, client = known(home, version), client_of(home)
+    for key, value in {PROMOTED_TAG: "yes", **tags}.items():
+        client.set_model_version_tag(NAME, number, key, value)
+    client.set_registered_model_alias(NAME, CHAMPION, number)
+
+
+def uncrown(home: Home, version: str) -> None:
+    """Take the right to serve from a version that was taken back."""
+    client_of(home).delete_model_version_tag(NAME, known(home, version), PROMOTED_TAG)
+
+
+def attach(home: Home, version: str, metrics: Mapping[str, float], tags: Mapping[str, str], files: Sequence[Path]) -> None:
+    """Add figures, tags and files to the run of a version."""
+    from mlflow.entities import Metric, RunTag
+
+    number, client = known(home, version), client_of(home)
+    run = client.get_run(client.get_model_version(NAME, number).run_id).info
+    kept = [Metric(name, value, run.start_time, 0) for name, value in metrics.items() if math.isfinite(value)]
+    client.log_batch(run.run_id, metrics=kept, tags=[RunTag(key, value) for key, value in tags.items()])
+    for key, value in tags.items():
+        client.set_model_version_tag(NAME, number, key, value)
+    for path in files:
+        client.log_artifact(run.run_id, str(path), "report")
 
 
 def _query(home: Home, sql: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:
@@ -111,7 +188,8 @@ def _query(home: Home, sql: str, values: tuple[str, ...]) -> list[tuple[Any, ...
             return []
 
 
-def _client(home: Home) -> Any:  # noqa: ANN401 - mlflow is not typed
+def client_of(home: Home) -> Any:  # noqa: ANN401 - mlflow is not typed
+    """MLflow's client for the service in `home`; its import takes seconds, so nightly paths never come here."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
@@ -167,7 +245,7 @@ def _fetch(home: Home, number: str, folder: Any) -> None:  # noqa: ANN401 - a pa
     import shutil
     from pathlib import Path
 
-    client = _client(home)
+    client = client_of(home)
     run = client.get_run(client.get_model_version(NAME, number).run_id)
     shutil.copytree(Path(client.download_artifacts(run.info.run_id, "model")), folder)
 

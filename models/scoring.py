@@ -14,7 +14,7 @@ from features.catalogue import FEATURES
 from features.facts import read_facts
 from features.matrix import cohort, matrix
 from models.baselines import rule_flag, session_risk
-from models.explanation import reasons
+from models.explanation import protective, reasons
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,6 +94,7 @@ def score(
         base_value=pl.Series(contributions[:, -1], dtype=pl.Float64),
         margin=pl.Series(margin, dtype=pl.Float64),
         reasons=reasons(contributions, margin, model.columns, rows, before, rules.reasons_shown),
+        protective=protective(contributions, model.columns, rows, before),
         model_version=pl.lit(model.version),
         feature_hash=feature_hash(rows),
     )

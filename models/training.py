@@ -60,6 +60,10 @@ class Trained:
     """What became of people whose risk was alike, on rows later than the models that gave it: see `models.calibration.bands`."""
     groups: pl.DataFrame
     """group, value, rows, expected, observed, low, high: calibration by week of course and size of provider, on the same rows."""
+    twin: Model
+    """The model the figures belong to: the same recipe, fitted and calibrated on the first two blocks alone."""
+    rows: pl.DataFrame
+    """Every landmark row, with `label`."""
 
 
 def train(
@@ -98,6 +102,7 @@ def train(
     on_step(f"judging on {blocks.test.height:,} later rows")
     early = Model(fit(blocks.train, later=blocks.calibration, threads=threads), UNCALIBRATED, as_of.isoformat(), rules.horizon_days)
     calibration = calibrate(early.margins(blocks.calibration, threads), blocks.calibration["label"].to_numpy())
+    twin = Model(early.booster, calibration, as_of.isoformat(), rules.horizon_days)
     risk = calibration.risk(early.margins(blocks.test, threads))
     rounds = early.booster.num_trees()
     on_step(f"fitting on all {rows.height:,} rows")
@@ -134,6 +139,8 @@ def train(
         choice,
         alike,
         by_group(told),
+        twin,
+        rows,
     )
 
 

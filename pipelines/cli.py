@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from pipelines import console
-from pipelines.commands import experiment, inbox, indicators, outbox, quarantine, safety, source
+from pipelines.commands import experiment, inbox, indicators, models, outbox, quarantine, safety, source
 from pipelines.commands.common import HomeOption, as_of_day, day_of, service_at, settings_at
-from vigie import clock
 from vigie.errors import ConfigurationError, VigieError
 from vigie.files import explained
 from vigie.lock import only_writer
@@ -81,6 +80,7 @@ for command in (safety.history, safety.replay, safety.rebuild, safety.backup, sa
 app.add_typer(experiment.app, name="experiment")
 app.command("indicators")(indicators.indicators)
 app.command("value-added")(indicators.value_added)
+app.add_typer(models.app, name="models")
 imports = typer.Typer(help="Turn a known source into deliveries.", no_args_is_help=True)
 app.add_typer(imports, name="import")
 
@@ -133,18 +133,25 @@ def ingest(
 
 
 @app.command()
-def train(home: HomeOption = None, as_of: AsOf = None) -> None:
-    """Train on what was known then, show the model beside its baselines, register it in MLflow as champion.
+def train(
+    home: HomeOption = None,
+    as_of: AsOf = None,
+    reason: Annotated[str, typer.Option(help="Written reason to let it serve even if the gate refuses; kept for ever.")] = "",
+) -> None:
+    """Train on what was known then, show the model beside its baselines, register it in MLflow; it serves if the gate is green.
 
     [dim]vigie train --as-of 2026-01-31[/dim]
+    [dim]vigie train --reason "First model of this territory, read by the steering group"[/dim]
     """
-    from pipelines.steps import train_model
+    from pipelines.serving import train_model
 
     service = service_at(home)
     day = as_of_day(as_of, service)
     with only_writer(service.home.lock, f"Training as of {day}"), console.working(f"Training as of {day}") as at:
-        trained = train_model(service, day, at)
-    console.show_trained(trained)
+        outcome = train_model(service, day, at, reason)
+    console.show_trained(outcome.trained)
+    console.show_verdict(outcome.verdict)
+    console.show_serving(outcome)
 
 
 @app.command()
@@ -214,6 +221,17 @@ def backfill(
         console.out.print("An evaluation: this model may have seen later facts, so these scores are never served.")
     folder = service.home.evaluation(nights[0], model) if model else service.home.out(nights[0])
     console.out.print(f"Files: {folder.parent}/<date>/scores.parquet")
+
+
+@app.command()
+def watch(home: HomeOption = None) -> None:
+    """The watch over the model as a page: drift, calibration once outcomes are known, volume, overrides, night by night.
+
+    [dim]vigie watch --home home[/dim]
+    """
+    from pipelines.watching import watch_page
+
+    console.out.print(str(watch_page(service_at(home))), soft_wrap=True)
 
 
 @app.command()

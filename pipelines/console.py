@@ -11,12 +11,15 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import polars as pl
 
     from data_contracts.ingest import Intake, Receipt
+    from models.gate import Verdict
+    from models.judging import Evidence
     from models.training import Trained
+    from pipelines.serving import Outcome
     from vigie.errors import VigieError
 
 WIDTH = 130
@@ -101,7 +104,69 @@ def show_trained(trained: Trained) -> None:
     for who, figures in trained.figures.items():
         table.add_row(who.replace("_", " "), *(f"{figures[name]:.3f}" if name in figures else "" for name in shown))
     out.print(table)
-    out.print(f"Model {trained.model.version} is champion.")
+
+
+def show_verdict(verdict: Verdict) -> None:
+    """Each check of the gate, with its reason."""
+    for check in verdict.checks:
+        mark = "[green]passed[/green] " if check.passed else "[red]refused[/red]"
+        out.print(f"{mark} {check.name}: {check.says}", soft_wrap=True)
+    out.print("The gate is green." if verdict.green else "The gate refuses.")
+
+
+def show_serving(outcome: Outcome) -> None:
+    """Who serves after a training."""
+    if outcome.champion == outcome.version:
+        out.print(f"Model {outcome.version} is champion.")
+        return
+    serving = f"{outcome.champion} goes on serving" if outcome.champion else "no model serves yet"
+    out.print(f"Model {outcome.version} is registered and does not serve: {serving}.")
+    out.print(f'To overrule the gate: vigie models promote {outcome.version} --reason "…"', soft_wrap=True, markup=False)
+
+
+def show_evidence(evidence: Evidence) -> None:
+    """Contenders side by side, with intervals, then what each is below the first."""
+    shown = {
+        "auc_within_night": "AUC within night",
+        "average_precision": "average precision",
+        "recall_at_top": "recall, top 10 %",
+        "ece": "ECE",
+    }
+    title = f"{evidence.version}: {evidence.rows:,} rows from {evidence.first} to {evidence.last}, {evidence.dropouts} of leavers"
+    table = Table("", *shown.values(), title=title)
+    for name in evidence.figures["contender"].unique(maintain_order=True):
+        cells = [_cell(evidence.figures.filter(contender=name, metric=metric), "value") for metric in shown]
+        table.add_row(evidence.champion if name == "champion" else name.replace("_", " "), *cells)
+    for name in evidence.differences["rival"].unique(maintain_order=True):
+        cells = [_cell(evidence.differences.filter(rival=name, metric=metric), "difference") for metric in shown]
+        table.add_row(f"less {evidence.champion if name == 'champion' else name.replace('_', ' ')}", *cells)
+    out.print(table)
+    behind = evidence.behind()
+    for row in behind.to_dicts():
+        out.print(
+            f"{row['level']} {row['place']}: the score finds {row['recall']:.0%} of leavers, the session rate {row['session_recall']:.0%}; "
+            "not proven better there, so look at the session first.",
+            soft_wrap=True,
+        )
+
+
+def _cell(row: pl.DataFrame, value: str) -> str:
+    if row.is_empty():
+        return ""
+    found, low, high = row.select(value, "low", "high").row(0)
+    return f"{found:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def show_models(versions: Sequence[str], champion: str | None, decisions: Sequence[Mapping[str, Any]]) -> None:
+    """Versions, the one that serves, and every decision."""
+    last = {entry["version"]: entry for entry in decisions}
+    table = Table("version", "serves", "last decision", "reason", title="Models")
+    for version in versions:
+        entry = last.get(version, {})
+        failed = "; ".join(f"{name}: {check['says']}" for name, check in entry.get("checks", {}).items() if not check["passed"])
+        said = f"{entry['action']} {entry['at'][:16]}" if entry else "none"
+        table.add_row(version, "champion" if version == champion else "", said, entry.get("reason") or failed)
+    out.print(table)
 
 
 def show_night(account: dict[str, Any]) -> None:

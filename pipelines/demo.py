@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import polars as pl
 
 from pipelines import console
-from pipelines.steps import Directly, run_night, show_list, take_deliveries, train_model
+from pipelines.serving import train_model
+from pipelines.steps import Directly, run_night, show_list, take_deliveries
 from vigie.errors import ConfigurationError
 from vigie.lock import only_writer
 from vigie.settings import ROOT
@@ -61,8 +62,9 @@ def run_demo(service: Service, data: Literal["simulated", "oulad"]) -> None:
             intake = take_deliveries(service, on_receipt=lambda receipt: at(receipt.table))
     console.show_intake(intake)
     with only_writer(service.home.lock, "The demo"), console.working(f"2/4 Training on what was known on {story.trained}") as at:
-        trained = train_model(service, story.trained, at)
-    console.show_trained(trained)
+        outcome = train_model(service, story.trained, at, reason="A demonstration: it goes on with the only model it has.")
+    console.show_trained(outcome.trained)
+    console.show_verdict(outcome.verdict)
     with console.working("3/4 Nights") as at:
         for night in story.nights:
             console.show_night(run_night(service, night, Directly(at)))

@@ -38,7 +38,7 @@ def deployments(home: Path, time_zone: str = TIME_ZONE) -> list[RunnerDeployment
             schedule=Cron("30 3 * * 0", timezone=time_zone),
             parameters=parameters,
             concurrency_limit=ONE_AT_A_TIME,
-            description="Trains on what was known the day before and makes the model champion.",
+            description="Trains on what was known the day before; the model serves if the gate is green.",
         ),
         outbox.to_deployment(
             name="outbox",

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from alerts.outbox import Sent
     from data_contracts.ingest import Intake, Receipt, Reception
     from models.learner import Model
-    from models.training import Trained
     from pipelines.service import Service
     from vigie.store import Warehouse
 
@@ -101,18 +100,6 @@ def _deliver_answers(service: Service, cases: CaseStore, as_of: dt.date) -> None
     for table, rows in parts.items():
         if rows.height:
             write_whole(service.home.landing / table / f"vigie-{as_of}.parquet", rows.write_parquet)
-
-
-def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None] = lambda _: None) -> Trained:
-    """Train on what was known at the end of `as_of`, register in MLflow, make it champion."""
-    from models.registry import register
-    from models.training import train
-
-    with service.warehouse() as warehouse:
-        trained = train(warehouse, as_of, service.rules.invariants, service.time_zone, threads=service.settings.threads, on_step=on_step)
-    on_step("logging to MLflow")
-    register(service.home, trained)
-    return trained
 
 
 @dataclass(frozen=True)
@@ -342,6 +329,7 @@ def run_night(service: Service, as_of: dt.date, run: Run, *, notify: bool = True
     """
     from pipelines.account import account
     from pipelines.made_with import made_with
+    from pipelines.watching import watch_night
 
     seconds: dict[str, float] = {}
 
@@ -355,9 +343,11 @@ def run_night(service: Service, as_of: dt.date, run: Run, *, notify: bool = True
         timed("ingest", lambda: take_deliveries(service, taken_for=as_of))
         scored = timed("score", lambda: score_night(service, as_of))
         alerts = timed("alert", lambda: alert_night(service, as_of, notify=notify))
+        watched = timed("watch", lambda: watch_night(service, as_of))
         with service.warehouse() as warehouse:
             night = account(warehouse, as_of, scored, alerts, service.home, service.time_zone)
         night["made_with"] |= made_with(service.settings.config)
+        night["warnings"] += watched
         night["seconds"] = seconds
         text = json.dumps(night, ensure_ascii=False, indent=2) + "\n"
         # The account is the last file of a night: where it stands after a power cut, so does all it tells of.

@@ -30,10 +30,10 @@ def simulation() -> Simulation:
 @pytest.fixture(scope="session")
 def service(simulation: Simulation, tmp_path_factory: pytest.TempPathFactory) -> Service:
     """A service that took all deliveries and was trained; tests that write take a copy of their own."""
-    from pipelines.steps import train_model
+    from pipelines.serving import train_model
 
-    made = open_service(Settings(home=tmp_path_factory.mktemp("service")))
+    made = open_service(Settings(home=tmp_path_factory.mktemp("service"), threads=1))
     write_deliveries(simulation, made.home.landing)
     take_deliveries(made)
-    train_model(made, TRAINED)
+    train_model(made, TRAINED, reason="A small service made for tests.")
     return made

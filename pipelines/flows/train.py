@@ -1,4 +1,4 @@
-"""Train, register, make champion."""
+"""Train, register, ask the gate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prefect import flow
 
 from pipelines.flows.tasks import as_task
 from pipelines.service import open_service
-from pipelines.steps import train_model
+from pipelines.serving import train_model
 from vigie import clock
 from vigie.lock import only_writer
 from vigie.settings import Settings
@@ -17,8 +17,8 @@ from vigie.settings import Settings
 
 @flow(name="train", log_prints=False)
 def train(home: str, as_of: dt.date | None = None) -> str:
-    """Train the service in `home` on what was known at the end of `as_of` (default: yesterday); the new model's version."""
+    """Train the service in `home` on what was known at the end of `as_of` (default: yesterday); the new version."""
     service = open_service(Settings(home=Path(home)))
     day = as_of or clock.last_finished_day(clock.now(), service.time_zone)
     with only_writer(service.home.lock, f"Training as of {day}"):
-        return as_task("train", lambda: train_model(service, day)).model.version
+        return as_task("train", lambda: train_model(service, day)).version

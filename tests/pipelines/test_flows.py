@@ -51,7 +51,7 @@ def test_the_night_flow_leaves_what_a_direct_night_leaves_and_a_table_artifact(s
 
     account = night(str(home), NIGHT)
 
-    assert set(account["seconds"]) == {"ingest", "score", "alert"}
+    assert set(account["seconds"]) == {"ingest", "score", "alert", "watch"}
     for name in ("scores.parquet", "alerts.parquet"):
         assert (home / "out" / NIGHT.isoformat() / name).read_bytes() == (direct.home.out(NIGHT) / name).read_bytes()
     artifact = asyncio.run(Artifact.aget("night"))

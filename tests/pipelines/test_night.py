@@ -22,7 +22,8 @@ from models.landmarks import training_rows
 from models.learner import Model
 from models.registry import load, model_for
 from pipelines.service import Service, open_service
-from pipelines.steps import Directly, run_night, score_past, take_deliveries, train_model
+from pipelines.serving import train_model
+from pipelines.steps import Directly, run_night, score_past, take_deliveries
 from vigie.clock import end_of_day
 from vigie.errors import AlreadyRunningError, NoModelError
 from vigie.lock import only_writer
@@ -61,7 +62,7 @@ def test_facts_known_later_change_not_a_byte(served: Service, simulation: Simula
     rebuilt = open_service(Settings(home=tmp_path))
     write_deliveries(Simulation(cut, {}), rebuilt.home.landing)
     take_deliveries(rebuilt)
-    train_model(rebuilt, TRAINED)
+    train_model(rebuilt, TRAINED, reason="A small service made for tests.")
 
     run_night(rebuilt, NIGHT - dt.timedelta(days=2), Directly())
     run_night(rebuilt, NIGHT, Directly())
@@ -170,7 +171,7 @@ def test_training_again_gives_the_same_version(service: Service, tmp_path: Path)
 
     trained = train_model(again, TRAINED)
 
-    assert trained.model.version == model_for(service.home, NIGHT).version
+    assert trained.version == model_for(service.home, NIGHT).version
 
 
 def test_a_model_that_saw_later_facts_serves_no_night_before_it(service: Service) -> None:
@@ -225,7 +226,7 @@ def test_the_account_adds_up(served: Service) -> None:
 
     assert account["enrolments_scored"] == scores(served).height
     assert sum(account["alerts"]["state"].values()) == alerts.height
-    assert set(account["seconds"]) == {"ingest", "score", "alert"}
+    assert set(account["seconds"]) == {"ingest", "score", "alert", "watch"}
 
 
 def test_no_name_reaches_the_warehouse_or_the_files_of_the_night_but_the_lists(served: Service, simulation: Simulation) -> None:

@@ -1,0 +1,125 @@
+"""A version beside the champion, on rows that the twins of both came before."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from models.blocks import MIN_DROPOUTS
+from models.fairness import read_audit
+from models.gate import Verdict, decide
+from models.judging import Evidence, judge
+from models.labels import known_endings
+from models.landmarks import training_rows
+from models.registry import EXPERIMENT, attach, champion, client_of, twin_of
+from vigie.errors import NoDataError, NoModelError
+from vigie.files import write_whole
+
+if TYPE_CHECKING:
+    from vigie.rules import Invariants
+    from vigie.settings import Home
+    from vigie.store import Warehouse
+
+EVIDENCE_FILE = "evidence.json"
+TOLD_FILE = "told.parquet"
+
+
+def weigh(
+    home: Home,
+    warehouse: Warehouse,
+    version: str,
+    rival: str | None,
+    as_of: dt.date,
+    rules: Invariants,
+    time_zone: str,
+    *,
+    rows: pl.DataFrame | None = None,
+) -> Evidence:
+    """Measure a version beside a rival on what was known at the end of `as_of`.
+
+    Args:
+        home: where the models are.
+        warehouse: open.
+        version: the one judged.
+        rival: another version, usually the champion; None for none.
+        as_of: until when labels are known.
+        rules: of the service.
+        time_zone: in which as-of dates end.
+        rows: landmark rows of `as_of`, when they are at hand.
+
+    Raises:
+        NoDataError: too few leavers since the twins learnt.
+        NoModelError: a version is unknown or has no twin.
+    """
+    twin, seen = twin_of(home, version)
+    other = (rival, *twin_of(home, rival)) if rival and rival != version else None
+    last = max(seen, other[2]) if other else seen
+    landmarks = training_rows(warehouse, as_of, rules, time_zone) if rows is None else rows
+    later = landmarks.filter(pl.col("as_of") > last + dt.timedelta(days=rules.horizon_days))
+    if later["label"].sum() < MIN_DROPOUTS:
+        what = (
+            f"Only {int(later['label'].sum())} rows of leavers are known after {last}, the last day learnt from; {MIN_DROPOUTS} are needed."
+        )
+        raise NoDataError(what, "Compare at a later date with --as-of, once more outcomes are known.")
+    return judge(
+        twin,
+        landmarks.filter(pl.col("as_of") <= last),
+        later,
+        version=version,
+        endings=known_endings(warehouse, as_of, rules.silence_days, time_zone),
+        audit=read_audit(warehouse, as_of, time_zone),
+        horizon_days=rules.horizon_days,
+        champion=(other[0], other[1]) if other else None,
+    )
+
+
+def rival_of(home: Home, version: str) -> str | None:
+    """The champion, unless it is the version itself or was registered without a twin."""
+    serving = champion(home)
+    if serving is None or serving == version:
+        return None
+    try:
+        twin_of(home, serving)
+    except NoModelError:
+        return None
+    return serving
+
+
+def keep(home: Home, evidence: Evidence) -> Verdict:
+    """Ask the gate, and keep the evidence and its answer with the version: files beside the model, figures and tags in MLflow."""
+    verdict = decide(evidence)
+    folder = home.models / evidence.version
+    text = evidence.to_json()
+    path = write_whole(folder / EVIDENCE_FILE, lambda part: part.write_text(text, encoding="utf-8"))
+    write_whole(folder / TOLD_FILE, evidence.told.write_parquet)
+    metrics = {f"judged/{row['contender']}/{row['metric']}{end}": row[key] for row in evidence.figures.to_dicts() for key, end in _ENDS}
+    tags = {"gate": "green" if verdict.green else "refused", "gate_reasons": "\n".join(verdict.reasons)[:5_000]}
+    attach(home, evidence.version, metrics, tags, [path])
+    return verdict
+
+
+_ENDS = (("value", ""), ("low", "/low"), ("high", "/high"))
+
+
+def log_comparison(home: Home, evidence: Evidence, verdict: Verdict) -> None:
+    """A run in MLflow that holds both versions' figures side by side, and their paired differences."""
+    import math
+
+    from mlflow.entities import Metric, RunTag
+
+    client = client_of(home)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    run = client.create_run(experiment.experiment_id, run_name=f"{evidence.version} beside {evidence.champion}").info
+    values = {f"{row['contender']}/{row['metric']}": row["value"] for row in evidence.figures.to_dicts()}
+    for row in evidence.differences.to_dicts():
+        values |= {f"difference from {row['rival']}/{row['metric']}{end}": row[key] for key, end in _DIFFERENCE_ENDS}
+    metrics = [Metric(name, value, run.start_time, 0) for name, value in values.items() if math.isfinite(value)]
+    tags = {"compared": evidence.version, "beside": evidence.champion, "gate": "green" if verdict.green else "refused"}
+    client.log_batch(run.run_id, metrics=metrics, tags=[RunTag(key, value) for key, value in tags.items()])
+    client.log_text(run.run_id, evidence.to_json(), "evidence.json")
+    client.set_terminated(run.run_id)
+
+
+_DIFFERENCE_ENDS = (("difference", ""), ("low", "/low"), ("high", "/high"))

@@ -1,0 +1,61 @@
+"""Are the reasons those of the model? Take away what a reason tells of, and the score must fall; refit, and the reasons must stay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from features.catalogue import FEATURES
+from models.explanation import CONTEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from models.learner import Model
+
+    Floats = NDArray[np.float64]
+
+
+def by_subject(contributions: Floats, columns: Sequence[str]) -> tuple[Floats, list[str]]:
+    """Contributions summed by subject, rows x subjects, and the subjects' names; the base value is left out."""
+    groups = np.array([FEATURES[name].group for name in columns])
+    names = list(dict.fromkeys(groups.tolist()))
+    return np.stack([contributions[:, :-1][:, groups == name].sum(axis=1) for name in names], axis=1), names
+
+
+def deletion(model: Model, rows: pl.DataFrame, within: str, taken: int = 1, seed: int = 0) -> pl.DataFrame:
+    """How far the margin falls when the subjects that raise it most are made ordinary, and when as many subjects drawn by lot are.
+
+    Only subjects that a reason may name take part: the course and its session are the same for everybody the learner is compared with.
+    Ordinary is the median of the column over the rows of the same `within` (DeYoung et al. 2020, comprehensiveness); missing values count
+    as missing where most are.
+
+    Returns:
+        A row for each of `rows`: top, random (falls of the margin, log-odds).
+    """
+    sums, names = by_subject(model.contributions(rows), model.columns)
+    sums = sums[:, [name not in CONTEXT for name in names]]
+    names = [name for name in names if name not in CONTEXT]
+    groups = np.array([names.index(group) if (group := FEATURES[name].group) in names else -1 for name in model.columns])
+    usual = rows.select(pl.col(model.columns).median().over(within)).to_numpy()
+    values = rows.select(model.columns).to_numpy()
+    lot = np.argsort(np.random.default_rng(seed).random(sums.shape), axis=1)[:, :taken]
+    best = np.argsort(-sums, axis=1, kind="stable")[:, :taken]
+    before = model.margins(rows)
+
+    def fall(chosen: NDArray[np.intp]) -> Floats:
+        gone = (groups[None, :, None] == chosen[:, None, :]).any(axis=2)
+        changed = pl.DataFrame(np.where(gone, usual, values), schema=model.columns).with_columns(pl.all().fill_nan(None))
+        return before - model.margins(changed)
+
+    return pl.DataFrame({"top": fall(best), "random": fall(lot)})
+
+
+def agreement(first: Floats, second: Floats, places: int) -> float:
+    """Mean share of the `places` leading subjects that two sets of sums by subject (rows x subjects) have in common."""
+    leading = [np.argsort(-sums, axis=1, kind="stable")[:, :places] for sums in (first, second)]
+    return float((leading[0][:, :, None] == leading[1][:, None, :]).any(axis=2).mean())

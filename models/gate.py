@@ -1,0 +1,177 @@
+"""May this model serve? A pure function of the evidence: the same evidence, the same answer, each check with its reason in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from models.judging import CHAMPION, RULES
+
+if TYPE_CHECKING:
+    from models.judging import Evidence
+
+ENOUGH: Final = 100
+"""Rows of leavers from which an advantage must be proven; below, it must at least be seen, and is said not to be proven."""
+IMPLAUSIBLE_AUC: Final = 0.90
+"""An honest nightly score reaches .65 to .84; leavers left in the rows give .90 (modelling notes, sections 0 and 1b)."""
+TELLTALE_AUC: Final = 0.80
+"""A whole honest score reaches .65 to .84 and its best column some .73: one that alone passes this knows what comes (a planted column, days
+to the last trace ever, has .84 on OULAD)."""
+SLOPE: Final = (0.80, 1.25)
+LEVEL: Final = (0.67, 1.50)
+"""Expected over observed. Wider than the slope: the level moves with the seasons, and the version that serves takes the long-run one."""
+ECE: Final = 0.02
+ORDER_KEPT: Final = 0.60
+TOP_KEPT: Final = 0.25
+RECALL_RATIO: Final = 0.80
+"""Equal opportunity, the four-fifths rule; the bounds below are the same band."""
+OMISSION_RATIO: Final = 1.25
+EXPECTED_RATIO: Final = (0.80, 1.25)
+NO_WORSE: Final = 0.02
+"""A newer model may lie this share below the champion by chance and still replace it: it has learnt from later facts."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question asked of the evidence."""
+
+    name: str
+    passed: bool
+    says: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All checks; green when every one passed."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def green(self) -> bool:
+        """True when nothing speaks against the model."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it is refused; empty when green."""
+        return [f"{check.name}: {check.says}" for check in self.checks if not check.passed]
+
+
+def decide(evidence: Evidence) -> Verdict:
+    """Whether a model may be promoted.
+
+    An interval decides only where it can: a calibration or a gap between groups is held against a model when its whole interval lies
+    outside the band, so that small numbers accuse nobody. An advantage over rules and rates must exclude zero from `ENOUGH` leavers on.
+    """
+    return Verdict(
+        (
+            _no_leavers(evidence),
+            _no_telltale(evidence),
+            _plausible(evidence),
+            _better_than_chance(evidence),
+            *(_beats(evidence, rival) for rival in (*RULES, "session_rate", "logistic")),
+            *([_no_worse(evidence)] if evidence.champion else []),
+            _calibrated(evidence),
+            _steady(evidence),
+            *_fair(evidence),
+        )
+    )
+
+
+def _no_leavers(evidence: Evidence) -> Check:
+    says = f"{evidence.leavers_kept:,} of {evidence.rows:,} rows are of people who had already left; scoring them flatters a model."
+    return Check("no leavers", evidence.leavers_kept == 0, says)
+
+
+def _no_telltale(evidence: Evidence) -> Check:
+    first = evidence.columns.head(1)
+    if first.is_empty():
+        return Check("no leaked column", passed=False, says="No column could be tried: the rows hold no leaver.")
+    name, auc, low = first.select("feature", "auc", "low").row(0)
+    says = f"The best column alone, {name}, has an AUC of {auc:.3f}, at least {low:.3f}; past {TELLTALE_AUC} it knows what comes."
+    return Check("no leaked column", not low > TELLTALE_AUC, says)
+
+
+def _plausible(evidence: Evidence) -> Check:
+    auc, low, _ = evidence.value("auc_within_night")
+    says = f"AUC within the night {auc:.3f}, at least {low:.3f}; past {IMPLAUSIBLE_AUC} it is too good to be honest: look for a leak."
+    return Check("plausible", not low > IMPLAUSIBLE_AUC, says)
+
+
+def _better_than_chance(evidence: Evidence) -> Check:
+    value, low, high = evidence.value("auc_within_night")
+    return Check("better than chance", low > 1 / 2, f"AUC within the night {value:.3f} [{low:.3f}, {high:.3f}]; chance is .5.")
+
+
+def _beats(evidence: Evidence, rival: str) -> Check:
+    enough = evidence.dropouts >= ENOUGH
+    said, passed = [], True
+    for metric, name in (("average_precision", "average precision"), ("recall_at_top", "recall in the top tenth")):
+        difference, low, high = _difference(evidence, rival, metric)
+        if metric == "average_precision":
+            passed &= low > 0 if enough else difference > 0
+        else:
+            passed &= difference > 0 if enough else high >= 0
+        said.append(f"{name} {difference:+.3f} [{low:+.3f}, {high:+.3f}]")
+    few = "" if enough else f" Only {evidence.dropouts} rows of leavers: seen, not proven."
+    return Check(f"beats the {rival.replace('_', ' ')}", passed, f"{', '.join(said)}.{few}")
+
+
+def _no_worse(evidence: Evidence) -> Check:
+    said, passed = [], True
+    for metric, name in (("average_precision", "average precision"), ("recall_at_top", "recall in the top tenth")):
+        difference, low, high = _difference(evidence, CHAMPION, metric)
+        least = -NO_WORSE * evidence.value(metric, CHAMPION)[0]
+        passed &= difference >= least and high >= 0
+        said.append(f"{name} {difference:+.3f} [{low:+.3f}, {high:+.3f}], {least:+.3f} would still do")
+    return Check("no worse than the champion", passed, f"Against {evidence.champion}: {'; '.join(said)}.")
+
+
+def _difference(evidence: Evidence, rival: str, metric: str) -> tuple[float, float, float]:
+    row = evidence.differences.filter(rival=rival, metric=metric).select("difference", "low", "high")
+    difference, low, high = row.row(0)
+    return difference, low, high
+
+
+def _calibrated(evidence: Evidence) -> Check:
+    slope, slope_low, slope_high = evidence.value("calibration_slope")
+    level, level_low, level_high = evidence.value("expected_over_observed")
+    ece, ece_low, _ = evidence.value("ece")
+    passed = _meets(slope_low, slope_high, SLOPE) and _meets(level_low, level_high, LEVEL) and ece_low < ECE
+    says = (
+        f"slope {slope:.2f} [{slope_low:.2f}, {slope_high:.2f}] in {SLOPE[0]} to {SLOPE[1]}, expected over observed {level:.2f} "
+        f"[{level_low:.2f}, {level_high:.2f}] in {LEVEL[0]} to {LEVEL[1]}, ECE {ece:.4f} below {ECE}."
+    )
+    return Check("calibrated", passed, says)
+
+
+def _meets(low: float, high: float, band: tuple[float, float]) -> bool:
+    return low <= band[1] and high >= band[0]
+
+
+def _steady(evidence: Evidence) -> Check:
+    says = (
+        f"a week apart the order of the same people correlates at {evidence.order_kept:.2f} (at least {ORDER_KEPT}) and "
+        f"{evidence.top_kept:.0%} of the top tenth is the same (at least {TOP_KEPT:.0%})."
+    )
+    return Check("steady", evidence.order_kept >= ORDER_KEPT and evidence.top_kept >= TOP_KEPT, says)
+
+
+def _fair(evidence: Evidence) -> list[Check]:
+    groups = evidence.groups.filter(~pl.col("too_few")) if evidence.groups.height else evidence.groups
+    if groups.is_empty():
+        return [Check("groups", passed=True, says="No group is large enough to be judged, or none is known: nothing was shown.")]
+    found = []
+    for row in groups.to_dicts():
+        gaps = []
+        if row["recall_ratio_high"] < RECALL_RATIO:
+            gaps.append(f"finds {row['recall_ratio']:.2f} times as many of its leavers as of others")
+        if row["false_omission_ratio_low"] > OMISSION_RATIO:
+            gaps.append(f"misses {row['false_omission_ratio']:.2f} times as many among those not called")
+        if not _meets(row["expected_ratio_low"], row["expected_ratio_high"], EXPECTED_RATIO):
+            gaps.append(f"its probabilities stand at {row['expected_ratio']:.2f} of those of others")
+        if gaps:
+            found.append(Check(f"{row['attribute']} {row['group']}", passed=False, says=f"The score {', '.join(gaps)} (whole interval)."))
+    return found or [Check("groups", passed=True, says=f"{groups.height} groups with enough leavers, none proven outside the bands.")]

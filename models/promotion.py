@@ -1,0 +1,102 @@
+"""Promotion is a decision: taken by the gate, or by somebody who gives a reason, and written down for ever.
+
+`models/decisions.jsonl` in the home folder is only ever appended to; MLflow has the same in the tags of each version.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from models.registry import champion, crown, known, uncrown
+from vigie.errors import ConfigurationError, NoModelError
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from pathlib import Path
+
+    from models.gate import Verdict
+    from vigie.settings import Home
+
+LEAST_WORDS = 3
+"""A reason that overrules the gate is a sentence."""
+
+
+def promote(home: Home, version: str, verdict: Verdict, now: dt.datetime, reason: str = "") -> bool:
+    """Make a version champion when the gate is green, or for a written reason; the decision is kept, a refusal too.
+
+    Returns:
+        True when it is champion now.
+
+    Raises:
+        ConfigurationError: the gate refuses and the reason given is no sentence.
+        NoModelError: there is no such version.
+    """
+    known(home, version)
+    if not verdict.green and reason and len(reason.split()) < LEAST_WORDS:
+        raise ConfigurationError("The reason is too short to be understood later.", "Write a sentence: it is kept for ever.")
+    allowed = verdict.green or bool(reason)
+    entry = {
+        "action": "promoted" if allowed else "refused",
+        "version": version,
+        "replaces": champion(home),
+        "gate": "green" if verdict.green else "refused",
+        "checks": {check.name: {"passed": check.passed, "says": check.says} for check in verdict.checks},
+        "reason": reason,
+    }
+    _append(home, now, entry)
+    if allowed:
+        crown(
+            home, version, {"promotion": "gate green" if verdict.green else f"against the gate: {reason}", "promoted_at": now.isoformat()}
+        )
+    return allowed
+
+
+def rollback(home: Home, now: dt.datetime, reason: str = "") -> str:
+    """Give the service back to the champion before the present one; again, to the one before that.
+
+    Returns:
+        The version that serves now.
+
+    Raises:
+        NoModelError: there was no earlier champion.
+    """
+    serving, stack = champion(home), _stack(home)
+    earlier = [version for version in stack if version != serving]
+    if not earlier:
+        raise NoModelError("There is no earlier champion to go back to.", "See all versions with: vigie models list.")
+    _append(home, now, {"action": "rolled back", "version": earlier[-1], "replaces": serving, "reason": reason})
+    crown(home, earlier[-1], {"promotion": f"rolled back from {serving}: {reason or 'no reason given'}"})
+    if serving:
+        uncrown(home, serving)
+    return earlier[-1]
+
+
+def decisions(home: Home) -> list[dict[str, Any]]:
+    """Every decision, oldest first."""
+    path = _file(home)
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def _stack(home: Home) -> list[str]:
+    """Champions in the order they came, those rolled back taken off."""
+    stack: list[str] = []
+    for entry in decisions(home):
+        if entry["action"] == "promoted":
+            stack.append(entry["version"])
+        elif entry["action"] == "rolled back":
+            stack = stack[: stack.index(entry["version"]) + 1] if entry["version"] in stack else [*stack, entry["version"]]
+    return stack
+
+
+def _append(home: Home, now: dt.datetime, entry: dict[str, Any]) -> None:
+    line = json.dumps({"at": now.isoformat(), **entry}, ensure_ascii=False) + "\n"
+    with _file(home).open("a", encoding="utf-8") as file:
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _file(home: Home) -> Path:
+    return home.models / "decisions.jsonl"

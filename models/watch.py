@@ -1,0 +1,207 @@
+"""Is the model still the one that was judged? Each night is compared with what it learnt from, within the same weeks of a course.
+
+Every alarm needs two things: a difference that matters, and an interval that excludes chance at this number of people, so that a small
+service is not woken for nothing. Pure functions of tables; no library that takes seconds to import.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import polars as pl
+
+from features.catalogue import FEATURES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+BANDS: Final = (2, 4, 8, 16)
+"""Weeks of the course at which a new band begins: columns that count from the start differ between bands by design."""
+BINS: Final = 10
+PEOPLE_AT_MOST: Final = 5_000
+"""People of a night that are looked at: enough for any drift that matters, and the same cost at any size."""
+LANDMARKS_AT_MOST: Final = 60_000
+DRIFT: Final = 0.2
+"""Population stability index from which a shift is called large."""
+CHANCE: Final = 0.01
+"""Share of quiet nights on which chance alone may raise an alarm, over all columns."""
+LEVEL: Final = (0.80, 1.25)
+RISK: Final = "risk"
+REFERENCE_FILE: Final = "reference.parquet"
+OVERRULED: Final = "not_relevant"
+MOST_OVERRULED: Final = 0.5
+LEAST_ANSWERS: Final = 20
+LEAST_WEEKS: Final = 3
+MOST_CHANGE: Final = 0.5
+LEAST_LEFT: Final = 5
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One thing looked at on one night."""
+
+    subject: str
+    value: float
+    low: float
+    high: float
+    people: int
+    alarm: bool
+    says: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; numbers that are none are left out."""
+        return {name: None if isinstance(value, float) and not np.isfinite(value) else value for name, value in asdict(self).items()}
+
+
+def band() -> pl.Expr:
+    """Number of the band of weeks a row lies in."""
+    week = pl.col("course_day") // 7
+    return pl.sum_horizontal((week >= first).cast(pl.Int32) for first in BANDS)
+
+
+def reference(rows: pl.DataFrame, risk: NDArray[np.float64]) -> pl.DataFrame:
+    """How each column and the risk were spread over the landmarks a model learnt from.
+
+    Args:
+        rows: the matrix of the landmarks.
+        risk: of the same rows.
+
+    Returns:
+        column, band, edges (of up to ten bins), shares (one more than edges + 1: the last is what is missing), people (learners seen).
+    """
+    few = rows.with_columns(pl.Series(RISK, risk), band=band())
+    few = few.sample(min(few.height, LANDMARKS_AT_MOST), seed=0)
+    table = []
+    for number, part in sorted(few.partition_by("band", as_dict=True).items()):
+        people = part["learner_id"].n_unique()
+        for name in (*FEATURES, RISK):
+            values = part[name].drop_nulls().to_numpy()
+            edges = np.unique(np.quantile(values, np.arange(1, BINS) / BINS)) if len(values) else np.empty(0)
+            table.append((name, number[0], edges.tolist(), _shares(part[name], edges).tolist(), people))
+    numbers = pl.List(pl.Float64)
+    names = ("column", "band", "edges", "shares", "people")
+    return pl.DataFrame(table, schema=dict(zip(names, (pl.String(), pl.Int32(), numbers, numbers, pl.Int64()), strict=True)), orient="row")
+
+
+def _shares(column: pl.Series, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    values = column.drop_nulls().to_numpy()
+    bins = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
+    return np.append(bins, column.null_count()) / max(len(column), 1)
+
+
+def drift(learnt: pl.DataFrame, night: pl.DataFrame, risk: NDArray[np.float64]) -> list[Reading]:
+    """Population stability index of each column and of the risk, within the same weeks of a course.
+
+    Under no drift the index times n m / (n + m) follows a chi-squared law (Yurdakul and Naranjo 2020); bands add up.
+
+    Args:
+        learnt: as from `reference`.
+        night: the matrix of the night.
+        risk: of the same rows.
+
+    Returns:
+        A reading a column, the largest index first.
+    """
+    now = night.with_columns(pl.Series(RISK, risk), band=band())
+    if now.height > PEOPLE_AT_MOST:
+        now = now.sample(PEOPLE_AT_MOST, seed=0)
+    parts = {key[0]: part for key, part in now.partition_by("band", as_dict=True).items()}
+    columns = learnt["column"].unique(maintain_order=True).to_list()
+    sums = {name: np.zeros(3) for name in columns}
+    for name, number, edges, shares, people in learnt.iter_rows():
+        part = parts.get(number)
+        if part is None or name not in part.columns:
+            continue
+        before, n = np.asarray(shares), part.height
+        after = _shares(part[name], np.asarray(edges))
+        kept = (before > 0) | (after > 0)
+        # An empty bin would weigh without end: half a person stands in it.
+        old, new = np.maximum(before[kept], 0.5 / people), np.maximum(after[kept], 0.5 / n)
+        index = float(((new - old) * np.log(new / old)).sum())
+        sums[name] += (index * n / now.height, index * n * people / (n + people), kept.sum() - 1)
+    readings = []
+    for name, (index, weight, freedom) in sums.items():
+        alarm = bool(index > DRIFT and freedom > 0 and weight > _chi_squared(1 - CHANCE / len(columns), freedom))
+        what = "The risk" if name == RISK else f"Column {name}"
+        says = f"{what} is spread otherwise than where the model learnt, in the same weeks of a course: stability index {index:.2f}."
+        readings.append(Reading(f"drift of {name}", float(index), float("nan"), DRIFT, now.height, alarm, says))
+    return sorted(readings, key=lambda reading: -reading.value)
+
+
+def _chi_squared(share: float, freedom: float) -> float:
+    """Quantile of the chi-squared law (Wilson and Hilferty 1931): close enough past two degrees, and needs no library."""
+    spread = 2 / (9 * freedom)
+    return float(freedom * (1 - spread + NormalDist().inv_cdf(share) * spread**0.5) ** 3)
+
+
+def matured(scores: pl.DataFrame, called: pl.DataFrame, endings: pl.DataFrame) -> list[Reading]:
+    """What became of those scored on a night whose horizon is over.
+
+    Args:
+        scores: contract `Scores` of that night.
+        called: enrolment_id of those on a list for their risk that night.
+        endings: enrolment_id, exit_date, dropped, as known now.
+
+    Returns:
+        Expected over observed, and the share of those called who left, beside what their risk said.
+    """
+    ended = scores.join(endings, on="enrolment_id", how="left", maintain_order="left")
+    within = (pl.col("exit_date") - pl.col("as_of")).dt.total_days() <= pl.col("horizon_days")
+    still = pl.col("exit_date").is_null() | (pl.col("exit_date") > pl.col("as_of"))
+    told = ended.filter(still).with_columns(left=(pl.col("dropped") & within).fill_null(value=False))
+    if told.is_empty():
+        return []
+    night = told["as_of"][0]
+    expected, observed = float(told["risk"].sum()), int(told["left"].sum())
+    fewest, most = _poisson(observed)
+    level, low, high = expected / max(observed, 1), expected / most, expected / max(fewest, 1e-9)
+    off = observed >= LEAST_LEFT and not LEVEL[0] <= level <= LEVEL[1] and not low <= 1 <= high
+    says = f"On {night} {expected:.0f} people were expected to leave within the horizon and {observed} did: the level is off, train again."
+    readings = [Reading("expected over observed", level, low, high, told.height, off, says)]
+    listed = told.join(called.select("enrolment_id").unique(), on="enrolment_id", how="semi")
+    if listed.height:
+        found, promised = int(listed["left"].sum()), float(listed["risk"].sum() / listed.height)
+        low, high = _wilson(found, listed.height)
+        says = f"Of {listed.height} people on lists on {night}, {found} left; their risks said {promised:.0%}. A call may have kept some."
+        readings.append(Reading("precision of the lists", found / listed.height, low, high, listed.height, low > promised, says))
+    return readings
+
+
+def volume(opened: int, before: Sequence[int]) -> Reading:
+    """New risk alerts of a night beside those of the same weekday in earlier weeks."""
+    usual = float(np.mean(before)) if before else float("nan")
+    spread = NormalDist().inv_cdf(1 - CHANCE / 2) * (usual * (1 + 1 / len(before))) ** 0.5 if before else float("nan")
+    odd = len(before) >= LEAST_WEEKS and abs(opened - usual) > max(spread, MOST_CHANGE * usual)
+    says = f"{opened} new risk alerts, where the same weekday had {usual:.0f} before." if before else f"{opened} new risk alerts."
+    return Reading("new risk alerts", float(opened), usual - spread, usual + spread, len(before), bool(odd), says)
+
+
+def overrides(answers: Sequence[str]) -> Reading:
+    """Share of advisors' answers of the last weeks that say an alert was without object."""
+    said, without = len(answers), sum(code == OVERRULED for code in answers)
+    low, high = _wilson(without, said)
+    alarm = said >= LEAST_ANSWERS and low > MOST_OVERRULED
+    says = f"{without} of {said} answers of the last four weeks say that the alert was without object."
+    return Reading("alerts without object", without / said if said else float("nan"), low, high, said, alarm, says)
+
+
+def _wilson(part: int, whole: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927); right for small numbers."""
+    if not whole:
+        return float("nan"), float("nan")
+    z = NormalDist().inv_cdf(0.975)
+    share, shrink = part / whole, 1 + z**2 / whole
+    middle, half = share + z**2 / (2 * whole), z * (share * (1 - share) / whole + z**2 / (4 * whole**2)) ** 0.5
+    return (middle - half) / shrink, (middle + half) / shrink
+
+
+def _poisson(count: int) -> tuple[float, float]:
+    """95 % interval of a count (Byar's approximation, Breslow and Day 1987)."""
+    z = NormalDist().inv_cdf(0.975)
+    low = count * (1 - 1 / (9 * count) - z / (3 * count**0.5)) ** 3 if count else 0.0
+    return low, (count + 1) * (1 - 1 / (9 * (count + 1)) + z / (3 * (count + 1) ** 0.5)) ** 3

@@ -1,0 +1,82 @@
+"""Real examples that a person can judge: what a list would say of twenty people, the facts behind it, and, folded away, what came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from vigie.files import write_whole
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from pathlib import Path
+
+    from pipelines.service import Service
+
+EXAMPLES: Final = 20
+TOP: Final = 0.05
+"""Examples are drawn among the highest risks of a night: those a list would hold."""
+
+
+def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
+    """Write examples.html beside a night's scores: twenty people drawn by lot among the highest risks, without names.
+
+    Args:
+        service: whose warehouse holds the facts.
+        scores_file: scores.parquet of a night that was served, or of an evaluation.
+        as_of: that night.
+
+    Returns:
+        Where the page lies.
+    """
+    import json
+
+    from alerts.casefile import case_files
+    from alerts.night import notice
+    from alerts.wording import SUBJECTS, change, likelihood, raising, why
+    from features.catalogue import FEATURES
+    from models.labels import known_endings
+    from pipelines.wording import phrases
+    from vigie import clock
+
+    scores = pl.read_parquet(scores_file).sort("risk", "enrolment_id", descending=[True, False])
+    high = scores.head(max(EXAMPLES, round(scores.height * TOP)))
+    chosen = high.sample(min(EXAMPLES, high.height), seed=0).sort("risk", descending=True)
+    with service.warehouse() as warehouse:
+        files = case_files(warehouse, as_of, chosen.select("enrolment_id", "learner_id"), service.time_zone)
+        endings = known_endings(warehouse, clock.now().date(), service.rules.invariants.silence_days, service.time_zone).select(
+            "enrolment_id", "exit_date", "dropped"
+        )
+        said = notice(warehouse, as_of, service.time_zone)
+    told = chosen
+    for beside in (files, endings):
+        told = told.join(beside, on="enrolment_id", how="left", maintain_order="left")
+    spoken = phrases()
+
+    def person(place: int, row: dict[str, Any]) -> dict[str, Any]:
+        facts = raising(row["reasons"])
+        better = [
+            f"{SUBJECTS.get(one['code'], one['code'])}: {FEATURES[one['feature']].meaning} = {one['value']:.2f}"
+            for one in row["protective"] or []
+        ]
+        left = row["exit_date"] is not None and 0 < (row["exit_date"] - as_of).days <= row["horizon_days"]
+        issue = "abandon" if row["dropped"] else "autre issue"
+        end = f"fin le {row['exit_date']}, {issue}" if row["exit_date"] else "aucune fin connue"
+        return {
+            "place": place,
+            "who": row["enrolment_id"],
+            "likelihood": likelihood(row["risk"]),
+            "weak": row["low_confidence"],
+            "why": [(why(one, spoken), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}") for one in facts],
+            "changed": [text for one in facts if (text := change(one, spoken))],
+            "better": better,
+            "file": json.loads(row["content"] or "{}"),
+            "end": f"{end} ({'dans' if left else 'hors de'} l'horizon de {row['horizon_days']} jours)",
+        }
+
+    people = [person(place, row) for place, row in enumerate(told.to_dicts(), 1)]
+    environment = Environment(loader=PackageLoader("pipelines"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    text = environment.get_template("examples.html").render(people=people, as_of=as_of, notice=said, version=scores["model_version"][0])
+    return write_whole(scores_file.with_name("examples.html"), lambda part: part.write_text(text, encoding="utf-8"))

@@ -1,0 +1,120 @@
+"""Training, and the decision which model serves: the steps behind `vigie train` and `vigie models`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vigie import clock
+from vigie.errors import NoDataError
+from vigie.files import write_whole
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from models.gate import Verdict
+    from models.judging import Evidence
+    from models.training import Trained
+    from pipelines.service import Service
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trained model, what the gate said of it, and who serves now."""
+
+    trained: Trained
+    evidence: Evidence
+    verdict: Verdict
+    champion: str | None
+
+    @property
+    def version(self) -> str:
+        """Of the model trained."""
+        return self.trained.model.version
+
+
+def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None] = lambda _: None, reason: str = "") -> Outcome:
+    """Train on what was known at the end of `as_of`, register, ask the gate; green, or with a written reason, it serves."""
+    from alerts.night import notice
+    from models.card import write_card
+    from models.comparison import keep, rival_of, weigh
+    from models.promotion import promote
+    from models.registry import champion, register
+    from models.training import train
+    from models.watch import REFERENCE_FILE, reference
+
+    rules, zone = service.rules.invariants, service.time_zone
+    with service.warehouse() as warehouse:
+        said = notice(warehouse, as_of, zone)
+        trained = train(warehouse, as_of, rules, zone, threads=service.settings.threads, on_step=on_step)
+        on_step("logging to MLflow")
+        version = register(service.home, trained)
+        learnt = reference(trained.rows, trained.model.calibration.risk(trained.model.margins(trained.rows)))
+        write_whole(service.home.models / version / REFERENCE_FILE, learnt.write_parquet)
+        on_step("judging beside the baselines and the champion")
+        evidence = weigh(service.home, warehouse, version, rival_of(service.home, version), as_of, rules, zone, rows=trained.rows)
+    verdict = keep(service.home, evidence)
+    on_step("model card")
+    write_card(service.home, trained, evidence, verdict, said)
+    if champion(service.home) != version:
+        promote(service.home, version, verdict, clock.now(), reason)
+    return Outcome(trained, evidence, verdict, champion(service.home))
+
+
+def compare_models(service: Service, first: str, second: str, as_of: dt.date) -> tuple[Evidence, Verdict]:
+    """Two versions on rows that both came before, as known at the end of `as_of`; kept in MLflow as a run of its own.
+
+    Returns:
+        Evidence on `first` beside `second`, and what the gate would say of `first` were `second` champion.
+    """
+    from models.comparison import log_comparison, weigh
+    from models.gate import decide
+
+    with service.warehouse() as warehouse:
+        evidence = weigh(service.home, warehouse, first, second, as_of, service.rules.invariants, service.time_zone)
+    verdict = decide(evidence)
+    log_comparison(service.home, evidence, verdict)
+    return evidence, verdict
+
+
+def promote_model(service: Service, version: str, as_of: dt.date, reason: str) -> tuple[Verdict, bool]:
+    """Ask the gate about a version on what is known at the end of `as_of`, and make it champion if it may or for a written reason.
+
+    Where too few outcomes are known since it was trained, the evidence of its training day decides.
+
+    Returns:
+        What the gate said, and whether the version serves now.
+    """
+    import datetime as dt
+
+    from models.comparison import keep, rival_of, weigh
+    from models.promotion import promote
+
+    rules, zone, home = service.rules.invariants, service.time_zone, service.home
+    with service.warehouse() as warehouse:
+        try:
+            evidence = weigh(home, warehouse, version, rival_of(home, version), as_of, rules, zone)
+        except NoDataError:
+            evidence = weigh(home, warehouse, version, rival_of(home, version), dt.date.fromisoformat(version[:10]), rules, zone)
+    verdict = keep(home, evidence)
+    return verdict, promote(home, version, verdict, clock.now(), reason)
+
+
+def card_of(service: Service, version: str) -> Path:
+    """Where the model card of a version lies.
+
+    Raises:
+        NoDataError: none was written.
+    """
+    from models.card import CARD_FILE
+    from models.registry import known
+
+    known(service.home, version)
+    path = service.home.models / version / CARD_FILE
+    if not path.exists():
+        raise NoDataError(
+            f"{version} has no card.", "It was trained by an older version of Vigie, or on another machine: see MLflow's page."
+        )
+    return path

@@ -1,0 +1,119 @@
+"""The watch over the model that serves: read what nights left behind, ask `models.watch`, keep the answer beside the night."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from vigie.files import write_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from models.watch import Reading
+    from pipelines.service import Service
+
+WATCH_FILE: Final = "watch.json"
+ANSWERED_DAYS: Final = 28
+WEEKS_BACK: Final = 8
+SUNDAY: Final = 6
+"""Outcomes are looked at once a week, after Sunday: reading every ending each night would cost as much as the night."""
+NIGHTS_SHOWN: Final = 60
+SHIFTS_TOLD: Final = 3
+SESSIONS_TOLD: Final = 3
+
+
+def watch_night(service: Service, as_of: dt.date) -> list[str]:
+    """Look at the night of `as_of`, write watch.json beside it.
+
+    Returns:
+        What deserves a warning; the same for the same night however often it is run.
+    """
+    from models import watch
+
+    home, out = service.home, service.home.out(as_of)
+    scores, alerts = pl.read_parquet(out / "scores.parquet"), pl.read_parquet(out / "alerts.parquet")
+    version = scores["model_version"][0]
+    readings: list[Reading] = []
+    learnt = home.models / version / watch.REFERENCE_FILE
+    if learnt.exists():
+        features = pl.read_parquet(out / "features.parquet")
+        readings += watch.drift(pl.read_parquet(learnt), features, scores["risk"].to_numpy())
+    weeks = [as_of - dt.timedelta(weeks=week) for week in range(1, WEEKS_BACK + 1)]
+    earlier = [home.out(day) / "alerts.parquet" for day in weeks]
+    readings.append(watch.volume(_opened(alerts), [_opened(pl.read_parquet(path)) for path in earlier if path.exists()]))
+    readings.append(watch.overrides(_answers(service, as_of)))
+    if as_of.weekday() == SUNDAY:
+        readings += _outcomes(service, as_of)
+    text = json.dumps({"model_version": version, "readings": [reading.as_dict() for reading in readings]}, ensure_ascii=False, indent=1)
+    write_whole(out / WATCH_FILE, lambda path: path.write_text(text + "\n", encoding="utf-8"))
+    alarms = [reading for reading in readings if reading.alarm]
+    shifts = [reading for reading in alarms if reading.subject.startswith("drift")]
+    told = [reading.says for reading in (*(one for one in alarms if one not in shifts), *shifts[:SHIFTS_TOLD])]
+    if len(shifts) > SHIFTS_TOLD:
+        told.append(f"{len(shifts) - SHIFTS_TOLD} columns more have shifted: vigie watch shows them.")
+    return [*told, *_sessions_first(home.models / version / "evidence.json", scores)]
+
+
+def _opened(alerts: pl.DataFrame) -> int:
+    return alerts.filter(pl.col("kind").cast(pl.String) == "dropout_risk", pl.col("state").cast(pl.String) == "new").height
+
+
+def _answers(service: Service, as_of: dt.date) -> list[str]:
+    from alerts.cases import CaseStore
+
+    with CaseStore(service.cases_url) as cases:
+        said = cases.answered(as_of, service.time_zone)
+    recent = said.filter(pl.col("on") > as_of - dt.timedelta(days=ANSWERED_DAYS))
+    return [str(code) for code in recent["code"].to_list()]
+
+
+def _outcomes(service: Service, as_of: dt.date) -> list[Reading]:
+    """Of the newest night whose horizon is over and whose exits have had time to be told."""
+    from data_contracts.endings import MATURITY_DAYS, known_endings
+    from models.watch import matured
+
+    rules = service.rules.invariants
+    over = as_of - dt.timedelta(days=rules.horizon_days + MATURITY_DAYS)
+    nights = [service.home.out(over - dt.timedelta(days=days)) for days in range(7)]
+    night = next((path for path in nights if (path / "scores.parquet").exists() and (path / "alerts.parquet").exists()), None)
+    if night is None:
+        return []
+    with service.warehouse() as warehouse:
+        endings = known_endings(warehouse, as_of, rules.silence_days, service.time_zone)
+    alerts = pl.read_parquet(night / "alerts.parquet")
+    called = alerts.filter(pl.col("kind").cast(pl.String) == "dropout_risk", pl.col("state").cast(pl.String).is_in(("new", "sent")))
+    return matured(pl.read_parquet(night / "scores.parquet"), called, endings)
+
+
+def _sessions_first(evidence: Path, scores: pl.DataFrame) -> list[str]:
+    """Where the score was not proven to beat the session rate: the sessions to look at, whoever stands on the lists."""
+    if not evidence.exists():
+        return []
+    places = json.loads(evidence.read_text(encoding="utf-8"))["places"]
+    behind = [row for row in places if not (row["low"] or 0) > 0]
+    if not behind:
+        return []
+    sessions = scores.group_by("session_id").agg(pl.col("session_risk").first(), people=pl.len()).sort("session_risk", "session_id")
+    highest = sessions.tail(SESSIONS_TOLD).reverse()
+    names = ", ".join(f"{row['session_id']} ({row['people']} people, {row['session_risk']:.0%})" for row in highest.to_dicts())
+    where = ", ".join(f"{row['level']} {row['place']}" for row in behind)
+    return [f"In {where} the score is not proven to beat the session rate: look at sessions first. Highest rates tonight: {names}."]
+
+
+def watch_page(service: Service) -> Path:
+    """Write the page that shows the last nights: every alarm, and how each reading went.
+
+    Returns:
+        Where it lies.
+    """
+    from models.watch_page import render
+
+    nights: dict[str, dict[str, Any]] = {}
+    for path in sorted((service.home.root / "out").glob(f"*/{WATCH_FILE}"))[-NIGHTS_SHOWN:]:
+        nights[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
+    text = render(nights)
+    return write_whole(service.home.root / "out" / "watch.html", lambda part: part.write_text(text, encoding="utf-8"))

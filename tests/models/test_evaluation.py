@@ -1,0 +1,175 @@
+"""Figures against libraries and against rows written out; alerts against what a person would count by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from models.blocks import expanding
+from models.evaluation import figures
+from models.evaluation.bootstrap import draws, shares, with_intervals
+from models.evaluation.load import advisors, leavers_of, reached, replay
+from models.evaluation.measures import listed, measure
+from models.folds import leaving_out
+
+DAY = dt.date(2026, 1, 5)
+
+
+def scored(n: int = 3_000, seed: int = 0) -> tuple[pl.DataFrame, np.ndarray]:
+    luck = np.random.default_rng(seed)
+    label = (luck.random(n) < 0.08).astype(float)
+    score = np.round(np.clip(luck.beta(2, 30, n) + label * 0.03, 0.001, 0.999), 2)
+    return pl.DataFrame({"as_of": luck.integers(0, 12, n), "label": label}), score
+
+
+def test_figures_equal_those_of_scikit_learn() -> None:
+    rows, score = scored()
+
+    found = figures(rows, score, probability=True)
+
+    assert found["auc"] == pytest.approx(roc_auc_score(rows["label"], score))
+    assert found["average_precision"] == pytest.approx(average_precision_score(rows["label"], score))
+    nights = rows.with_columns(s=pl.Series(score)).partition_by("as_of")
+    by_hand = np.average([roc_auc_score(part["label"], part["s"]) for part in nights], weights=[part["label"].sum() for part in nights])
+    assert found["auc_within_night"] == pytest.approx(by_hand)
+
+
+def test_a_row_that_counts_twice_is_a_row_written_twice() -> None:
+    rows, score = scored()
+    weights = np.random.default_rng(1).integers(0, 4, rows.height)
+    twice = np.repeat(np.arange(rows.height), weights)
+
+    weighed = measure(rows, score, probability=True)(weights.astype(float))
+
+    assert weighed == pytest.approx(figures(rows[twice], score[twice], probability=True), abs=1e-9)
+
+
+def test_a_true_probability_has_slope_one_and_a_doubled_one_does_not() -> None:
+    luck = np.random.default_rng(2)
+    risk = luck.beta(1, 12, 60_000)
+    rows = pl.DataFrame({"as_of": 0, "label": (luck.random(60_000) < risk).astype(float)})
+
+    right, doubled = figures(rows, risk, probability=True), figures(rows, np.clip(2 * risk, 0, 0.99), probability=True)
+
+    assert right["calibration_slope"] == pytest.approx(1, abs=0.05)
+    assert right["ece"] < 0.005 < doubled["ece"]
+    assert doubled["expected_over_observed"] == pytest.approx(2, abs=0.1)
+    assert right["net_benefit_5"] > doubled["net_benefit_5"]
+
+
+def test_an_interval_holds_the_truth_and_a_score_never_differs_from_itself() -> None:
+    rows, score = scored()
+    person = np.arange(rows.height) // 3
+    other = np.random.default_rng(4).random(rows.height)
+    contenders = {name: measure(rows, one, probability=False) for name, one in (("a", score), ("same", score), ("luck", other))}
+
+    found, differences = with_intervals(contenders, person, times=60)
+
+    auc = found.filter(contender="a", metric="auc").row(0, named=True)
+    assert auc["low"] < auc["value"] < auc["high"]
+    assert differences.filter(rival="same")["high"].abs().max() == 0
+    assert differences.filter(rival="luck", metric="auc")["low"].item() > 0
+
+
+def test_draws_keep_all_rows_of_a_person_together() -> None:
+    counts = draws(50, times=20)
+    assert (counts.sum(axis=1) == 50).all()
+    part, whole = np.array([[1.0], [0.0], [1.0]]), np.ones((3, 1))
+
+    value, drawn = shares(part, whole, np.array([0, 0, 1]), times=200)
+
+    assert value[0] == pytest.approx(2 / 3)
+    # Two people: only one, both, or only the other; never a single row of the first.
+    assert set(np.round(drawn[:, 0], 3)) == {0.5, 0.667, 1.0}
+
+
+def test_a_list_holds_a_tenth_of_each_night() -> None:
+    group = np.repeat([0, 1], [30, 15])
+    chosen = listed(np.arange(45.0), group, np.zeros(45))
+
+    assert np.flatnonzero(chosen).tolist() == [27, 28, 29, 43, 44]
+
+
+def weekly(people: int, weeks: int) -> pl.DataFrame:
+    dates = pl.DataFrame({"as_of": [DAY + dt.timedelta(weeks=week) for week in range(weeks)]})
+    who = pl.DataFrame({"enrolment_id": [f"e{n:03}" for n in range(people)]})
+    rows = dates.join(who, how="cross").with_columns(learner_id=pl.col("enrolment_id"), session_id=pl.lit("s"))
+    return rows.sort("as_of", "enrolment_id")
+
+
+def test_no_advisor_gets_more_than_the_budget_and_nobody_twice_within_the_cool_down() -> None:
+    rows = weekly(60, 8)
+    advisor = advisors(rows, "session_id")
+    score = np.tile(np.arange(60.0), 8)
+
+    alerts = rows.with_columns(advisor=pl.Series(advisor)).filter(replay(rows, advisor, score, budget=2))
+
+    assert pl.Series(advisor).n_unique() == 3
+    assert alerts.group_by("advisor", "as_of").len()["len"].max() == 2
+    apart = alerts.sort("as_of").select((pl.col("as_of") - pl.col("as_of").shift().over("enrolment_id")).dt.total_days()).to_series()
+    assert apart.min() == 14
+    first = alerts.filter(pl.col("as_of") == DAY)
+    expected = rows.with_columns(advisor=pl.Series(advisor), score=pl.Series(score)).filter(pl.col("as_of") == DAY)
+    best = expected.filter(pl.col("score").rank("ordinal", descending=True).over("advisor") <= 2)
+    assert set(first["enrolment_id"]) == set(best["enrolment_id"])
+
+
+def test_reached_in_time_is_counted_in_days_before_the_exit() -> None:
+    rows = weekly(4, 3)
+    alerted = (rows["as_of"] == DAY + dt.timedelta(weeks=1)).to_numpy()
+    last = DAY + dt.timedelta(weeks=1)
+    leavers = pl.DataFrame(
+        {
+            "enrolment_id": ["e000", "e001", "e002", "e003"],
+            "learner_id": ["e000", "e001", "e002", "e003"],
+            "exit_date": [last, last + dt.timedelta(days=3), last + dt.timedelta(days=7), last + dt.timedelta(days=43)],
+        }
+    )
+
+    worth = reached(rows, alerted, leavers)
+
+    assert worth["in_time"].to_list() == [False, True, True, False]
+    assert worth["early"].to_list() == [False, False, True, False]
+    assert worth["lead"].to_list() == [None, 3, 7, None]
+
+
+def test_leavers_are_dropouts_the_landmarks_could_have_announced() -> None:
+    rows = weekly(4, 2)
+    endings = pl.DataFrame(
+        {
+            "enrolment_id": ["e000", "e001", "e002", "e003"],
+            "exit_date": [DAY, DAY + dt.timedelta(days=5), DAY + dt.timedelta(days=5), DAY + dt.timedelta(days=60)],
+            "dropped": [True, True, False, True],
+        }
+    )
+
+    assert leavers_of(rows, endings, 28)["enrolment_id"].to_list() == ["e001"]
+
+
+def test_no_label_of_training_reaches_into_what_is_judged() -> None:
+    rows = weekly(40, 60).with_columns(label=(pl.int_range(pl.len()) % 9 == 0).cast(pl.Float64))
+
+    folds = expanding(rows, 28)
+
+    assert len(folds) > 1
+    for past, later in folds:
+        assert past["as_of"].max() + dt.timedelta(days=28) < later["as_of"].min()
+
+
+def test_who_is_in_two_programmes_is_not_learnt_from_when_one_is_left_out() -> None:
+    rows = weekly(60, 4).with_columns(
+        label=(pl.int_range(pl.len()) % 3 == 0).cast(pl.Float64),
+        programme_id=pl.when(pl.col("enrolment_id") < "e030").then(pl.lit("a")).otherwise(pl.lit("b")),
+        learner_id=pl.when(pl.col("enrolment_id") == "e031").then(pl.lit("e001")).otherwise("learner_id"),
+    )
+
+    folds = {name: (others, theirs) for name, others, theirs in leaving_out(rows, "programme_id")}
+
+    assert set(folds) == {"a", "b"}
+    for others, theirs in folds.values():
+        assert not set(others["learner_id"]) & set(theirs["learner_id"])
+    assert "e031" not in folds["a"][0]["enrolment_id"]

@@ -1,0 +1,155 @@
+"""What the gate lets through, and what it refuses: planted faults on the landmark rows of the simulated service."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import pytest
+
+from features.catalogue import FEATURES
+from models.fairness import read_audit
+from models.gate import decide
+from models.judging import Evidence, judge
+from models.labels import known_endings
+from models.landmarks import training_rows
+from models.learner import Calibration, Model, fit
+
+if TYPE_CHECKING:
+    from pipelines.service import Service
+
+TRAINED = dt.date(2025, 11, 30)
+ROUNDS = 120
+
+
+@dataclass(frozen=True)
+class Case:
+    past: pl.DataFrame
+    later: pl.DataFrame
+    endings: pl.DataFrame
+    audit: pl.DataFrame
+
+
+@pytest.fixture(scope="module")
+def case(service: Service) -> Case:
+    rules, zone = service.rules.invariants, service.time_zone
+    with service.warehouse() as warehouse:
+        rows = training_rows(warehouse, TRAINED, rules, zone)
+        endings, audit = known_endings(warehouse, TRAINED, rules.silence_days, zone), read_audit(warehouse, TRAINED, zone)
+    half = rows["as_of"].quantile(0.45)
+    assert isinstance(half, dt.datetime)
+    return Case(
+        rows.filter(pl.col("as_of") <= half.date()), rows.filter(pl.col("as_of") > half.date() + dt.timedelta(days=28)), endings, audit
+    )
+
+
+def twin(past: pl.DataFrame, rounds: int = ROUNDS) -> Model:
+    return Model(fit(past, rounds=rounds, threads=1), Calibration(1.0, 0.0), "2025-06-30", 28)
+
+
+def evidence_of(model: Model, case: Case, champion: Model | None = None) -> Evidence:
+    return judge(
+        model,
+        case.past,
+        case.later,
+        version="2025-11-30-candidate",
+        endings=case.endings,
+        audit=case.audit,
+        horizon_days=28,
+        champion=("2025-11-23-champion", champion) if champion else None,
+        times=100,
+    )
+
+
+@pytest.fixture(scope="module")
+def honest(case: Case) -> Model:
+    return twin(case.past)
+
+
+@pytest.fixture(scope="module")
+def evidence(case: Case, honest: Model) -> Evidence:
+    return evidence_of(honest, case, honest)
+
+
+def refused(evidence: Evidence) -> dict[str, str]:
+    verdict = decide(evidence)
+    assert not verdict.green
+    return {check.name: check.says for check in verdict.checks if not check.passed}
+
+
+def test_an_honest_model_stands_on_enough_leavers_and_is_held_against_nothing_but_its_rivals(evidence: Evidence) -> None:
+    failed = {check.name for check in decide(evidence).checks if not check.passed}
+
+    assert evidence.dropouts > 100
+    # At this size a regression may do as well: that is an answer, not a fault.
+    assert failed <= {"beats the logistic", "calibrated"}
+
+
+def test_a_leaked_column_is_refused(case: Case) -> None:
+    def leaked(rows: pl.DataFrame) -> pl.DataFrame:
+        luck = pl.Series(np.random.default_rng(1).normal(0, 0.5, rows.height))
+        return rows.with_columns(unjustified_streak_half_days=pl.col("label") * 3 + luck)
+
+    planted = replace(case, past=leaked(case.past), later=leaked(case.later))
+
+    reasons = refused(evidence_of(twin(planted.past), planted))
+
+    assert "unjustified_streak_half_days" in reasons["no leaked column"]
+    assert "plausible" in reasons
+
+
+def test_shuffled_labels_are_refused(case: Case) -> None:
+    shuffled = case.past.with_columns(pl.col("label").shuffle(seed=1))
+
+    reasons = refused(evidence_of(twin(shuffled), case))
+
+    assert "beats the attendance rule" in reasons or "better than chance" in reasons
+
+
+def test_a_model_worse_than_the_champion_is_refused(case: Case, honest: Model) -> None:
+    poor = twin(case.past.sample(800, seed=3).sort("as_of"), rounds=3)
+
+    reasons = refused(evidence_of(poor, case, honest))
+
+    assert "2025-11-23-champion" in reasons["no worse than the champion"]
+
+
+def test_a_group_that_is_left_behind_is_refused(case: Case, honest: Model) -> None:
+    """Half of the learners, named by an attribute no model reads, are scored from other people's facts."""
+    people = case.later["learner_id"].unique().sort()
+    left_behind = people.sample(fraction=0.5, seed=5)
+    audit = pl.DataFrame({"learner_id": people}).with_columns(
+        disability=pl.when(pl.col("learner_id").is_in(left_behind.implode())).then(pl.lit("yes")).otherwise(pl.lit("no"))
+    )
+    theirs = case.later["learner_id"].is_in(left_behind.implode())
+    parts = case.later.filter(theirs), case.later.filter(~theirs)
+    mixed = parts[0].with_columns(parts[0].select(list(FEATURES)).sample(fraction=1, shuffle=True, seed=6))
+    planted = replace(case, later=pl.concat([mixed, parts[1]]).sort("as_of", "enrolment_id"), audit=audit)
+
+    reasons = refused(evidence_of(honest, planted))
+
+    assert "of its leavers" in reasons["disability yes"]
+
+
+def test_leavers_kept_in_the_rows_are_refused(case: Case, honest: Model) -> None:
+    first = case.later.row(0, named=True)
+    gone = pl.DataFrame({"enrolment_id": [first["enrolment_id"]], "exit_date": [first["as_of"]], "dropped": [True]})
+    early = pl.concat([case.endings.join(gone, on="enrolment_id", how="anti"), gone], how="diagonal")
+
+    reasons = refused(evidence_of(honest, replace(case, endings=early)))
+
+    assert "already left" in reasons["no leavers"]
+
+
+def test_small_numbers_accuse_nobody_and_prove_nothing(evidence: Evidence) -> None:
+    few = replace(evidence, dropouts=50, differences=evidence.differences.with_columns(low=pl.lit(-0.5), high=pl.lit(0.9)))
+
+    says = {check.name: check for check in decide(few).checks}
+
+    assert says["beats the session rate"].passed
+    assert "not proven" in says["beats the session rate"].says
+    many = replace(few, dropouts=500)
+    assert not {check.name: check for check in decide(many).checks}["beats the session rate"].passed

@@ -1,0 +1,124 @@
+"""A promotion is a decision: refused, given with a reason, taken back, and never forgotten."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from models import registry
+from models.gate import Check, Verdict
+from models.promotion import decisions, promote, rollback
+from pipelines.service import Service, open_service
+from pipelines.serving import card_of, compare_models, train_model
+from vigie.errors import ConfigurationError, NoModelError
+from vigie.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = dt.datetime(2025, 12, 1, 3, 0, tzinfo=dt.UTC)
+LATER = dt.date(2025, 11, 14)
+RED, GREEN = (Verdict((Check("calibrated", passed, "slope 3.1"),)) for passed in (False, True))
+
+
+@pytest.fixture(scope="module")
+def two(service: Service, tmp_path_factory: pytest.TempPathFactory) -> tuple[Service, str, str]:
+    """The service with a champion and a second model that does not serve."""
+    folder = tmp_path_factory.mktemp("two")
+    shutil.copytree(service.home.root, folder, dirs_exist_ok=True)
+    made = open_service(Settings(home=folder, threads=1))
+    first = registry.champion(made.home)
+    assert first is not None
+    outcome = train_model(made, LATER)
+    if outcome.champion == outcome.version:
+        rollback(made.home, NOW)
+    return made, first, outcome.version
+
+
+def test_the_gate_compared_the_new_model_with_the_champion(two: tuple[Service, str, str]) -> None:
+    made, first, second = two
+    entry = next(entry for entry in decisions(made.home) if entry["version"] == second)
+
+    assert "no worse than the champion" in entry["checks"]
+    assert first in entry["checks"]["no worse than the champion"]["says"]
+
+
+def test_a_refused_model_serves_no_night_and_a_reason_makes_it_serve(two: tuple[Service, str, str], tmp_path: Path) -> None:
+    shutil.copytree(two[0].home.root, tmp_path / "home")
+    home, first, second = open_service(Settings(home=tmp_path / "home")).home, two[1], two[2]
+    before = len(decisions(home))
+
+    assert not promote(home, second, RED, NOW)
+    assert registry.champion(home) == first
+    with pytest.raises(ConfigurationError, match="too short"):
+        promote(home, second, RED, NOW, "because")
+    assert promote(home, second, RED, NOW, "The steering group read the card and accepts it.")
+
+    assert registry.champion(home) == second
+    kept = decisions(home)[before:]
+    assert [entry["action"] for entry in kept] == ["refused", "promoted"]
+    assert kept[1]["reason"] == "The steering group read the card and accepts it."
+    assert kept[1]["checks"]["calibrated"] == {"passed": False, "says": "slope 3.1"}
+    tags = registry.client_of(home).get_model_version(registry.NAME, registry.known(home, second)).tags
+    assert tags["promotion"] == "against the gate: The steering group read the card and accepts it."
+
+    assert rollback(home, NOW, "Too many alerts.") == first
+    assert registry.champion(home) == first
+    with pytest.raises(NoModelError, match="no earlier champion"):
+        rollback(home, NOW)
+    assert decisions(home)[-1]["reason"] == "Too many alerts."
+
+
+def test_a_green_gate_promotes_and_rollbacks_walk_back(two: tuple[Service, str, str], tmp_path: Path) -> None:
+    shutil.copytree(two[0].home.root, tmp_path / "home")
+    home, first, second = open_service(Settings(home=tmp_path / "home")).home, two[1], two[2]
+
+    assert promote(home, second, GREEN, NOW)
+    assert registry.model_for(home, LATER).version == second
+    # A night before it was trained goes on with the champion of that time.
+    assert registry.model_for(home, LATER - dt.timedelta(days=1)).version == first
+
+
+def test_a_model_that_was_never_promoted_serves_no_past_night_either(two: tuple[Service, str, str], tmp_path: Path) -> None:
+    shutil.copytree(two[0].home.root, tmp_path / "home")
+    home = open_service(Settings(home=tmp_path / "home")).home
+    client = registry.client_of(home)
+    client.delete_registered_model_alias(registry.NAME, registry.CHAMPION)
+    assert registry.promoted(home) == {two[1]}
+    registry.uncrown(home, two[1])
+
+    with pytest.raises(NoModelError, match="none was promoted"):
+        registry.model_for(home, LATER)
+
+
+def test_two_versions_are_compared_on_rows_both_twins_came_before(two: tuple[Service, str, str]) -> None:
+    made, first, second = two
+
+    evidence, _ = compare_models(made, second, first, dt.date(2025, 12, 15))
+
+    seen = max(registry.twin_of(made.home, version)[1] for version in (first, second))
+    assert dt.date.fromisoformat(evidence.first) > seen + dt.timedelta(days=28)
+    assert set(evidence.figures["contender"]) >= {"model", "champion", "session_rate", "logistic"}
+    client = registry.client_of(made.home)
+    experiment = client.get_experiment_by_name(registry.EXPERIMENT)
+    runs = client.search_runs([experiment.experiment_id], f"tags.compared = '{second}'")
+    assert runs[0].data.metrics["model/auc"] == pytest.approx(evidence.value("auc")[0])
+    assert runs[0].data.metrics["difference from champion/auc"] == pytest.approx(
+        evidence.value("auc")[0] - evidence.value("auc", "champion")[0]
+    )
+
+
+def test_the_card_says_what_it_is_for_and_what_it_is_not_for(two: tuple[Service, str, str]) -> None:
+    made, _, second = two
+
+    page = card_of(made, second).read_text(encoding="utf-8")
+
+    assert second in page
+    assert "under usual support" in page
+    assert "Données simulées" in page
+    assert page.count("data:image/png;base64,") == 5
+    for said in ("No sanction", "session rate", "The gate", "Fewer than 20 leavers"):
+        assert said in page.replace("session_rate", "session rate"), said

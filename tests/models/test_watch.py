@@ -1,0 +1,107 @@
+"""What wakes somebody, and what must not."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+import pytest
+
+from features.catalogue import FEATURES
+from models.watch import band, drift, matured, overrides, reference, volume
+
+NIGHT = dt.date(2026, 3, 1)
+
+
+def people(n: int, seed: int, **moved: float) -> pl.DataFrame:
+    """Rows of a made-up matrix; `moved` shifts columns by so many standard deviations."""
+    luck = np.random.default_rng(seed)
+    columns = {name: luck.normal(moved.get(name, 0.0), 1, n) for name in FEATURES}
+    who = [f"l{number}" for number in range(n)]
+    return pl.DataFrame({"learner_id": who, **columns}).with_columns(course_day=pl.Series(luck.integers(0, 150, n)).cast(pl.Float64))
+
+
+@pytest.fixture(scope="module")
+def learnt() -> pl.DataFrame:
+    return reference(people(20_000, 1), np.random.default_rng(1).beta(1, 30, 20_000))
+
+
+def alarms(learnt: pl.DataFrame, rows: pl.DataFrame, seed: int = 2, times: float = 1) -> set[str]:
+    risk = np.random.default_rng(seed).beta(1, 30, rows.height) * times
+    return {reading.subject for reading in drift(learnt, rows, risk) if reading.alarm}
+
+
+def test_a_quiet_night_raises_no_alarm_however_small(learnt: pl.DataFrame) -> None:
+    assert not [seed for seed in range(20) if alarms(learnt, people(60, 100 + seed), seed)]
+    assert not alarms(learnt, people(4_000, 3))
+
+
+def test_a_column_that_moves_raises_its_own_alarm_alone(learnt: pl.DataFrame) -> None:
+    assert alarms(learnt, people(3_000, 4, attendance_share_28=1.0)) == {"drift of attendance_share_28"}
+    assert alarms(learnt, people(3_000, 4), times=2.5) == {"drift of risk"}
+
+
+def test_a_column_that_goes_missing_is_a_drift(learnt: pl.DataFrame) -> None:
+    rows = people(2_000, 5).with_columns(attendance_share_28=pl.lit(None, pl.Float64))
+
+    assert alarms(learnt, rows) == {"drift of attendance_share_28"}
+
+
+def test_a_column_that_counts_the_weeks_is_compared_within_the_same_weeks() -> None:
+    def counted(rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.with_columns(work_missed_share=pl.col("course_day") / 150 + pl.col("work_missed_share") * 0.01)
+
+    before = counted(people(20_000, 6))
+    learnt = reference(before, np.full(20_000, 0.02))
+    late = counted(people(3_000, 7)).filter(pl.col("course_day") >= 112)
+
+    found = {reading.subject: reading.value for reading in drift(learnt, late, np.full(late.height, 0.02))}
+
+    assert late.select(band()).to_series().unique().to_list() == [4]
+    assert found["drift of work_missed_share"] < 0.1
+
+
+def outcomes(n: int, times: float, seed: int = 0) -> list[str]:
+    luck = np.random.default_rng(seed)
+    risk = luck.beta(1, 30, n)
+    left = luck.random(n) < risk * times
+    ids = [f"e{number}" for number in range(n)]
+    scores = pl.DataFrame({"enrolment_id": ids, "risk": risk, "as_of": NIGHT, "horizon_days": 28})
+    endings = scores.filter(pl.Series(left)).select(
+        "enrolment_id", exit_date=pl.lit(NIGHT + dt.timedelta(days=9)), dropped=pl.lit(value=True)
+    )
+    called = scores.sort("risk", descending=True).head(n // 20).select("enrolment_id")
+    return [reading.subject for reading in matured(scores, called, endings) if reading.alarm]
+
+
+def test_a_base_rate_that_rises_by_a_third_is_seen_once_outcomes_are_known() -> None:
+    assert "expected over observed" in outcomes(8_000, 1.35)
+    assert not outcomes(8_000, 1.0)
+
+
+def test_a_small_service_is_not_woken_by_chance() -> None:
+    assert sum("expected over observed" in outcomes(150, 1.0, seed) for seed in range(40)) <= 3
+
+
+def test_who_had_left_by_the_night_is_no_outcome_of_it() -> None:
+    scores = pl.DataFrame({"enrolment_id": ["a", "b"], "risk": [0.5, 0.5], "as_of": NIGHT, "horizon_days": 28})
+    endings = pl.DataFrame({"enrolment_id": ["a", "b"], "exit_date": [NIGHT, NIGHT + dt.timedelta(days=28)], "dropped": True})
+
+    level = matured(scores, scores.select("enrolment_id").clear(), endings)[0]
+
+    assert (level.people, level.value) == (1, 0.5)
+
+
+def test_volume_is_compared_with_the_same_weekday() -> None:
+    assert volume(400, [100, 110, 90, 95]).alarm
+    assert not volume(120, [100, 110, 90, 95]).alarm
+    assert not volume(400, [100]).alarm
+    assert not volume(3, []).alarm
+
+
+def test_overrides_wake_somebody_only_when_most_are_and_enough_answered() -> None:
+    assert overrides(["not_relevant"] * 18 + ["reached"] * 4).alarm
+    assert not overrides(["not_relevant"] * 4).alarm
+    assert not overrides(["reached"] * 40).alarm
+    assert not overrides([]).alarm

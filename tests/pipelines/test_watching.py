@@ -1,0 +1,104 @@
+"""The watch over nights that ran: what is read, kept, told and drawn."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from features.catalogue import FEATURES
+from models.registry import champion
+from pipelines.examples import examples_page
+from pipelines.service import Service, open_service
+from pipelines.steps import Directly, run_night
+from pipelines.watching import watch_night, watch_page
+from vigie.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from data_contracts.simulator import Simulation
+
+SCORED, SUNDAY = dt.date(2025, 11, 5), dt.date(2025, 12, 14)
+
+
+@pytest.fixture(scope="module")
+def watched(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """A night, and the Sunday by which its horizon is over."""
+    folder = tmp_path_factory.mktemp("watched")
+    shutil.copytree(service.home.root, folder, dirs_exist_ok=True)
+    made = open_service(Settings(home=folder, threads=1))
+    for night in (SCORED, SUNDAY):
+        run_night(made, night, Directly())
+    return made
+
+
+def readings(service: Service, night: dt.date) -> dict[str, dict[str, float]]:
+    kept = json.loads((service.home.out(night) / "watch.json").read_text())
+    return {reading["subject"]: reading for reading in kept["readings"]}
+
+
+def test_every_column_the_risk_the_volume_and_the_answers_are_read_each_night(watched: Service) -> None:
+    found = readings(watched, SCORED)
+
+    assert {f"drift of {name}" for name in (*FEATURES, "risk")} <= set(found)
+    assert {"new risk alerts", "alerts without object"} <= set(found)
+    assert "expected over observed" not in found
+
+
+def test_outcomes_are_read_once_the_horizon_is_over(watched: Service) -> None:
+    found = readings(watched, SUNDAY)
+    scores = pl.read_parquet(watched.home.out(SCORED) / "scores.parquet")
+
+    level = found["expected over observed"]
+    assert 0.8 * scores.height < level["people"] <= scores.height
+    assert level["low"] < level["value"] < level["high"]
+    assert 0 <= found["precision of the lists"]["value"] <= 1
+
+
+def test_a_shift_is_a_warning_of_the_night_and_an_alarm_of_the_page(watched: Service, tmp_path: Path) -> None:
+    shutil.copytree(watched.home.root, tmp_path / "home")
+    made = open_service(Settings(home=tmp_path / "home", threads=1))
+    path = made.home.out(SUNDAY) / "features.parquet"
+    features = pl.read_parquet(path)
+    features.with_columns(attendance_share_28=pl.lit(None, pl.Float64)).write_parquet(path)
+
+    told = watch_night(made, SUNDAY)
+
+    assert any("attendance_share_28" in text for text in told)
+    page = watch_page(made).read_text()
+    assert "attendance_share_28" in page
+    assert page.count("data:image/png") == 1
+
+
+def test_where_the_session_tells_as_much_the_night_names_sessions(watched: Service, tmp_path: Path) -> None:
+    shutil.copytree(watched.home.root, tmp_path / "home")
+    made = open_service(Settings(home=tmp_path / "home", threads=1))
+    version = champion(made.home)
+    assert version is not None
+    evidence = made.home.models / version / "evidence.json"
+    kept = json.loads(evidence.read_text())
+    kept["places"] = [{"level": "programme", "place": "PR1", "low": -0.1}, {"level": "programme", "place": "PR2", "low": 0.2}]
+    evidence.write_text(json.dumps(kept))
+    highest = pl.read_parquet(made.home.out(SUNDAY) / "scores.parquet").sort("session_risk", "session_id")["session_id"][-1]
+
+    told = watch_night(made, SUNDAY)
+
+    sentence = next(text for text in told if "session rate" in text)
+    assert "programme PR1" in sentence
+    assert "PR2" not in sentence
+    assert highest in sentence
+
+
+def test_twenty_examples_show_reasons_and_facts_and_no_name(watched: Service, simulation: Simulation) -> None:
+    page = examples_page(watched, watched.home.out(SCORED) / "scores.parquet", SCORED).read_text()
+
+    assert page.count("<section>") == 20
+    assert "Données simulées" in page
+    assert page.count("Ce qui s'est passé ensuite") == 20
+    names = simulation.tables["learner_identities"]["family_name"].unique()
+    assert not [name for name in names if len(name) > 5 and name in page]
