@@ -73,7 +73,8 @@ def _answers(service: Service, as_of: dt.date) -> list[str]:
 
 def _outcomes(service: Service, as_of: dt.date) -> list[Reading]:
     """Of the newest night whose horizon is over and whose exits have had time to be told."""
-    from data_contracts.endings import MATURITY_DAYS, known_endings
+    from data_contracts.endings import MATURITY_DAYS
+    from models.labels import known_endings
     from models.watch import matured
 
     rules = service.rules.invariants
