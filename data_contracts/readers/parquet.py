@@ -34,4 +34,5 @@ def read(path: Path, name: str) -> Received:
 
 
 def _plain(dtype: pl.DataType) -> bool:
-    return dtype.is_numeric() or dtype in {pl.String, pl.Boolean, pl.Date, pl.Datetime, pl.Categorical, pl.Enum, pl.Null}
+    # A tuple, not a set: a type with a unit or categories equals its class and does not hash like it.
+    return dtype.is_numeric() or dtype in (pl.String, pl.Boolean, pl.Date, pl.Datetime, pl.Categorical, pl.Enum, pl.Null)
