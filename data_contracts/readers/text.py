@@ -199,7 +199,8 @@ def _quoted(lines: pl.DataFrame, header: list[str], separator: str) -> Received 
 
 
 def _quoted_over_lines(name: str, text: str, header: list[str], separator: str, shape: Shape) -> Received:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    # A carriage return alone ends no line where others end with a line feed.
+    reader = csv.reader(io.StringIO(re.sub(r"\r(?!\n)", " ", text), newline=""), delimiter=separator, strict=True)
     rows: list[list[str | int]] = []
     ragged: list[tuple[int, str]] = []
     line = 1
