@@ -10,6 +10,7 @@ import csv
 import datetime as dt
 import gzip
 import io
+import re
 import sys
 import tempfile
 from collections import Counter
@@ -276,7 +277,8 @@ def _rows_of_the_file(home: Path, receipts: list[Receipt]) -> None:
         _, _, body = text.partition("\n")
         if '"' in body:
             separator = mapping.delimiter if mapping else max(",;", key=text.partition("\n")[0].count)
-            rows = sum(1 for row in csv.reader(io.StringIO(body, newline=""), delimiter=separator) if row)
+            whole_lines = re.sub(r"\r(?!\n)", " ", body)
+            rows = sum(1 for row in csv.reader(io.StringIO(whole_lines, newline=""), delimiter=separator) if row)
         else:
             rows = sum(1 for line in body.split("\n") if line.rstrip("\r"))
         assert receipt.read == rows, (receipt, rows)

@@ -289,6 +289,13 @@ def test_social_security_numbers_leave_workbooks_parquet_and_lines_that_do_not_f
     assert b"184057512345678" not in (desk.home / "w.duckdb").read_bytes()
 
 
+def test_a_year_of_two_digits_is_never_the_first_century(desk: Desk) -> None:
+    desk.put(SHEETS, fixture(SHEETS).replace(b";02/03/2026;matin", b";02/03/26;matin", 1))
+    desk.take()
+
+    assert (2, "Date", "02/03/26") in desk.quarantine().select("line", "column", "value").rows()
+
+
 def test_a_column_on_top_is_left_out_and_told(desk: Desk) -> None:
     data = fixture(SHEETS).replace(b"Date saisie\r\n", b"Date saisie;Salle\r\n").replace(b"/2026\r\n", b"/2026;B12\r\n")
     desk.put(SHEETS, data)
