@@ -26,6 +26,7 @@ def history(
     """
     from data_contracts.catalogue import TABLES
     from data_contracts.ingest import DELIVERIES, layout
+    from vigie.store import WITHDRAWN
 
     known = [name for name, one in TABLES.items() if one.in_warehouse]
     if table not in known:
@@ -46,7 +47,7 @@ def history(
     for row in shown.to_dicts():
         until = f"{row['visible_until']:%Y-%m-%d %H:%M}" if row["visible_until"] else "now"
         assumed = " (assumed)" if row["known_on_assumed"] else ""
-        said = ", ".join(f"{name} {row[name]}" for name in facts if row[name] is not None)
+        said = ", ".join(f"{name} {row[name]}" for name in facts if row[name] is not None and (name, row[name]) != (WITHDRAWN, False))
         console.out.print(f"from {row['known_on']:%Y-%m-%d %H:%M}{assumed} to {until} UTC: {said}", soft_wrap=True, markup=False)
         console.out.print(
             f"    {row['file']}, line {row['line']}, landed {row['received_at']:%Y-%m-%d %H:%M} UTC", soft_wrap=True, markup=False
