@@ -29,6 +29,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 import alerts.lists.files
@@ -42,6 +43,7 @@ from alerts.cases.access import User
 from alerts.cases.schema import METADATA
 from data_contracts.archive import Archive
 from data_contracts.simulator import simulate, write_deliveries
+from models.learner import Model
 from pipelines.service import Service, open_service
 from pipelines.steps import Directly, run_night, send_outbox, take_deliveries, train_model
 from vigie import clock
@@ -49,6 +51,8 @@ from vigie.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
 NIGHT = dt.date(2025, 11, 20)
 AT_NIGHT = dt.datetime(2025, 11, 21, 1, tzinfo=dt.UTC)
@@ -102,6 +106,16 @@ def service(home: Path, port: int) -> Service:
             home=home, smtp_host="127.0.0.1", smtp_port=port, smtp_starttls=False, production=True, operator_mail="exploitation@example.org"
         )
     )
+
+
+def _own_contributions(self: Model, rows: pl.DataFrame) -> NDArray[np.float64]:
+    """LightGBM's own: of so few people they take a twentieth of the time, and most of a night's work here would be theirs."""
+    return np.asarray(
+        self.booster.predict(rows.select(self.columns).to_numpy(order="c"), pred_contrib=True, num_threads=1), dtype=np.float64
+    )
+
+
+Model.contributions = _own_contributions  # type: ignore[method-assign]
 
 
 def forked(work: Callable[[], object]) -> int:
