@@ -46,6 +46,7 @@ def exits(home: Path) -> pl.DataFrame:
     ("row", "column", "value", "reason"),
     [
         ("e1,02/01/2026,dropout,", "exit_date", "02/01/2026", "expected a date"),
+        ("e1,0026-01-02,dropout,", "exit_date", "0026-01-02", "expected a date"),
         ("e1,2026-01-02,droput,", "reason", "droput", "nearest: dropout"),
         (",2026-01-02,dropout,", "enrolment_id", None, "required"),
         ("e1,2026-01-02,dropout,2026-01-02 10:00", "known_on", "2026-01-02 10:00", "offset"),
