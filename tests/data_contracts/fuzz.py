@@ -52,7 +52,7 @@ def originals() -> list[tuple[str, bytes]]:
         receive(home, mapped)
         with Warehouse(home / "w.duckdb") as warehouse:
             for table in TABLES.values():
-                rows = warehouse.as_known_at(layout(table), NOW) if table.in_warehouse else pl.DataFrame()
+                rows = warehouse.as_known_at(layout(table), NOW).sort(table.key) if table.in_warehouse else pl.DataFrame()
                 if rows.height and not table.private:
                     text = rows.with_columns(pl.col("known_on").dt.strftime("%Y-%m-%dT%H:%M:%SZ")).write_csv().encode()
                     packed = io.BytesIO()
