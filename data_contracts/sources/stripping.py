@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from data_contracts.readers import text, workbook
+from data_contracts.readers import parquet, text, workbook
+from data_contracts.readers.received import is_ours_to_explain
 from vigie.errors import RefusedFileError
 from vigie.files import write_whole
 
@@ -85,9 +86,11 @@ def _text(delivery: Delivery, mapping: FileMapping, never: set[str]) -> bool:
 
 def _parquet(path: Path, never: set[str]) -> bool:
     try:
-        rows = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError):
-        return False  # the reader says why
+        rows = parquet.plain_rows(path)
+    except BaseException as error:
+        if is_ours_to_explain(error):
+            return False  # the reader says why
+        raise
     found = sorted(never & {*rows.columns})
     if not found or rows.select(pl.all_horizontal(pl.col(found).is_null().all())).item():
         return False

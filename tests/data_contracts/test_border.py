@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import DELIVERIES, QUARANTINE, Intake, ingest, layout
+from data_contracts.readers import parquet
+from vigie.errors import RefusedFileError
 from vigie.store import Warehouse
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ def exits(home: Path) -> pl.DataFrame:
     ("row", "column", "value", "reason"),
     [
         ("e1,02/01/2026,dropout,", "exit_date", "02/01/2026", "expected a date"),
+        ("e1,0026-01-02,dropout,", "exit_date", "0026-01-02", "expected a date"),
         ("e1,2026-01-02,droput,", "reason", "droput", "nearest: dropout"),
         (",2026-01-02,dropout,", "enrolment_id", None, "required"),
         ("e1,2026-01-02,dropout,2026-01-02 10:00", "known_on", "2026-01-02 10:00", "offset"),
@@ -224,3 +227,23 @@ def test_parquet_is_never_rounded_nor_believed_when_its_columns_are_of_another_k
     assert intake.by_table().row(0) == ("attendance", 3, 1, 0, 2)
     assert quarantine.select("line", "column", "value").sort("line").rows() == [(2, "planned_minutes", "2.5"), (3, "half_day", "AM")]
     assert "column status holds no plain values" in str(intake.refused[0].refused)
+
+
+def test_parquet_with_bytes_turned_over_is_refused_or_read_and_never_ends_the_process(tmp_path: Path) -> None:
+    rows = pl.DataFrame(
+        {"enrolment_id": ["e1", None] * 40, "exit_date": [dt.date(2026, 1, 2)] * 80, "reason": ["job"] * 80, "x": [True, None] * 40}
+    )
+    packed = io.BytesIO()
+    rows.write_parquet(packed)
+    data = packed.getvalue()
+    path = tmp_path / "a.parquet"
+    outcomes = set()
+    for place in range(4, len(data), 7):
+        for value in (0, 0x7F, 0xFF):
+            path.write_bytes(data[:place] + bytes([value]) + data[place + 1 :])
+            try:
+                outcomes.add(type(parquet.read(path, "a.parquet")).__name__)
+            except RefusedFileError as error:
+                outcomes.add(type(error).__name__)
+
+    assert outcomes == {"Received", "RefusedFileError"}

@@ -436,3 +436,63 @@ def test_a_guess_never_says_what_am_means(tmp_path: Path) -> None:
     assert "Demi-journée: AM" in made.doubts
     assert "am" not in read_source(path).codes["half_day"]
     assert guess(FIXTURES / REGIONAL, "enrolments", "x").toml.count("Numéro Sécurité Sociale") == 1
+
+
+WIDE = """
+title = "Both half-days on one line, under a title"
+[files.attendance]
+header_line = 3
+sheet = "Feuille"
+optional = ["Salle"]
+ignored = ["Remarque"]
+[[files.attendance.rows]]
+table = "attendance"
+[files.attendance.rows.columns]
+enrolment_id = "Dossier"
+date = "Jour"
+half_day = { value = "am" }
+status = { from = "Matin", codes = "statut" }
+[[files.attendance.rows]]
+table = "attendance"
+[files.attendance.rows.columns]
+enrolment_id = "Dossier"
+date = "Jour"
+half_day = { value = "pm" }
+status = { from = "Après-midi", codes = "statut" }
+[codes.statut]
+P = "present"
+A = "absent_unjustified"
+"""
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_line_may_make_several_rows_of_one_table_and_its_header_need_not_be_the_first(desk: Desk, kind: str) -> None:
+    desk.mapping("large", WIDE)
+    lines = [
+        ["Feuilles de présence"],
+        ["mars 2026"],
+        ["Dossier", "Jour", "Matin", "Après-midi", "Remarque"],
+        ["d1", "02/03/2026", "P", "A", ""],
+        ["d2", "02/03/2026", "X", "P", "x"],
+    ]
+    if kind == "csv":
+        desk.put("large/attendance/a.csv", "\n".join(";".join(line) for line in lines))
+    else:
+        book = openpyxl.Workbook()
+        book.create_sheet("Autre").append(["x"])
+        sheet = book.create_sheet("Feuille")
+        for line in lines:
+            sheet.append(line)
+        book.save(desk.put("large/attendance/a.xlsx", b""))
+
+    intake = desk.take()
+
+    assert [(one.read, one.loaded, one.quarantined) for one in intake.receipts] == [(2, 1, 1), (2, 2, 0)]
+    assert desk.known("attendance").select("enrolment_id", "half_day", "status").rows() == [
+        ("d1", "am", "present"),
+        ("d1", "pm", "absent_unjustified"),
+        ("d2", "pm", "present"),
+    ]
+    assert desk.quarantine().select("line", "column", "value").rows() == [(5, "Matin", "X")]
+    desk.put("large/attendance/b.csv", "\n\nDossier;Jour;Matin;Apres-midi\nd1;02/03/2026;P;A\n")
+    assert "missing column Après-midi; unknown column Apres-midi (did you mean Après-midi?)" in str(desk.take().refused[0].refused)

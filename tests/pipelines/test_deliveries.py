@@ -105,6 +105,8 @@ def test_a_file_that_is_held_back_is_shown_and_let_pass(home: Path) -> None:
 
     assert "Held back exits/a.csv: 9 of 30 rows of exits are at fault" in vigie(home, "ingest")
     assert "Held back: exits/a.csv" in vigie(home, "quarantine", "list")
+    assert "9 rows, 9 faults" in vigie(home, "quarantine", "report", name, "--out", str(home / "erreurs.csv"))
+    assert "2;reason;gone;valeurs admises : completed, dropout" in (home / "erreurs.csv").read_text(encoding="utf-8-sig")
     assert "back in landing/" in vigie(home, "quarantine", "release", name, "--because", "checked")
     assert "Held back" not in vigie(home, "ingest")
     assert "12 rows are open" in vigie(home, "quarantine", "list")
