@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 90
 
-.PHONY: help setup demo test check lint docs bench criteria scale load replications value-added server mlflow lock clean
+.PHONY: help setup demo test check lint docs bench criteria scale load replications value-added fuzz chaos server mlflow lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,12 @@ value-added: $(READY) ## Value added on made-up providers of known quality, the 
 
 replications: $(READY) ## Experiments on simulated territories, thousands of times: bias, coverage, power; TIMES=4000
 	$(BIN)/python benchmarks/replications.py --times $(or $(TIMES),4000)
+
+fuzz: $(READY) ## Deliveries broken at random, 20,000 of them; NUMBER=1000 SEED=7 for others
+	$(BIN)/python tests/data_contracts/fuzz.py $(or $(NUMBER),20000) $(or $(SEED),1)
+
+chaos: $(READY) ## Nights killed at random instants and run again, compared with one never interrupted; NIGHTS=200
+	PYTHONPATH=. $(BIN)/python benchmarks/chaos.py --nights $(or $(NIGHTS),200)
 
 server: $(READY) ## Prefect's server and page, http://127.0.0.1:4200
 	$(BIN)/prefect server start --host 127.0.0.1

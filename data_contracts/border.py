@@ -25,6 +25,7 @@ NIR_SHAPE = r"^[12]\d{2}(0[1-9]|1[0-2]|[2-9]\d)(\d{2}|2[AaBb])\d{6}(\d{2})?$"
 NIR_LENGTH = 13
 """Of the shortest, without its key."""
 
+_YEARS = (1900, 9998)
 _EXPECTED = {
     pl.Date: "a date such as 2026-03-04",
     pl.Datetime: "an instant with its offset, such as 2026-03-04T18:05:00Z",
@@ -96,6 +97,12 @@ def _with_own_columns(table: DeliveredTable, rows: pl.DataFrame) -> pl.DataFrame
 
 
 def _parsed(name: str, received: pl.DataType, wanted: pl.DataType) -> pl.Expr:
+    read = _read_as(name, received, wanted)
+    # Beyond what a calendar of people holds, and what Python can tell.
+    return pl.when(read.dt.year().is_between(*_YEARS)).then(read) if wanted.is_temporal() else read
+
+
+def _read_as(name: str, received: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     column = pl.col(name)
     if received == wanted or (isinstance(received, pl.Datetime) and wanted.is_temporal()):
         return column.cast(wanted, strict=False)

@@ -19,13 +19,14 @@ from data_contracts.vocabulary import ATTENDED
 if TYPE_CHECKING:
     from data_contracts.ingest import Arrival
     from vigie.rules import DeliveryLimits
-    from vigie.store import Layout, Warehouse
+    from vigie.store import Warehouse
 
 REMEDY: Final = (
     "Nothing of it was taken; the file is in held/. Ask the sender, and deliver a corrected file; "
     'or let it pass as it is: vigie quarantine release FILE --because "…".'
 )
 ABSENT: Final = ("absent_unjustified", "absent_justified")
+PAST: Final = ("number", "table", "file", "rows_read")
 PAST_DELIVERIES: Final = 20
 """Of the same sender, the last ones."""
 
@@ -49,20 +50,20 @@ class Verdict:
         return "; ".join(dict.fromkeys(self.notes)) or None
 
 
-def judge(arrival: Arrival, warehouse: Warehouse, limits: DeliveryLimits) -> Verdict:
+def judge(arrival: Arrival, warehouse: Warehouse, limits: DeliveryLimits, past: pl.DataFrame) -> Verdict:
     """Look at every part of a delivery beside its limits and its past.
 
     Args:
         arrival: the delivery, checked by the border.
         warehouse: for the past.
         limits: section deliveries of the national rules.
+        past: columns `PAST` of the ledger of deliveries.
     """
     verdict = Verdict(notes=[part.note for part in arrival.parts if part.note])
     if arrival.delivery.source == MENDED:
         return verdict
-    ledger = warehouse.read(_deliveries())
     for place in range(len(arrival.parts)):
-        look = _Look(arrival, place, warehouse, limits, ledger, verdict)
+        look = _Look(arrival, place, warehouse, limits, past, verdict)
         doubts = (look.too_many_at_fault(), look.all_absent(), look.unlike_the_past(), look.no_longer_told())
         doubt = next(filter(None, doubts), None)
         if doubt:
@@ -71,14 +72,8 @@ def judge(arrival: Arrival, warehouse: Warehouse, limits: DeliveryLimits) -> Ver
     return verdict
 
 
-def _deliveries() -> Layout:
-    from data_contracts.ingest import DELIVERIES  # ingest asks the guards
-
-    return DELIVERIES
-
-
 def _known(warehouse: Warehouse, name: str, instant: dt.datetime, columns: list[str], among: pl.DataFrame | None = None) -> pl.DataFrame:
-    from data_contracts.ingest import layout
+    from data_contracts.ingest import layout  # ingest asks the guards
 
     return warehouse.as_known_at(layout(TABLES[name]), instant, columns=columns, among=among)
 
@@ -95,6 +90,7 @@ class _Look:
         self.received_at = arrival.delivery.received_at
         kind = stream(arrival.delivery.name)
         same = pl.col("file").str.replace_all(r"\d+", "") == kind
+        self.ledger = ledger
         self.past = ledger.filter((pl.col("table") == self.table.name) & same).sort("number").tail(PAST_DELIVERIES)
 
     def too_many_at_fault(self) -> str | None:
@@ -204,9 +200,8 @@ class _Look:
         return None
 
     def _of_this_source(self) -> pl.Series:
-        ledger = self.warehouse.read(_deliveries())
         folder = f"{self.arrival.delivery.source}/{self.arrival.delivery.table}/"
-        return ledger.filter((pl.col("table") == self.table.name) & pl.col("file").str.starts_with(folder))["number"]
+        return self.ledger.filter((pl.col("table") == self.table.name) & pl.col("file").str.starts_with(folder))["number"]
 
 
 _ANY_TIME: Final = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)

@@ -168,6 +168,7 @@ def ingest(  # noqa: PLR0913 - folders, stores and what the caller wants of them
         warehouse.create_ledger(kept)
     ledger = warehouse.read(DELIVERIES)
     taken, number = set(ledger["delivery_id"]), ledger.height
+    past = ledger.select(guards.PAST)
     reception = reception or Reception()
     sources = reception.sources
     intake, archive = Intake(), Archive(refused.with_name(ARCHIVE))
@@ -179,8 +180,9 @@ def ingest(  # noqa: PLR0913 - folders, stores and what the caller wants of them
             continue
         source = sources.get(delivery.source or "")
         try:
-            strip(delivery, source)
             fingerprint = delivery.fingerprint()
+            if fingerprint not in taken and strip(delivery, source):
+                fingerprint = delivery.fingerprint()
             if fingerprint in taken:
                 intake.known_before += 1
                 continue
@@ -191,23 +193,34 @@ def ingest(  # noqa: PLR0913 - folders, stores and what the caller wants of them
         else:
             checked = _checked(delivery, parts, source, assumed_lag)
             arrival = Arrival(delivery, fingerprint, parts, checked, taken_for, source)
-            verdict = guards.Verdict() if fingerprint in reception.released else guards.judge(arrival, warehouse, reception.limits)
+            verdict = guards.Verdict() if fingerprint in reception.released else guards.judge(arrival, warehouse, reception.limits, past)
             if verdict.held is None:
                 receipts = _take(arrival, verdict, (warehouse, archive), private, taken, number)
+                past = pl.concat([past, _entries(receipts, number, past)])
                 number += len(receipts)
             else:
                 _set_aside(delivery, refused.with_name(HELD), verdict.held)
                 receipts = [_held(part, delivery, verdict.held) for part in parts]
-        for receipt in receipts:
-            intake.receipts.append(receipt)
-            if on_receipt:
-                on_receipt(receipt)
+        intake.receipts += receipts
+        _tell(receipts, on_receipt)
     return intake
+
+
+def _tell(receipts: list[Receipt], on_receipt: Callable[[Receipt], None] | None) -> None:
+    for receipt in receipts:
+        if on_receipt:
+            on_receipt(receipt)
 
 
 def _checked(delivery: Delivery, parts: list[Part], source: Source | None, assumed_lag: dt.timedelta | None) -> list[Checked]:
     lag, until = source.history_of(delivery.table, assumed_lag) if source else (assumed_lag, None)
     return [check(part.table, part.received, delivery.received_at, lag, until, part.headers) for part in parts]
+
+
+def _entries(receipts: list[Receipt], number: int, past: pl.DataFrame) -> pl.DataFrame:
+    """What the guards will know of deliveries just taken, without reading the ledger again."""
+    rows = [(number + place, one.table, one.file, one.read) for place, one in enumerate(reversed(receipts), 1)]
+    return pl.DataFrame(rows, schema=past.schema, orient="row")
 
 
 def _held(part: Part, delivery: Delivery, why: str) -> Receipt:
@@ -278,6 +291,9 @@ def _without(checked: Checked, doubted: pl.DataFrame | None) -> Checked:
 
 
 def _set_aside(delivery: Delivery, folder: Path, why: str) -> None:
-    target = folder / delivery.name
+    target, number = folder / delivery.name, 1
+    while target.exists() and target.read_bytes() != delivery.path.read_bytes():
+        number += 1
+        target = folder / f"{delivery.name.removesuffix(delivery.path.name)}{number}~{delivery.path.name}"
     write_whole(target.with_name(target.name + ".reason.txt"), lambda part: part.write_text(f"{why}\n", encoding="utf-8"))
     shutil.move(delivery.path, target)

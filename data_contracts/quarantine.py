@@ -18,6 +18,7 @@ from data_contracts.border import WITHHELD, check
 from data_contracts.catalogue import OWN_COLUMNS, TABLES, DeliveredTable
 from data_contracts.deliveries import MENDED, ORIGIN_LINE, Delivery, delivery_at, read_parts, read_rows
 from data_contracts.ingest import DELIVERIES, HELD, QUARANTINE, identity
+from data_contracts.readers.received import FAULTS as COLUMNS
 from data_contracts.readers.received import LINE, Received, Shape, no_faults
 from vigie.errors import NoDataError, RefusedFileError
 from vigie.files import write_whole
@@ -135,8 +136,8 @@ def export(warehouse: Warehouse, landing: Path, folder: Path, file: str, recepti
         NoDataError: the file has no open row, or is no longer as it was delivered.
     """
     wanted, parts = _open_rows(warehouse, landing, folder, file, reception.sources, now)
-    faults = warehouse.read(QUARANTINE)
-    return {part.table.name: _editable(part.table, wanted[key], part.received, faults, part.headers) for key, part in parts.items()}
+    told = warehouse.read(QUARANTINE)
+    return {part.table.name: _editable(part.table, wanted[key], part.received, told, part.headers) for key, part in parts.items()}
 
 
 def _editable(
@@ -299,6 +300,25 @@ def release(landing: Path, folder: Path, refused: Path, file: str, because: str,
     _decide(folder, Decision(fingerprint, file, "released", now.isoformat(), because=because))
     shutil.move(held, target)
     held.with_name(f"{held.name}.reason.txt").unlink(missing_ok=True)
+
+
+def faults(warehouse: Warehouse, folder: Path, refused: Path, file: str, sources: Mapping[str, Source], now: dt.datetime) -> pl.DataFrame:
+    """What is wrong with the open rows of a file, or with a file that is held back: line, column, value, reason.
+
+    Raises:
+        NoDataError: nothing is.
+    """
+    held = refused.with_name(HELD) / file
+    if held.is_file():
+        delivery = delivery_at(held, refused.with_name(HELD), now, sources)
+        parts = read_parts(delivery, sources)
+        found = pl.concat([check(part.table, part.received, now, headers=part.headers).quarantine for part in parts])
+    else:
+        rows = rows_set_aside(warehouse, folder).filter((pl.col("file") == file) & (pl.col("state") == "open"))
+        found = warehouse.read(QUARANTINE).join(rows, on=["delivery_id", LINE], how="semi").select(list(COLUMNS))
+    if found.is_empty():
+        raise NoDataError(f"No row of {file} is at fault and open.", "See those there are with: vigie quarantine list.")
+    return found
 
 
 def held_files(refused: Path) -> list[tuple[str, str]]:

@@ -128,7 +128,7 @@ def ingest(
     service = service_at(home)
     lag = dt.timedelta(days=assumed_lag_days) if historical else None
     with only_writer(service.home.lock, "An ingest"), console.working("Taking deliveries") as at:
-        intake = take_deliveries(service, assumed_lag=lag, on_receipt=lambda receipt: at(console.step_of(receipt)))
+        intake = take_deliveries(service, assumed_lag=lag, on_receipt=lambda receipt: at(console.step_of(receipt)), say=at)
     console.show_intake(intake)
 
 
@@ -183,7 +183,7 @@ def _night(service: Service, day: dt.date, *, notify: bool, prefect: bool | None
         return flow(str(service.home.root), day, notify=notify)
     from pipelines.steps import Directly, told_night
 
-    return told_night(service, day, Directly(at), notify=notify)
+    return told_night(service, day, Directly(at), notify=notify, say=at)
 
 
 @app.command()

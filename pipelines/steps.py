@@ -318,7 +318,9 @@ class Run(Protocol):
         ...
 
 
-def run_night(service: Service, as_of: dt.date, run: Run, *, notify: bool = True) -> dict[str, Any]:
+def run_night(
+    service: Service, as_of: dt.date, run: Run, *, notify: bool = True, say: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
     """One night: take deliveries, score, alert, account. Killed anywhere and run again, it ends as if never interrupted.
 
     Returns:
@@ -340,7 +342,7 @@ def run_night(service: Service, as_of: dt.date, run: Run, *, notify: bool = True
         return result
 
     with only_writer(service.home.lock, f"The night of {as_of}"):
-        timed("ingest", lambda: take_deliveries(service, taken_for=as_of))
+        timed("ingest", lambda: take_deliveries(service, taken_for=as_of, say=say))
         scored = timed("score", lambda: score_night(service, as_of))
         alerts = timed("alert", lambda: alert_night(service, as_of, notify=notify))
         watched = timed("watch", lambda: watch_night(service, as_of))
@@ -356,12 +358,14 @@ def run_night(service: Service, as_of: dt.date, run: Run, *, notify: bool = True
     return night
 
 
-def told_night(service: Service, as_of: dt.date, run: Run, *, notify: bool = True) -> dict[str, Any]:
+def told_night(
+    service: Service, as_of: dt.date, run: Run, *, notify: bool = True, say: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
     """`run_night`, with a mail to the operator when it fails or serves less than it should."""
     from pipelines.notice import tell_degraded, tell_failure
 
     try:
-        night = run_night(service, as_of, run, notify=notify)
+        night = run_night(service, as_of, run, notify=notify, say=say)
     except AlreadyRunningError:
         raise
     except VigieError as error:

@@ -80,6 +80,8 @@ class CaseStore:
         said = str(getattr(error, "orig", None) or "").lower()
         if "disk is full" in said or "disk i/o error" in said:
             raise StorageError("The disk of the case store is full.", "Free some room, then run the command again.") from error
+        if "malformed" in said or "not a database" in said:
+            raise StorageError("The case store is damaged.", "Restore it from a backup: vigie restore.") from error
         if "readonly" in said or "unable to open" in said:
             raise StorageError("The case store may not be written to.", "Give this account the right to write to its folder.") from error
 

@@ -21,7 +21,7 @@ def read(path: Path, name: str) -> Received:
         RefusedFileError: it is none, or it is truncated.
     """
     try:
-        rows = pl.read_parquet(path)
+        rows = plain_rows(path)
     except BaseException as error:
         if not is_ours_to_explain(error):
             raise
@@ -31,6 +31,19 @@ def read(path: Path, name: str) -> Received:
     if strange := [column for column, dtype in rows.schema.items() if not _plain(dtype)]:
         raise RefusedFileError(f"{name}: column {', '.join(strange)} holds no plain values.", "Write text, numbers, dates, true and false.")
     return Received(rows.select(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(LINE), *rows.columns), no_faults())
+
+
+def plain_rows(path: Path) -> pl.DataFrame:
+    """The table of a parquet file.
+
+    Arrow reads it, not polars: of bytes that promise an absurd length polars asks for the memory, which ends the process and not the file.
+    """
+    from pyarrow import parquet
+
+    table = parquet.ParquetFile(path).read()
+    table.validate(full=True)
+    rows = pl.from_arrow(table)
+    return rows if isinstance(rows, pl.DataFrame) else rows.to_frame()
 
 
 def _plain(dtype: pl.DataType) -> bool:

@@ -182,25 +182,25 @@ def _quoted(lines: pl.DataFrame, header: list[str], separator: str) -> Received 
     """Rows where every quoted field opens and closes on its own line; None where one does not."""
     mark = "\\" + separator
     field = rf'(?:[^"{mark}]*|"(?:[^"]|"")*")'
-    if not lines["value"].str.contains(rf"^{field}(?:{mark}{field})*$").all():
+    # So many fields, each bare or quoted from end to end.
+    whole = lines["value"].str.contains(rf"^{field}(?:{mark}{field}){{{len(header) - 1}}}$")
+    good, others = lines.filter(whole), lines.filter(~whole)
+    if not others["value"].str.contains(rf"^{field}(?:{mark}{field})*$").all():
         return None
+    rows = pl.DataFrame(schema={LINE: pl.Int64(), **dict.fromkeys(header, pl.String())})
+    if good.height:
+        text = good["value"].str.join("\n").item().encode()
+        fields = pl.read_csv(text, has_header=False, separator=separator, infer_schema=False, new_columns=header)
+        if fields.shape != (good.height, len(header)):
+            return None
+        rows = fields.insert_column(0, good[LINE])
     bare = pl.col("value").str.replace_all(r'"(?:[^"]|"")*"', "")
-    whole = lines.select(bare.str.count_matches(separator, literal=True) + 1 == len(header)).to_series()
-    good = lines.filter(whole)
-    text = "\n".join(good["value"].to_list())
-    fields = pl.read_csv(io.StringIO(text), has_header=False, separator=separator, infer_schema=False, new_columns=header) if text else None
-    if fields is not None and fields.shape != (good.height, len(header)):
-        return None
-    rows = (
-        fields.insert_column(0, good[LINE])
-        if fields is not None
-        else pl.DataFrame(schema={LINE: pl.Int64(), **dict.fromkeys(header, pl.String())})
-    )
-    return Received(empty_as_null(rows), _ragged(lines.filter(~whole).with_columns(value=bare), len(header), separator, lines))
+    return Received(empty_as_null(rows), _ragged(others.with_columns(value=bare), len(header), separator, others))
 
 
 def _quoted_over_lines(name: str, text: str, header: list[str], separator: str, shape: Shape) -> Received:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    # A carriage return alone ends no line where others end with a line feed.
+    reader = csv.reader(io.StringIO(re.sub(r"\r(?!\n)", " ", text), newline=""), delimiter=separator, strict=True)
     rows: list[list[str | int]] = []
     ragged: list[tuple[int, str]] = []
     line = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -88,13 +89,17 @@ def _unusable(path: Path, name: str, sheet: str, header: list[str], above: int) 
     from openpyxl import load_workbook
 
     try:
-        values, formulas = (load_workbook(path, read_only=True, data_only=plain)[sheet] for plain in (True, False))
-        found = [
-            (value.row, header[value.column - 1], str(value.value) if value.data_type == "e" else str(formula.value))
-            for row, twin in zip(values.iter_rows(min_row=above + 1), formulas.iter_rows(min_row=above + 1), strict=True)
-            for value, formula in zip(row, twin, strict=False)
-            if (value.data_type == "e" or (value.value is None and formula.data_type == "f")) and value.column <= len(header)
-        ]
+        with ExitStack() as open_books:
+            books = [load_workbook(path, read_only=True, data_only=plain) for plain in (True, False)]
+            for book in books:
+                open_books.callback(book.close)
+            values, formulas = (book[sheet] for book in books)
+            found = [
+                (value.row, header[value.column - 1], str(value.value) if value.data_type == "e" else str(formula.value))
+                for row, twin in zip(values.iter_rows(min_row=above + 1), formulas.iter_rows(min_row=above + 1), strict=True)
+                for value, formula in zip(row, twin, strict=False)
+                if (value.data_type == "e" or (value.value is None and formula.data_type == "f")) and value.column <= len(header)
+            ]
     except Exception as error:
         raise _broken(name, error) from error
     faults = pl.DataFrame(found, schema={LINE: pl.Int64, "column": pl.String, "value": pl.String}, orient="row")

@@ -21,6 +21,8 @@ _CELLS: Final = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d")
 """How a cell that holds a date is read, out of a workbook or a parquet file."""
 _NUMBER: Final = {",": r"^[+-]?\d+(?:,\d+)?$", ".": r"^[+-]?\d+(?:\.\d+)?$"}
 _EPOCH: Final = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - a local day, as spreadsheets count from
+_FEW: Final = 4
+"""Rows a value, on average, from which it is turned once instead of in each row."""
 _BLANKS: Final = r"[\s\u{00a0}\u{202f}]"
 
 
@@ -98,7 +100,7 @@ def converted(rows: Rows, received: Received, mapping: FileMapping, source: Sour
     lines = received.rows.filter(_counts(rows))
     makers = {name: _Maker(name, spec, table.schema.columns()[name].dtype, mapping, source, typed) for name, spec in rows.columns.items()}
     said = lines.with_columns(maker.said.alias(f"{name}\0said") for name, maker in makers.items())
-    made = said.with_columns(maker.made.alias(f"{name}\0made") for name, maker in makers.items())
+    made = said.with_columns(maker.turned(said[f"{name}\0said"]).alias(f"{name}\0made") for name, maker in makers.items())
     faults = [_lost(name, maker, made, mapping) for name, maker in makers.items()]
     # A word that a list gives nothing for is known to say nothing.
     kept = {name: pl.col(f"{name}\0made").replace("", None) if maker.words else pl.col(f"{name}\0made") for name, maker in makers.items()}
@@ -151,11 +153,25 @@ class _Maker:
             return pl.concat_str([pl.col(header) for header in spec.join], separator=spec.with_)
         return pl.coalesce([pl.col(header) for header in spec.headers])
 
+    def turned(self, said: pl.Series) -> pl.Series:
+        """The values; null where the source says nothing, or something that cannot be turned."""
+        if self.is_plain:
+            return said
+        distinct = said.unique()
+        if distinct.len() * _FEW > said.len():
+            return said.to_frame().select(self._made).to_series()
+        # Codes, dates and hours repeat: each is turned once.
+        made = distinct.to_frame().select(self._made).to_series()
+        return said.replace_strict(distinct, made, return_dtype=made.dtype)
+
     @property
-    def made(self) -> pl.Expr:
-        """The value; null where the source says nothing, or something that cannot be turned."""
-        if self.spec.value is not None:
-            return pl.lit(self.spec.value)
+    def is_plain(self) -> bool:
+        """True when the source's text is the value."""
+        changed = self.words is not None or self.spec.split or self.spec.extract or self.spec.empty is not None or self.spec.take
+        return self.spec.value is not None or (self.dtype == pl.String and not changed)
+
+    @property
+    def _made(self) -> pl.Expr:
         text = self._said
         if self.spec.split:
             text = text.str.split(self.spec.split).list.get(self.spec.part - 1, null_on_oob=True).str.strip_chars()

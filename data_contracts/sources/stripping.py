@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from data_contracts.readers import text, workbook
+from data_contracts.readers import parquet, text, workbook
+from data_contracts.readers.received import is_ours_to_explain
 from vigie.errors import RefusedFileError
 from vigie.files import write_whole
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from data_contracts.sources.mapping import FileMapping, Source
 
 
-def strip(delivery: Delivery, source: Source | None) -> None:
-    """Empty the columns that the mapping says Vigie never takes, in the file itself; its lines and its time stay as they were.
+def strip(delivery: Delivery, source: Source | None) -> bool:
+    """Empty the columns that Vigie never takes, in the file itself; whether that changed it. Its lines and time stay as they were.
 
     The same file delivered again is emptied to the same bytes. One without such a column, or with nothing in it, is not touched.
 
@@ -31,26 +32,29 @@ def strip(delivery: Delivery, source: Source | None) -> None:
     """
     mapping = source.files.get(delivery.table) if source else None
     if mapping is None or not mapping.never:
-        return
+        return False
     never = {*mapping.never, *(other for other, name in mapping.aliases.items() if name in mapping.never)}
     before = delivery.path.stat()
     name = delivery.path.name.lower()
+    changed = False
     if name.endswith((".csv", ".csv.gz", ".txt")):
-        _text(delivery, mapping, never)
+        changed = _text(delivery, mapping, never)
     elif name.endswith(".parquet"):
-        _parquet(delivery.path, never)
+        changed = _parquet(delivery.path, never)
     elif name.endswith(".xlsx"):
-        _workbook(delivery, mapping, never)
-    os.utime(delivery.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        changed = _workbook(delivery, mapping, never)
+    if changed:
+        os.utime(delivery.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return changed
 
 
-def _text(delivery: Delivery, mapping: FileMapping, never: set[str]) -> None:
+def _text(delivery: Delivery, mapping: FileMapping, never: set[str]) -> bool:
     data = text.unpacked(delivery.path, delivery.name)
     content = text.decoded(data, delivery.name, mapping.shape)
     header, separator = text.header_of(content, delivery.name, mapping.shape)
     places = [place for place, column in enumerate(header) if column in never]
     if not places:
-        return
+        return False
     lines, changed = [], False
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=separator)
     try:
@@ -71,28 +75,33 @@ def _text(delivery: Delivery, mapping: FileMapping, never: set[str]) -> None:
             f"{delivery.name}, line {reader.line_num}: {error}.", "Close every quotation mark that is opened."
         ) from error
     if not changed:
-        return
+        return False
     out = io.StringIO(newline="")
     csv.writer(out, delimiter=separator, lineterminator="\n").writerows(lines)
     clean = out.getvalue().encode(mapping.encoding)
     packed = gzip.compress(clean, mtime=0) if delivery.path.name.lower().endswith(".gz") else clean
     write_whole(delivery.path, lambda part: part.write_bytes(packed))
+    return True
 
 
-def _parquet(path: Path, never: set[str]) -> None:
+def _parquet(path: Path, never: set[str]) -> bool:
     try:
-        rows = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError):
-        return  # the reader says why
+        rows = parquet.plain_rows(path)
+    except BaseException as error:
+        if is_ours_to_explain(error):
+            return False  # the reader says why
+        raise
     found = sorted(never & {*rows.columns})
-    if found and not rows.select(pl.all_horizontal(pl.col(found).is_null().all())).item():
-        write_whole(path, rows.with_columns(pl.lit(None, pl.String).alias(name) for name in found).write_parquet)
+    if not found or rows.select(pl.all_horizontal(pl.col(found).is_null().all())).item():
+        return False
+    write_whole(path, rows.with_columns(pl.lit(None, pl.String).alias(name) for name in found).write_parquet)
+    return True
 
 
-def _workbook(delivery: Delivery, mapping: FileMapping, never: set[str]) -> None:
+def _workbook(delivery: Delivery, mapping: FileMapping, never: set[str]) -> bool:
     header = workbook.read(delivery.path, delivery.name, mapping.shape).rows.columns
     if not never & {*header}:
-        return
+        return False
     from openpyxl import load_workbook
 
     book = load_workbook(delivery.path)
@@ -105,3 +114,4 @@ def _workbook(delivery: Delivery, mapping: FileMapping, never: set[str]) -> None
                 cell.value = None
     if changed:
         write_whole(delivery.path, book.save)
+    return changed

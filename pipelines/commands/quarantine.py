@@ -10,7 +10,6 @@ import typer
 from pipelines import console
 from pipelines.commands.common import HomeOption, service_at
 from vigie import clock
-from vigie.errors import NoDataError
 from vigie.lock import only_writer
 
 if TYPE_CHECKING:
@@ -57,20 +56,19 @@ def report(
 ) -> None:
     """Write what is wrong with a file for its supplier, in French: line, column, value, reason, nearest value allowed.
 
+    Of a file whose rows are in quarantine, or of one that is held back.
+
     [dim]vigie quarantine report emargement/attendance/presences.csv --out erreurs.xlsx[/dim]
     """
-    from data_contracts.ingest import QUARANTINE
-    from data_contracts.quarantine import rows_set_aside
+    from data_contracts.quarantine import faults
     from data_contracts.report import write
+    from pipelines.steps import reception
 
     service = service_at(home)
     with service.warehouse() as warehouse:
-        rows = rows_set_aside(warehouse, service.home.decisions).filter(file=file, state="open")
-        faults = warehouse.read(QUARANTINE).join(rows, on=["delivery_id", "line"], how="semi")
-    if faults.is_empty():
-        raise NoDataError(f"{file} has no open row in the quarantine.", "See those there are with: vigie quarantine list.")
-    write(faults, out)
-    console.out.print(f"{rows.height} rows, {faults.height} faults: {out}", soft_wrap=True)
+        found = faults(warehouse, service.home.decisions, service.home.refused, file, reception(service).sources, clock.now())
+    write(found, out)
+    console.out.print(f"{found['line'].n_unique()} rows, {found.height} faults: {out}", soft_wrap=True)
 
 
 @app.command()

@@ -24,10 +24,9 @@ def history(
     [dim]vigie history attendance E00012 2026-03-04 am[/dim]
     [dim]vigie history exits E00012[/dim]
     """
-    import polars as pl
-
     from data_contracts.catalogue import TABLES
     from data_contracts.ingest import DELIVERIES, layout
+    from vigie.store import WITHDRAWN
 
     known = [name for name, one in TABLES.items() if one.in_warehouse]
     if table not in known:
@@ -42,9 +41,17 @@ def history(
     if layers.is_empty():
         raise ConfigurationError(f"Nothing is known of {table} {' '.join(key)}.", "Check the key; quarantined rows are no facts.")
     shown = layers.join(files, left_on="delivery", right_on="number", how="left", maintain_order="left")
-    facts = [name for name in layers.columns if name not in {*columns, "known_on", "known_on_assumed", "visible_until", "delivery", "line"}]
-    frame = shown.select("known_on", "visible_until", *facts, "known_on_assumed", "file", "line", "received_at")
-    console.show_frame(frame.with_columns(pl.exclude("line").cast(pl.String)), f"{table} {' '.join(key)}: {layers.height} layers")
+    own = {*columns, "known_on", "known_on_assumed", "visible_until", "delivery", "line"}
+    facts = [name for name in layers.columns if name not in own]
+    console.out.print(f"{table} {' '.join(key)}: {layers.height} layers, oldest first")
+    for row in shown.to_dicts():
+        until = f"{row['visible_until']:%Y-%m-%d %H:%M}" if row["visible_until"] else "now"
+        assumed = " (assumed)" if row["known_on_assumed"] else ""
+        said = ", ".join(f"{name} {row[name]}" for name in facts if row[name] is not None and (name, row[name]) != (WITHDRAWN, False))
+        console.out.print(f"from {row['known_on']:%Y-%m-%d %H:%M}{assumed} to {until} UTC: {said}", soft_wrap=True, markup=False)
+        console.out.print(
+            f"    {row['file']}, line {row['line']}, landed {row['received_at']:%Y-%m-%d %H:%M} UTC", soft_wrap=True, markup=False
+        )
 
 
 def replay(

@@ -2,20 +2,22 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import io
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import DELIVERIES, QUARANTINE, Intake, ingest, layout
+from data_contracts.readers import parquet
+from vigie.errors import RefusedFileError
 from vigie.store import Warehouse
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import polars as pl
 
 NOW = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
 HEADER = "enrolment_id,exit_date,reason,known_on\n"
@@ -44,6 +46,7 @@ def exits(home: Path) -> pl.DataFrame:
     ("row", "column", "value", "reason"),
     [
         ("e1,02/01/2026,dropout,", "exit_date", "02/01/2026", "expected a date"),
+        ("e1,0026-01-02,dropout,", "exit_date", "0026-01-02", "expected a date"),
         ("e1,2026-01-02,droput,", "reason", "droput", "nearest: dropout"),
         (",2026-01-02,dropout,", "enrolment_id", None, "required"),
         ("e1,2026-01-02,dropout,2026-01-02 10:00", "known_on", "2026-01-02 10:00", "offset"),
@@ -191,3 +194,56 @@ def test_whatever_comes_every_row_is_accounted_for(tmp_path_factory: pytest.Temp
         for entry in warehouse.read(DELIVERIES).to_dicts():
             assert entry["rows_read"] == entry["loaded"] + entry["unchanged"] + entry["quarantined"]
         TABLES["exits"].schema.validate(warehouse.as_known_at(layout(TABLES["exits"]), NOW))
+
+
+def test_a_row_at_fault_that_stands_twice_is_at_fault_twice(tmp_path: Path) -> None:
+    put(tmp_path, "exits/a.csv", HEADER + "e1,,job,\ne1,,job,\ne2,2026-01-02,job,\n")
+
+    intake, quarantine, _ = take(tmp_path)
+
+    assert intake.by_table().row(0) == ("exits", 3, 1, 0, 2)
+    assert set(quarantine["line"]) == {2, 3}
+
+
+def test_parquet_is_never_rounded_nor_believed_when_its_columns_are_of_another_kind(tmp_path: Path) -> None:
+    rows = pl.DataFrame(
+        {
+            "enrolment_id": [1, 2, 3],
+            "date": [dt.date(2026, 1, 2)] * 3,
+            "half_day": ["am", "am", "AM"],
+            "status": ["present"] * 3,
+            "planned_minutes": [210.0, 2.5, 210.0],
+            "known_on": [NOW] * 3,
+        }
+    )
+    packed, lists = io.BytesIO(), io.BytesIO()
+    rows.write_parquet(packed)
+    rows.with_columns(status=pl.lit([1])).write_parquet(lists)
+    put(tmp_path, "attendance/a.parquet", packed.getvalue())
+    put(tmp_path, "attendance/b.parquet", lists.getvalue())
+
+    intake, quarantine, _ = take(tmp_path)
+
+    assert intake.by_table().row(0) == ("attendance", 3, 1, 0, 2)
+    assert quarantine.select("line", "column", "value").sort("line").rows() == [(2, "planned_minutes", "2.5"), (3, "half_day", "AM")]
+    assert "column status holds no plain values" in str(intake.refused[0].refused)
+
+
+def test_parquet_with_bytes_turned_over_is_refused_or_read_and_never_ends_the_process(tmp_path: Path) -> None:
+    rows = pl.DataFrame(
+        {"enrolment_id": ["e1", None] * 40, "exit_date": [dt.date(2026, 1, 2)] * 80, "reason": ["job"] * 80, "x": [True, None] * 40}
+    )
+    packed = io.BytesIO()
+    rows.write_parquet(packed)
+    data = packed.getvalue()
+    path = tmp_path / "a.parquet"
+    outcomes = set()
+    for place in range(4, len(data), 7):
+        for value in (0, 0x7F, 0xFF):
+            path.write_bytes(data[:place] + bytes([value]) + data[place + 1 :])
+            try:
+                outcomes.add(type(parquet.read(path, "a.parquet")).__name__)
+            except RefusedFileError as error:
+                outcomes.add(type(error).__name__)
+
+    assert outcomes == {"Received", "RefusedFileError"}

@@ -193,6 +193,14 @@ def test_a_held_file_is_taken_once_somebody_lets_it_pass_and_leaves_a_trace(desk
         release(desk.landing, desk.decisions, desk.refused, "exits/a.csv", "again", NOW, desk.sources)
 
 
+def test_two_held_files_of_one_name_are_both_kept(desk: Desk) -> None:
+    for bad in (6, 7):
+        desk.put("exits/a.csv", exits(bad, 100))
+        desk.take()
+
+    assert sorted(path.name for path in (desk.home / "held/exits").glob("*.csv")) == ["2~a.csv", "a.csv"]
+
+
 def test_a_held_file_can_be_given_up(desk: Desk) -> None:
     desk.put("exits/a.csv", exits(6, 100))
     desk.take()
@@ -211,5 +219,6 @@ def test_a_year_of_a_simulated_territory_is_held_back_nowhere(simulation: Simula
     intake = desk.take()
 
     assert not intake.held
+    assert not intake.refused
     assert not any("set aside" in str(receipt.note) for receipt in intake.receipts)
     assert len(intake.receipts) > 100

@@ -289,6 +289,13 @@ def test_social_security_numbers_leave_workbooks_parquet_and_lines_that_do_not_f
     assert b"184057512345678" not in (desk.home / "w.duckdb").read_bytes()
 
 
+def test_a_year_of_two_digits_is_never_the_first_century(desk: Desk) -> None:
+    desk.put(SHEETS, fixture(SHEETS).replace(b";02/03/2026;matin", b";02/03/26;matin", 1))
+    desk.take()
+
+    assert (2, "Date", "02/03/26") in desk.quarantine().select("line", "column", "value").rows()
+
+
 def test_a_column_on_top_is_left_out_and_told(desk: Desk) -> None:
     data = fixture(SHEETS).replace(b"Date saisie\r\n", b"Date saisie;Salle\r\n").replace(b"/2026\r\n", b"/2026;B12\r\n")
     desk.put(SHEETS, data)
@@ -429,3 +436,63 @@ def test_a_guess_never_says_what_am_means(tmp_path: Path) -> None:
     assert "Demi-journée: AM" in made.doubts
     assert "am" not in read_source(path).codes["half_day"]
     assert guess(FIXTURES / REGIONAL, "enrolments", "x").toml.count("Numéro Sécurité Sociale") == 1
+
+
+WIDE = """
+title = "Both half-days on one line, under a title"
+[files.attendance]
+header_line = 3
+sheet = "Feuille"
+optional = ["Salle"]
+ignored = ["Remarque"]
+[[files.attendance.rows]]
+table = "attendance"
+[files.attendance.rows.columns]
+enrolment_id = "Dossier"
+date = "Jour"
+half_day = { value = "am" }
+status = { from = "Matin", codes = "statut" }
+[[files.attendance.rows]]
+table = "attendance"
+[files.attendance.rows.columns]
+enrolment_id = "Dossier"
+date = "Jour"
+half_day = { value = "pm" }
+status = { from = "Après-midi", codes = "statut" }
+[codes.statut]
+P = "present"
+A = "absent_unjustified"
+"""
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_line_may_make_several_rows_of_one_table_and_its_header_need_not_be_the_first(desk: Desk, kind: str) -> None:
+    desk.mapping("large", WIDE)
+    lines = [
+        ["Feuilles de présence"],
+        ["mars 2026"],
+        ["Dossier", "Jour", "Matin", "Après-midi", "Remarque"],
+        ["d1", "02/03/2026", "P", "A", ""],
+        ["d2", "02/03/2026", "X", "P", "x"],
+    ]
+    if kind == "csv":
+        desk.put("large/attendance/a.csv", "\n".join(";".join(line) for line in lines))
+    else:
+        book = openpyxl.Workbook()
+        book.create_sheet("Autre").append(["x"])
+        sheet = book.create_sheet("Feuille")
+        for line in lines:
+            sheet.append(line)
+        book.save(desk.put("large/attendance/a.xlsx", b""))
+
+    intake = desk.take()
+
+    assert [(one.read, one.loaded, one.quarantined) for one in intake.receipts] == [(2, 1, 1), (2, 2, 0)]
+    assert desk.known("attendance").select("enrolment_id", "half_day", "status").rows() == [
+        ("d1", "am", "present"),
+        ("d1", "pm", "absent_unjustified"),
+        ("d2", "pm", "present"),
+    ]
+    assert desk.quarantine().select("line", "column", "value").rows() == [(5, "Matin", "X")]
+    desk.put("large/attendance/b.csv", "\n\nDossier;Jour;Matin;Apres-midi\nd1;02/03/2026;P;A\n")
+    assert "missing column Après-midi; unknown column Apres-midi (did you mean Après-midi?)" in str(desk.take().refused[0].refused)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
-import signal
+import json
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,27 +55,33 @@ def test_deliveries_are_simulated_ingested_and_looked_at(tmp_path: Path) -> None
     assert seen.returncode == 1
 
 
-def test_a_night_killed_in_the_middle_ends_as_if_never_interrupted(service: Service, tmp_path: Path) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    for home in (whole, killed):
-        shutil.copytree(service.home.root, home)
-    command = ("night", "--as-of", "2025-11-12", "--home")
-    start = time.perf_counter()
-    assert vigie(*command, str(whole)).returncode == 0
-    length = time.perf_counter() - start
+def test_nights_killed_at_random_instants_end_as_one_never_interrupted(service: Service) -> None:
+    """A few of those of `make chaos`: warehouse, archive, files, case store and mail are compared."""
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "benchmarks/chaos.py", "--nights", "3", "--seed", "11", "--base", str(service.home.root)]
 
-    for share in (0.4, 0.7, 0.9):
-        process = subprocess.Popen([VIGIE, *command, str(killed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(share * length)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert vigie(*command, str(killed)).returncode == 0
+    done = subprocess.run(command, cwd=root, env=os.environ | {"PYTHONPATH": "."}, capture_output=True, text=True, check=False, timeout=300)
 
-    out = Path("out", "2025-11-12")
-    for path in sorted((whole / out).rglob("*")):
-        if path.is_file() and path.name != "night.json":
-            other = killed / path.relative_to(whole)
-            assert path.read_bytes() == other.read_bytes(), path.name
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout[done.stdout.index("{") :])
+    assert (told["nights"], told["different"], told["mails lost"]) == (3, 0, 0)
+    assert told["killed"] >= 2
+    assert told["mails"] > 30
+
+
+def test_the_layers_of_one_fact_are_told(service: Service) -> None:
+    with service.warehouse() as warehouse:
+        (row,) = warehouse._connection.sql("SELECT enrolment_id FROM exits ORDER BY 1 LIMIT 1").fetchall()
+
+    told = vigie("history", "exits", row[0], "--home", str(service.home.root))
+    unknown = vigie("history", "exits", "E-nobody", "--home", str(service.home.root))
+    short = vigie("history", "attendance", row[0], "--home", str(service.home.root))
+
+    assert f"exits {row[0]}: 1 layers" in told.stdout
+    assert "to now UTC: exit_date 2025-" in told.stdout
+    assert ".csv, line " in told.stdout
+    assert "Nothing is known" in unknown.stderr
+    assert "enrolment_id, date, half_day" in short.stderr
 
 
 def test_past_nights_step_by_days() -> None:

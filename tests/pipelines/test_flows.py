@@ -60,6 +60,30 @@ def test_the_night_flow_leaves_what_a_direct_night_leaves_and_a_table_artifact(s
 
 
 @pytest.mark.usefixtures("prefect")
+def test_a_flow_that_fails_puts_down_a_mail_to_the_operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from alerts.cases import CaseStore
+    from alerts.outbox import waiting
+    from pipelines.flows.night import night
+    from pipelines.service import open_service
+    from vigie.errors import NoModelError
+    from vigie.settings import Settings
+
+    monkeypatch.setenv("VIGIE_SMTP_HOST", "localhost")
+    monkeypatch.setenv("VIGIE_OPERATOR_MAIL", "exploitation@example.org")
+
+    with pytest.raises(NoModelError):
+        night(str(tmp_path), NIGHT)
+
+    with CaseStore(open_service(Settings(home=tmp_path)).cases_url) as cases:
+        (mail,) = waiting(cases.engine)
+        with cases.engine.connect() as connection:
+            text = connection.exec_driver_sql("SELECT text FROM outbox").scalar_one()
+    assert mail.key.startswith(f"failed/{NIGHT}/")
+    assert "No model was trained" in text
+    assert f"Look first: Run: vigie train --as-of {NIGHT}" in text
+
+
+@pytest.mark.usefixtures("prefect")
 def test_the_other_flows_run_alone(home: Path) -> None:
     from pipelines.flows.alert import alert
     from pipelines.flows.ingest import ingest

@@ -1,0 +1,61 @@
+"""What the doctor says of a service in trouble, and what to do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipelines.doctor import Finding, examine
+from vigie.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipelines.service import Service
+
+
+@pytest.fixture
+def troubled(service: Service, tmp_path: Path) -> Path:
+    shutil.copytree(service.home.root, tmp_path / "home")
+    return tmp_path / "home"
+
+
+def wrong(home: Path) -> list[Finding]:
+    return [finding for finding in examine(Settings(home=home)) if finding.level == "wrong"]
+
+
+def test_a_night_of_a_day_that_has_not_come_is_a_clock_that_was_wrong(troubled: Path) -> None:
+    night = troubled / "out" / (dt.date.max - dt.timedelta(days=1)).isoformat()
+    night.mkdir(parents=True)
+    (night / "night.json").write_text("{}")
+
+    assert any("9999-12-30" in finding.what and "clock" in finding.remedy for finding in wrong(troubled))
+
+
+def test_a_prefect_server_that_does_not_answer_is_told(troubled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{port}/api")
+
+    assert [finding for finding in wrong(troubled) if "Prefect" in finding.what and "make server" in finding.remedy]
+
+
+def test_harm_to_each_store_is_told_with_its_remedy(troubled: Path) -> None:
+    entry = min((troubled / "archive").iterdir()) / "rows.parquet"
+    entry.write_bytes(entry.read_bytes()[:-40])
+    for name in ("warehouse.duckdb", "cases.sqlite", "mlflow.db"):
+        data = bytearray((troubled / name).read_bytes())
+        for place in range(4_096, len(data), 8_192):
+            data[place : place + 64] = bytes(64)
+        (troubled / name).write_bytes(data)
+
+    told = wrong(troubled)
+
+    assert any(entry.parent.name in finding.what and "vigie rebuild" in finding.remedy for finding in told)
+    assert any("case store" in finding.what for finding in told)
+    assert any("No model" in finding.what for finding in told)
