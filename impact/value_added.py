@@ -169,28 +169,21 @@ def _posterior(margin: Array, error: Array, unit: NDArray[np.int64], n: Array, y
     variance = (SPREADS**2 + error)[:, :, None]
     prior = np.exp(-0.5 * _GRID**2 / variance) / np.sqrt(variance)
     likelihood = np.exp(told - told.max(axis=1, keepdims=True))[:, None, :] * prior
-    evidence = likelihood.sum(axis=2)
-    spread_weight = np.exp(np.log(np.maximum(evidence, 1e-300)).sum(axis=0) - np.log(np.maximum(evidence, 1e-300)).sum(axis=0).max())
+    evidence = np.maximum(likelihood.sum(axis=2), np.finfo(np.float64).tiny)
+    together = np.log(evidence).sum(axis=0)
+    spread_weight = np.exp(together - together.max())
     weight = likelihood / evidence[:, :, None] * (spread_weight / spread_weight.sum())[None, :, None]
-
-    # Value added for each shift and each node of d given s.
     share = error / (SPREADS**2 + error)
-    middle = share[:, :, None, None] * _GRID[:, None]
-    off = middle + (np.sqrt(share) * SPREADS)[:, :, None, None] * _NODES
-    low = np.array([np.interp(off[one], _GRID, reached[one]) for one in range(units)])
-    gained = reached[:, None, :, None] - low
-    mass = weight[..., None] * (_WEIGHTS / _WEIGHTS.sum())
-    gained, mass = gained.reshape(units, -1), mass.reshape(units, -1)
-    mean = (gained * mass).sum(axis=1)
-    order = np.argsort(gained, axis=1)
-    gained, mass = np.take_along_axis(gained, order, 1), np.take_along_axis(mass, order, 1)
-    below = mass.cumsum(axis=1)
-    bounds = [np.array([np.interp(at, below[one], gained[one]) for one in range(units)]) for at in (0.025, 0.975)]
-    return {
-        "observed": observed,
-        "expected": expected,
-        "raw": observed - expected,
-        "value_added": mean,
-        "low": bounds[0],
-        "high": bounds[1],
-    }
+    found = np.array([_gained(reached[one], weight[one], share[one]) for one in range(units)]).T
+    rates = {"observed": observed, "expected": expected, "raw": observed - expected}
+    return rates | dict(zip(("value_added", "low", "high"), found, strict=True))
+
+
+def _gained(reached: Array, weight: Array, share: Array) -> tuple[float, float, float]:
+    """Mean and 95 % interval of one unit's value added: over its shift, the spread between units, and d given the shift."""
+    off = share[:, None, None] * _GRID[:, None] + (np.sqrt(share) * SPREADS)[:, None, None] * _NODES
+    gained = (reached[:, None] - np.interp(off, _GRID, reached)).ravel()
+    mass = (weight[..., None] * (_WEIGHTS / _WEIGHTS.sum())).ravel()
+    order = np.argsort(gained)
+    low, high = np.interp((0.025, 0.975), mass[order].cumsum(), gained[order])
+    return float(gained @ mass), float(low), float(high)

@@ -169,6 +169,7 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
         overrides=_overrides(service, experiment_id, as_of),
         contacted_or_not=contacted_or_not(rows),
         uplift=effect_by_person(plan, rows),
+        nights=_nights(service, plan, as_of),
     )
     html = report_page(analysis, frozen, account, notice)
     figures = json.dumps(published(analysis, account), ensure_ascii=False, indent=2) + "\n"
@@ -177,6 +178,14 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
     write_whole(out / "weights.parquet", weights.write_parquet)
     write_whole(out / "report.pdf", lambda path: pdf(html, path))
     return headline(analysis), out / "report.html"
+
+
+def _nights(service: Service, plan: Plan, as_of: dt.date) -> tuple[int, int]:
+    """Nights of the plan that left alerts, and how many there should be."""
+    last = min(plan.last_entry, as_of)
+    days = [path.parent.name for path in (service.home.root / "out").glob("*/alerts.parquet")]
+    run = sum(plan.start.isoformat() <= day <= last.isoformat() for day in days)
+    return run, max((last - plan.start).days + 1, 0)
 
 
 def _overrides(service: Service, experiment_id: str, as_of: dt.date) -> dict[str, int]:

@@ -24,7 +24,7 @@ FEWEST_FOR_RATE: Final = 20
 FEWEST_FOR_JUDGEMENT: Final = 60
 """On fewer people no unit is said to differ from what is expected."""
 
-_ZERO: Final = 1e-9
+_ZERO: Final = 1e-6
 
 Sum = tuple[int, "Sequence[int]"]
 """A total and its parts, as positions of cells."""
@@ -46,6 +46,8 @@ def hidden(people: NDArray[np.int64], sums: Sequence[Sum], fewest: int = FEWEST_
         equations[row, list(parts)] = 1.0
         equations[row, total] = -1.0
     away = (people > 0) & (people < fewest)
+    if not away.any():
+        return away
     while True:
         exposed = _exposed(equations, people, away, fewest)
         companions = {_smallest(people, (equations[row] != 0) & ~away & (people > 0)) for row in exposed}
@@ -61,13 +63,13 @@ def _exposed(equations: NDArray[np.float64], people: NDArray[np.int64], away: ND
     together = np.where(unknown > 0, people[away], 0).sum(axis=1)
     only_parts = (unknown != 0).any(axis=1) & ~(unknown < 0).any(axis=1)
     few = only_parts & (together < fewest)
-    # A hidden cell is known exactly when its own unit vector is a combination of the sums: it lies in their row space.
-    _, sizes, space = np.linalg.svd(unknown, full_matrices=False)
-    known = (space[sizes > _ZERO] ** 2).sum(axis=0) > 1 - _ZERO
-    gives_away = (unknown[:, known] != 0).any(axis=1)
     # Where a lone hidden cell stands in a sum, a companion there may be enough for the others as well.
-    alone = gives_away & ((unknown != 0).sum(axis=1) == 1)
-    return np.flatnonzero(few | (alone if alone.any() else gives_away))
+    alone = (unknown != 0).sum(axis=1) == 1
+    if few.any() or alone.any():
+        return np.flatnonzero(few | alone)
+    # A hidden cell is known exactly when its own unit vector is a combination of the sums, that is, when its leverage is one.
+    leverage = (unknown * (np.linalg.pinv(unknown @ unknown.T, hermitian=True) @ unknown)).sum(axis=0)
+    return np.flatnonzero((unknown[:, leverage > 1 - _ZERO] != 0).any(axis=1))
 
 
 def _smallest(people: NDArray[np.int64], among: NDArray[np.bool_]) -> int:

@@ -23,6 +23,8 @@ ENOUGH: Final = 100
 """People of the past below which nothing is said of the future."""
 YEAR: Final = 365
 """What is looked at of a permanent hold-out."""
+LEAST_DAYS: Final = 182
+"""A short plan too is told by half a year of the past."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Past:
 
 
 def past_of(warehouse: Warehouse, plan: Plan, as_of: dt.date, scores: pl.DataFrame, silence_days: int, time_zone: str) -> Past:
-    """The past of the plan's population, as long as the plan, or as far back as is known.
+    """The past of the plan's population: as long as the plan, half a year at least, or as far back as is known.
 
     Args:
         warehouse: open.
@@ -53,10 +55,10 @@ def past_of(warehouse: Warehouse, plan: Plan, as_of: dt.date, scores: pl.DataFra
     """
     length = ((plan.end - plan.start).days + 1) if plan.end else YEAR
     last = as_of - dt.timedelta(days=plan.horizon_days + MATURITY_DAYS)
-    first = last - dt.timedelta(days=length - 1)
+    first = last - dt.timedelta(days=max(length, LEAST_DAYS) - 1)
     then = plan.model_copy(update={"start": first})
     enrolments = enrolments_at(warehouse, then, as_of, time_zone)
-    known_from = enrolments["entry_date"].min()
+    known_from = (scores["as_of"] if plan.population == "at_risk" else enrolments["entry_date"]).min()
     if isinstance(known_from, dt.date):
         first = max(first, known_from)
     people = _entered(enrolments, plan, scores, first, last)
@@ -76,7 +78,10 @@ def past_of(warehouse: Warehouse, plan: Plan, as_of: dt.date, scores: pl.DataFra
         time_zone=time_zone,
     ).filter(pl.col(plan.primary).is_not_null())
     group = rows["unit_id"] if plan.unit != "learner" else rows["session_id"]
-    factor = length / max((last - first).days + 1, 1)
+    # Those there on the first day enter at once, the others as they come: both are counted over as many days as the plan has.
+    days = (last - first).days + 1
+    soon = (rows["from"] < first + dt.timedelta(days=length)).to_numpy().mean()
+    factor = float(soon) if days >= length else length / max(days, 1)
     situation = Situation.from_history(
         rows[plan.primary].to_numpy(),
         np.unique(group.to_numpy(), return_inverse=True)[1],

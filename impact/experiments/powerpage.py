@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from impact.experiments.plan import Plan
 
 EFFECTS: Final = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+PARTS: Final = (0.25, 0.5, 0.75, 1.0)
+"""Of what is at most possible, where the effect hoped for is not."""
 SIZES: Final = (0.5, 1.0, 2.0, 4.0)
 
 
@@ -42,8 +45,8 @@ class Prospect:
             if found
             else (f"Même {points(self.by_effect[-1].effect)} points ne seraient pas trouvés avec {percent(plan.power, 0)} de chances.")
         )
-        if base + plan.expected_effect < 0:
-            return f"L'effet espéré est impossible : le taux de départ n'est que de {percent(base)}. {least}"
+        if not 0 <= base + plan.expected_effect <= 1:
+            return f"L'effet espéré est impossible : le taux de départ est de {percent(base)}. {least}"
         if self.planned.power >= plan.power:
             return f"Ce plan peut détecter ce qu'il espère : {hoped}, {percent(self.planned.power, 0)} de chances de le trouver. {least}"
         enough = next((one.learners for one in self.by_size if one.power >= plan.power), None)
@@ -73,9 +76,12 @@ def prospect(plan: Plan, past: Past, replications: int = 500) -> Prospect:
             seed=plan.seed,
         )
 
-    by_effect = [power(plan.expected_effect * factor) for factor in EFFECTS]
+    # No rate falls below zero or rises above one: of effects, only those that can be.
+    most = 1 - past.situation.base if plan.expected_effect > 0 else past.situation.base
+    possible = [plan.expected_effect * factor for factor in EFFECTS if abs(plan.expected_effect) * factor <= most]
+    by_effect = [power(effect) for effect in possible or [math.copysign(most * part, plan.expected_effect) for part in PARTS]]
     by_size = [power(plan.expected_effect, factor) for factor in SIZES]
-    return Prospect(plan, past, by_effect[EFFECTS.index(1.0)], by_effect, by_size)
+    return Prospect(plan, past, by_size[SIZES.index(1.0)], by_effect, by_size)
 
 
 def power_page(prospect: Prospect, notice: str) -> str:

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from impact.experiments.preanalysis import DESIGN_WORDS, ESTIMATOR_WORDS, OUTCOME_WORDS, TREATMENT_WORDS
 from impact.experiments.words import count, day, interval, p_value, percent, points
 from impact.report import drawing, figure, page, table
+from vigie.disclosure import FEWEST_PEOPLE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,6 +49,8 @@ class Account:
     contacted_or_not: Estimate | None
     """The comparison that proves nothing, on the same data."""
     uplift: Uplift | None
+    nights: tuple[int, int]
+    """Nights that drew and listed, of those in which people could enter."""
 
 
 def headline(analysis: Analysis) -> str:
@@ -106,11 +109,17 @@ def _planned(analysis: Analysis, frozen: Frozen, account: Account) -> Markup:
             + (f", dont {count(analysis.not_yet)} pas encore jusqu'à l'horizon." if analysis.not_yet else " jusqu'à l'horizon.")
         ),
         "Passées avant leur bras, comme prévu : "
-        + (", ".join(f"{count(number)} pour {_kind(kind)}" for kind, number in account.overrides.items()) or "aucune personne")
+        + (", ".join(f"{_people(number)} pour {_kind(kind)}" for kind, number in account.overrides.items()) or "aucune personne")
         + ". Elles comptent dans leur bras.",
     ]
-    away = analysis.departures or ["Aucun écart au plan."]
+    run, due = account.nights
+    missed = [f"Des nuits n'ont pas tourné : {count(run)} sur {count(due)} ; personne n'est entré les autres jours."] if run < due else []
+    away = [*missed, *analysis.departures] or ["Aucun écart au plan."]
     return Markup("<h2>{}</h2>{}<h3>{}</h3>{}").format("Ce qui était prévu", _list(checks), "Ce qui s'est passé autrement", _list(away))
+
+
+def _people(number: int) -> str:
+    return count(number) if number >= FEWEST_PEOPLE else f"moins de {FEWEST_PEOPLE}"
 
 
 def _kind(kind: str) -> str:

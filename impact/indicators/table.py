@@ -34,9 +34,7 @@ def tabulate(rows: pl.DataFrame) -> pl.DataFrame:
     )
     units = units.with_columns(all=pl.lit(ALL))
     parts = [_figures(units, kind, period) for kind in (ALL, *_KINDS) for period in (True, False)]
-    figures = pl.concat(parts).sort("definition_id", "unit", "month", nulls_last=True)
-    within = _within(units)
-    return pl.concat([protected(one, within) for one in figures.partition_by("definition_id", maintain_order=True)])
+    return protected(pl.concat(parts).sort("definition_id", "unit", "month", nulls_last=True), _within(units))
 
 
 _KINDS: Final = {"territory": "territory_id", "operator": "operator", "provider": "provider_id"}
@@ -79,9 +77,10 @@ def wilson(hits: pl.Expr, n: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     return middle - half, middle + half
 
 
-def protected(table: pl.DataFrame, within: Mapping[str, str], fewest: int = FEWEST_FOR_RATE) -> pl.DataFrame:
-    """One indicator's figures with `shown`; those of few people, and their companions, become null."""
-    seen = marked(table, within, fewest)
+def protected(table: pl.DataFrame, within: Mapping[str, str]) -> pl.DataFrame:
+    """Figures with `shown`, one indicator after the other; those of few people, and their companions, become null."""
+    parts = table.partition_by("definition_id", maintain_order=True) or [table]
+    seen = pl.concat([marked(one, within, FEWEST_FOR_RATE) for one in parts])
     return seen.with_columns(pl.when("shown").then(name) for name in FIGURES)
 
 

@@ -51,7 +51,7 @@ def test_the_wheel_holds_every_package_and_its_templates(tmp_path: Path) -> None
         names = set(archive.namelist())
 
     assert {f"{name}/py.typed" for name in PACKAGES} <= names
-    assert "alerts/lists/templates/list.html" in names
+    assert {"alerts/lists/templates/list.html", "impact/templates/report.html", "impact/catalogue.toml"} <= names
 
 
 def test_every_command_and_option_has_help() -> None:

@@ -169,14 +169,22 @@ def test_the_report_says_what_was_planned_and_what_was_not() -> None:
     rows = followed(chosen, -0.06)
     found = analyse(chosen, rows, LATE)
     frozen = Frozen(chosen, preanalysis(chosen), "a" * 64, dt.datetime(2025, 12, 1, tzinfo=dt.UTC), rehearsal=False)
-    account = Account(
-        0, {CONTROL.name: 1200, TREATED.name: 1200}, {"learner_request": 3}, contacted_or_not(rows), effect_by_person(chosen, rows)
-    )
+    asked = {"learner_request": 3, "entry_contact_due": 40}
+    beside = contacted_or_not(rows), effect_by_person(chosen, rows)
+    account = Account(0, {CONTROL.name: 1200, TREATED.name: 1200}, asked, *beside, nights=(5, 9))
 
     html = report_page(found, frozen, account, "")
 
     planned, apart = html.split("Ce qui n&#39;était pas prévu" if "n&#39;était" in html else "Ce qui n'était pas prévu")
-    for said in ("Résultats prévus, en intention de traiter", "p de Holm", chosen.fingerprint[:16], "Tirage refait", "3 pour une demande"):
+    for said in (
+        "Résultats prévus, en intention de traiter",
+        "p de Holm",
+        chosen.fingerprint[:16],
+        "Tirage refait",
+        "moins de 11 pour une demande",
+        "40 pour l",
+        "5 sur 9",
+    ):
         assert said in planned
     for said in ("tiers de risque", "Ce chiffre ne mesure pas un effet", "Qini", chosen.fingerprint):
         assert said in apart
@@ -192,7 +200,7 @@ def test_a_rehearsal_says_so_first() -> None:
     found = analyse(chosen, followed(chosen, 0.0, seed=5), LATE)
     frozen = Frozen(chosen, preanalysis(chosen), "a" * 64, dt.datetime(2026, 12, 1, tzinfo=dt.UTC), rehearsal=True)
 
-    html = report_page(found, frozen, Account(2, {}, {}, None, None), "Données simulées.")
+    html = report_page(found, frozen, Account(2, {}, {}, None, None, (9, 9)), "Données simulées.")
 
     assert "il ne prouve rien" in html
     assert "Données simulées." in html
