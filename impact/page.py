@@ -73,7 +73,7 @@ def _indicators(found: Evaluation, family: str, units: pl.Expr) -> list[tuple[st
         digits = 2 if one.how == "rate" else 1
         say = wording.percent if shares else wording.number
         rows = rows.sort(pl.col("kind").replace_strict({kind: place for place, kind in enumerate(SHOWN_KINDS)}), "unit").select(
-            unit=units,
+            unit=pl.when(pl.col("kind") == "all").then(units).otherwise(pl.format("{} {}", pl.col("kind").replace(wording.KINDS), units)),
             value=say(pl.col("value"), digits).fill_null(wording.HIDDEN),
             interval=wording.between(say(pl.col("low"), digits), say(pl.col("high"), digits)),
             n=wording.number(pl.col("n"), 0),

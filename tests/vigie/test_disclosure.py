@@ -55,7 +55,7 @@ def test_two_hidden_cells_that_are_few_together_take_a_third_with_them() -> None
 def test_a_cell_that_hangs_between_two_blocks_is_found_out_and_hidden_deeper() -> None:
     """Two hidden in every row and column is not enough: a bridge between two blocks follows from the sums."""
     table = np.full((4, 4), 100)
-    table[:2, :2] = table[2:, 2:] = table[1, 2] = 5
+    table[:2, :2] = table[2:, 2:] = table[1, 2] = 15
     people, sums = grid(table)
     rows_and_columns_with_two = people < FEWEST_FOR_RATE
 
