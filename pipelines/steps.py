@@ -166,13 +166,13 @@ def alert_night(service: Service, as_of: dt.date, *, notify: bool = True) -> pl.
     from alerts.lists.files import write_lists
     from alerts.night import courses, decide_night, in_words, night_lists
     from alerts.publication import publication
-    from data_contracts.tables.outputs import Scores
+    from data_contracts.tables.outputs import Scores, with_optional
     from pipelines.wording import phrases
 
     out = service.home.out(as_of)
     if not (out / "scores.parquet").exists():
         raise NoModelError(f"The night of {as_of} has no scores.", f"Run: vigie night --as-of {as_of}.")
-    scores = Scores.validate(pl.read_parquet(out / "scores.parquet"), cast=True)
+    scores = Scores.validate(with_optional(pl.read_parquet(out / "scores.parquet")), cast=True)
     with service.warehouse() as warehouse, CaseStore(service.cases_url) as cases:
         decided = decide_night(warehouse, cases, as_of, scores, service.rules, service.time_zone)
         write_whole(out / "alerts.parquet", decided.alerts.write_parquet)
