@@ -47,6 +47,8 @@ def main() -> None:
     run("backfill", "--home", str(home), "--from", FIRST, "--to", LAST, "--every", "7d", "--scores-only", "--model", version)
     scores = str(home / "evaluation" / version / "*" / "scores.parquet")
     subprocess.run([sys.executable, arguments.ruler, scores, arguments.source, "--presentations", "2014B"], check=True)
+    against = str(Path(__file__).with_name("oulad_against.py"))
+    subprocess.run([sys.executable, against, scores, arguments.source, arguments.ruler], check=True)
 
 
 if __name__ == "__main__":

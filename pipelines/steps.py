@@ -225,7 +225,7 @@ def alert_night(
     from alerts.lists.files import write_lists
     from alerts.night import courses, decide_night, in_words, night_lists
     from alerts.publication import publication
-    from data_contracts.tables.outputs import Scores
+    from data_contracts.tables.outputs import Scores, with_optional
     from impact.experiments.register import draw_newcomers, in_step, overrides
     from models.baselines import by_rule
     from pipelines.wording import phrases
@@ -233,7 +233,7 @@ def alert_night(
     out = out or service.home.out(as_of)
     if not (out / "scores.parquet").exists():
         raise NoModelError(f"The night of {as_of} has no scores.", f"Run: vigie night --as-of {as_of}.")
-    scores = Scores.validate(pl.read_parquet(out / "scores.parquet"), cast=True)
+    scores = Scores.validate(with_optional(pl.read_parquet(out / "scores.parquet")), cast=True)
     ruled = by_rule(pl.read_parquet(out / "features.parquet"), service.rules.invariants) if scores.is_empty() else None
     with service.warehouse(at_most) as warehouse, CaseStore(service.cases_url) as cases:
         if at_most is None:  # A night that is replayed has the arms it was run with.

@@ -19,6 +19,10 @@ REASON: dy.Struct = dy.Struct(
 )
 
 
+OPTIONAL = ("risk_14", "risk_56", "positive_exit_risk")
+"""Columns of the scores that older nights lack."""
+
+
 class Scores(dy.Schema):
     """One enrolment in training on that night. base_value + the contributions of its reasons = margin."""
 
@@ -46,6 +50,11 @@ class Scores(dy.Schema):
     protective = dy.List(REASON, nullable=True, description="At most two: the subjects that lower the risk most; part of `rest`.")
     model_version = dy.String(description="Which model.")
     feature_hash = dy.String(description="Fingerprint of the feature row it was computed from.")
+
+
+def with_optional(scores: pl.DataFrame) -> pl.DataFrame:
+    """Scores written before the contract gained an optional column, with that column empty."""
+    return scores.with_columns(pl.lit(None, pl.Float64).alias(name) for name in OPTIONAL if name not in scores.columns)
 
 
 class Alerts(dy.Schema):

@@ -181,3 +181,56 @@ def test_what_comes_to_be_known_later_changes_nothing_before() -> None:
     )
 
     assert rows_at(before, 20)["A"] == rows_at(after, 20)["A"]
+
+
+def test_marks_and_lateness_are_told_against_the_session_on_the_same_work() -> None:
+    # B took the harder piece, and did it better and later than C did.
+    done = [work("A", 10, 9, 0.9), work("B", 20, 20, 0.5), work("C", 20, 16, 0.3), work("D", 10, 9, 0.9)]
+    found = rows_at(world([enrolment(name) for name in "ABCD"], assessments=done), 30)
+
+    assert found["A"]["marks_against_session"] == 0
+    assert found["B"]["marks_against_session"] == pytest.approx(0.1)
+    assert found["C"]["marks_against_session"] == pytest.approx(-0.1)
+    assert found["B"]["lateness_against_session"] == found["B"]["lateness_last_against_session"] == pytest.approx(2)
+
+
+def test_work_ahead_marks_awaited_and_silence_since_the_deadline() -> None:
+    pieces = [work("A", 10), work("A", 40, 15, weight=0.3), work("B", 10, 9, 0.4), work("B", 40, weight=0.3)]
+    found = rows_at(world([enrolment("A"), enrolment("B")], assessments=pieces, activity=[trace("A", 4), trace("B", 18)]), 20)
+
+    assert found["A"]["marks_awaited"] == 1
+    assert found["A"]["weight_of_next"] == pytest.approx(0.3)
+    assert found["A"]["next_work_against_session"] == pytest.approx(0.5)
+    assert found["A"]["silent_before_deadline_days"] == 6
+    assert found["B"]["silent_before_deadline_days"] == -8
+    assert found["B"]["score_lowest"] == pytest.approx(0.4)
+    assert found["B"]["points_so_far"] == pytest.approx(0.4)
+
+
+def test_who_used_to_come_daily_and_falls_silent_surprises_more_than_who_rarely_came() -> None:
+    daily, weekly = [trace("A", day) for day in range(40)], [trace("B", day) for day in range(4, 40, 7)]
+    found = rows_at(world([enrolment("A"), enrolment("B")], activity=daily + weekly), 47)
+
+    assert found["A"]["silence_surprise"] > found["B"]["silence_surprise"] > 0
+    assert found["A"]["activity_momentum"] < 0
+    assert found["A"]["activity_week_against_session"] > 0 > found["B"]["activity_week_against_session"]
+
+
+def test_the_first_days_are_ranked_once_they_are_over() -> None:
+    eager = [trace("A", day) for day in (-3, -2, 0, 1, 2)]
+    facts = world([enrolment("A", known=-9), enrolment("B", known=-9)], activity=[*eager, trace("B", 5), trace("B", 20, count=500)])
+
+    assert rows_at(facts, 13)["A"]["first_weeks_rank"] is None
+    assert rows_at(facts, 21)["A"]["first_weeks_rank"] > rows_at(facts, 21)["B"]["first_weeks_rank"]
+    assert rows_at(facts, 21)["A"]["before_entry_rank"] > rows_at(facts, 21)["B"]["before_entry_rank"]
+
+
+def test_how_many_left_is_told_against_the_level_above_and_never_as_a_level() -> None:
+    sessions = [session("S"), session("R", programme="H")]
+    enrolments = [enrolment("A"), *(enrolment(f"R{n}", "R") for n in range(20))]
+    left = [{"enrolment_id": f"R{n}", "exit_date": on(5), "reason": "dropout", "known_on": at(5)} for n in range(10)]
+    found = rows_at(world(enrolments, sessions, exits=left), 20)
+
+    assert found["R19"]["programme_dropouts_against_overall"] > 0 > found["A"]["programme_dropouts_against_overall"]
+    # One provider: nothing to compare it with.
+    assert found["A"]["provider_dropouts_against_overall"] == pytest.approx(0)

@@ -1,0 +1,92 @@
+"""Shapes of calibration: chosen by test, increasing, centred; bands tell what happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import pytest
+
+from models.calibration import METHODS, bands, by_group, calibrate, centred, chosen
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FOLDS = 4
+
+
+def drawn(true_log_odds: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    return (np.random.default_rng(seed).random(len(true_log_odds)) < 1 / (1 + np.exp(-true_log_odds))).astype(float)
+
+
+def folds(bend: float, size: int = 20_000) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    margins = [np.random.default_rng(seed).normal(-2, 1.5, size) for seed in range(FOLDS)]
+    return [(margin, drawn(0.7 * margin + bend * np.logaddexp(0, margin) - 1, 10 + seed)) for seed, margin in enumerate(margins)]
+
+
+def test_a_straight_truth_keeps_the_straight_line_and_a_bent_one_does_not() -> None:
+    straight, figures = chosen(folds(bend=0))
+    bent, _ = chosen(folds(bend=1.5))
+
+    assert straight.bend == 0
+    assert not straight.knots
+    assert straight.slope == pytest.approx(0.7, abs=0.03)
+    assert set(figures["method"]) == set(METHODS)
+    assert bent.bend == pytest.approx(1.5, abs=0.3)
+
+
+def test_isotonic_is_not_even_tried_on_few_dropouts() -> None:
+    _, figures = chosen(folds(bend=0, size=1_000))
+
+    assert set(figures["method"]) == {"sigmoid", "beta"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_shape_keeps_the_order_of_risks_and_can_be_centred(method: str) -> None:
+    margins, labels = folds(bend=1)[0]
+    shape = METHODS[method](margins, labels)
+
+    risk = centred(margins, labels, shape).risk(np.linspace(-12, 8, 1_000))
+
+    assert (np.diff(risk) > 0).all()
+    assert centred(margins, labels, shape).risk(margins).mean() == pytest.approx(labels.mean(), abs=1e-6)
+
+
+def rows(people: int = 2_000, each: int = 8) -> pl.DataFrame:
+    margin = np.random.default_rng(3).normal(-3, 1.2, people * each)
+    return pl.DataFrame(
+        {
+            "enrolment_id": [f"E{number // each:05d}" for number in range(people * each)],
+            "provider_id": [f"P{number // each % 30}" for number in range(people * each)],
+            "course_day": [float(number % each * 7) for number in range(people * each)],
+            "risk": 1 / (1 + np.exp(-margin)),
+            "label": drawn(margin, 4),
+        }
+    )
+
+
+def test_bands_count_every_row_once_and_hold_the_truth() -> None:
+    table = bands(rows())
+
+    assert table["rows"].sum() == rows().height
+    assert table["from_risk"].is_sorted()
+    assert table.filter(pl.col("expected").is_between("low", "high")).height >= 8
+    assert (table["low"] <= table["observed"]).all()
+    assert table.equals(bands(rows()))
+
+
+def test_a_group_that_is_badly_told_lies_outside_its_interval() -> None:
+    wrong = rows().with_columns(risk=pl.when(pl.col("course_day") >= 28).then(pl.col("risk") * 2).otherwise("risk"))
+    weeks = {row["value"]: row for row in by_group(wrong).filter(pl.col("group") == "week_of_course").to_dicts()}
+
+    assert weeks["0 to 3"]["low"] <= weeks["0 to 3"]["expected"] <= weeks["0 to 3"]["high"]
+    assert weeks["4 to 7"]["expected"] > weeks["4 to 7"]["high"]
+    assert set(by_group(wrong).filter(pl.col("group") == "provider_size")["value"]) == {"50 to 249"}
+
+
+def test_ranking_the_wrong_way_round_is_refused() -> None:
+    margins, labels = folds(bend=0)[0]
+
+    with pytest.raises(Exception, match="no better than chance"):
+        calibrate(-margins, labels)
