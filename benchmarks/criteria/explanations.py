@@ -70,7 +70,7 @@ def faithful(world: World) -> list[Line]:
         Line(
             16,
             "Faithful",
-            f"additivity on {rows.height:,} rows; deletion on the top decile ({few.height:,}), two top subjects set to the week's median against two by lot",
+            f"additivity on {rows.height:,} rows ({int(rows['label'].sum()):,} of leavers); deletion on the top decile ({few.height:,}), two top subjects set to the week's median against two by lot",
             f"published reasons add up to {published:.1e} (raw 32-bit contributions to {raw:.1e}); larger fall in {more:.1%}, mean fall "
             f"{falls['top'].mean():.2f} against {falls['random'].mean():.2f} (x {ratio:.1f}); one subject alone: larger or equal in "
             f"{(one['top'] >= one['random']).mean():.1%}",
