@@ -78,4 +78,4 @@ def _as_server(connection: Any, _record: object) -> None:  # noqa: ANN401 - the 
     # Readers go on while a night publishes.
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA busy_timeout = 10000")
+    connection.execute("PRAGMA busy_timeout = 30000")
