@@ -27,23 +27,32 @@ def by_subject(contributions: Floats, columns: Sequence[str]) -> tuple[Floats, l
     return np.stack([contributions[:, :-1][:, groups == name].sum(axis=1) for name in names], axis=1), names
 
 
-def deletion(model: Model, rows: pl.DataFrame, within: str, taken: int = 1, seed: int = 0) -> pl.DataFrame:
+def deletion(model: Model, everybody: pl.DataFrame, within: str, asked: NDArray[np.bool_] | None = None, taken: int = 1) -> pl.DataFrame:
     """How far the margin falls when the subjects that raise it most are made ordinary, and when as many subjects drawn by lot are.
 
     Only subjects that a reason may name take part: the course and its session are the same for everybody the learner is compared with.
     Ordinary is the median of the column over the rows of the same `within` (DeYoung et al. 2020, comprehensiveness); missing values count
     as missing where most are.
 
+    Args:
+        model: whose reasons they are.
+        everybody: the matrix of all who were scored: what is ordinary is theirs.
+        within: column of those compared with each other.
+        asked: which rows are judged; all without it.
+        taken: how many subjects are taken away.
+
     Returns:
-        A row for each of `rows`: top, random (falls of the margin, log-odds).
+        A row for each row judged: top, random (falls of the margin, log-odds).
     """
+    chosen_rows = pl.Series(np.ones(everybody.height, dtype=np.bool_) if asked is None else asked)
+    usual = everybody.select(pl.col(model.columns).median().over(within)).filter(chosen_rows).to_numpy()
+    rows = everybody.filter(chosen_rows)
     sums, names = by_subject(model.contributions(rows), model.columns)
     sums = sums[:, [name not in CONTEXT for name in names]]
     names = [name for name in names if name not in CONTEXT]
     groups = np.array([names.index(group) if (group := FEATURES[name].group) in names else -1 for name in model.columns])
-    usual = rows.select(pl.col(model.columns).median().over(within)).to_numpy()
     values = rows.select(model.columns).to_numpy()
-    lot = np.argsort(np.random.default_rng(seed).random(sums.shape), axis=1)[:, :taken]
+    lot = np.argsort(np.random.default_rng(0).random(sums.shape), axis=1)[:, :taken]
     best = np.argsort(-sums, axis=1, kind="stable")[:, :taken]
     before = model.margins(rows)
 

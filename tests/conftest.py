@@ -12,6 +12,7 @@ from pipelines.service import Service, open_service
 from pipelines.steps import take_deliveries
 from vigie.settings import Settings
 
+os.environ.setdefault("VIGIE_THREADS", "1")  # two test processes on two cores: more threads only wait for each other
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -32,7 +33,7 @@ def service(simulation: Simulation, tmp_path_factory: pytest.TempPathFactory) ->
     """A service that took all deliveries and was trained; tests that write take a copy of their own."""
     from pipelines.serving import train_model
 
-    made = open_service(Settings(home=tmp_path_factory.mktemp("service"), threads=1))
+    made = open_service(Settings(home=tmp_path_factory.mktemp("service")))
     write_deliveries(simulation, made.home.landing)
     take_deliveries(made)
     train_model(made, TRAINED, reason="A small service made for tests.")

@@ -61,17 +61,18 @@ def faithful(world: World) -> list[Line]:
     )
     published = float(np.abs(sums + contributions[:, -1] - margin).max())
     raw = float(np.abs(contributions.sum(axis=1) - margin).max())
-    few = rows.filter(pl.Series(listed(world.risk, codes(rows["list"]), np.zeros(rows.height))))
-    falls = deletion(model, few, "list", taken=2)
-    more = float((falls["top"] > falls["random"]).mean())  # type: ignore[arg-type]
-    one = deletion(model, few, "list", taken=1)
+    top = listed(world.risk, codes(rows["list"]), np.zeros(rows.height))
+    falls = deletion(model, rows, "list", top, taken=2)
+    other = falls.filter(pl.col("top") != pl.col("random"))
+    more = float((other["top"] > other["random"]).mean())  # type: ignore[arg-type]
+    one = deletion(model, rows, "list", top)
     ratio = float(falls["top"].mean() / falls["random"].mean())  # type: ignore[operator]
     return [
         Line(
             16,
             "Faithful",
-            f"additivity on {rows.height:,} rows; deletion on the top decile ({few.height:,}), two top subjects set to the week's median against two by lot",
-            f"published reasons add up to {published:.1e} (raw 32-bit contributions to {raw:.1e}); larger fall in {more:.1%}, mean fall "
+            f"additivity on {rows.height:,} rows ({int(rows['label'].sum()):,} of leavers); deletion on the top decile ({int(top.sum()):,}), two top subjects set to the week's median against two by lot",
+            f"published reasons add up to {published:.1e} (raw 32-bit contributions to {raw:.1e}); larger fall in {more:.1%} of the {other.height / falls.height:.1%} where the lot fell on other subjects, mean fall "
             f"{falls['top'].mean():.2f} against {falls['random'].mean():.2f} (x {ratio:.1f}); one subject alone: larger or equal in "
             f"{(one['top'] >= one['random']).mean():.1%}",
             published <= 1e-6 and more >= 0.90 and ratio >= 3,

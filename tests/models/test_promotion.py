@@ -29,7 +29,7 @@ def two(service: Service, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ser
     """The service with a champion and a second model that does not serve."""
     folder = tmp_path_factory.mktemp("two")
     shutil.copytree(service.home.root, folder, dirs_exist_ok=True)
-    made = open_service(Settings(home=folder, threads=1))
+    made = open_service(Settings(home=folder))
     first = registry.champion(made.home)
     assert first is not None
     outcome = train_model(made, LATER)

@@ -31,7 +31,7 @@ def watched(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Servi
     """A night, and the Sunday by which its horizon is over."""
     folder = tmp_path_factory.mktemp("watched")
     shutil.copytree(service.home.root, folder, dirs_exist_ok=True)
-    made = open_service(Settings(home=folder, threads=1))
+    made = open_service(Settings(home=folder))
     for night in (SCORED, SUNDAY):
         run_night(made, night, Directly())
     return made
@@ -62,7 +62,7 @@ def test_outcomes_are_read_once_the_horizon_is_over(watched: Service) -> None:
 
 def test_a_shift_is_a_warning_of_the_night_and_an_alarm_of_the_page(watched: Service, tmp_path: Path) -> None:
     shutil.copytree(watched.home.root, tmp_path / "home")
-    made = open_service(Settings(home=tmp_path / "home", threads=1))
+    made = open_service(Settings(home=tmp_path / "home"))
     path = made.home.out(SUNDAY) / "features.parquet"
     features = pl.read_parquet(path)
     features.with_columns(attendance_share_28=pl.lit(None, pl.Float64)).write_parquet(path)
@@ -77,7 +77,7 @@ def test_a_shift_is_a_warning_of_the_night_and_an_alarm_of_the_page(watched: Ser
 
 def test_where_the_session_tells_as_much_the_night_names_sessions(watched: Service, tmp_path: Path) -> None:
     shutil.copytree(watched.home.root, tmp_path / "home")
-    made = open_service(Settings(home=tmp_path / "home", threads=1))
+    made = open_service(Settings(home=tmp_path / "home"))
     version = champion(made.home)
     assert version is not None
     evidence = made.home.models / version / "evidence.json"
