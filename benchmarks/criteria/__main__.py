@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ELSEWHERE = (
-    Line(19, "Competing exits", "planted job exits", "OULAD has none; shown on the simulated territory (docs/measures/learner.md)", None),
-    Line(20, "Impact recovered", "planted effect, 200 simulations", "needs planted data; shown with the experiments (docs/measures)", None),
+    Line(19, "Competing exits", "planted job exits", "OULAD has none; not judged here", None),
+    Line(20, "Impact recovered", "planted effect, 200 simulations", "needs planted data; not judged here", None),
 )
 BEFORE_2014 = (10,)
 """Criteria judged within 2013, before 2014B comes in."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -102,3 +104,15 @@ def test_twenty_examples_show_reasons_and_facts_and_no_name(watched: Service, si
     assert page.count("Ce qui s'est passé ensuite") == 20
     names = simulation.tables["learner_identities"]["family_name"].unique()
     assert not [name for name in names if len(name) > 5 and name in page]
+
+
+def test_a_night_pays_for_no_library_it_does_not_need(watched: Service) -> None:
+    code = (
+        "import sys; from pipelines.cli import app; "
+        f"app(['night', '--home', {str(watched.home.root)!r}, '--as-of', {SUNDAY.isoformat()!r}], standalone_mode=False); "
+        "print('heavy:', sorted({'mlflow', 'shap', 'matplotlib', 'prefect'} & set(sys.modules)))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
+
+    assert "heavy: []" in done.stdout
