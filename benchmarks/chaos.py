@@ -45,7 +45,8 @@ from data_contracts.archive import Archive
 from data_contracts.simulator import simulate, write_deliveries
 from models.learner import Model
 from pipelines.service import Service, open_service
-from pipelines.steps import Directly, run_night, send_outbox, take_deliveries, train_model
+from pipelines.serving import train_model
+from pipelines.steps import Directly, run_night, send_outbox, take_deliveries
 from vigie import clock
 from vigie.settings import Settings
 
@@ -381,7 +382,7 @@ def _simulated(home: Path, port: int) -> None:
     made = service(home, port)
     write_deliveries(simulate(2_500, 7, dt.date(2025, 1, 6), dt.date(2025, 12, 31)), made.home.landing)
     take_deliveries(made)
-    train_model(made, dt.date(2025, 10, 31))
+    train_model(made, dt.date(2025, 10, 31), reason="A small service made to be killed.")
 
 
 IMPORTED: tuple[Any, ...] = (

@@ -27,7 +27,7 @@ SESSIONS_TOLD: Final = 3
 
 
 def watch_night(service: Service, as_of: dt.date) -> list[str]:
-    """Look at the night of `as_of`, write watch.json beside it.
+    """Look at the night of `as_of`, write watch.json beside it; a night without estimates has nothing to watch.
 
     Returns:
         What deserves a warning; the same for the same night however often it is run.
@@ -36,6 +36,8 @@ def watch_night(service: Service, as_of: dt.date) -> list[str]:
 
     home, out = service.home, service.home.out(as_of)
     scores, alerts = pl.read_parquet(out / "scores.parquet"), pl.read_parquet(out / "alerts.parquet")
+    if scores.is_empty():
+        return []
     version = scores["model_version"][0]
     readings: list[Reading] = []
     learnt = home.models / version / watch.REFERENCE_FILE

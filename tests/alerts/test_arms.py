@@ -95,8 +95,8 @@ def test_an_arm_reaches_enrolments_through_its_unit_on_its_days_and_only_once_dr
     ):
         shape = layout(TABLES[table])
         frame = pl.DataFrame(rows).with_columns(known_on=pl.lit(known), line=pl.int_range(1, pl.len() + 1))
-        whole = frame.with_columns(
-            pl.lit(None, dtype=dtype).alias(name) for name, dtype in shape.columns.items() if name not in frame.columns
+        whole = frame.with_columns(withdrawn=pl.lit(value=False)).with_columns(
+            pl.lit(None, dtype=dtype).alias(name) for name, dtype in shape.columns.items() if name not in {*frame.columns, "withdrawn"}
         )
         warehouse.append_layers(shape, whole.with_columns(pl.col("known_on").cast(pl.Datetime("us", "UTC"))), 1)
     day = dt.date(2026, 3, 4)

@@ -98,7 +98,7 @@ def test_the_night_after_run_again_takes_up_the_same_and_writes_the_same(served:
 
     run_night(served, NEXT, Directly())
 
-    assert len(first) == 4
+    assert len(first) == 5
     assert {path: path.read_bytes() for path in files} == first
 
 

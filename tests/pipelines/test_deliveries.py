@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
+from pipelines import console
 from pipelines.cli import app
 from vigie.errors import VigieError
 from vigie.settings import ROOT
@@ -30,7 +31,9 @@ def home(tmp_path: Path) -> Path:
 
 
 def vigie(home: Path, *words: str, code: int = 0) -> str:
-    done = CliRunner().invoke(app, [*words, "--home", str(home)], env={"COLUMNS": "200"})
+    # The console took its width when it was first imported, by whichever test came first.
+    console.out.width = 200
+    done = CliRunner().invoke(app, [*words, "--home", str(home)])
     if isinstance(done.exception, VigieError):
         return f"{done.exception.what}\n{done.exception.remedy}"
     assert done.exit_code == code, done.output
