@@ -6,18 +6,15 @@ not nagged about.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from data_contracts.vocabulary import TWO_WAY
+from data_contracts.vocabulary import POSITIVE_EXITS, TWO_WAY
 
 if TYPE_CHECKING:
     from alerts.facts import Facts
     from vigie.rules import Invariants
-
-POSITIVE: Final = ("job", "other_training")
-"""Exits that lead somewhere; a person who leaves for a job did not drop out."""
 
 
 def promises(training: pl.DataFrame, after: pl.DataFrame, facts: Facts, rules: Invariants) -> pl.DataFrame:
@@ -42,7 +39,7 @@ def promises(training: pl.DataFrame, after: pl.DataFrame, facts: Facts, rules: I
     to_end = -_days(facts, "planned_exit_date")
     searched = pl.col("searched_on") >= middle
     since_end, heard = _days(facts, "ended_on"), pl.col("spoken_on") > pl.col("ended_on")
-    positive = pl.col("reason").is_in(POSITIVE).fill_null(value=False)
+    positive = pl.col("reason").is_in(POSITIVE_EXITS).fill_null(value=False)
     parts = (
         _due(training.filter(~pl.col("owned")), "no_owner", since_entry, rules.owner_within_days, rules, for_ever=True),
         _due(

@@ -19,7 +19,7 @@ REASON: dy.Struct = dy.Struct(
 )
 
 
-OPTIONAL = ("risk_14", "risk_56", "positive_exit_risk")
+OPTIONAL = ("risk_14", "risk_56", "positive_exit_risk", "protective")
 """Columns of the scores that older nights lack."""
 
 
@@ -54,7 +54,8 @@ class Scores(dy.Schema):
 
 def with_optional(scores: pl.DataFrame) -> pl.DataFrame:
     """Scores written before the contract gained an optional column, with that column empty."""
-    return scores.with_columns(pl.lit(None, pl.Float64).alias(name) for name in OPTIONAL if name not in scores.columns)
+    columns = Scores.columns()
+    return scores.with_columns(pl.lit(None, columns[name].dtype).alias(name) for name in OPTIONAL if name not in scores.columns)
 
 
 class Alerts(dy.Schema):

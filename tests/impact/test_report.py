@@ -13,6 +13,8 @@ from markupsafe import Markup
 
 from impact.report import NoPdfError, drawing, figure, page, pdf, table
 
+from tests.printing import needs_pdf
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -69,6 +71,7 @@ def inside(path: Path) -> bytes:
     return b"".join(zlib.decompress(part) for part in packed if part.startswith(b"\x78"))
 
 
+@needs_pdf
 def test_the_pdf_is_tagged_and_in_french(html: str, tmp_path: Path) -> None:
     pdf(html, tmp_path / "report.pdf")
 
@@ -77,6 +80,7 @@ def test_the_pdf_is_tagged_and_in_french(html: str, tmp_path: Path) -> None:
     assert b"/Lang (fr)" in written
 
 
+@needs_pdf
 def test_a_pdf_fetches_nothing(tmp_path: Path) -> None:
     secret = tmp_path / "secret.css"
     secret.write_text("@page { size: 1mm 1mm }", encoding="utf-8")

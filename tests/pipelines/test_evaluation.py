@@ -20,6 +20,7 @@ from pipelines.evaluation import evaluate_service
 from pipelines.service import Service, open_service
 from pipelines.steps import score_night, take_deliveries
 from tests.conftest import NIGHT, TRAINED
+from tests.printing import needs_pdf
 from vigie.clock import end_of_day
 from vigie.settings import ROOT, Settings
 from vigie.store import Warehouse
@@ -142,6 +143,7 @@ def test_features_and_alerts_do_not_name_the_audit_table() -> None:
         assert "learner_audit" not in path.read_text(encoding="utf-8"), path
 
 
+@needs_pdf
 def test_the_commands_write_publish_and_explain(copy: Service, tmp_path: Path) -> None:
     home, run = str(copy.home.root), CliRunner().invoke
     done = run(app, ["indicators", "--home", home, "--as-of", CUT_OFF.isoformat()])

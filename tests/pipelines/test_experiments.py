@@ -19,6 +19,8 @@ from pipelines.service import Service, open_service
 from pipelines.steps import Directly, run_night, score_past
 from vigie.settings import ROOT, Settings
 
+from tests.printing import needs_pdf
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -158,6 +160,7 @@ def test_the_past_tells_what_the_plan_can_detect(served: Service) -> None:
     assert found.by_size[-1].power >= found.by_size[0].power
 
 
+@needs_pdf
 def test_the_analysis_waits_for_its_day_and_leaves_report_figures_and_weights(served: Service) -> None:
     with pytest.raises(ExperimentError, match="too early"):
         analyse_experiment(served, "essai", dt.date(2025, 12, 20), interim=False)
