@@ -12,7 +12,6 @@ import pytest
 from markupsafe import Markup
 
 from impact.report import NoPdfError, drawing, figure, page, pdf, table
-
 from tests.printing import needs_pdf
 
 if TYPE_CHECKING:

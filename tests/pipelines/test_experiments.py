@@ -17,9 +17,8 @@ from impact.experiments.register import arms_of
 from pipelines.experiments import analyse_experiment, folder, freeze_plan, look_ahead, status_of
 from pipelines.service import Service, open_service
 from pipelines.steps import Directly, run_night, score_past
-from vigie.settings import ROOT, Settings
-
 from tests.printing import needs_pdf
+from vigie.settings import ROOT, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
