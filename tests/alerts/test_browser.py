@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +29,9 @@ from alerts.inbox.app import create_app
 from alerts.inbox.context import Inbox
 from alerts.mail import Post
 from alerts.outbox import put, send_due
+from impact.report import NoPdfError
 from pipelines.commands.inbox import by_mail
+from pipelines.evaluation import evaluate_service, write_evaluation
 from pipelines.service import Service, open_service
 from pipelines.steps import Directly, run_night
 from pipelines.wording import phrases
@@ -57,6 +59,8 @@ def served(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Servic
     shutil.copytree(service.home.root, home)
     made = open_service(Settings(home=home))
     run_night(made, NIGHT, Directly())
+    with suppress(NoPdfError):
+        write_evaluation(evaluate_service(made, NIGHT, health=False), made.home.indicators / NIGHT.isoformat())
     return made
 
 
@@ -69,7 +73,8 @@ def listening(cases: CaseStore, service: Service, port: int) -> Iterator[str]:
     socket_ = config.bind_socket()
     reached = f"http://127.0.0.1:{socket_.getsockname()[1]}"
     # The day after the night: log-ins of advisors who were in post then.
-    inbox = Inbox(cases.engine, service.rules, phrases(), service.time_zone, reached, by_mail(post), lambda: MORNING)
+    send = by_mail(post)
+    inbox = Inbox(cases.engine, service.rules, phrases(), service.time_zone, reached, send, lambda: MORNING, None, service.home.indicators)
     config.app = create_app(inbox)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [socket_]}, daemon=True)
     thread.start()
@@ -87,6 +92,7 @@ def address(served: Service, mailbox: tuple[Mailbox, int]) -> Iterator[str]:
     with CaseStore(served.cases_url) as cases:
         add_user(cases.engine, "lead@example.org", "Responsable", "lead", operator="simulation-france-travail", territory_id="exemple-est")
         add_user(cases.engine, "dpo@example.org", "Délégué", "dpo")
+        add_user(cases.engine, "evaluator@example.org", "Évaluatrice", "evaluator")
         with listening(cases, served, mailbox[1]) as reached:
             yield reached
 
@@ -337,7 +343,7 @@ def test_three_outcomes_written_by_day_change_the_next_night(
     assert written.filter(pl.col("enrolment_id").is_in(people))["enrolment_id"].n_unique() == 3
 
 
-def test_a_lead_and_an_officer_at_every_width(
+def test_a_lead_an_evaluator_and_an_officer_at_every_width(
     served: Service, address: str, mailbox: tuple[Mailbox, int], browser: Browser, tmp_path: Path
 ) -> None:
     wrong: list[str] = []
@@ -347,14 +353,19 @@ def test_a_lead_and_an_officer_at_every_width(
         add_user(cases.engine, "lead@example.org", "Responsable", "lead", operator=post.operator, territory_id=post.territory_id)
     # 640 pixels: a page of 1280 at 200 %.
     for name, width in (("desktop", 1280), ("zoom", 640), ("phone", 390)):
-        for email, paths in (("lead@example.org", ("equipe", "file", "absences")), ("dpo@example.org", ("journal",))):
+        theirs = {
+            "lead@example.org": ("equipe", "file", "absences", "indicateurs"),
+            "evaluator@example.org": ("indicateurs",),
+            "dpo@example.org": ("journal",),
+        }
+        for email, paths in theirs.items():
             context = browser.new_context(viewport={"width": width, "height": 844}, locale="fr-FR", bypass_csp=True)
             page = context.new_page()
             page.set_default_timeout(10_000)
             log_in(page, address, mailbox, email)
             for path in paths:
                 page.goto(f"{address}/{path}")
-                page.screenshot(path=tmp_path / f"{name}-{path}.png", full_page=True)
+                page.screenshot(path=tmp_path / f"{name}-{path}-{email.split('@')[0]}.png", full_page=True)
                 wrong.extend(faults(page))
                 assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{path} scrolls sideways at {width}"
             context.close()
