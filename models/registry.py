@@ -174,6 +174,8 @@ def attach(home: Home, version: str, metrics: Mapping[str, float], tags: Mapping
         client.set_model_version_tag(NAME, number, key, value)
     for path in files:
         client.log_artifact(run.run_id, str(path), "report")
+    # What lies beside the model too, evidence and reference: a folder that is lost is fetched again whole.
+    client.log_artifacts(run.run_id, str(home.models / version), "model")
 
 
 def _query(home: Home, sql: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:

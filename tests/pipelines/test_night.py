@@ -201,11 +201,16 @@ def test_a_model_file_that_was_touched_is_refused(service: Service, tmp_path: Pa
         load(home.home, version)
 
 
-def test_a_lost_model_folder_is_fetched_from_mlflow(service: Service) -> None:
-    version = model_for(service.home, NIGHT).version
-    shutil.rmtree(service.home.models / version)
+def test_a_lost_model_folder_is_fetched_whole_from_mlflow(service: Service, tmp_path: Path) -> None:
+    home = copy_of(service, tmp_path).home
+    version = model_for(home, NIGHT).version
+    folder = home.models / version
+    before = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    assert {"evidence.json", "reference.parquet"} <= {path.name for path in before}
+    shutil.rmtree(folder)
 
-    assert isinstance(load(service.home, version), Model)
+    assert isinstance(load(home, version), Model)
+    assert {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()} == before
 
 
 def test_lists_hold_the_alerts_of_their_advisor_and_nobody_elses(served: Service) -> None:
