@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import smtplib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from typing import Final
+from email.utils import make_msgid
+from typing import TYPE_CHECKING, Final
 
+from vigie import clock
 from vigie.errors import ConfigurationError, VigieError
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
 
 TIMEOUT_SECONDS: Final = 10
 PERMANENT: Final = 500
@@ -22,6 +29,17 @@ class MailError(VigieError):
         super().__init__(what, remedy)
         self.bounced = bounced
         """True when the server will never take it: trying again is of no use."""
+
+
+@dataclass(frozen=True)
+class Postmark:
+    """What makes every try of one mail the same mail, byte for byte, so that mailboxes know a copy and drop it.
+
+    Cyrus drops by Message-ID and recipient; Exchange by Message-ID and Date, which is why the date is that of the writing, not of the try.
+    """
+
+    key: str
+    written_at: dt.datetime
 
 
 @dataclass(frozen=True)
@@ -49,35 +67,72 @@ class Post:
             what = "Outside production, mail goes to a test address only, and none is set."
             raise ConfigurationError(what, "Set VIGIE_MAIL_TEST_ADDRESS, or VIGIE_PRODUCTION=true where real people must get it.")
 
-    def send(self, to: str, subject: str, text: str, html: str | None = None, key: str | None = None) -> None:
-        """Send one mail; with `key`, the same message bears the same identifier each time it is tried.
+    def send(
+        self,
+        to: str,
+        subject: str,
+        text: str,
+        html: str | None = None,
+        mark: Postmark | None = None,
+        taken: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Send one mail.
+
+        Args:
+            to: the address; the test address outside production.
+            subject: on one line.
+            text: of the mail.
+            html: the same, for those who read it so.
+            mark: makes every try of it the same mail.
+            taken: called as soon as the server has it, before anything else: a process that dies later knows that it left.
 
         Raises:
             MailError: it was not taken; nothing of its content is told.
         """
         try:
-            message = EmailMessage()
-            message["From"] = self.sender
-            message["To"] = to if self.production else self.test_address
-            message["Subject"] = subject
-            message.set_content(text)
-            if html:
-                message.add_alternative(html, subtype="html")
-            if key:
-                domain = self.sender.rpartition("@")[2] or "vigie.invalid"
-                message["Message-ID"] = f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@{domain}>"
-            # No out-of-office answer comes back to a machine (RFC 3834).
-            message["Auto-Submitted"] = "auto-generated"
-            with smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_SECONDS) as server:
-                if self.starttls:
-                    server.starttls()
-                if self.user:
-                    server.login(self.user, self.password)
-                server.send_message(message)
+            message = self._message(to, subject, text, html, mark)
+            server = smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_SECONDS)
+        except (OSError, ValueError, smtplib.SMTPException) as error:
+            raise _not_sent(error) from error
+        try:
+            if self.starttls:
+                server.starttls()
+            if self.user:
+                server.login(self.user, self.password)
+            server.send_message(message)
         except smtplib.SMTPRecipientsRefused as error:
             code, _ = next(iter(error.recipients.values()))
             what = f"The mail server refused the address: {code}."
             raise MailError(what, "Correct the address where it is delivered from.", bounced=code >= PERMANENT) from error
         except (OSError, ValueError, smtplib.SMTPException) as error:
-            what = f"A mail was not sent: {type(error).__name__}."
-            raise MailError(what, "Check the mail server and its settings (VIGIE_SMTP_*), then send again.") from error
+            raise _not_sent(error) from error
+        else:
+            taken()
+        finally:
+            # However the farewell goes: what was taken is taken.
+            with suppress(OSError, smtplib.SMTPException):
+                server.quit()
+            server.close()
+
+    def _message(self, to: str, subject: str, text: str, html: str | None, mark: Postmark | None) -> EmailMessage:
+        domain = self.sender.rpartition("@")[2] or "vigie.invalid"
+        print_of = hashlib.sha256(mark.key.encode()).hexdigest()[:32] if mark else ""
+        message = EmailMessage()
+        message["From"] = self.sender
+        message["To"] = to if self.production else self.test_address
+        message["Subject"] = subject
+        message["Date"] = mark.written_at if mark else clock.now()
+        message["Message-ID"] = f"<{print_of}@{domain}>" if mark else make_msgid(domain=domain)
+        # No out-of-office answer comes back to a machine (RFC 3834).
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(text)
+        if html:
+            message.add_alternative(html, subtype="html")
+            if mark:
+                message.set_boundary(f"={print_of}")
+        return message
+
+
+def _not_sent(error: Exception) -> MailError:
+    what = f"A mail was not sent: {type(error).__name__}."
+    return MailError(what, "Check the mail server and its settings (VIGIE_SMTP_*), then send again.")

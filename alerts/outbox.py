@@ -1,28 +1,39 @@
 """What must leave, written down first: each item is tried until it is taken, given up, or refused for good, and sent once.
 
-Whoever sends claims an item before trying it, so that two senders never send the same one. One that dies between sending and noting it
-leaves a message that is tried again under the same identifier.
+Whoever sends claims an item before trying it, so that two senders never send the same one, and notes that it left before anything else.
+One that is asked to stop finishes the item in hand. One that is killed leaves a single item in doubt, which says so: it goes again as the
+very same message, since a mail seen twice harms nobody and a lost one does.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import signal
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import insert, or_, select, update
 
 from alerts.cases.schema import OUTBOX
-from alerts.mail import MailError
+from alerts.mail import MailError, Postmark
 from vigie.errors import VigieError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Engine, Row
 
+    from alerts.mail import Post
+
+    Channel = Callable[[Row[Any], Callable[[], None]], None]
+    """Carries an item, and calls back as soon as the other side has it."""
+
 WAITS: Final = tuple(dt.timedelta(minutes=minutes) for minutes in (5, 30, 120, 360, 720))
 """After each failed attempt; then it is given up."""
+IN_DOUBT: Final = "interrupted: it may have left, and goes again as the same message"
+"""Stands with an item from its claim until somebody tells what became of it."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,8 @@ class Sent:
     sent: int = 0
     failed: int = 0
     given_up: int = 0
+    in_doubt: int = 0
+    """Tried again, whoever tried before having been killed: receivers may see these twice, as one message."""
     faults: list[str] = field(default_factory=list)
 
 
@@ -61,41 +74,72 @@ def put(engine: Engine, items: Sequence[Item], now: dt.datetime) -> int:
     return len(rows)
 
 
-def send_due(engine: Engine, channels: Mapping[str, Callable[[Row[Any]], None]], now: dt.datetime) -> Sent:
+def send_due(engine: Engine, channels: Mapping[str, Channel], now: dt.datetime) -> Sent:
     """Try everything that is due on these channels; a failure of one keeps none of the others."""
     done = Sent()
     due = select(OUTBOX).where(OUTBOX.c.sent_at.is_(None), OUTBOX.c.next_at <= now, OUTBOX.c.channel.in_(list(channels)))
     with engine.connect() as connection:
         items = connection.execute(due.order_by(OUTBOX.c.item)).all()
     for item in items:
-        late = item.until is not None and item.until <= now
-        last = item.attempts >= len(WAITS) - 1
-        again = None if late or last else now + WAITS[item.attempts]
-        if not _claim(engine, item, again):
-            continue
-        if late:
-            _note(engine, item, fault="too late")
-            done.given_up += 1
-            continue
-        try:
-            channels[item.channel](item)
-        except VigieError as error:
-            over = again is None or (isinstance(error, MailError) and error.bounced)
-            _note(engine, item, fault=error.what[:200], next_at=None if over else again)
-            done.faults.append(f"{item.key}: {error.what}")
-            done.given_up += over
-            done.failed += not over
-        else:
-            _note(engine, item, sent_at=now, fault=None, next_at=None)
-            done.sent += 1
+        with _not_stopped_within():
+            _try(engine, channels[item.channel], item, now, done)
     return done
 
 
+def by_mail(post: Post) -> Channel:
+    """What sends the mail of an item."""
+    return lambda item, taken: post.send(item.to, item.subject, item.text, item.html, Postmark(item.key, item.made_at), taken)
+
+
+def _try(engine: Engine, channel: Channel, item: Row[Any], now: dt.datetime, done: Sent) -> None:
+    late = item.until is not None and item.until <= now
+    last = item.attempts >= len(WAITS) - 1
+    again = None if late or last else now + WAITS[item.attempts]
+    if not _claim(engine, item, again):
+        return
+    if late:
+        _note(engine, item, fault="too late")
+        done.given_up += 1
+        return
+    done.in_doubt += item.fault == IN_DOUBT
+
+    def taken() -> None:
+        _note(engine, item, sent_at=now, fault=None, next_at=None)
+        done.sent += 1
+
+    try:
+        channel(item, taken)
+    except VigieError as error:
+        over = again is None or (isinstance(error, MailError) and error.bounced)
+        _note(engine, item, fault=error.what[:200], next_at=None if over else again)
+        done.faults.append(f"{item.key}: {error.what}")
+        done.given_up += over
+        done.failed += not over
+
+
+@contextmanager
+def _not_stopped_within() -> Iterator[None]:
+    """Put off Ctrl-C and SIGTERM to the end of a block, where they have the effect they would have had."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Signals are the main thread's affair.
+        return
+    asked: list[int] = []
+    before = {number: signal.signal(number, lambda got, _: asked.append(got)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        if asked:
+            signal.raise_signal(asked[0])
+
+
 def _claim(engine: Engine, item: Row[Any], again: dt.datetime | None) -> bool:
-    """Take an item for this attempt; it falls due again at `again` if nobody ever tells what became of it."""
+    """Take an item for this attempt; it falls due again at `again`, in doubt, if nobody ever tells what became of it."""
+    claimed = {"attempts": item.attempts + 1, "next_at": again, "fault": IN_DOUBT}
     untouched = (OUTBOX.c.item == item.item) & OUTBOX.c.sent_at.is_(None) & (OUTBOX.c.attempts == item.attempts)
     with engine.begin() as connection:
-        return bool(connection.execute(update(OUTBOX).where(untouched).values(attempts=item.attempts + 1, next_at=again)).rowcount)
+        return bool(connection.execute(update(OUTBOX).where(untouched).values(**claimed)).rowcount)
 
 
 def _note(engine: Engine, item: Row[Any], **values: object) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
+    from alerts.outbox import Channel
+
 COLUMNS: Final = {
     "record_id": pl.String,
     "record": pl.String,
@@ -103,10 +105,10 @@ def signature(secret: str, message_id: str, timestamp: int, body: str) -> str:
     return f"v1,{base64.b64encode(mac.digest()).decode()}"
 
 
-def caller(secret: str, now: Callable[[], dt.datetime]) -> Callable[[Row[Any]], None]:
+def caller(secret: str, now: Callable[[], dt.datetime]) -> Channel:
     """What makes the call of an item of the outbox."""
 
-    def call(item: Row[Any]) -> None:
+    def call(item: Row[Any], taken: Callable[[], None]) -> None:
         timestamp = int(now().timestamp())
         headers = {
             "content-type": "application/json",
@@ -120,5 +122,6 @@ def caller(secret: str, now: Callable[[], dt.datetime]) -> Callable[[Row[Any]], 
             raise WebhookError(f"The call was not taken: {type(error).__name__}.", "Check that the other side answers.") from error
         if answer.status_code not in TAKEN:
             raise WebhookError(f"The other side answered {answer.status_code}.", "Ask whoever runs it; the call is tried again.")
+        taken()
 
     return call

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from alerts.cases import CaseStore
-    from alerts.outbox import Sent
+    from alerts.outbox import Channel, Sent
     from data_contracts.ingest import Intake, Receipt, Reception
     from models.learner import Model
     from pipelines.service import Service
@@ -277,14 +277,13 @@ def send_outbox(service: Service, now: Callable[[], dt.datetime] = clock.now) ->
     """Try everything in the outbox that is due, on the channels that are set up."""
     from alerts import writeback
     from alerts.cases import CaseStore
-    from alerts.outbox import send_due
+    from alerts.outbox import by_mail, send_due
     from pipelines.service import post_of
 
     settings = service.settings
-    channels: dict[str, Callable[[Any], None]] = {}
+    channels: dict[str, Channel] = {}
     if settings.smtp_host:
-        post = post_of(settings)
-        channels["mail"] = lambda item: post.send(item.to, item.subject, item.text, item.html, item.key)
+        channels["mail"] = by_mail(post_of(settings))
     if settings.webhook_url:
         channels["webhook"] = writeback.caller(settings.webhook_secret.get_secret_value(), now)
     with CaseStore(service.cases_url) as cases:

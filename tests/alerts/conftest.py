@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import uuid
 from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from alerts.cases import CaseStore
 from tests.alerts.served import World, fill
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 def _programs() -> Path | None:
@@ -87,6 +88,12 @@ class Mailbox:
         self.mails: list[Any] = []
         self.refused: dict[str, str] = {}
         """Answer to some addresses."""
+        self.farewell = "221 bye"
+        self.at_farewell: Callable[[], object] = lambda: None
+
+    async def handle_QUIT(self, server: object, session: object, envelope: object) -> str:  # noqa: N802, ARG002 - aiosmtpd's own
+        self.at_farewell()
+        return self.farewell
 
     async def handle_RCPT(self, server: object, session: object, envelope: Any, address: str, options: object) -> str:  # noqa: ANN401, N802, ARG002 - aiosmtpd's own
         if address in self.refused:
@@ -95,7 +102,7 @@ class Mailbox:
         return "250 ok"
 
     async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:  # noqa: ANN401, N802, ARG002 - aiosmtpd's own
-        self.mails.append((envelope.rcpt_tos, message_from_bytes(envelope.content)))
+        self.mails.append((envelope.rcpt_tos, message_from_bytes(envelope.content, policy=default)))
         return "250 taken"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import http.server
 import json
+import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -25,15 +26,18 @@ from vigie.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sqlalchemy import Row
+
     from alerts.cases.store import CaseStore
+    from alerts.outbox import Channel
     from tests.alerts.conftest import Mailbox
 
 SECRET = "s3cret"  # noqa: S105 - made up
 
 
-def by_mail(port: int, *, production: bool = True) -> dict[str, Callable[[Any], None]]:
+def by_mail(port: int, *, production: bool = True) -> dict[str, Channel]:
     post = Post("127.0.0.1", port, "vigie@example.org", starttls=False, production=production, test_address="essai@example.org")
-    return {"mail": lambda item: post.send(item.to, item.subject, item.text, item.html, item.key)}
+    return {"mail": outbox.by_mail(post)}
 
 
 def test_an_advisor_with_somebody_to_contact_gets_one_mail_with_counts_and_a_link_and_no_name(
@@ -132,11 +136,12 @@ def test_two_senders_send_one_mail(cases: CaseStore) -> None:
     put(cases.engine, [Item("k", "mail", "a@example.org", "s", "t")], MORNING)
     sent: list[str] = []
 
-    def slow(item: Any) -> None:  # noqa: ANN401 - a row
+    def slow(item: Row[Any], taken: Callable[[], None]) -> None:
         # While one sender is at it, another one starts.
         if not sent:
             sent.append(item.key)
-            send_due(cases.engine, {"mail": lambda other: sent.append(other.key)}, MORNING)
+            send_due(cases.engine, {"mail": lambda other, _: sent.append(other.key)}, MORNING)
+            taken()
 
     send_due(cases.engine, {"mail": slow}, MORNING)
 
@@ -149,6 +154,78 @@ def test_of_two_senders_that_saw_the_same_item_one_has_it(cases: CaseStore) -> N
         seen = connection.execute(select(OUTBOX)).one()
 
     assert [outbox._claim(cases.engine, seen, MORNING) for _ in range(2)] == [True, False]
+
+
+class Killed(BaseException):
+    """What no code of ours catches."""
+
+
+def test_a_sender_killed_before_its_note_leaves_that_mail_in_doubt_and_it_goes_again_byte_for_byte(
+    cases: CaseStore, mailbox: tuple[Mailbox, int]
+) -> None:
+    box, port = mailbox
+    box.mails.clear()
+    put(cases.engine, [Item(name, "mail", f"{name}@example.org", "s", "t", "<p>t</p>") for name in "abc"], MORNING)
+    send = by_mail(port)["mail"]
+
+    def killed_at_b(item: Row[Any], taken: Callable[[], None]) -> None:
+        def note() -> None:
+            if item.key == "b":
+                raise Killed
+            taken()
+
+        send(item, note)
+
+    with pytest.raises(Killed):
+        send_due(cases.engine, {"mail": killed_at_b}, MORNING)
+    told = {row.key: (row.attempts, row.fault) for row in waiting(cases.engine)}
+    done = send_due(cases.engine, {"mail": send}, MORNING + WAITS[0])
+
+    assert told == {"b": (1, outbox.IN_DOUBT), "c": (0, None)}
+    assert (done.sent, done.in_doubt) == (2, 1)
+    assert sorted(recipients[0][0] for recipients, _ in box.mails) == ["a", "b", "b", "c"]
+    first, copy = (mail for recipients, mail in box.mails if recipients == ["b@example.org"])
+    assert first.as_bytes() == copy.as_bytes()
+    assert first["Date"].datetime == MORNING
+    assert waiting(cases.engine) == []
+
+
+def test_a_mail_is_noted_before_the_farewell_and_sent_once_however_that_goes(cases: CaseStore, mailbox: tuple[Mailbox, int]) -> None:
+    box, port = mailbox
+    box.mails.clear()
+    put(cases.engine, [Item("k", "mail", "a@example.org", "s", "t")], MORNING)
+    left: list[int] = []
+    box.farewell, box.at_farewell = "421 too busy to say goodbye", lambda: left.append(len(waiting(cases.engine)))
+
+    done = send_due(cases.engine, by_mail(port), MORNING)
+
+    box.farewell, box.at_farewell = "221 bye", lambda: None
+    assert left == [0]
+    assert (done.sent, done.failed) == (1, 0)
+    assert send_due(cases.engine, by_mail(port), MORNING + WAITS[0]).sent == 0
+    assert len(box.mails) == 1
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_a_sender_asked_to_stop_finishes_the_item_in_hand_and_begins_no_other(cases: CaseStore, asked: signal.Signals) -> None:
+    put(cases.engine, [Item(name, "mail", "a@example.org", "s", "t") for name in "ab"], MORNING)
+
+    def stop(*_: object) -> None:
+        raise Killed
+
+    def interrupted(_: Row[Any], taken: Callable[[], None]) -> None:
+        signal.raise_signal(asked)
+        taken()
+
+    before = signal.signal(asked, stop)
+    try:
+        with pytest.raises(Killed):
+            send_due(cases.engine, {"mail": interrupted}, MORNING)
+        assert signal.getsignal(asked) is stop
+    finally:
+        signal.signal(asked, before)
+
+    assert [(row.key, row.attempts) for row in waiting(cases.engine)] == [("b", 0)]
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
