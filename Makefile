@@ -64,8 +64,8 @@ replications: $(READY) ## Experiments on simulated territories, thousands of tim
 fuzz: $(READY) ## Deliveries broken at random, 20,000 of them; NUMBER=1000 SEED=7 for others
 	$(BIN)/python tests/data_contracts/fuzz.py $(or $(NUMBER),20000) $(or $(SEED),1)
 
-chaos: $(READY) ## Nights killed at random instants and run again, compared with one never interrupted; NIGHTS=200
-	PYTHONPATH=. $(BIN)/python benchmarks/chaos.py --nights $(or $(NIGHTS),200)
+chaos: $(READY) ## Nights killed at random instants and run again, compared with one never interrupted; NIGHTS=200 MAILS=500
+	PYTHONPATH=. $(BIN)/python benchmarks/chaos.py --nights $(or $(NIGHTS),200) --mails $(or $(MAILS),500)
 
 server: $(READY) ## Prefect's server and page, http://127.0.0.1:4200
 	$(BIN)/prefect server start --host 127.0.0.1

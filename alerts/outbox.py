@@ -86,7 +86,7 @@ def send_due(engine: Engine, channels: Mapping[str, Channel], now: dt.datetime) 
     return done
 
 
-def by_mail(post: Post) -> Channel:
+def mailer(post: Post) -> Channel:
     """What sends the mail of an item."""
     return lambda item, taken: post.send(item.to, item.subject, item.text, item.html, Postmark(item.key, item.made_at), taken)
 

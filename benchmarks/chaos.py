@@ -2,9 +2,10 @@
 
 Each trial is a copy of one prepared service on its evening: deliveries of every kind have landed, advisors have answered by day.
 A forked process runs the night and sends the mail; it is killed at a random instant, or as soon as a file appears that marks a step; a
-second one runs it to its end. Mail goes to a real SMTP server in a process of its own.
+second one runs it to its end. Mail goes to a real SMTP server in a process of its own. With --mails, the sending of mail alone is then
+killed so often at random instants, which tells what share of kills falls between the server's answer and the note that a mail left.
 
-    python benchmarks/chaos.py --nights 200
+    python benchmarks/chaos.py --nights 200 --mails 200
     python benchmarks/chaos.py --nights 3 --base <home of a trained service>
 """
 
@@ -19,6 +20,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -200,13 +202,22 @@ def evening(home: Path, port: int) -> None:
         os.utime(path, (LANDED, LANDED))
 
 
+def night(home: Path, port: int) -> None:
+    """A night as it runs in service."""
+    at(AT_NIGHT)
+    run_night(service(home, port), NIGHT, Directly())
+
+
+def morning(home: Path, port: int, later: dt.timedelta = dt.timedelta(0)) -> None:
+    """The morning's mails."""
+    at(MORNING + later)
+    send_outbox(service(home, port), clock.now)
+
+
 def night_and_mail(home: Path, port: int, later: dt.timedelta = dt.timedelta(0)) -> None:
     """What is killed: the night, then the morning's mails."""
-    at(AT_NIGHT)
-    made = service(home, port)
-    run_night(made, NIGHT, Directly())
-    at(MORNING + later)
-    send_outbox(made, clock.now)
+    night(home, port)
+    morning(home, port, later)
 
 
 def state(home: Path, port: int) -> dict[str, str]:
@@ -275,13 +286,14 @@ def main() -> None:
     """Read the options and run."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--nights", type=int, default=200)
+    parser.add_argument("--mails", type=int, default=0, help="how often the sending of mail alone is killed, besides")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no further night after so long")
     parser.add_argument("--base", type=Path, help="home of a service that took its deliveries and was trained; simulated when absent")
     asked = parser.parse_args()
     chosen = random.Random(asked.seed)  # noqa: S311 - instants, not secrets
     with tempfile.TemporaryDirectory(prefix="vigie-chaos-") as folder:
-        sys.exit(run(Path(folder), asked.base, asked.nights, asked.seconds, chosen))
+        sys.exit(run(Path(folder), asked.base, asked.nights, asked.mails, asked.seconds, chosen))
 
 
 @dataclass(frozen=True)
@@ -300,7 +312,7 @@ class Bench:
         return self.root / "trial" / "home"
 
 
-def run(root: Path, base: Path | None, nights: int, seconds: float, chosen: random.Random) -> int:
+def run(root: Path, base: Path | None, nights: int, sendings: int, seconds: float, chosen: random.Random) -> int:
     """Prepare, run once uninterrupted, then the trials; 1 when one ended otherwise."""
     end = time.monotonic() + seconds
     mails, port = root / "trial" / "mail.txt", chosen.randrange(20_000, 60_000)
@@ -326,6 +338,8 @@ def run(root: Path, base: Path | None, nights: int, seconds: float, chosen: rand
                 if time.monotonic() > end:
                     break
                 tally.update(_trial(bench, mails, MARKS[number // 4 % len(MARKS)] if number % 4 == 0 else None, chosen))
+            if sendings:
+                tally += _sendings(bench, mails, sendings, chosen)
             print(json.dumps(dict(sorted(tally.items())), indent=2), flush=True)
             return int(bool(tally["different"] or tally["mails lost"] or tally["mails that nobody should get"]))
         finally:
@@ -358,11 +372,62 @@ def _trial(bench: Bench, mails: Path, mark: str | None, chosen: random.Random) -
         "killed": int(there),
         f"killed during {reached}": int(there),
         "different": int(bool(apart)),
+        **_of_mail(bench, sent),
+    }
+
+
+def _of_mail(bench: Bench, sent: Counter[str]) -> dict[str, int]:
+    return {
         "mails": len(sent),
         "mails lost": len(bench.mail.keys() - sent.keys()),
         "mails that nobody should get": len(sent.keys() - bench.mail.keys()),
         "second copies under the same Message-ID": sum(sent.values()) - len(sent),
     }
+
+
+def _sendings(bench: Bench, mails: Path, times: int, chosen: random.Random) -> Counter[str]:
+    """Kill the morning's sending alone, at instants uniform over its length."""
+    served, home, port = bench.root / "served", bench.home, bench.port
+    shutil.copytree(bench.root / "prepared", served)
+    finished(lambda: night(served, port))
+    tally: Counter[str] = Counter()
+    length = 0.0
+    for number in range(times + 1):
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir()
+        for file in served.glob("cases.sqlite*"):
+            shutil.copy(file, home)
+        mails.unlink(missing_ok=True)
+        start = time.perf_counter()
+        child = forked(lambda: morning(home, port))
+        if not number:  # The first tells how long one takes.
+            os.waitpid(child, 0)
+            length = time.perf_counter() - start
+            continue
+        time.sleep(chosen.uniform(0, length))
+        there = os.waitpid(child, os.WNOHANG)[0] == 0
+        if there:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        in_doubt = _in_doubt(home)
+        finished(lambda: morning(home, port, dt.timedelta(minutes=10)))
+        sent = taken(mails)
+        tally.update(
+            {
+                "sendings killed": int(there),
+                "sendings killed with a mail in doubt": int(there and in_doubt > 0),
+                "sendings killed with more than one in doubt": int(in_doubt > 1),
+                "sendings killed between the server's answer and the note": int(any(copies > 1 for copies in sent.values())),
+                **_of_mail(bench, sent),
+            }
+        )
+    print(f"sending the mails takes {length:.2f} s", flush=True)
+    return tally
+
+
+def _in_doubt(home: Path) -> int:
+    with contextlib.closing(sqlite3.connect(home / "cases.sqlite")) as cases:
+        return int(cases.execute("SELECT count(*) FROM outbox WHERE sent_at IS NULL AND attempts > 0").fetchone()[0])
 
 
 def _reached(home: Path) -> str:

@@ -277,13 +277,13 @@ def send_outbox(service: Service, now: Callable[[], dt.datetime] = clock.now) ->
     """Try everything in the outbox that is due, on the channels that are set up."""
     from alerts import writeback
     from alerts.cases import CaseStore
-    from alerts.outbox import by_mail, send_due
+    from alerts.outbox import mailer, send_due
     from pipelines.service import post_of
 
     settings = service.settings
     channels: dict[str, Channel] = {}
     if settings.smtp_host:
-        channels["mail"] = by_mail(post_of(settings))
+        channels["mail"] = mailer(post_of(settings))
     if settings.webhook_url:
         channels["webhook"] = writeback.caller(settings.webhook_secret.get_secret_value(), now)
     with CaseStore(service.cases_url) as cases:

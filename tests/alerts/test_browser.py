@@ -28,7 +28,7 @@ from alerts.digest import digests
 from alerts.inbox.app import create_app
 from alerts.inbox.context import Inbox
 from alerts.mail import Post
-from alerts.outbox import put, send_due
+from alerts.outbox import mailer, put, send_due
 from impact.report import NoPdfError
 from pipelines.commands.inbox import by_mail
 from pipelines.evaluation import evaluate_service, write_evaluation
@@ -145,7 +145,7 @@ def digest_link(service: Service, address: str, mailbox: tuple[Mailbox, int], em
             [replace(item, key=f"{item.key}/{uuid.uuid4()}") for item in digests(cases.engine, address, "Europe/Paris")],
             MORNING,
         )
-        send_due(cases.engine, {"mail": lambda item: post.send(item.to, item.subject, item.text, item.html, item.key)}, MORNING)
+        send_due(cases.engine, {"mail": mailer(post)}, MORNING)
         names = cases.names(pl.read_parquet(service.home.out(NIGHT) / "alerts.parquet")["learner_id"].unique().to_list())
     mail = next(mail for recipients, mail in reversed(mailbox[0].mails) if recipients == [email] and mail.is_multipart())
     text = mail.get_payload()[0].get_payload(decode=True).decode()

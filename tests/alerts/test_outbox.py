@@ -37,7 +37,7 @@ SECRET = "s3cret"  # noqa: S105 - made up
 
 def by_mail(port: int, *, production: bool = True) -> dict[str, Channel]:
     post = Post("127.0.0.1", port, "vigie@example.org", starttls=False, production=production, test_address="essai@example.org")
-    return {"mail": outbox.by_mail(post)}
+    return {"mail": outbox.mailer(post)}
 
 
 def test_an_advisor_with_somebody_to_contact_gets_one_mail_with_counts_and_a_link_and_no_name(
