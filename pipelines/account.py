@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 QUARANTINED_SHARE: Final = 0.05
 STALE_DAYS: Final = 7
+REASON: Final = ".reason.txt"
+"""Ends the name of the file that says why another was set aside."""
 
 
 def account(warehouse: Warehouse, as_of: dt.date, scored: ScoredNight, alerts: pl.DataFrame, home: Home, time_zone: str) -> dict[str, Any]:
@@ -45,6 +47,7 @@ def account(warehouse: Warehouse, as_of: dt.date, scored: ScoredNight, alerts: p
         "not_estimated": scored.not_estimated,
         "low_confidence": scored.low_confidence,
         "silences": [row | {"heard_on": row["heard_on"].isoformat()} for row in scored.silences.to_dicts()],
+        "set_aside": [name for folder in (home.refused, home.held) for name in _names(folder)],
         "alerts": {name: _counts(alerts, name) for name in ("kind", "queue", "state")},
         "made_with": {"deliveries": ledger["number"].max() or 0},
         "warnings": [
@@ -53,6 +56,8 @@ def account(warehouse: Warehouse, as_of: dt.date, scored: ScoredNight, alerts: p
             *_silent(scored.silences),
             *_refused(home.refused),
             *_refused(home.held),
+            *_held_back(scored),
+            *_noted(deliveries),
             *_quarantined(by_table, warehouse.read(QUARANTINE).join(deliveries, on="delivery_id", how="semi", maintain_order="left")),
             *_stale(warehouse, as_of, time_zone),
         ],
@@ -84,8 +89,23 @@ def _counts(alerts: pl.DataFrame, name: str) -> dict[str, int]:
 
 
 def _refused(refused: Path) -> list[str]:
-    reasons = sorted(refused.rglob("*.reason.txt"))
+    reasons = sorted(refused.rglob(f"*{REASON}"))
     return [path.read_text(encoding="utf-8").splitlines()[0] for path in reasons]
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(f"{folder.name}/{path.relative_to(folder).as_posix().removesuffix(REASON)}" for path in folder.rglob(f"*{REASON}"))
+
+
+def _held_back(scored: ScoredNight) -> list[str]:
+    if not scored.held_back:
+        return []
+    return [f"Files held back tell of {scored.held_back} people in training. No risk is raised by it, and their scores say so."]
+
+
+def _noted(deliveries: pl.DataFrame) -> list[str]:
+    told = deliveries.filter(pl.col("note").is_not_null()).sort("number").unique("file", keep="first", maintain_order=True)
+    return [f"{row['file']}: {row['note']}." for row in told.to_dicts()]
 
 
 def _quarantined(by_table: pl.DataFrame, quarantine: pl.DataFrame) -> list[str]:

@@ -46,7 +46,7 @@ def tell_failure(service: Service, as_of: dt.date, what: str, first: str = "vigi
 
 
 def tell_degraded(service: Service, account: dict[str, Any]) -> None:
-    """Put down the mail that a night served less than it should, if it did: no estimate, a warehouse made again, a source newly silent."""
+    """Put down the mail that a night served less than it should, if it did, for one of the reasons of `degraded`."""
     as_of = account["as_of"]
     news = degraded(service, account)
     if news:
@@ -56,17 +56,21 @@ def tell_degraded(service: Service, account: dict[str, Any]) -> None:
 
 
 def degraded(service: Service, account: dict[str, Any]) -> list[str]:
-    """Why a night served less than it should, gravest first; a silence that the night before told of is no news."""
+    """Why a night served less than it should, gravest first: no estimate, a warehouse made again, sources silent, files set aside.
+
+    A silence or a file that the night before told of is no news.
+    """
     earlier = [path for path in service.home.root.glob("out/*/night.json") if path.parent.name < account["as_of"]]
-    before = json.loads(max(earlier).read_text(encoding="utf-8")).get("silences", []) if earlier else []
-    known = {(silence["source"], silence["id"], silence["table"]) for silence in before}
+    before = json.loads(max(earlier).read_text(encoding="utf-8")) if earlier else {}
+    known = {(silence["source"], silence["id"], silence["table"]) for silence in before.get("silences", [])}
     silent = [
         f"{one['source']} {one['id']}: {one['table']}"
         for one in account["silences"]
         if (one["source"], one["id"], one["table"]) not in known
     ]
     rebuilt = [f"{service.home.rebuilt}: the warehouse was made again"] if service.home.rebuilt.exists() else []
-    return [*([account["not_estimated"]] if account["not_estimated"] else []), *rebuilt, *silent]
+    set_aside = [name for name in account["set_aside"] if name not in before.get("set_aside", [])]
+    return [*([account["not_estimated"]] if account["not_estimated"] else []), *rebuilt, *silent, *set_aside]
 
 
 def _put(service: Service, key: str, subject: str, text: str, **shown: object) -> None:

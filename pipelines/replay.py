@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from data_contracts.held import SCHEMA
 from pipelines.made_with import made_with
 from pipelines.steps import alert_night, score_night
 from vigie.errors import NoDataError, NoModelError, ReplayRefusedError
@@ -59,7 +60,8 @@ def replay(service: Service, as_of: dt.date, *, anyway: bool = False) -> Replaye
     shutil.rmtree(folder, ignore_errors=True)
     without, upto = served["not_estimated"], was["deliveries"]
     model = None if without else _model(service, as_of, served["model_version"])
-    score_night(service, as_of, model=model, without=without, at_most=upto, out=folder)
+    held = _held(out)
+    score_night(service, as_of, model=model, without=without, at_most=upto, held=held, out=folder)
     alert_night(service, as_of, notify=False, at_most=upto, out=folder)
     differences = [text for name in SERVED if (text := _difference(out / name, folder / name))]
     if not differences:
@@ -76,6 +78,12 @@ def _account(out: Path) -> dict[str, Any]:
         what = f"The night of {out.name} was run by a version that did not note what it was made with."
         raise ReplayRefusedError(what, "Only nights run since can be replayed.")
     return account
+
+
+def _held(out: Path) -> pl.DataFrame:
+    """Whom files held back told of that night: they may have been let pass, or given up, since."""
+    path = out / "held.parquet"
+    return pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=SCHEMA)
 
 
 def _model(service: Service, as_of: dt.date, version: str) -> Model:

@@ -113,12 +113,21 @@ class ScoredNight:
     """`data_contracts.rhythm.SCHEMA`."""
     not_estimated: str = ""
     """Why no model served, and the list comes from the rules and the promises; empty when one did."""
+    held_back: int = 0
+    """People scored of whom a file that is held back tells."""
 
 
 def score_night(
-    service: Service, as_of: dt.date, *, model: Model | None = None, without: str = "", at_most: int | None = None, out: Path | None = None
+    service: Service,
+    as_of: dt.date,
+    *,
+    model: Model | None = None,
+    without: str = "",
+    at_most: int | None = None,
+    held: pl.DataFrame | None = None,
+    out: Path | None = None,
 ) -> ScoredNight:
-    """Score the night of `as_of` with the model that may serve it; write scores.parquet and features.parquet.
+    """Score the night of `as_of` with the model that may serve it; write scores.parquet, features.parquet and held.parquet.
 
     Where no model may serve, or too many sources are silent for one to be believed, scores.parquet is empty and the night goes on: the
     list then comes from the rules and the promises.
@@ -129,13 +138,17 @@ def score_night(
         model: which; by default the one that may serve the night.
         without: why no model may be used.
         at_most: number of the last delivery that may be seen.
+        held: whom files held back told of that night, as held.parquet has it; looked up by default.
         out: where to write; the night's own folder by default.
 
     Raises:
         NoDataError: nobody is in training that night.
     """
+    import polars as pl
+
     from alerts.cases import CaseStore
     from alerts.silence import opposed
+    from data_contracts import held as held_back
     from data_contracts.rhythm import silences
     from models.registry import model_for
     from models.scoring import unscored
@@ -146,14 +159,16 @@ def score_night(
     not_estimated = ""
     with service.warehouse(at_most) as warehouse:
         silent = silences(warehouse, as_of, service.time_zone)
+        if held is None:
+            held = held_back.concerned(service.home.refused, warehouse, reception(service).sources, as_of, service.time_zone)
+        # Whichever was heard of last: what either leaves out raises nothing.
+        heard = pl.concat([silent.concerned, held]).group_by("enrolment_id").agg(pl.col("heard_on").min()).sort("enrolment_id")
         try:
             if without or silent.share > TOO_SILENT:
                 told = f"Sources are silent for {silent.concerned.height} of {silent.people} people in training."
                 raise NoModelError(without or told, "See the warnings.")  # noqa: TRY301 - one road to a night by the rules
             model = model or model_for(service.home, as_of)
-            people = score_unraised(
-                warehouse, model, as_of, silent.concerned, service.rules.invariants, service.time_zone, service.settings.threads
-            )
+            people = score_unraised(warehouse, model, as_of, heard, service.rules.invariants, service.time_zone, service.settings.threads)
         except NoModelError as error:
             people, not_estimated, model = unscored(warehouse, as_of, service.time_zone), error.what, None
             if people.features.is_empty():
@@ -167,8 +182,10 @@ def score_night(
     folder = out or service.home.out(as_of)
     write_whole(folder / "features.parquet", scored.features.write_parquet)
     write_whole(folder / "scores.parquet", scored.scores.write_parquet)
+    write_whole(folder / "held.parquet", held.write_parquet)
     weak = int(scored.scores["low_confidence"].sum())
-    return ScoredNight(scored.scores.height, weak, model.version if model else "", silent.told, not_estimated)
+    waiting = scored.scores.join(held, on="enrolment_id", how="semi").height
+    return ScoredNight(scored.scores.height, weak, model.version if model else "", silent.told, not_estimated, waiting)
 
 
 def score_past(service: Service, dates: Sequence[dt.date], version: str | None) -> list[tuple[dt.date, int]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from data_contracts.held import LOOK_BACK, concerned
 from data_contracts.quarantine import close, release
 from tests.data_contracts.received import NOW, Desk, counts
 from vigie.errors import NoDataError
@@ -191,6 +193,44 @@ def test_a_held_file_is_taken_once_somebody_lets_it_pass_and_leaves_a_trace(desk
     assert "asked the sender" in next(desk.decisions.glob("*.json")).read_text(encoding="utf-8")
     with pytest.raises(NoDataError, match="not held back"):
         release(desk.landing, desk.decisions, desk.refused, "exits/a.csv", "again", NOW, desk.sources)
+
+
+def missed(desk: Desk, night: dt.date) -> list[tuple[str, dt.date]]:
+    with desk.warehouse() as warehouse:
+        return concerned(desk.refused, warehouse, desk.sources, night, "Europe/Paris").rows()
+
+
+def held_on(desk: Desk, landed: dt.date) -> None:
+    territory(desk)
+    path = desk.put("attendance/p0.csv", sheets(absent, range(20)))
+    instant = dt.datetime.combine(landed, dt.time(16), dt.UTC).timestamp()
+    os.utime(path, (instant, instant))
+    assert len(desk.take().held) == 1
+
+
+def test_people_of_a_held_file_are_known_until_facts_as_recent_come_otherwise(desk: Desk) -> None:
+    landed = DAY + dt.timedelta(days=3)
+    held_on(desk, landed)
+
+    assert missed(desk, landed) == sorted((f"e{n}", landed - dt.timedelta(days=1)) for n in range(20))
+    assert missed(desk, landed - dt.timedelta(days=1)) == []
+    assert missed(desk, landed + LOOK_BACK) == []
+
+    for name, learners, days in (("a", range(15), range(3)), ("b", range(15, 20), range(2))):
+        path = desk.put(f"attendance/{name}.csv", sheets(usual, learners, days))
+        os.utime(path, (0, dt.datetime.combine(landed, dt.time(17), dt.UTC).timestamp()))
+    desk.take()
+    # Of the last five the last day is still missing.
+    assert [name for name, _ in missed(desk, landed)] == [f"e{n}" for n in range(15, 20)]
+
+
+def test_a_held_file_that_passes_or_is_given_up_leaves_nobody_waiting(desk: Desk) -> None:
+    landed = DAY + dt.timedelta(days=3)
+    held_on(desk, landed)
+
+    release(desk.landing, desk.decisions, desk.refused, "attendance/p0.csv", "they were on strike", NOW, desk.sources)
+
+    assert missed(desk, landed) == []
 
 
 def test_two_held_files_of_one_name_are_both_kept(desk: Desk) -> None:
