@@ -30,7 +30,8 @@ MARKS = "gestion_notes/assessments/notes_2026-03.csv"
 TRACES = "gestion_notes/activity/connexions.csv"
 SHEETS = "emargement/attendance/presences_20260304.csv"
 CALLS = "journal_contacts/contacts/contacts.csv"
-LOCKED = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1024) + "EncryptedPackage".encode("utf-16-le")
+LOCKED = (FIXTURES.parent / "locked.xlsx").read_bytes()
+OLD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1024)
 
 EXPECTED = {
     NATIONAL: {
@@ -201,7 +202,7 @@ def test_utf16_with_its_mark_is_read_whatever_the_mapping_says(desk: Desk) -> No
     ("content", "said"),
     [
         (LOCKED, "protected by a password"),
-        (LOCKED[:1000], "old workbook (.xls)"),
+        (OLD, "old workbook (.xls)"),
         (fixture(UPLOAD)[:3000], "not a readable workbook"),
         (b"PK", "the workbook is empty"),
         (b"Nom;Statut\r\na;b\r\n", "not a readable workbook"),

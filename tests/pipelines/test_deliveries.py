@@ -21,6 +21,12 @@ SHEETS = "emargement/attendance/presences_20260304.csv"
 CALLS = "journal_contacts/contacts/contacts.csv"
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The console took its width when it was first imported, by whichever test came first."""
+    monkeypatch.setattr(console.out, "_width", 200)
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     for name in (SHEETS, CALLS):
@@ -31,8 +37,6 @@ def home(tmp_path: Path) -> Path:
 
 
 def vigie(home: Path, *words: str, code: int = 0) -> str:
-    # The console took its width when it was first imported, by whichever test came first.
-    console.out.width = 200
     done = CliRunner().invoke(app, [*words, "--home", str(home)])
     if isinstance(done.exception, VigieError):
         return f"{done.exception.what}\n{done.exception.remedy}"
