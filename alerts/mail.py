@@ -35,7 +35,7 @@ class MailError(VigieError):
 class Postmark:
     """What makes every try of one mail the same mail, byte for byte, so that mailboxes know a copy and drop it.
 
-    Cyrus drops by Message-ID and recipient; Exchange by Message-ID and Date, which is why the date is that of the writing, not of the try.
+    Cyrus and Exchange go by Message-ID and Date together, so the date is that of the writing, not of the try.
     """
 
     key: str
