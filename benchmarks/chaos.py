@@ -7,6 +7,7 @@ killed so often at random instants, which tells what share of kills falls betwee
 
     python benchmarks/chaos.py --nights 200 --mails 200
     python benchmarks/chaos.py --nights 3 --base <home of a trained service>
+    python benchmarks/chaos.py --nights 20 --postgresql 'postgresql+psycopg://vigie@/{database}?host=/run/postgresql'
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ import os
 import random
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from sqlalchemy import create_engine
 
 import alerts.lists.files
 import alerts.publication
@@ -82,6 +83,10 @@ MARKS = (
 """Files whose appearance marks a step: a kill follows at once."""
 VOLATILE = {"outbox": {"attempts", "sent_at", "next_at", "fault"}}
 """What tells how often something was tried, and nothing else."""
+SEQUENCES = {"outbox": {"item"}, "audit": {"entry"}, "attempts": {"attempt_id"}}
+"""Numbers that PostgreSQL gives once and never again, whether their transaction came to its end or not."""
+POSTGRESQL: list[str] = []
+"""Address of its server, {database} in the place of the name, where the case stores live there."""
 SMTP = """
 import sys, time
 from email import message_from_bytes
@@ -106,9 +111,36 @@ def service(home: Path, port: int) -> Service:
     """The service in `home`, with its mail server."""
     return open_service(
         Settings(
-            home=home, smtp_host="127.0.0.1", smtp_port=port, smtp_starttls=False, production=True, operator_mail="exploitation@example.org"
+            home=home,
+            cases_url=POSTGRESQL[0].format(database=_database(home)) if POSTGRESQL else "",
+            smtp_host="127.0.0.1",
+            smtp_port=port,
+            smtp_starttls=False,
+            production=True,
+            operator_mail="exploitation@example.org",
         )
     )
+
+
+def _database(home: Path) -> str:
+    return f"chaos_{home.name}"
+
+
+def new_cases(home: Path, like: Path | None = None) -> None:
+    """On PostgreSQL: an empty database for the service in `home`, or a copy of that of another."""
+    if not POSTGRESQL:
+        return
+    engine = create_engine(POSTGRESQL[0].format(database="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {_database(home)} WITH (FORCE)")
+        connection.exec_driver_sql(f"CREATE DATABASE {_database(home)} TEMPLATE {_database(like) if like else 'template0'}")
+    engine.dispose()
+
+
+def copied(source: Path, target: Path) -> None:
+    """A service, its case store included."""
+    shutil.copytree(source, target)
+    new_cases(target, source)
 
 
 def _own_contributions(self: Model, rows: pl.DataFrame) -> NDArray[np.float64]:
@@ -243,7 +275,8 @@ def state(home: Path, port: int) -> dict[str, str]:
             found[below] = hashlib.sha256(path.read_bytes()).hexdigest()
     with CaseStore(made.cases_url) as cases, cases.engine.connect() as connection:
         for table in METADATA.sorted_tables:
-            columns = [column for column in table.columns if column.name not in VOLATILE.get(table.name, set())]
+            left_out = VOLATILE.get(table.name, set()) | (SEQUENCES.get(table.name, set()) if POSTGRESQL else set())
+            columns = [column for column in table.columns if column.name not in left_out]
             rows = sorted(map(str, connection.execute(table.select().with_only_columns(*columns)).all()))
             found[f"cases {table.name}"] = _print("\n".join(rows))
         unsent = connection.exec_driver_sql("SELECT count(*) FROM outbox WHERE sent_at IS NULL").scalar_one()
@@ -290,7 +323,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no further night after so long")
     parser.add_argument("--base", type=Path, help="home of a service that took its deliveries and was trained; simulated when absent")
+    parser.add_argument("--postgresql", help="address of a server for the case stores, {database} in the place of the name")
     asked = parser.parse_args()
+    POSTGRESQL.extend(filter(None, [asked.postgresql]))
     chosen = random.Random(asked.seed)  # noqa: S311 - instants, not secrets
     with tempfile.TemporaryDirectory(prefix="vigie-chaos-") as folder:
         sys.exit(run(Path(folder), asked.base, asked.nights, asked.mails, asked.seconds, chosen))
@@ -324,10 +359,12 @@ def run(root: Path, base: Path | None, nights: int, sendings: int, seconds: floa
             prepared, reference = root / "prepared", root / "trial" / "reference"
             if base is None:
                 base = root / "simulated"
+                new_cases(base)
                 finished(lambda: _simulated(base, port))
+            new_cases(prepared)
             finished(lambda: few(base, prepared, port))
             finished(lambda: evening(prepared, port))
-            shutil.copytree(prepared, reference)
+            copied(prepared, reference)
             start = time.perf_counter()
             finished(lambda: night_and_mail(reference, port))
             length = time.perf_counter() - start
@@ -349,7 +386,7 @@ def run(root: Path, base: Path | None, nights: int, sendings: int, seconds: floa
 def _trial(bench: Bench, mails: Path, mark: str | None, chosen: random.Random) -> dict[str, int]:
     home, port = bench.home, bench.port
     shutil.rmtree(home, ignore_errors=True)
-    shutil.copytree(bench.root / "prepared", home)
+    copied(bench.root / "prepared", home)
     mails.unlink(missing_ok=True)
     child = forked(lambda: night_and_mail(home, port))
     if mark:
@@ -388,7 +425,7 @@ def _of_mail(bench: Bench, sent: Counter[str]) -> dict[str, int]:
 def _sendings(bench: Bench, mails: Path, times: int, chosen: random.Random) -> Counter[str]:
     """Kill the morning's sending alone, at instants uniform over its length."""
     served, home, port = bench.root / "served", bench.home, bench.port
-    shutil.copytree(bench.root / "prepared", served)
+    copied(bench.root / "prepared", served)
     finished(lambda: night(served, port))
     tally: Counter[str] = Counter()
     length = 0.0
@@ -397,6 +434,7 @@ def _sendings(bench: Bench, mails: Path, times: int, chosen: random.Random) -> C
         home.mkdir()
         for file in served.glob("cases.sqlite*"):
             shutil.copy(file, home)
+        new_cases(home, served)
         mails.unlink(missing_ok=True)
         start = time.perf_counter()
         child = forked(lambda: morning(home, port))
@@ -409,7 +447,7 @@ def _sendings(bench: Bench, mails: Path, times: int, chosen: random.Random) -> C
         if there:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-        in_doubt = _in_doubt(home)
+        in_doubt = _in_doubt(bench)
         finished(lambda: morning(home, port, dt.timedelta(minutes=10)))
         sent = taken(mails)
         tally.update(
@@ -425,10 +463,13 @@ def _sendings(bench: Bench, mails: Path, times: int, chosen: random.Random) -> C
     return tally
 
 
-def _in_doubt(home: Path) -> int:
-    with contextlib.closing(sqlite3.connect(home / "cases.sqlite")) as cases:
-        tried = "SELECT count(*) FROM outbox WHERE sent_at IS NULL AND attempts > 0 AND fault IS NOT 'too late'"
-        return int(cases.execute(tried).fetchone()[0])
+def _in_doubt(bench: Bench) -> int:
+    engine = create_engine(service(bench.home, bench.port).cases_url)
+    tried = "SELECT count(*) FROM outbox WHERE sent_at IS NULL AND attempts > 0 AND (fault IS NULL OR fault <> 'too late')"
+    with engine.connect() as connection:
+        number = int(connection.exec_driver_sql(tried).scalar_one())
+    engine.dispose()
+    return number
 
 
 def _reached(home: Path) -> str:
