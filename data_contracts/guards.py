@@ -145,10 +145,13 @@ class _Look:
     def _nobody_came(self, marked: pl.DataFrame) -> pl.DataFrame:
         many = self.limits.all_absent_learners
         day, whole = ["provider_id", "date"], ["provider_id"]
+        # Groups first: of millions of rows, those of a day on which nobody came are few.
+        days, ever = (marked.group_by(key).agg(pl.col("absent").all()).filter("absent").select(key) for key in (day, whole))
+        rows = marked.join(days, on=day, how="semi", maintain_order="left")
+        never = pl.col("provider_id").is_in(ever["provider_id"].implode())
         learners = pl.col("enrolment_id").n_unique()
-        on_a_day = pl.col("absent").all().over(day) & (learners.over(day) >= many)
-        ever = pl.col("absent").all().over(whole) & (learners.over(whole) >= many // 2) & (pl.len().over(whole) >= 2 * many)
-        return marked.filter(on_a_day | ever)
+        small = never & (learners.over(whole) >= many // 2) & (pl.len().over(whole) >= 2 * many)
+        return rows.filter((learners.over(day) >= many) | small)
 
     def unlike_the_past(self) -> str | None:
         """Far more rows than usual, or codes in other shares."""
