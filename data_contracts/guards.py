@@ -25,6 +25,8 @@ REMEDY: Final = (
     "Nothing of it was taken; the file is in held/. Ask the sender, and deliver a corrected file; "
     'or let it pass as it is: vigie quarantine release FILE --because "…".'
 )
+NOBODY_CAME: Final = "everyone of the provider is marked absent that day: a broken export, until somebody says otherwise"
+"""Reason for which rows alone are set aside."""
 ABSENT: Final = ("absent_unjustified", "absent_justified")
 PAST: Final = ("number", "table", "file", "rows_read")
 PAST_DELIVERIES: Final = 20
@@ -130,10 +132,9 @@ class _Look:
         if 2 * suspects.height > marked.height:
             return what
         self.verdict.notes.append(f"{what}; these rows were set aside")
-        reason = pl.lit("everyone of the provider is marked absent that day: a broken export, until somebody says otherwise")
         status = pl.col("status").cast(pl.String)
         column = self.part.headers.get("status", "status")
-        self.verdict.set_aside[self.place] = suspects.select(LINE, column=pl.lit(column), value=status, reason=reason)
+        self.verdict.set_aside[self.place] = suspects.select(LINE, column=pl.lit(column), value=status, reason=pl.lit(NOBODY_CAME))
         return None
 
     def _with_provider(self, rows: pl.DataFrame) -> pl.DataFrame:

@@ -1,8 +1,9 @@
-"""Whom a file that the guards hold back tells of: what is not believed must not be read as silence either."""
+"""Whom a file that the guards hold back, or rows they set aside, tell of: what is not believed must not be read as silence either."""
 
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -10,8 +11,10 @@ import polars as pl
 
 from data_contracts.border import check
 from data_contracts.deliveries import Delivery, Part, delivery_at, read_parts
-from data_contracts.ingest import HELD, layout
+from data_contracts.guards import NOBODY_CAME
+from data_contracts.ingest import DELIVERIES, HELD, QUARANTINE, layout
 from data_contracts.quarantine import held_files
+from data_contracts.readers.received import LINE
 from vigie.clock import end_of_day
 from vigie.errors import RefusedFileError
 
@@ -26,13 +29,30 @@ LOOK_BACK: Final = dt.timedelta(days=30)
 """A file held for longer is a matter for the rhythm of its source (`data_contracts.rhythm`)."""
 DAILY: Final = ("attendance", "activity")
 """Tables whose missing facts could be read as absence; both have enrolment_id and date."""
+_EVER: Final = dt.datetime.max.replace(tzinfo=dt.UTC)
 SCHEMA: Final = {"enrolment_id": pl.String, "heard_on": pl.Date}
 
 
-def concerned(refused: Path, warehouse: Warehouse, sources: Mapping[str, Source], as_of: dt.date, time_zone: str) -> pl.DataFrame:
-    """People of files that were held back when the night of `as_of` ended, until facts as recent are known of them otherwise.
+@dataclass(frozen=True)
+class _Doubted:
+    """What a file tells of one table, and is not believed."""
+
+    part: Part
+    received_at: dt.datetime
+    lines: pl.DataFrame | None = None
+    """Which; all of them when None."""
+
+    def of(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows if self.lines is None else rows.join(self.lines, on=LINE, how="semi")
+
+
+def concerned(
+    landing: Path, refused: Path, warehouse: Warehouse, sources: Mapping[str, Source], as_of: dt.date, time_zone: str
+) -> pl.DataFrame:
+    """People of files that were held back when the night of `as_of` ended, or of rows set aside, until facts as recent are known of them.
 
     Args:
+        landing: where the files of rows set aside lie.
         refused: folder beside `held/`.
         warehouse: open.
         sources: mappings by source.
@@ -44,11 +64,12 @@ def concerned(refused: Path, warehouse: Warehouse, sources: Mapping[str, Source]
     """
     end = end_of_day(as_of, time_zone)
     found = [pl.DataFrame(schema=SCHEMA)]
-    for delivery, part in _parts(refused, sources, end):
-        landed_on = delivery.received_at.astimezone(ZoneInfo(time_zone)).date()
-        told = check(part.table, part.received, delivery.received_at, headers=part.headers).rows
+    for doubted in (*_held(refused, sources, end), *_set_aside(landing, warehouse, sources, end)):
+        part = doubted.part
+        landed_on = doubted.received_at.astimezone(ZoneInfo(time_zone)).date()
+        told = doubted.of(check(part.table, part.received, doubted.received_at, headers=part.headers).rows)
         last = told["date"].max() or landed_on
-        people = part.received.rows.select(pl.col("enrolment_id").cast(pl.String).drop_nulls().unique())
+        people = doubted.of(part.received.rows).select(pl.col("enrolment_id").cast(pl.String).drop_nulls().unique())
         known = warehouse.as_known_at(layout(part.table), end, columns=["enrolment_id", "date"], among=people)
         heard_since = known.filter(pl.col("date") >= last)
         people = people.join(heard_since, on="enrolment_id", how="anti")
@@ -56,17 +77,26 @@ def concerned(refused: Path, warehouse: Warehouse, sources: Mapping[str, Source]
     return pl.concat(found).group_by("enrolment_id").agg(pl.col("heard_on").min()).sort("enrolment_id")
 
 
-def _parts(refused: Path, sources: Mapping[str, Source], end: dt.datetime) -> Iterator[tuple[Delivery, Part]]:
+def _held(refused: Path, sources: Mapping[str, Source], end: dt.datetime) -> Iterator[_Doubted]:
     folder = refused.with_name(HELD)
     for name, _ in held_files(refused):
-        path = folder / name
-        if not path.is_file():
-            continue
-        delivery = delivery_at(path, folder, dt.datetime.max.replace(tzinfo=dt.UTC), sources)
-        if not end - LOOK_BACK <= delivery.received_at <= end:
-            continue
-        try:
-            parts = read_parts(delivery, sources)
-        except RefusedFileError:
-            continue  # Its mapping has changed since; the night's account names the file all the same.
-        yield from ((delivery, part) for part in parts if part.table.name in DAILY)
+        if (folder / name).is_file():
+            delivery = delivery_at(folder / name, folder, _EVER, sources)
+            if end - LOOK_BACK <= delivery.received_at <= end:
+                yield from (_Doubted(part, delivery.received_at) for part in _parts(delivery, sources))
+
+
+def _set_aside(landing: Path, warehouse: Warehouse, sources: Mapping[str, Source], end: dt.datetime) -> Iterator[_Doubted]:
+    ledger = warehouse.read(DELIVERIES).filter(pl.col("received_at").is_between(end - LOOK_BACK, end), pl.col("table").is_in(DAILY))
+    rows = warehouse.read(QUARANTINE).filter(reason=NOBODY_CAME).join(ledger, on="delivery_id").select(LINE, "file", "received_at")
+    for (file, received_at), lines in rows.partition_by("file", "received_at", as_dict=True, include_key=False).items():
+        if (landing / str(file)).is_file():
+            delivery = delivery_at(landing / str(file), landing, _EVER, sources)
+            yield from (_Doubted(part, received_at, lines) for part in _parts(delivery, sources))
+
+
+def _parts(delivery: Delivery, sources: Mapping[str, Source]) -> list[Part]:
+    try:
+        return [part for part in read_parts(delivery, sources) if part.table.name in DAILY]
+    except RefusedFileError:
+        return []  # Its mapping has changed since; the night's account names the file all the same.

@@ -98,9 +98,8 @@ def _names(folder: Path) -> list[str]:
 
 
 def _held_back(scored: ScoredNight) -> list[str]:
-    if not scored.held_back:
-        return []
-    return [f"Files held back tell of {scored.held_back} people in training. No risk is raised by it, and their scores say so."]
+    who = f"Files held back or rows set aside tell of {scored.held_back} people in training."
+    return [f"{who} No risk is raised by it, and their scores say so."] if scored.held_back else []
 
 
 def _noted(deliveries: pl.DataFrame) -> list[str]:

@@ -114,7 +114,7 @@ class ScoredNight:
     not_estimated: str = ""
     """Why no model served, and the list comes from the rules and the promises; empty when one did."""
     held_back: int = 0
-    """People scored of whom a file that is held back tells."""
+    """People scored of whom a file held back, or rows set aside, tell."""
 
 
 def score_night(
@@ -160,7 +160,8 @@ def score_night(
     with service.warehouse(at_most) as warehouse:
         silent = silences(warehouse, as_of, service.time_zone)
         if held is None:
-            held = held_back.concerned(service.home.refused, warehouse, reception(service).sources, as_of, service.time_zone)
+            folders, sources = service.home, reception(service).sources
+            held = held_back.concerned(folders.landing, folders.refused, warehouse, sources, as_of, service.time_zone)
         # Whichever was heard of last: what either leaves out raises nothing.
         heard = pl.concat([silent.concerned, held]).group_by("enrolment_id").agg(pl.col("heard_on").min()).sort("enrolment_id")
         try:

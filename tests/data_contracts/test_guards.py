@@ -197,7 +197,7 @@ def test_a_held_file_is_taken_once_somebody_lets_it_pass_and_leaves_a_trace(desk
 
 def missed(desk: Desk, night: dt.date) -> list[tuple[str, dt.date]]:
     with desk.warehouse() as warehouse:
-        return concerned(desk.refused, warehouse, desk.sources, night, "Europe/Paris").rows()
+        return concerned(desk.landing, desk.refused, warehouse, desk.sources, night, "Europe/Paris").rows()
 
 
 def held_on(desk: Desk, landed: dt.date) -> None:
@@ -222,6 +222,19 @@ def test_people_of_a_held_file_are_known_until_facts_as_recent_come_otherwise(de
     desk.take()
     # Of the last five the last day is still missing.
     assert [name for name, _ in missed(desk, landed)] == [f"e{n}" for n in range(15, 20)]
+
+
+def test_people_whose_rows_alone_were_set_aside_are_known_and_the_others_of_the_file_are_not(desk: Desk) -> None:
+    landed = DAY + dt.timedelta(days=3)
+    territory(desk)
+    rows = sheets(absent, range(20), range(2, 3)) + sheets(usual, range(20, 40), range(2)).split("\n", 1)[1]
+    path = desk.put("attendance/all.csv", rows)
+    instant = dt.datetime.combine(landed, dt.time(16), dt.UTC).timestamp()
+    os.utime(path, (instant, instant))
+    assert desk.take().held == []
+
+    assert missed(desk, landed) == sorted((f"e{n}", landed - dt.timedelta(days=1)) for n in range(20))
+    assert missed(desk, landed - dt.timedelta(days=1)) == []
 
 
 def test_a_held_file_that_passes_or_is_given_up_leaves_nobody_waiting(desk: Desk) -> None:

@@ -77,7 +77,7 @@ def test_the_account_and_the_operators_mail_name_it(held: tuple[Service, dict[st
 
     assert account["set_aside"] == [f"held/{FILE}"]
     assert any("is marked absent" in warning or "are marked absent" in warning for warning in account["warnings"])
-    assert any(warning.startswith("Files held back tell of ") for warning in account["warnings"])
+    assert any(warning.startswith("Files held back or rows set aside tell of ") for warning in account["warnings"])
     with CaseStore(service.cases_url) as cases, cases.engine.connect() as connection:
         (text,) = connection.exec_driver_sql("SELECT text FROM outbox WHERE key LIKE 'degraded/%'").scalars()
     assert f"Look first: held/{FILE}" in text
