@@ -318,7 +318,7 @@ def _found(home: Path, mark: str) -> list[Path]:
 def main() -> None:
     """Read the options and run."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--nights", type=int, default=200)
+    parser.add_argument("--nights", type=int, default=200, help="how many are killed; one that ends before its kill is not counted")
     parser.add_argument("--mails", type=int, default=0, help="how often the sending of mail alone is killed, besides")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no further night after so long")
@@ -371,12 +371,11 @@ def run(root: Path, base: Path | None, nights: int, sendings: int, seconds: floa
             bench = Bench(root, port, length, state_of(reference, port, root / "state.json"), taken(mails))
             print(f"uninterrupted: {length:.1f} s, {len(bench.expected)} parts compared, {sum(bench.mail.values())} mails", flush=True)
             tally: Counter[str] = Counter()
-            for number in range(nights):
-                if time.monotonic() > end:
-                    break
+            while tally["killed"] < nights and time.monotonic() < end:
+                number = tally["nights"]
                 tally.update(_trial(bench, mails, MARKS[number // 4 % len(MARKS)] if number % 4 == 0 else None, chosen))
             if sendings:
-                tally += _sendings(bench, mails, sendings, chosen)
+                tally.update(_sendings(bench, mails, sendings, chosen))
             print(json.dumps(dict(sorted(tally.items())), indent=2), flush=True)
             return int(bool(tally["different"] or tally["mails lost"] or tally["mails that nobody should get"]))
         finally:

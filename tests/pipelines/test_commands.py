@@ -64,8 +64,7 @@ def test_nights_killed_at_random_instants_end_as_one_never_interrupted(service: 
 
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout[done.stdout.index("{") :])
-    assert (told["nights"], told["different"], told["mails lost"]) == (3, 0, 0)
-    assert told["killed"] >= 2
+    assert (told["killed"], told["different"], told["mails lost"]) == (3, 0, 0)
     assert told["mails"] > 30
 
 
