@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from alerts import wording
 from alerts.cases import access, acts, audit, desk
 from alerts.inbox import walls, words
 from alerts.inbox.context import REFUSALS, Advisor, Here, Inbox, Officer, Team, Text, page
@@ -97,6 +98,8 @@ def show_case(request: Request, inbox: Here, session: Team, enrolment_id: str) -
         case=found,
         listed=listed,
         said=words.told(listed, inbox.phrases, inbox.rules) if listed else None,
+        protecting=[wording.why(fact, inbox.phrases) for fact in wording.lowering(found.content.get("protective") or [])],
+        positive=wording.positive_exit(found.content.get("positive_exit"), listed[0].risk if listed else None),
         sections=[(name, shown[name]) for name in behind],
         scripts=words.scripts(told_of, found.content.get("contacts", []), texts) if listed else [],
         practice=desk.practice(inbox.engine, found.person.territory_id, told_of),

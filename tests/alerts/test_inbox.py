@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from html import unescape
 
 import polars as pl
 import pytest
@@ -46,6 +47,25 @@ def test_a_case_shows_facts_their_origin_and_earlier_nights(world: World) -> Non
     assert "pas de réponse" in page
     assert "livraison 4, ligne 2" in page
     assert "Sur 100 situations semblables" in page
+
+
+def test_what_protects_and_a_job_in_sight_are_told_apart_from_the_reasons(world: World) -> None:
+    browser = world.logged_in("A@example.org")
+    page, listed = (unescape(browser.get(path).text) for path in ("/cas/e1", "/liste"))
+
+    protects = page.index("Ce qui protège")
+    assert page.index("3 demi-journées d'absence", 0, protects) < protects < page.index("12 jours de présence d'affilée.")
+    assert "Environ 22 vont vers un emploi ou une autre formation." in page
+    assert "plus probable qu'un abandon" in page
+    assert "présence d'affilée" not in listed
+    other = browser.get("/cas/e2").text
+    assert "Ce qui protège" not in other
+    assert "vers un emploi" not in other
+    browser.get("/langue/en")
+    english = browser.get("/cas/e1").text
+    assert "What protects" in english
+    assert "12 days present in a row." in english
+    assert "About 22 go to a job or another course." in english
 
 
 @pytest.mark.parametrize("path", ["/cas/e3", "/cas/nobody", "/cas/e3'--", "/cas/%2e%2e"])

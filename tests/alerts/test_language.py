@@ -67,7 +67,7 @@ def in_tables() -> Iterator[str | tuple[str, ...]]:
     for table in (*tables, NATIONAL.default.actions, NATIONAL.default.scripts):
         yield from table.values()
     yield from wording.UNITS.values()
-    yield wording.LIKELIHOOD
+    yield from (wording.LIKELIHOOD, wording.POSITIVE_EXIT, wording.MORE_POSITIVE)
 
 
 def texts() -> set[str | tuple[str, ...]]:
