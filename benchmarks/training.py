@@ -4,7 +4,7 @@ usage: python benchmarks/training.py [--learners 10000,100000]
 
 Simulated data: so many people enrol over fourteen months; every seventh night is a landmark. `vigie train` runs as a process of its own.
 Floors, each in a process of its own: DuckDB reading the very files that landed, and one fit by LightGBM of the same rows, columns and
-trees, the rows ready in memory. Processor seconds stand beside those of the clock: on a machine shared with others they are the ones to compare.
+trees, the rows ready in memory. Processor seconds stand beside those of the clock: on a machine shared with others, compare those.
 """
 
 from __future__ import annotations

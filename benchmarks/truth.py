@@ -11,6 +11,7 @@ true risk     probability of dropout in the 28 days after, given all that is tru
 night hazard  the true hazard of dropping out on the night's own day, which sees the hidden states but not the time left nor who may turn.
 path hazard   the true daily hazards of the 28 days, compounded. It looks ahead at luck after the night: a bound no score can reach.
 
+The model taught by all territories together learns from as many times the rows: what a larger territory would bring.
 The best reader (reader.py) knows every rate of the simulated world and reads deliveries alone: what it misses, no delivery tells.
 """
 
@@ -39,7 +40,7 @@ from models.evaluation.bootstrap import with_intervals
 from models.evaluation.load import advisors, replay
 from models.evaluation.measures import codes, listed, measure
 from models.landmarks import training_rows
-from models.learner import fit
+from models.learner import LEARNT, MOST_ROUNDS, fit
 from models.registry import load
 from pipelines.service import open_service
 from vigie.settings import Settings
@@ -57,6 +58,7 @@ HORIZON: Final = 28
 NIGHTS: Final = [TRAINED + dt.timedelta(days=days) for days in range(7, (LAST - TRAINED).days - HORIZON + 1, 7)]
 TRUTHS: Final = ("true risk", "night hazard", "path hazard", "best reader")
 PROBABILITIES: Final = ("model", "true risk", "best reader", "logistic", "session rate")
+CALIBRATION: Final = ("expected_over_observed", "calibration_slope", "calibration_intercept", "ece")
 REASON: Final = "Judged against the truth of a simulated territory."
 
 
@@ -65,20 +67,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--learners", type=int, default=10_000, help="enrolments of one territory over 22 months")
     parser.add_argument("--seeds", default="1,2,3", help="one territory a seed")
-    parser.add_argument("--copies", type=int, default=200, help="how many times the world goes on from each night")
+    parser.add_argument("--copies", type=int, default=100, help="how many times the world goes on from each night")
     parser.add_argument("--draws", type=int, default=200, help="bootstraps of learners")
     parser.add_argument("--home", type=Path, default=Path(tempfile.gettempdir()) / "vigie-truth")
     parser.add_argument("--again", action="store_true", help="judge territories already scored once more, without making them anew")
     asked = parser.parse_args()
-    parts = []
+    homes = {}
     for seed in asked.seeds.split(","):
         home: Path = asked.home / f"{asked.learners}-{seed}"
         if not asked.again:
             shutil.rmtree(home, ignore_errors=True)
         if not (home / "judged.parquet").exists():
             make(home, asked.learners, int(seed), asked.copies)
-        parts.append(pl.read_parquet(home / "judged.parquet").with_columns(territory=pl.lit(seed)))
-    judge(pl.concat(parts), asked.draws)
+        homes[seed] = home
+    judge(pl.concat(together(homes)), asked.draws)
 
 
 def make(home: Path, learners: int, seed: int, copies: int) -> None:
@@ -102,10 +104,23 @@ def make(home: Path, learners: int, seed: int, copies: int) -> None:
     happened(rows, home / "truth").write_parquet(home / "judged.parquet")
 
 
-def beside(service: Service, version: str) -> pl.DataFrame:
-    """Each person and night with the scores of the rivals: the rule, the session rate, the logistic, and a model taught on all early ends.
+def together(homes: dict[str, Path]) -> list[pl.DataFrame]:
+    """The judged rows of each territory, with the score of one model taught by the past of all."""
+    past = pl.concat([pl.read_parquet(home / "past.parquet") for home in homes.values()])
+    booster = fit(past, rounds=MOST_ROUNDS)
+    parts = []
+    for name, home in homes.items():
+        score = np.asarray(booster.predict(pl.read_parquet(home / "nights.parquet").select(LEARNT).to_numpy(order="c")))
+        keys = pl.read_parquet(home / "nights.parquet", columns=["as_of", "enrolment_id"]).with_columns(pl.Series("taught by all", score))
+        judged = pl.read_parquet(home / "judged.parquet").with_columns(territory=pl.lit(name))
+        parts.append(judged.join(keys, on=["as_of", "enrolment_id"], how="left", maintain_order="left"))
+    return parts
 
-    Also `days_left` (to the planned end).
+
+def beside(service: Service, version: str) -> pl.DataFrame:
+    """Each person and night with the scores of the rivals: the rule, the session rate, the logistic, a model taught on good ends as well.
+
+    Leaves the landmark rows and the matrix of the nights beside the warehouse, for `together`.
     """
     rules, zone = service.rules.invariants, service.time_zone
     with service.warehouse() as warehouse:
@@ -113,6 +128,8 @@ def beside(service: Service, version: str) -> pl.DataFrame:
         facts = read_facts(warehouse, NIGHTS[0], NIGHTS[-1], zone)
         pairs = cohort(facts, NIGHTS)
         rows = matrix(facts, pairs)
+    past.select(*LEARNT, "label").write_parquet(service.home.root / "past.parquet")
+    rows.select("as_of", "enrolment_id", *LEARNT).write_parquet(service.home.root / "nights.parquet")
     lumped = past.with_columns(label=pl.max_horizontal("label", "positive"))
     model = load(service.home, version)
     together = fit(lumped, rounds=model.booster.num_trees()).predict(rows.select(model.columns).to_numpy(order="c"))
@@ -169,13 +186,17 @@ def judge(rows: pl.DataFrame, draws: int) -> None:
         pl.format("{}-{}", "territory", "enrolment_id").alias("enrolment_id"), list=pl.format("{} {}", "territory", "as_of")
     )
     person = codes(rows["enrolment_id"])
-    scores = {name: rows[name].to_numpy() for name in ("model", *TRUTHS, "logistic", "session rate", "attendance rule")}
+    scores = {name: rows[name].to_numpy() for name in ("model", "taught by all", *TRUTHS, "logistic", "session rate", "attendance rule")}
     contenders = {name: measure(rows, score, probability=name in PROBABILITIES, within="list") for name, score in scores.items()}
     print(f"All territories: {rows.height:,} rows, {rows['label'].mean():.2%} of leavers, {person.max() + 1:,} learners\n", flush=True)
     figures, differences = with_intervals(contenders, person, draws)
     _table("Ranking", figures, ("average_precision", "auc_within_night", "precision_at_top", "recall_at_top"))
     _table("Model above", differences, ("average_precision", "recall_at_top"))
-    _table("Probabilities", figures, ("expected_over_observed", "calibration_slope", "calibration_intercept", "ece"))
+    _table("Probabilities against what happened", figures, CALIBRATION)
+    # A true risk in the place of what happened: the same question without the luck of who left.
+    sure = {name: measure(rows.with_columns(label="true risk"), scores[name], probability=True, within="list") for name in PROBABILITIES}
+    against, _ = with_intervals(sure, person, draws)
+    _table("Probabilities against the true risk", against, CALIBRATION)
     share, _ = with_intervals({"model": _share_of(contenders)}, person, draws)
     _table("Average precision of the model as a share of that of", share, None)
     inside = {}

@@ -55,7 +55,8 @@ class Ahead:
         many = max(1, min(self.copies, AT_ONCE // max(1, len(who))))
         rounds = -(-self.copies // many)
         sums = sum((self._onward(rng, state, who, day, many) for _ in range(rounds)), np.zeros((2, len(who))))
-        risk, job = sums / (rounds * many)
+        # Sums of chances pass one here and there, by luck.
+        risk, job = np.minimum(sums / (rounds * many), 1.0)
         self.found.append((who, np.full(len(who), day), risk, job, state.away[who].copy(), state.found[who].copy()))
 
     def _onward(self, rng: np.random.Generator, state: State, who: NDArray[np.int64], day: int, many: int) -> NDArray[np.float64]:
