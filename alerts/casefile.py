@@ -73,7 +73,7 @@ def case_files(
 def _told_by(scores: pl.DataFrame | None) -> pl.DataFrame:
     """The scores with the columns that models older than these do not give."""
     given = pl.DataFrame({"enrolment_id": []}, schema={"enrolment_id": pl.String}) if scores is None else scores
-    late = {"protective": pl.List(REASON.dtype), "positive_exit_risk": pl.Float64}
+    late: dict[str, pl.DataType] = {"protective": pl.List(REASON.dtype), "positive_exit_risk": pl.Float64()}
     return given.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in late.items() if name not in given.columns)
 
 

@@ -48,7 +48,7 @@ SUBJECTS: Final = {
 
 UNITS: Final = {"half_days": ("demi-journée", "demi-journées"), "days": ("jour", "jours"), "points": ("point", "points")}
 LIKELIHOOD: Final = "Sur 100 situations semblables, environ {n} se terminent par un départ dans les 4 semaines."
-POSITIVE_EXIT: Final = "Environ {n} vont vers un emploi ou une autre formation."
+POSITIVE_EXIT: Final = "Vers un emploi ou une autre formation : environ {n}."
 MORE_POSITIVE: Final = "Un départ vers un emploi ou une autre formation est ici plus probable qu'un abandon."
 
 
@@ -111,18 +111,16 @@ def lowering(reasons: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted((reason for reason in reasons if reason["contribution"] < 0), key=lambda reason: float(reason["contribution"]))
 
 
-def positive_exit(probability: float | None, risk: float | None) -> list[str]:
+def positive_exit(probability: float | None, risk: float | None) -> tuple[str, str]:
     """Of the same hundred, how many leave for a job or another course; and a word where that is likelier than a dropout.
 
     Args:
         probability: of such an exit within the horizon; None where the model was not taught it.
         risk: of dropout within the same horizon; None without an estimate.
     """
-    if probability is None or risk is None:
-        return []
-    found = round(probability * 100)
-    counted = [say(POSITIVE_EXIT).format(n=found)] if found else []
-    return [*counted, *([say(MORE_POSITIVE)] if probability > risk else [])]
+    found = round((probability or 0) * 100)
+    likelier = probability is not None and risk is not None and probability > risk
+    return say(POSITIVE_EXIT).format(n=found) if found else "", say(MORE_POSITIVE) if likelier else ""
 
 
 def who(person: Mapping[str, Any]) -> str:

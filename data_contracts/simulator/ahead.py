@@ -69,7 +69,7 @@ class Ahead:
             live_day(rng, lives, then, people, self.places, cases, self.calendar, later)
             for here, _, dropout, job in lives.log.hazards:
                 sums[:, here] += (dropout, job * (1 - dropout))
-        return sums.reshape(2, many, len(who)).sum(axis=1)
+        return np.asarray(sums.reshape(2, many, len(who)).sum(axis=1), dtype=np.float64)
 
     def _ownerships(self, who: NDArray[np.int64], many: int) -> Cases:
         place = np.full(len(self.people.age), NEVER)

@@ -55,7 +55,7 @@ def test_what_protects_and_a_job_in_sight_are_told_apart_from_the_reasons(world:
 
     protects = page.index("Ce qui protège")
     assert page.index("3 demi-journées d'absence", 0, protects) < protects < page.index("12 jours de présence d'affilée.")
-    assert "Environ 22 vont vers un emploi ou une autre formation." in page
+    assert "Vers un emploi ou une autre formation : environ 22." in page
     assert "plus probable qu'un abandon" in page
     assert "présence d'affilée" not in listed
     other = browser.get("/cas/e2").text
@@ -65,7 +65,7 @@ def test_what_protects_and_a_job_in_sight_are_told_apart_from_the_reasons(world:
     english = browser.get("/cas/e1").text
     assert "What protects" in english
     assert "12 days present in a row." in english
-    assert "About 22 go to a job or another course." in english
+    assert "To a job or another course: about 22." in english
 
 
 @pytest.mark.parametrize("path", ["/cas/e3", "/cas/nobody", "/cas/e3'--", "/cas/%2e%2e"])
