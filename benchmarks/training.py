@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def main() -> None:
         delivered = _deliver(home, learners)
         print(f"\n{learners:,} simulated learners, {delivered:,} rows delivered", flush=True)
         train, steps = _train(home)
+        print(f"vigie train: {train.seconds:.1f} s, {train.processor:.1f} s of processor, {train.gib:.2f} GiB", flush=True)
         rows, floors = _floors(home)
         least = sum(floor.processor for floor in floors.values())
         print(f"{'':24}{'seconds':>10}{'processor':>11}{'peak GiB':>10}")
@@ -113,8 +115,7 @@ def _run(words: list[str]) -> tuple[Cost, dict[str, float]]:
     end = time.perf_counter()
     if process.returncode:
         raise SystemExit(f"vigie {words[0]} ended with {process.returncode}.")
-    ends = [at for at, _ in heard[1:]] + [end]
-    steps = {name: until - at for (at, name), until in zip(heard, ends, strict=True)}
+    steps = {name: until - at for (at, name), (until, _) in pairwise([*heard, (end, "")])}
     return Cost(end - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20), steps
 
 
@@ -144,7 +145,7 @@ def _timed_fit(home: Path) -> str:
     service = open_service(Settings(home=home))
     with service.warehouse() as warehouse:
         rows = training_rows(warehouse, LAST, service.rules.invariants, service.time_zone)
-    trees = load(service.home, versions(service.home)[0]).booster.num_trees()
+    trees = load(service.home, next(iter(versions(service.home)))).booster.num_trees()
     matrix, label = rows.select(LEARNT).to_numpy(order="c"), rows["label"].to_numpy()
     start, before = time.perf_counter(), time.process_time()
     lgb.train(PARAMETERS | {"seed": SEED, "num_threads": 2}, lgb.Dataset(matrix, label), num_boost_round=trees)
