@@ -236,7 +236,7 @@ def _jobs(rows: pl.DataFrame, person: NDArray[np.int64], draws: int) -> pl.DataF
     """Share of people about to leave for a job on lists, over their share among all: contender, metric, value, low, high."""
     job, label, group = rows["job"].to_numpy(), rows["label"].to_numpy(), codes(rows["list"])
     mates = advisors(rows.with_columns(pl.format("{} {}", "territory", "territory_id").alias("unit")), "unit")
-    names = ("model", "lumped", "true risk", "logistic", "attendance rule")
+    names = ("model", "lumped", "true risk", "best reader", "logistic", "attendance rule")
     called = {
         name: {
             "top tenth": listed(rows[name].to_numpy(), group, label),
