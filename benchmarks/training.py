@@ -25,6 +25,7 @@ from typing import Any
 
 from scale import apart, floor_read
 
+from pipelines.service import open_service
 from vigie.settings import Settings
 
 FIRST, LAST = dt.date(2024, 9, 2), dt.date(2025, 10, 31)
@@ -140,7 +141,6 @@ def _timed_fit(home: Path) -> str:
     from models.landmarks import training_rows
     from models.learner import LEARNT, PARAMETERS, SEED
     from models.registry import load, versions
-    from pipelines.service import open_service
 
     service = open_service(Settings(home=home))
     with service.warehouse() as warehouse:
