@@ -23,9 +23,7 @@ from vigie.errors import NoDataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
+    from vigie.arrays import Floats, Ints
 
 FEWEST_UNITS: Final = 4
 """With fewer there is no elsewhere to compare with."""
@@ -46,8 +44,8 @@ BELOW, ABOVE, SAME, FEW = "below", "above", "not_distinguishable", "too_few"
 class _Fit:
     """Coefficients with their covariance, and the spread between units."""
 
-    beta: Array
-    covariance: Array
+    beta: Floats
+    covariance: Floats
     spread: float
 
 
@@ -96,7 +94,7 @@ def value_added(people: pl.DataFrame, outcome: str, characteristics: Sequence[st
     return table.select("unit", "entrants", "known", "missing", *rates, "verdict").sort("unit")
 
 
-def _expected_elsewhere(columns: Array, unit: NDArray[np.int64], n: Array, yes: Array, units: int) -> tuple[Array, Array]:
+def _expected_elsewhere(columns: Floats, unit: Ints, n: Floats, yes: Floats, units: int) -> tuple[Floats, Floats]:
     """Margin of each row under the model that leaves its unit out, and the variance of that margin: units x `SPREADS`.
 
     The level of the other units is known no better than they differ from each other, which weighs most where they are few: that part of
@@ -116,7 +114,7 @@ def _expected_elsewhere(columns: Array, unit: NDArray[np.int64], n: Array, yes: 
     return margin, np.maximum(least, variance / units)[:, None] + SPREADS**2 / (units - 1)
 
 
-def _fit(columns: Array, unit: NDArray[np.int64], n: Array, yes: Array, units: int, start: _Fit | None = None) -> _Fit:
+def _fit(columns: Floats, unit: Ints, n: Floats, yes: Floats, units: int, start: _Fit | None = None) -> _Fit:
     """Fixed part of the two-level logit by penalised quasi-likelihood (Breslow and Clayton, 1993).
 
     With `start`, the spread between units is taken as found there: leaving one unit out hardly moves it, and it is integrated over later.
@@ -147,12 +145,12 @@ def _fit(columns: Array, unit: NDArray[np.int64], n: Array, yes: Array, units: i
     return _Fit(beta, covariance, spread)
 
 
-def _slope(margin: Array) -> Array:
+def _slope(margin: Floats) -> Floats:
     chance = expit(margin)
     return np.asarray(chance * (1 - chance))
 
 
-def _posterior(margin: Array, error: Array, unit: NDArray[np.int64], n: Array, yes: Array, units: int) -> dict[str, Array]:
+def _posterior(margin: Floats, error: Floats, unit: Ints, n: Floats, yes: Floats, units: int) -> dict[str, Floats]:
     """Integrate over each unit's term, the spread between units, and the error of the expectation.
 
     With s the shift of a unit's margin from its expectation, s = u + d: u is the unit's own term, d the error of the expectation. Data tell
@@ -179,7 +177,7 @@ def _posterior(margin: Array, error: Array, unit: NDArray[np.int64], n: Array, y
     return rates | dict(zip(("value_added", "low", "high"), found, strict=True))
 
 
-def _gained(reached: Array, weight: Array, share: Array) -> tuple[float, float, float]:
+def _gained(reached: Floats, weight: Floats, share: Floats) -> tuple[float, float, float]:
     """Mean and 95 % interval of one unit's value added: over its shift, the spread between units, and d given the shift."""
     off = share[:, None, None] * _GRID[:, None] + (np.sqrt(share) * SPREADS)[:, None, None] * _NODES
     gained = (reached[:, None] - np.interp(off, _GRID, reached)).ravel()

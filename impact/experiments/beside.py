@@ -10,6 +10,7 @@ import polars as pl
 from impact.experiments.estimators import individual
 from impact.experiments.outcomes import covariates
 from impact.experiments.uplift import judge
+from vigie.disclosure import FEWEST_FOR_RATE
 
 if TYPE_CHECKING:
     from impact.experiments.estimators import Estimate
@@ -21,7 +22,7 @@ def contacted_or_not(rows: pl.DataFrame) -> Estimate | None:
     """Dropout of those spoken with minus dropout of the others, arms ignored; None when one of the two groups is small."""
     seen = rows.filter("observed")
     taken = seen["spoken_with"].to_numpy()
-    if min(taken.sum(), len(taken) - taken.sum()) < 20:  # noqa: PLR2004 - as for every figure
+    if min(taken.sum(), len(taken) - taken.sum()) < FEWEST_FOR_RATE:
         return None
     return individual(seen["dropout"].to_numpy()[None], taken[None])
 

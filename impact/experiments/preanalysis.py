@@ -35,6 +35,10 @@ ESTIMATOR_WORDS: Final = {
     "encouragement": f"{_LEAST_SQUARES}, puis effet sur les personnes jointes grâce à l'incitation (2SLS, écarts-types robustes)",
     "holdout": _LEAST_SQUARES,
 }
+_OVER_TIME: Final = (
+    "8. Effet par marche depuis le passage, et leur moyenne (mêmes écarts-types, mêmes tirages répétés) : un effet qui s'installe ou "
+    "s'épuise trompe le coefficient unique ; si les deux s'écartent, c'est la moyenne qui est lue."
+)
 POPULATION_WORDS: Final = {
     "in_training": "personnes en formation",
     "entrants": "personnes qui entrent en formation après le début",
@@ -91,6 +95,7 @@ def preanalysis(plan: Plan) -> str:
         "5. Plusieurs critères : correction de Holm sur l'ensemble des critères prévus.",
         "6. Réponses manquantes : analyse des cas observés, puis bornes de Manski et de Lee.",
         "7. Une analyse avant la date prévue est signalée comme intermédiaire ; ce qui n'est pas dans ce plan, comme exploratoire.",
+        *([_OVER_TIME] if plan.design == "stepped_wedge" else []),
         "",
     ]
     return "\n".join(lines)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from impact.experiments.analysis import Analysis, Incidence, Result
     from impact.experiments.estimators import Estimate
+    from impact.experiments.exposure import Exposed
     from impact.experiments.register import Frozen
     from impact.experiments.uplift import Uplift
 
@@ -74,6 +75,12 @@ def headline(analysis: Analysis) -> str:
         verdict = "Un tel écart s'explique mal par le hasard du tirage : l'effet va dans le bon sens."
     else:
         verdict = "Un tel écart s'explique mal par le hasard du tirage, et il va dans le mauvais sens : le dispositif est à revoir."
+    if analysis.exposure:
+        mean = analysis.exposure[-1]
+        verdict += (
+            " Ce chiffre suppose l'effet entier dès le passage. La moyenne selon le temps depuis le passage, qui ne le suppose pas : "
+            f"{points(mean.effect)} points {interval(mean.low, mean.high)}."
+        )
     return start + found + verdict
 
 
@@ -84,6 +91,7 @@ def report_page(analysis: Analysis, frozen: Frozen, account: Account, notice: st
         _paragraph(headline(analysis), "key"),
         _planned(analysis, frozen, account),
         _results(analysis),
+        _exposure(analysis),
         _incidence(analysis),
         _missing(analysis.results),
         _unplanned(analysis, account),
@@ -191,6 +199,54 @@ def _forest(results: list[Result]) -> Figure:
     axes.set_yticks(range(len(results)), [SHORT[one.outcome] for one in reversed(results)])
     axes.set(xlabel="points", ylim=(-0.6, len(results) - 0.4))
     return drawn
+
+
+def _exposure(analysis: Analysis) -> Markup:
+    if not analysis.exposure:
+        return Markup()
+    *each, mean = analysis.exposure
+    heads = {
+        "steps": "marches depuis le passage",
+        "effect": "différence (points)",
+        "interval": "intervalle à 95 %",
+        "p": "p",
+        "draws": "p par tirages",
+        "groups": "groupes",
+        "people": "personnes",
+    }
+    rows = [_steps(one) for one in each] + [_steps(mean) | {"steps": "moyenne"}]
+    text = (
+        "Le résultat principal tient en un seul coefficient : il suppose que l'effet est entier dès la première marche et ne change plus. "
+        "Si l'effet s'installe peu à peu ou s'épuise, il peut se tromper de beaucoup ; la moyenne du tableau reste juste, avec un "
+        "intervalle plus large. Si les deux s'écartent, c'est la moyenne qu'il faut lire."
+    )
+    said = " ; ".join(f"marche {row['steps']} : {row['effect']} points {row['interval']}" for row in rows[:-1])
+    drawn, axes = drawing(6.5, 2.4)
+    at, effect = np.arange(len(each)), np.array([100 * one.effect for one in each])
+    ends = np.array([[100 * (one.effect - one.low), 100 * (one.high - one.effect)] for one in each]).T
+    axes.errorbar(at, effect, yerr=ends, fmt="o-", color=TREATED_COLOUR, linewidth=1.5)
+    axes.axhline(0, color="#777777", linewidth=1)
+    axes.set_xticks(at, [row["steps"] for row in rows[:-1]])
+    axes.set(xlabel="marches depuis le passage", ylabel="points")
+    return (
+        Markup("<h2>Effet selon le temps depuis le passage</h2>")
+        + table(pl.DataFrame(rows), f"{SHORT[analysis.plan.primary]}, après moins avant le passage, à période égale", heads)
+        + _paragraph(text)
+        + figure(drawn, "exposure", said[0].upper() + said[1:] + ".", "Différence en points, avec intervalle à 95 %.")
+    )
+
+
+def _steps(one: Exposed) -> dict[str, str]:
+    first, last = one.steps
+    return {
+        "steps": f"{first}" if first == last else f"{first} à {last}",
+        "effect": points(one.effect),
+        "interval": interval(one.low, one.high),
+        "p": p_value(one.p),
+        "draws": p_value(one.p_draws),
+        "groups": count(one.groups),
+        "people": count(one.people),
+    }
 
 
 def _incidence(analysis: Analysis) -> Markup:
@@ -305,6 +361,7 @@ def published(analysis: Analysis, account: Account) -> dict[str, object]:
         "as_of": analysis.as_of.isoformat(),
         "people": analysis.people,
         "results": [one.__dict__ for one in analysis.results],
+        "by_steps_since_crossing": [one.__dict__ for one in analysis.exposure],
         "exploratory": [{"group": name} | one.__dict__ for name, one in analysis.exploratory],
         "departures": analysis.departures,
         "ranking_by_effect": account.uplift.__dict__ if account.uplift else None,

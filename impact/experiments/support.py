@@ -22,11 +22,9 @@ from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
     import dataframely as dy
-    from numpy.typing import NDArray
 
+    from vigie.arrays import Flags, Floats
     from vigie.store import Warehouse
-
-    Floats = NDArray[np.float64]
 
 CUT: Final = (0.01, 0.99)
 
@@ -91,7 +89,7 @@ def _held_out(warehouse: Warehouse, rows: pl.DataFrame, risks: pl.DataFrame) -> 
     return pl.concat([said, covered]).unique().with_columns(held_out=pl.lit(value=True))
 
 
-def contact_chance(risk: Floats, listed: NDArray[np.bool_], acted: NDArray[np.bool_]) -> Floats:
+def contact_chance(risk: Floats, listed: Flags, acted: Flags) -> Floats:
     """Chance that an alert was followed by a contact, from the risk of that night alone; 0 for those on no list.
 
     A logistic regression on the log-odds of the risk and their square; the plain share where too few were, or were not, contacted.

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+    from vigie.arrays import Floats
 
 ENOUGH: Final = 2_000
 """Randomised alerts below which no effect by person is told (modelling notes, section 4)."""
