@@ -172,6 +172,7 @@ def _value_added(found: Evaluation, units: pl.Expr) -> list[tuple[str, str, Mark
         "expected": "Attendu",
         "value_added": "Valeur ajoutée (points)",
         "interval": "Intervalle à 95 %",
+        "bounds": "Au pire, au mieux",
         "verdict": "Lecture",
     }
     made = []
@@ -188,6 +189,7 @@ def _value_added(found: Evaluation, units: pl.Expr) -> list[tuple[str, str, Mark
             expected=wording.percent(pl.col("expected")),
             points=wording.points(pl.col("value_added")),
             interval=wording.between(wording.points(pl.col("low")), wording.points(pl.col("high"))),
+            bounds=wording.between(wording.points(pl.col("worst")), wording.points(pl.col("best"))),
             said=pl.col("verdict").replace(wording.VERDICTS),
         ).sort("unit")
         title = f"{DEFINITIONS[name].title}, par {wording.KINDS[kind].lower()}"

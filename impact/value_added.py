@@ -60,8 +60,9 @@ def value_added(people: pl.DataFrame, outcome: str, characteristics: Sequence[st
 
     Returns:
         One row a unit, by name, never by rank: unit, entrants, known, missing (share of outcomes nobody knows), observed, expected,
-        raw (observed less expected), value_added (shrunken), low, high (95 %), verdict (`above`, `below`, `not_distinguishable`,
-        `too_few`). Rates are shares; null below `FEWEST_FOR_RATE` known outcomes.
+        raw (observed less expected), value_added (shrunken), low, high (95 %), worst, best (lower bound had every outcome that nobody
+        knows failed, upper bound had every one succeeded: they suppose nothing of who answers), verdict (`above`, `below`,
+        `not_distinguishable`, `too_few`). Rates are shares; null below `FEWEST_FOR_RATE` known outcomes.
 
     Raises:
         NoDataError: fewer units than can be compared, or an outcome that never varies.
@@ -75,23 +76,38 @@ def value_added(people: pl.DataFrame, outcome: str, characteristics: Sequence[st
         )
     # Grouped: people alike in one unit are one row with a weight, which is most of the speed.
     alike = (
-        known.group_by("unit", *characteristics, maintain_order=True)
-        .agg(n=pl.len(), yes=pl.col(outcome).sum())
+        people.filter(pl.col("unit").is_in(known["unit"].unique().implode()))
+        .group_by("unit", *characteristics, maintain_order=True)
+        .agg(n=pl.col(outcome).count(), yes=pl.col(outcome).sum(), unknown=pl.col(outcome).null_count())
         .sort("unit", maintain_order=True)
     )
     columns = design(alike, characteristics)
     names, unit = np.unique(alike["unit"].to_numpy(), return_inverse=True)
-    n, yes = alike["n"].to_numpy().astype(np.float64), alike["yes"].to_numpy().astype(np.float64)
-    margin, error = _expected_elsewhere(columns, unit, n, yes, len(names))
-    figures = _posterior(margin, error, unit, n, yes, len(names))
+    n, yes, unknown = (alike[name].to_numpy().astype(np.float64) for name in ("n", "yes", "unknown"))
+    expected = _Expected(*_expected_elsewhere(columns, unit, n, yes, len(names)), unit, len(names))
+    figures = _posterior(expected, n, yes)
+    # Shrunken by how different units then look: what the known outcomes say of that would suppose something after all.
+    figures["worst"] = _posterior(expected, n + unknown, yes)["low"]
+    figures["best"] = _posterior(expected, n + unknown, yes + unknown)["high"]
     found = pl.DataFrame({"unit": names, **figures})
     table = counted.join(found, on="unit", how="left").with_columns(missing=1 - pl.col("known") / pl.col("entrants"))
-    rates = ("observed", "expected", "raw", "value_added", "low", "high")
+    rates = ("observed", "expected", "raw", "value_added", "low", "high", "worst", "best")
     enough = pl.col("known") >= FEWEST_FOR_RATE
     apart = (pl.col("known") >= FEWEST_FOR_JUDGEMENT) & ((pl.col("low") > 0) | (pl.col("high") < 0))
     verdict = pl.when(~enough).then(pl.lit(FEW)).when(~apart).then(pl.lit(SAME)).when(pl.col("low") > 0).then(pl.lit(ABOVE))
     table = table.with_columns(verdict=verdict.otherwise(pl.lit(BELOW))).with_columns(pl.when(enough).then(rate) for rate in rates)
     return table.select("unit", "entrants", "known", "missing", *rates, "verdict").sort("unit")
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """What is expected of each row of people alike, and how sure that is."""
+
+    margin: Floats
+    error: Floats
+    """Variance of the margin: units x `SPREADS`."""
+    unit: Ints
+    units: int
 
 
 def _expected_elsewhere(columns: Floats, unit: Ints, n: Floats, yes: Floats, units: int) -> tuple[Floats, Floats]:
@@ -150,12 +166,13 @@ def _slope(margin: Floats) -> Floats:
     return np.asarray(chance * (1 - chance))
 
 
-def _posterior(margin: Floats, error: Floats, unit: Ints, n: Floats, yes: Floats, units: int) -> dict[str, Floats]:
+def _posterior(expected: _Expected, n: Floats, yes: Floats) -> dict[str, Floats]:
     """Integrate over each unit's term, the spread between units, and the error of the expectation.
 
     With s the shift of a unit's margin from its expectation, s = u + d: u is the unit's own term, d the error of the expectation. Data tell
     of s alone; given s, d is normal.
     """
+    margin, error, unit, units = expected.margin, expected.error, expected.unit, expected.units
     size = np.bincount(unit, n, units)
     chance = expit(margin[:, None] + _GRID)
     reached = np.stack([np.bincount(unit, n * column, units) for column in chance.T], axis=1) / size[:, None]
