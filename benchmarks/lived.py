@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,7 @@ def main() -> None:
     parser.add_argument("--to", dest="last", type=dt.date.fromisoformat, required=True, help="last night")
     parser.add_argument("--missed", type=dt.date.fromisoformat, nargs="*", default=[], help="nights that do not run")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after the night under way then; the next run goes on")
     asked = parser.parse_args()
     config = asked.home / "config"
     if not config.exists():
@@ -83,9 +85,13 @@ def main() -> None:
     freeze_plan(service, "repetition", rehearsal=True)
     nights = [asked.first + dt.timedelta(days=n) for n in range((asked.last - asked.first).days + 1)]
     users: dict[str, User] = {}
+    started = time.monotonic()
     for night in nights:
         if night in asked.missed or (service.home.out(night) / "night.json").exists():
             continue
+        if time.monotonic() - started > asked.seconds:
+            print(f"Stopped before the night of {night}: run again to go on.")
+            return
         account = run_night(service, night, Directly())
         written = live_day(service, night + dt.timedelta(days=1), users, asked.seed)
         print(f"{night}: {account['enrolments_scored']} scored, {written} answers", flush=True)

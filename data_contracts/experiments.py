@@ -37,10 +37,21 @@ def treatments(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataF
     )
     if arms.is_empty():
         return none
-    instant = end_of_day(as_of, time_zone)
-    enrolments = warehouse.as_known_at(layout(TABLES["enrolments"]), instant, columns=["enrolment_id", "learner_id", "session_id"])
-    sessions = warehouse.as_known_at(layout(TABLES["sessions"]), instant, columns=["session_id", "provider_id", "territory_id"])
-    people = enrolments.join(sessions, on="session_id", how="left")
-    units = pl.concat(people.select("enrolment_id", unit=pl.lit(unit), unit_id=f"{unit}_id") for unit in UNIT)
+    units = units_of(warehouse, as_of, time_zone).select("enrolment_id", "unit", "unit_id")
     found = arms.with_columns(pl.col("unit", "treatment").cast(pl.String)).join(units, on=["unit", "unit_id"])
     return found.select(none.columns).sort(none.columns)
+
+
+def units_of(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
+    """What each enrolment may be randomised as, as known at the end of `as_of`.
+
+    Returns:
+        enrolment_id, entry_date, planned_exit_date, unit (learner, session, provider, territory), unit_id: four rows an enrolment.
+    """
+    instant = end_of_day(as_of, time_zone)
+    columns = ["enrolment_id", "learner_id", "session_id", "entry_date", "planned_exit_date"]
+    enrolments = warehouse.as_known_at(layout(TABLES["enrolments"]), instant, columns=columns)
+    sessions = warehouse.as_known_at(layout(TABLES["sessions"]), instant, columns=["session_id", "provider_id", "territory_id"])
+    people = enrolments.join(sessions, on="session_id", how="left")
+    kept = ("enrolment_id", "entry_date", "planned_exit_date")
+    return pl.concat(people.select(*kept, unit=pl.lit(unit), unit_id=f"{unit}_id") for unit in UNIT)

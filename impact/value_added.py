@@ -84,11 +84,11 @@ def value_added(people: pl.DataFrame, outcome: str, characteristics: Sequence[st
     columns = design(alike, characteristics)
     names, unit = np.unique(alike["unit"].to_numpy(), return_inverse=True)
     n, yes, unknown = (alike[name].to_numpy().astype(np.float64) for name in ("n", "yes", "unknown"))
-    expected = _Expected(*_expected_elsewhere(columns, unit, n, yes, len(names)), unit, len(names))
-    figures = _posterior(expected, n, yes)
+    elsewhere = _Expected(*_expected_elsewhere(columns, unit, n, yes, len(names)), unit, len(names))
+    figures = _posterior(elsewhere, n, yes)
     # Shrunken by how different units then look: what the known outcomes say of that would suppose something after all.
-    figures["worst"] = _posterior(expected, n + unknown, yes)["low"]
-    figures["best"] = _posterior(expected, n + unknown, yes + unknown)["high"]
+    figures["worst"] = _posterior(elsewhere, n + unknown, yes)["low"]
+    figures["best"] = _posterior(elsewhere, n + unknown, yes + unknown)["high"]
     found = pl.DataFrame({"unit": names, **figures})
     table = counted.join(found, on="unit", how="left").with_columns(missing=1 - pl.col("known") / pl.col("entrants"))
     rates = ("observed", "expected", "raw", "value_added", "low", "high", "worst", "best")
@@ -166,13 +166,13 @@ def _slope(margin: Floats) -> Floats:
     return np.asarray(chance * (1 - chance))
 
 
-def _posterior(expected: _Expected, n: Floats, yes: Floats) -> dict[str, Floats]:
+def _posterior(elsewhere: _Expected, n: Floats, yes: Floats) -> dict[str, Floats]:
     """Integrate over each unit's term, the spread between units, and the error of the expectation.
 
     With s the shift of a unit's margin from its expectation, s = u + d: u is the unit's own term, d the error of the expectation. Data tell
     of s alone; given s, d is normal.
     """
-    margin, error, unit, units = expected.margin, expected.error, expected.unit, expected.units
+    margin, error, unit, units = elsewhere.margin, elsewhere.error, elsewhere.unit, elsewhere.units
     size = np.bincount(unit, n, units)
     chance = expit(margin[:, None] + _GRID)
     reached = np.stack([np.bincount(unit, n * column, units) for column in chance.T], axis=1) / size[:, None]

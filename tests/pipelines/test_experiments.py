@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
+from markupsafe import escape
 
+from data_contracts.experiments import units_of
 from data_contracts.tables.experiments import TrainingWeights
 from data_contracts.vocabulary import LISTED
 from impact.experiments.plan import ExperimentError
 from impact.experiments.register import arms_of
+from impact.experiments.support import held_out_weights
 from pipelines.experiments import analyse_experiment, folder, freeze_plan, look_ahead, status_of
 from pipelines.service import Service, open_service
+from pipelines.serving import train_model
 from pipelines.steps import Directly, run_night, score_past
 from tests.printing import needs_pdf
 from vigie.settings import ROOT, Settings
@@ -174,3 +178,31 @@ def test_the_analysis_waits_for_its_day_and_leaves_report_figures_and_weights(se
     assert weights.filter("held_out")["weight"].min() == 1.0
     assert (weights["weight"] == 0).any()
     assert folder(served, "essai") in page.parents
+
+
+def test_training_gives_the_held_out_arm_the_weight_of_its_design_and_says_so(served: Service) -> None:
+    with served.warehouse() as warehouse:
+        drawn = arms_of(warehouse, "essai")
+        none = held_out_weights(warehouse, EARLIER - dt.timedelta(days=1), served.time_zone)
+        ours = held_out_weights(warehouse, KNOWN, served.time_zone)
+        whose = units_of(warehouse, KNOWN, served.time_zone).filter(pl.col("unit") == "learner")
+    held = set(drawn.filter(pl.col("arm") == CONTROL)["unit_id"])
+    assert none.is_empty()
+    # Nobody of the other arm; of this one all but those who had left before the draw, as was learnt later.
+    found = set(ours.join(whose, on="enrolment_id")["unit_id"])
+    assert found <= held
+    assert len(found) > 0.95 * len(held)
+
+    outcome = train_model(served, KNOWN)
+
+    rows = outcome.trained.rows
+    heavy = rows.filter(pl.col("weight") == 2)
+    assert set(heavy["learner_id"]) <= held
+    assert heavy["enrolment_id"].n_unique() > 20
+    assert rows.filter(pl.col("weight") != 2)["weight"].unique().to_list() == [1.0]
+    (line,) = outcome.weighed
+    people = heavy["enrolment_id"].n_unique()
+    assert line.startswith(f"Held-out arm of essai: {people} enrolments, {heavy.height:,} of {rows.height:,} rows, weigh 2.0 each")
+    card = (served.home.models / outcome.version / "card.html").read_text(encoding="utf-8")
+    assert str(escape(line)) in card
+    assert "Every row counts alike" not in card
