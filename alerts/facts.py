@@ -39,6 +39,7 @@ ANSWER_COLUMNS: Final = {
 """Columns of what advisors answered; `on` is the day, in the service's time zone."""
 RULED_COLUMNS: Final = {"enrolment_id": pl.String, "reasons": pl.List(REASON.dtype), "strength": pl.Float64}
 """Columns of those whom a rule alone would call: reasons as in the scores, and how many times over the rule holds."""
+AVOIDED_COLUMNS: Final = {"enrolment_id": pl.String, "avoided": pl.Float64}
 ABSENCE_COLUMNS: Final = {"advisor_id": pl.String, "first_day": pl.Date, "last_day": pl.Date}
 """Columns of advisors' announced absences."""
 
@@ -76,6 +77,8 @@ class Facts:
     """enrolment_id of those whom an experiment keeps off the risk list; may be empty."""
     put_first: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"enrolment_id": pl.String}))
     """enrolment_id of those whose risk alerts an experiment puts higher on the list; may be empty."""
+    avoided: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=AVOIDED_COLUMNS))
+    """What a call takes away from the risk of each, where an experiment showed that ranking by it does better; else empty."""
 
     @property
     def list_day(self) -> dt.date:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +13,6 @@ from vigie import clock
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
-    import datetime as dt
     from pathlib import Path
 
     from impact.experiments.plan import Plan
@@ -178,6 +178,37 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
     write_whole(out / "weights.parquet", weights.write_parquet)
     write_whole(out / "report.pdf", lambda path: pdf(html, path))
     return headline(analysis), out / "report.html"
+
+
+def rank_by_effect(service: Service, experiment_id: str, as_of: dt.date, reason: str) -> None:
+    """Decide that nights from today on rank by the effect that the analysis of `as_of` found.
+
+    Raises:
+        ExperimentError: it was not analysed then, or its results do not allow it.
+    """
+    from impact.experiments.plan import ExperimentError
+    from impact.experiments.priority import adopt
+    from impact.experiments.register import frozen_plans
+
+    path = folder(service, experiment_id) / as_of.isoformat() / "results.json"
+    if not path.exists():
+        raise ExperimentError(
+            f"{experiment_id} was not analysed as of {as_of}.", f"Run: vigie experiment analyse {experiment_id} --as-of {as_of}."
+        )
+    with service.warehouse() as warehouse:
+        frozen = frozen_plans(warehouse)[experiment_id]
+    adopt(service.home.experiments, frozen, json.loads(path.read_text(encoding="utf-8")), _today(service), reason)
+
+
+def rank_by_risk(service: Service, reason: str) -> None:
+    """Decide that nights from today on rank by risk again."""
+    from impact.experiments.priority import withdraw
+
+    withdraw(service.home.experiments, _today(service), reason)
+
+
+def _today(service: Service) -> dt.date:
+    return clock.last_finished_day(clock.now(), service.time_zone) + dt.timedelta(days=1)
 
 
 def _nights(service: Service, plan: Plan, as_of: dt.date) -> tuple[int, int]:

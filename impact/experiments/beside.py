@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
 from impact.experiments.estimators import individual
-from impact.experiments.outcomes import covariates
+from impact.experiments.outcomes import effect_covariates
 from impact.experiments.uplift import judge
 from vigie.disclosure import FEWEST_FOR_RATE
 
@@ -32,6 +31,5 @@ def effect_by_person(plan: Plan, rows: pl.DataFrame) -> Uplift | None:
     seen = rows.filter("observed", pl.col("risk").is_not_null())
     if plan.unit != "learner" or seen.is_empty():
         return None
-    x = covariates(seen)
-    risk = seen["risk"].clip(1e-4, 1 - 1e-4).to_numpy()
-    return judge(seen["dropout"].to_numpy(), seen["treated"].cast(pl.Float64).to_numpy(), np.log(risk / (1 - risk)), x, seed=plan.seed)
+    x = effect_covariates(seen)
+    return judge(seen["dropout"].to_numpy(), seen["treated"].cast(pl.Float64).to_numpy(), x[:, 0], x, seed=plan.seed)

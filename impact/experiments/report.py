@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 from markupsafe import Markup, escape
 
+from impact.experiments.analysis import due_on
 from impact.experiments.preanalysis import DESIGN_WORDS, ESTIMATOR_WORDS, OUTCOME_WORDS, TREATMENT_WORDS
 from impact.experiments.words import count, day, interval, p_value, percent, points
 from impact.report import drawing, figure, page, table
@@ -355,6 +356,7 @@ def _list(lines: list[str]) -> Markup:
 
 def published(analysis: Analysis, account: Account) -> dict[str, object]:
     """The figures of the report, for machines."""
+    due = due_on(analysis.plan)
     return {
         "experiment_id": analysis.plan.experiment_id,
         "plan_hash": analysis.plan.fingerprint,
@@ -364,5 +366,6 @@ def published(analysis: Analysis, account: Account) -> dict[str, object]:
         "by_steps_since_crossing": [one.__dict__ for one in analysis.exposure],
         "exploratory": [{"group": name} | one.__dict__ for name, one in analysis.exploratory],
         "departures": analysis.departures,
-        "ranking_by_effect": account.uplift.__dict__ if account.uplift else None,
+        "interim": bool(due and analysis.as_of < due),
+        "ranking_by_effect": asdict(account.uplift) if account.uplift else None,
     }

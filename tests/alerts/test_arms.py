@@ -118,3 +118,27 @@ def test_an_arm_reaches_enrolments_through_its_unit_on_its_days_and_only_once_dr
     assert said(day) == [("E1", "held_out"), ("E2", "first")]
     assert said(day + week) == [("E1", "held_out"), ("E2", "first"), ("E2", "held_out"), ("E3", "held_out")]
     assert said(day + 3 * week) == [("E2", "first"), ("E2", "held_out")]
+
+
+def test_where_it_was_so_decided_the_effect_of_a_call_ranks_on_the_scale_of_the_risk() -> None:
+    facts = people([0.4, 0.2, 0.3, 0.1])
+    effect = pl.DataFrame({"enrolment_id": ["000", "001", "002", "003"], "avoided": [0.0, 0.06, 0.03, 0.01]})
+
+    usual, ranked = decide(facts, RULES), decide(replace(facts, avoided=effect), RULES)
+
+    assert ranked["enrolment_id"].to_list() == ["001", "002", "003", "000"]
+    assert usual["enrolment_id"].to_list() == ["000", "002", "001", "003"]
+    # As much weight in all as the risks had, so that promises stand where they stood.
+    assert ranked["priority"].sum() == pytest.approx(usual["priority"].sum())
+    # Nobody would be helped: the risk ranks, and nothing is divided by zero.
+    nothing = effect.with_columns(avoided=pl.lit(0.0))
+    assert decide(replace(facts, avoided=nothing), RULES).equals(usual)
+
+
+def test_somebody_without_an_estimated_effect_is_ranked_by_risk() -> None:
+    facts = people([0.4, 0.2])
+    effect = pl.DataFrame({"enrolment_id": ["001"], "avoided": [0.05]})
+
+    ranked = decide(replace(facts, avoided=effect), RULES)
+
+    assert ranked.equals(decide(facts, RULES))

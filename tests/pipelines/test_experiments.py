@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import shutil
 import sqlite3
 from typing import TYPE_CHECKING
@@ -15,12 +16,13 @@ from data_contracts.experiments import units_of
 from data_contracts.tables.experiments import TrainingWeights
 from data_contracts.vocabulary import LISTED
 from impact.experiments.plan import ExperimentError
+from impact.experiments.priority import FILE
 from impact.experiments.register import arms_of
 from impact.experiments.support import held_out_weights
-from pipelines.experiments import analyse_experiment, folder, freeze_plan, look_ahead, status_of
+from pipelines.experiments import analyse_experiment, folder, freeze_plan, look_ahead, rank_by_effect, rank_by_risk, status_of
 from pipelines.service import Service, open_service
 from pipelines.serving import train_model
-from pipelines.steps import Directly, run_night, score_past
+from pipelines.steps import Directly, alert_night, run_night, score_past
 from tests.printing import needs_pdf
 from vigie.settings import ROOT, Settings
 
@@ -178,6 +180,36 @@ def test_the_analysis_waits_for_its_day_and_leaves_report_figures_and_weights(se
     assert weights.filter("held_out")["weight"].min() == 1.0
     assert (weights["weight"] == 0).any()
     assert folder(served, "essai") in page.parents
+
+
+def test_a_night_after_the_decision_ranks_by_effect_and_one_before_does_not(served: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = alerts(served, NIGHT)
+    # The less they are at risk, the more a call does.
+    effect = {"mean": [0.0, 0.0], "spread": [1.0, 1.0], "coefficients": [0.0, -0.01, 0.0]}
+    lines = [{"on": day.isoformat(), "reason": "essai", "effect": told} for day, told in ((NIGHT, effect), (LATER, None))]
+    (served.home.experiments / FILE).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    monkeypatch.setattr("pipelines.steps.write_whole", lambda path, _write: path)
+
+    ranked = alert_night(served, NIGHT, notify=False, at_most=None)
+    earlier = alert_night(served, EARLIER, notify=False)
+
+    risks = ranked.filter(pl.col("kind").cast(pl.String) == "dropout_risk", pl.col("risk") > 0.05).sort("risk")
+    held = before.filter(pl.col("kind") == "dropout_risk", pl.col("risk") > 0.05).sort("risk")
+    assert pl.Series(risks["priority"]).head(40).mean() > pl.Series(risks["priority"]).tail(40).mean()
+    assert pl.Series(held["priority"]).head(40).mean() < pl.Series(held["priority"]).tail(40).mean()
+    same = alerts(served, EARLIER)
+    assert earlier.with_columns(pl.col("kind", "state", "queue").cast(pl.String)).equals(same.with_columns(pl.col("queue").cast(pl.String)))
+    (served.home.experiments / FILE).unlink()
+
+
+def test_ranking_by_effect_asks_for_an_analysis_that_allows_it(served: Service) -> None:
+    with pytest.raises(ExperimentError, match="not analysed as of"):
+        rank_by_effect(served, "essai", dt.date(2025, 6, 1), "essai")
+    with pytest.raises(ExperimentError, match="rehearsal"):
+        rank_by_effect(served, "essai", KNOWN, "essai")
+    rank_by_risk(served, "essai")
+    assert (served.home.experiments / FILE).exists()
+    (served.home.experiments / FILE).unlink()
 
 
 def test_training_gives_the_held_out_arm_the_weight_of_its_design_and_says_so(served: Service) -> None:
