@@ -11,6 +11,7 @@ from markupsafe import Markup
 from impact import wording
 from impact.catalogue import DEFINITIONS, FAMILIES, NOT_MEASURED
 from impact.facts import CHARACTERISTICS
+from impact.nights import missed, named
 from impact.practice import STAYS_DAYS
 from impact.report import drawing, figure, rendered, table
 from vigie.disclosure import FEWEST_FOR_JUDGEMENT, FEWEST_FOR_RATE
@@ -45,7 +46,23 @@ def body(found: Evaluation) -> Markup:
         judged=FEWEST_FOR_JUDGEMENT,
         stays=STAYS_DAYS,
         as_of=found.facts.as_of.strftime("%d/%m/%Y"),
+        nights=_nights(found),
+        experiments=found.experiments,
     )
+
+
+def _nights(found: Evaluation) -> str:
+    """Which nights the figures on lists rest on."""
+    days = set(found.facts.nights.scores["as_of"]) | set(found.facts.nights.alerts["as_of"])
+    days = {day for day in days if day >= found.facts.first}
+    if not days:
+        return "Aucune nuit n'a tourné sur la période : rien ne peut être dit des listes."
+    gaps = missed(days, min(days), found.facts.as_of)
+    said = f"Ce qui touche aux listes repose sur {len(days)} nuits, du {min(days):%d/%m/%Y} au {max(days):%d/%m/%Y}. "
+    if not gaps:
+        return said + "Aucune n'a manqué."
+    how_many = "1 nuit n'a pas tourné" if len(gaps) == 1 else f"{len(gaps)} nuits n'ont pas tourné"
+    return said + f"Depuis la première, {how_many} : {named(gaps)}."
 
 
 _CHARACTERISTICS_FR: Final[Mapping[str, str]] = {
@@ -237,22 +254,26 @@ def _skimming(found: Evaluation, units: pl.Expr) -> Markup:
     rows = found.contact_by_risk
     if rows.is_empty():
         return Markup()
-    named = rows.with_columns(said=wording.percent(pl.col("value")).fill_null(wording.HIDDEN), unit=units)
-    tenths = named.filter(pl.col("month").is_not_null()).pivot("month", index="unit", values="said", sort_columns=True)
-    whole = named.filter(pl.col("month").is_null()).select("unit", whole="said")
+    named_units = rows.with_columns(said=wording.percent(pl.col("value")).fill_null(wording.HIDDEN), unit=units)
+    tenths = named_units.filter(pl.col("month").is_not_null()).pivot("month", index="unit", values="said", sort_columns=True)
+    whole = named_units.filter(pl.col("month").is_null()).select("unit", whole="said")
     wide = tenths.join(whole, on="unit")
     heads = {"unit": "Opérateur"} | {name: str(int(name)) for name in tenths.columns[1:]} | {"whole": "Ensemble"}
     caption = f"{DEFINITIONS['contact_by_risk'].title} (dixième 1 : risque le plus bas ; 10 : le plus haut)"
     everybody = rows.filter(pl.col("kind") == "all", pl.col("month").is_not_null(), pl.col("value").is_not_null()).sort("month")
     drawn, axes = drawing(6.5, 2.4)
-    value = everybody["value"].to_numpy() * 100
-    axes.plot(everybody["month"].cast(pl.Int64).to_numpy(), value, color=_ACCENT, marker="o", markersize=4)
+    at, value, low, high = (everybody[name].cast(pl.Float64).to_numpy() for name in ("month", "value", "low", "high"))
+    axes.fill_between(at, 100 * low, 100 * high, color=_ACCENT, alpha=0.18, linewidth=0)
+    axes.plot(at, 100 * value, color=_ACCENT, marker="o", markersize=4)
     axes.set_ylim(bottom=0)
+    axes.set_xticks(at, [f"{int(tenth)}" for tenth in at])
     axes.set_xlabel("dixième du risque estimé", fontsize=8)
     axes.set_ylabel("% avec un échange", fontsize=8)
     axes.tick_params(labelsize=8)
-    said = f"De {value[0]:.1f} % au dixième le plus bas à {value[-1]:.1f} % au plus haut." if value.size else ""
-    return table(wide, caption, heads) + figure(drawn, "contact-by-risk", said.replace(".", ",", 2), "Tous opérateurs.")
+    ends = [f"{100 * value[one]:.1f} % [{100 * low[one]:.1f} ; {100 * high[one]:.1f}]".replace(".", ",") for one in (0, -1) if value.size]
+    said = f"De {ends[0]} au dixième le plus bas à {ends[1]} au plus haut." if ends else ""
+    shown = figure(drawn, "contact-by-risk", said, f"Tous opérateurs ; la bande est l'intervalle à 95 %. {said}")
+    return table(wide, caption, heads) + shown
 
 
 def _practices(found: Evaluation, units: pl.Expr) -> list[Markup]:

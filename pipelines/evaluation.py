@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -52,12 +53,14 @@ def evaluate_service(service: Service, as_of: dt.date, *, health: bool) -> Evalu
     from impact.audit import attributes
     from impact.evaluation import evaluate
     from impact.facts import read_facts
+    from pipelines.experiments import newest_analyses
 
     nights, rules = nights_until(service, as_of), service.rules.invariants
     with service.warehouse() as warehouse:
         facts = read_facts(warehouse, as_of, rules.silence_days, service.time_zone, nights)
         protected = attributes(warehouse, as_of, service.time_zone, health=health)
-    return evaluate(facts, protected, rules)
+    told = [one | {"as_of": f"{dt.date.fromisoformat(one['as_of']):%d/%m/%Y}"} for one in newest_analyses(service, as_of)]
+    return replace(evaluate(facts, protected, rules), experiments=told)
 
 
 def write_evaluation(found: Evaluation, folder: Path) -> list[Path]:

@@ -12,10 +12,13 @@ from markupsafe import Markup, escape
 from impact.experiments.analysis import due_on
 from impact.experiments.preanalysis import DESIGN_WORDS, ESTIMATOR_WORDS, OUTCOME_WORDS, TREATMENT_WORDS
 from impact.experiments.words import count, day, interval, p_value, percent, points
+from impact.nights import named
 from impact.report import drawing, figure, page, table
 from vigie.disclosure import FEWEST_PEOPLE
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from matplotlib.figure import Figure
 
     from impact.experiments.analysis import Analysis, Incidence, Result
@@ -51,8 +54,10 @@ class Account:
     contacted_or_not: Estimate | None
     """The comparison that proves nothing, on the same data."""
     uplift: Uplift | None
-    nights: tuple[int, int]
-    """Nights that drew and listed, of those in which people could enter."""
+    nights: int
+    """Nights on which people could enter."""
+    missed: list[dt.date]
+    """Of these, those that did not run."""
 
 
 def headline(analysis: Analysis) -> str:
@@ -121,9 +126,9 @@ def _planned(analysis: Analysis, frozen: Frozen, account: Account) -> Markup:
         + (", ".join(f"{_people(number)} pour {_kind(kind)}" for kind, number in account.overrides.items()) or "aucune personne")
         + ". Elles comptent dans leur bras.",
     ]
-    run, due = account.nights
-    missed = [f"Des nuits n'ont pas tourné : {count(run)} sur {count(due)} ; personne n'est entré les autres jours."] if run < due else []
-    away = [*missed, *analysis.departures] or ["Aucun écart au plan."]
+    absent = f"Des nuits n'ont pas tourné : {count(len(account.missed))} sur {count(account.nights)}"
+    gaps = [f"{absent}, {named(account.missed)}. Personne n'est entré ces jours-là."] if account.missed else []
+    away = [*gaps, *analysis.departures] or ["Aucun écart au plan."]
     return Markup("<h2>{}</h2>{}<h3>{}</h3>{}").format("Ce qui était prévu", _list(checks), "Ce qui s'est passé autrement", _list(away))
 
 
@@ -354,11 +359,14 @@ def _list(lines: list[str]) -> Markup:
     return Markup("<ul>{}</ul>").format(Markup().join(Markup("<li>{}</li>").format(escape(line)) for line in lines))
 
 
-def published(analysis: Analysis, account: Account) -> dict[str, object]:
+def published(analysis: Analysis, frozen: Frozen, account: Account) -> dict[str, object]:
     """The figures of the report, for machines."""
     due = due_on(analysis.plan)
     return {
         "experiment_id": analysis.plan.experiment_id,
+        "title": analysis.plan.title,
+        "headline": headline(analysis),
+        "rehearsal": frozen.rehearsal,
         "plan_hash": analysis.plan.fingerprint,
         "as_of": analysis.as_of.isoformat(),
         "people": analysis.people,

@@ -151,7 +151,7 @@ def test_the_report_of_a_wedge_says_what_one_coefficient_supposes() -> None:
     found = analyse(chosen, followed(chosen, -0.09), LATE)
     frozen = Frozen(chosen, preanalysis(chosen), "a" * 64, dt.datetime(2025, 12, 1, tzinfo=dt.UTC), rehearsal=False)
 
-    html = report_page(found, frozen, Account(0, {}, {}, None, None, (9, 9)), "")
+    html = report_page(found, frozen, Account(0, {}, {}, None, None, 9, []), "")
 
     assert "Effet selon le temps depuis le passage" in html
     assert html.count('<th scope="row">moyenne</th>') == 1
@@ -219,7 +219,14 @@ def test_the_report_says_what_was_planned_and_what_was_not() -> None:
     frozen = Frozen(chosen, preanalysis(chosen), "a" * 64, dt.datetime(2025, 12, 1, tzinfo=dt.UTC), rehearsal=False)
     asked = {"learner_request": 3, "entry_contact_due": 40}
     beside = contacted_or_not(rows), effect_by_person(chosen, rows)
-    account = Account(0, {CONTROL.name: 1200, TREATED.name: 1200}, asked, *beside, nights=(5, 9))
+    account = Account(
+        0,
+        {CONTROL.name: 1200, TREATED.name: 1200},
+        asked,
+        *beside,
+        nights=9,
+        missed=[START, START + dt.timedelta(days=1), START + dt.timedelta(days=5)],
+    )
 
     html = report_page(found, frozen, account, "")
 
@@ -231,7 +238,7 @@ def test_the_report_says_what_was_planned_and_what_was_not() -> None:
         "Tirage refait",
         "moins de 11 pour une demande",
         "40 pour l",
-        "5 sur 9",
+        "3 sur 9, du 05/01/2026 au 06/01/2026, 10/01/2026.",
     ):
         assert said in planned
     for said in ("tiers de risque", "Ce chiffre ne mesure pas un effet", "Qini", chosen.fingerprint):
@@ -240,7 +247,7 @@ def test_the_report_says_what_was_planned_and_what_was_not() -> None:
     assert not re.search(r"L\d+\b|E\d{2,}", re.sub(r"<svg.*?</svg>", "", html, flags=re.DOTALL))
     assert "va dans le bon sens" in html
     assert headline(found).startswith("Abandon dans l'horizon :")
-    assert published(found, account)["plan_hash"] == chosen.fingerprint
+    assert published(found, frozen, account)["plan_hash"] == chosen.fingerprint
 
 
 def test_a_rehearsal_says_so_first() -> None:
@@ -248,7 +255,7 @@ def test_a_rehearsal_says_so_first() -> None:
     found = analyse(chosen, followed(chosen, 0.0, seed=5), LATE)
     frozen = Frozen(chosen, preanalysis(chosen), "a" * 64, dt.datetime(2026, 12, 1, tzinfo=dt.UTC), rehearsal=True)
 
-    html = report_page(found, frozen, Account(2, {}, {}, None, None, (9, 9)), "Données simulées.")
+    html = report_page(found, frozen, Account(2, {}, {}, None, None, 9, []), "Données simulées.")
 
     assert "il ne prouve rien" in html
     assert "Données simulées." in html
