@@ -108,7 +108,13 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
     near = people.filter(pl.col("risk") >= pl.col("entry_limit") * rules.invariants.keep_share)
     near = near.join(facts.avoided, on="enrolment_id", how="left", maintain_order="left")
     subject = pl.col("reasons").list.first().struct.field("code")
-    action = subject.replace_strict(ACTION_OF_SUBJECT, default=ANY_ACTION, return_dtype=pl.String)
+    near = near.with_columns(subject=subject).join(
+        facts.suggested.select("enrolment_id", "action", subject="reason"),
+        on=["enrolment_id", "subject"],
+        how="left",
+        maintain_order="left",
+    )
+    usual = pl.col("subject").replace_strict(ACTION_OF_SUBJECT, default=ANY_ACTION, return_dtype=pl.String)
     # A course that ends sooner than anybody can call leaves less to do.
     left = (pl.col("planned_exit_date") - pl.lit(facts.list_day)).dt.total_days().clip(0)
     time_to_act = (left / pl.col("contact_within")).clip(0, 1)
@@ -121,7 +127,7 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
         *PERSON,
         kind=pl.lit("dropout_risk"),
         priority=worth,
-        suggested_action=action.fill_null(ANY_ACTION),
+        suggested_action=pl.coalesce("action", usual).fill_null(ANY_ACTION),
         within_days="contact_within",
         opens=pl.col("risk") >= pl.col("entry_limit"),
     )

@@ -67,10 +67,19 @@ def _notice(service: Service, warehouse: Warehouse, as_of: dt.date) -> str:
 
 
 def freeze_plan(service: Service, experiment_id: str, *, rehearsal: bool) -> tuple[Frozen, Path]:
-    """Freeze the plan, and write the pre-analysis plan to be published."""
+    """Freeze the plan, and write the pre-analysis plan to be published.
+
+    Raises:
+        ExperimentError: a practice under trial has no words that a list could show.
+    """
+    from impact.experiments.plan import ExperimentError
     from impact.experiments.register import freeze, in_step
 
     plan = plan_of(service, experiment_id)
+    tried = {arm.practice.action for arm in plan.arms if arm.practice} - set(service.rules.default.actions)
+    if tried:
+        what = f"{experiment_id} tries an action that no list can word: {', '.join(sorted(tried))}."
+        raise ExperimentError(what, "Word it in config/national.toml, section free.actions.")
     with service.warehouse() as warehouse:
         in_step(service.home.experiments, warehouse)
         frozen = freeze(warehouse, plan, clock.now(), rehearsal=rehearsal)

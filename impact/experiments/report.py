@@ -10,7 +10,7 @@ import polars as pl
 from markupsafe import Markup, escape
 
 from impact.experiments.analysis import due_on
-from impact.experiments.preanalysis import DESIGN_WORDS, ESTIMATOR_WORDS, OUTCOME_WORDS, TREATMENT_WORDS
+from impact.experiments.preanalysis import DESIGN_WORDS, ESTIMATOR_WORDS, OUTCOME_WORDS, arm_words
 from impact.experiments.words import count, day, interval, p_value, percent, points
 from impact.nights import named
 from impact.report import drawing, figure, page, table
@@ -341,7 +341,7 @@ def _area(value: tuple[float, float, float]) -> str:
 
 def _method(analysis: Analysis, frozen: Frozen) -> Markup:
     plan = analysis.plan
-    arms = [f"« {arm.name} » ({percent(arm.share, 0)}) : {TREATMENT_WORDS[arm.treatment]}." for arm in plan.arms]
+    arms = [f"« {arm.name} » ({percent(arm.share, 0)}) : {arm_words(arm)}." for arm in plan.arms]
     lines = [
         *arms,
         f"Estimateur : {ESTIMATOR_WORDS[plan.design]}.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,8 @@ import pytest
 
 from alerts.inbox.words import STATES
 from alerts.policy import decide
-from data_contracts.experiments import ARMS, treatments
-from data_contracts.tables.experiments import Arms
+from data_contracts.experiments import ARMS, PLANS, practices, treatments
+from data_contracts.tables.experiments import Arms, Plans
 from tests.alerts.world import DAY, RULES, contacts, people, states
 from vigie.store import Warehouse
 
@@ -114,6 +115,18 @@ def test_an_arm_reaches_enrolments_through_its_unit_on_its_days_and_only_once_dr
     def said(on: dt.date) -> list[tuple[str, str]]:
         return treatments(warehouse, on, "Europe/Paris").select("enrolment_id", "treatment").rows()
 
+    arms = [{"name": "x", "practice": {"reason": "attendance", "action": "take_stock"}}, {"name": "y"}]
+    frozen = {"experiment_id": "essai", "plan": json.dumps({"arms": arms}), "plan_hash": "0" * 64, "analysis_hash": "0" * 64}
+    frozen |= {"analysis": "a", "frozen_at": known, "rehearsal": True}
+    warehouse.create_ledger(PLANS)
+    warehouse.append(PLANS.name, Plans.validate(pl.DataFrame([frozen], schema=dict(PLANS.columns))))
+
+    def tried(on: dt.date) -> list[tuple[str, ...]]:
+        return practices(warehouse, on, "Europe/Paris").rows()
+
+    assert tried(day - dt.timedelta(days=1)) == []
+    # Through the learner and the session at once: told once.
+    assert tried(day) == [("essai", name, "attendance", "take_stock") for name in ("E1", "E2")]
     assert said(day - dt.timedelta(days=1)) == []
     assert said(day) == [("E1", "held_out"), ("E2", "first")]
     assert said(day + week) == [("E1", "held_out"), ("E2", "first"), ("E2", "held_out"), ("E3", "held_out")]
@@ -142,3 +155,18 @@ def test_somebody_without_an_estimated_effect_is_ranked_by_risk() -> None:
     ranked = decide(replace(facts, avoided=effect), RULES)
 
     assert ranked.equals(decide(facts, RULES))
+
+
+def test_a_practice_under_trial_changes_what_is_asked_for_that_reason_and_nothing_else() -> None:
+    facts = people([0.4, 0.3])
+    subject = facts.scores["reasons"][0][0]["code"]
+    usual = decide(facts, RULES)
+
+    def tried(reason: str) -> pl.DataFrame:
+        return decide(
+            replace(facts, suggested=pl.DataFrame({"enrolment_id": ["000"], "reason": [reason], "action": ["take_stock"]})), RULES
+        )
+
+    assert tried(subject)["suggested_action"].to_list() == ["take_stock", usual["suggested_action"][1]]
+    assert tried(subject).drop("suggested_action").equals(usual.drop("suggested_action"))
+    assert tried("some other reason").equals(usual)

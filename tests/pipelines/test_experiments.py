@@ -19,7 +19,7 @@ from impact.experiments.plan import ExperimentError
 from impact.experiments.priority import FILE
 from impact.experiments.register import arms_of
 from impact.experiments.support import held_out_weights
-from pipelines.experiments import analyse_experiment, folder, freeze_plan, look_ahead, rank_by_effect, rank_by_risk, status_of
+from pipelines.experiments import analyse_experiment, folder, freeze_plan, look_ahead, plan_of, rank_by_effect, rank_by_risk, status_of
 from pipelines.service import Service, open_service
 from pipelines.serving import train_model
 from pipelines.steps import Directly, alert_night, run_night, score_past
@@ -200,6 +200,21 @@ def test_a_night_after_the_decision_ranks_by_effect_and_one_before_does_not(serv
     same = alerts(served, EARLIER)
     assert earlier.with_columns(pl.col("kind", "state", "queue").cast(pl.String)).equals(same.with_columns(pl.col("queue").cast(pl.String)))
     (served.home.experiments / FILE).unlink()
+
+
+def test_a_practice_that_no_list_can_word_is_not_frozen(served: Service) -> None:
+    arms = [
+        '{name = "a", treatment = "usual", share = 0.5}',
+        '{name = "b", treatment = "usual", share = 0.5, practice = {reason = "attendance", action = "sing"}}',
+    ]
+    plan = PLAN[: PLAN.index("arms =")].format() + f"arms = [{', '.join(arms)}]\n"
+    (served.settings.config / "experiments" / "pratique.toml").write_text(plan, encoding="utf-8")
+
+    with pytest.raises(ExperimentError, match="no list can word: sing"):
+        freeze_plan(served, "pratique", rehearsal=True)
+    words = plan.replace('"sing"', '"reach_by_other_means"')
+    (served.settings.config / "experiments" / "pratique.toml").write_text(words, encoding="utf-8")
+    assert plan_of(served, "pratique").arms[1].practice is not None
 
 
 def test_ranking_by_effect_asks_for_an_analysis_that_allows_it(served: Service) -> None:
