@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
+from markupsafe import Markup
 
 from vigie.files import write_whole
 
@@ -70,9 +71,9 @@ def write_evaluation(found: Evaluation, folder: Path) -> list[Path]:
         NoPdfError: the machine lacks what lays out a PDF; everything else is written by then.
     """
     from impact.page import TITLE, body
-    from impact.report import page, pdf
+    from impact.report import page, pdf, typeset
 
-    content = body(found)
+    content = Markup(typeset(body(found)))  # noqa: S704 - the page's own, escaped where it was made
     subtitle = f"Ce que le service savait le {found.facts.as_of:%d/%m/%Y} au soir, sur les douze mois d'avant."
     html = page(TITLE, content, subtitle=subtitle, notice=found.facts.notice)
     written = write_tables(found.tables, folder)

@@ -67,8 +67,9 @@ def headline(analysis: Analysis) -> str:
         return "Trop peu de réponses sur le critère principal : rien ne peut être dit."
     control, treated = analysis.plan.arms
     start = f"{OUTCOME_WORDS[main.outcome].split(' (')[0].split(',')[0].capitalize()} : "
+    raw = " (taux bruts, périodes mêlées)" if analysis.plan.design == "stepped_wedge" else ""
     found = (
-        f"{percent(main.control)} avec « {control.name} », {percent(main.treated)} avec « {treated.name} ». "
+        f"{percent(main.control)} avec « {control.name} », {percent(main.treated)} avec « {treated.name} »{raw}. "
         f"Différence estimée : {points(main.effect)} points, intervalle à 95 % {interval(main.low, main.high)}. "
     )
     if main.low <= 0 <= main.high:
@@ -118,7 +119,7 @@ def _planned(analysis: Analysis, frozen: Frozen, account: Account) -> Markup:
         f"Décidé par : {plan.decided_by}. Tirage refait à partir de la graine {plan.seed} : "
         + ("identique." if not account.altered else f"{account.altered} bras diffèrent, ce rapport n'est pas fiable."),
         (
-            f"Unités tirées : {', '.join(f'{count(number)} « {arm} »' for arm, number in account.arms.items())} ; "
+            f"Unités tirées : {', '.join(f'{count(number)} « {_arm(arm)} »' for arm, number in account.arms.items())} ; "
             f"{count(analysis.people)} personnes suivies"
             + (f", dont {count(analysis.not_yet)} pas encore jusqu'à l'horizon." if analysis.not_yet else " jusqu'à l'horizon.")
         ),
@@ -127,9 +128,14 @@ def _planned(analysis: Analysis, frozen: Frozen, account: Account) -> Markup:
         + ". Elles comptent dans leur bras.",
     ]
     absent = f"Des nuits n'ont pas tourné : {count(len(account.missed))} sur {count(account.nights)}"
-    gaps = [f"{absent}, {named(account.missed)}. Personne n'est entré ces jours-là."] if account.missed else []
+    gaps = [f"{absent} ({named(account.missed)}). Personne n'est entré ces jours-là."] if account.missed else []
     away = [*gaps, *analysis.departures] or ["Aucun écart au plan."]
     return Markup("<h2>{}</h2>{}<h3>{}</h3>{}").format("Ce qui était prévu", _list(checks), "Ce qui s'est passé autrement", _list(away))
+
+
+def _arm(name: str) -> str:
+    """A step of a wedge has a number for a name."""
+    return name.replace("step ", "marche ")
 
 
 def _people(number: int) -> str:
@@ -261,6 +267,11 @@ def _incidence(analysis: Analysis) -> Markup:
         f"Différence à {analysis.plan.horizon_days} jours, sorties concurrentes comptées : {points(one.difference)} points "
         f"{interval(one.low, one.high)} (rééchantillonnage des unités tirées)."
     )
+    if analysis.plan.design == "stepped_wedge":
+        text = (
+            "Courbes brutes : les personnes d'avant et d'après le passage n'ont pas été suivies aux mêmes périodes. "
+            "L'écart entre les courbes mêle l'effet et la saison ; la différence à lire est celle du résultat principal."
+        )
     alt = f"Part d'abandons à l'horizon : {percent(one.control[-1])} avec {control.name}, {percent(one.treated[-1])} avec {treated.name}."
     caption = "Part des personnes qui ont abandonné, depuis le tirage. Un emploi trouvé n'est pas un abandon : il met fin au suivi."
     return Markup("<h2>Abandons dans le temps</h2>{}{}").format(
@@ -348,7 +359,8 @@ def _method(analysis: Analysis, frozen: Frozen) -> Markup:
         "Chacun est suivi depuis son tirage (ou son entrée, si elle est plus tardive).",
     ]
     body = Markup("<h2>Méthode</h2>") + _list(lines)
-    return body + Markup("<h3>Plan d'analyse publié avant les données</h3><pre>{}</pre>").format(frozen.analysis)
+    when = "figé après les données, pour la répétition" if frozen.rehearsal else "publié avant les données"
+    return body + Markup("<h3>Plan d'analyse, {}</h3><pre>{}</pre>").format(when, frozen.analysis)
 
 
 def _paragraph(text: str, kind: str = "") -> Markup:

@@ -155,6 +155,9 @@ def test_the_report_of_a_wedge_says_what_one_coefficient_supposes() -> None:
 
     assert "Effet selon le temps depuis le passage" in html
     assert html.count('<th scope="row">moyenne</th>') == 1
+    assert "Courbes brutes" in html
+    assert "sorties concurrentes comptées" not in html
+    assert "taux bruts, périodes mêlées" in headline(found)
     assert "suppose l" in headline(found)
     assert "8. Effet par marche" in preanalysis(chosen)
     assert "8. " not in preanalysis(PLANS["individual"])
@@ -238,7 +241,7 @@ def test_the_report_says_what_was_planned_and_what_was_not() -> None:
         "Tirage refait",
         "moins de 11 pour une demande",
         "40 pour l",
-        "3 sur 9, du 05/01/2026 au 06/01/2026, 10/01/2026.",
+        "3 sur 9 (du 05/01/2026 au 06/01/2026, 10/01/2026).",
     ):
         assert said in planned
     for said in ("tiers de risque", "Ce chiffre ne mesure pas un effet", "Qini", chosen.fingerprint):
