@@ -159,10 +159,10 @@ def _results(analysis: Analysis) -> Markup:
     control, treated = analysis.plan.arms
     heads = {
         "outcome": "critère prévu",
-        "control": control.name,
-        "treated": treated.name,
         "effect": "différence (points)",
         "interval": "intervalle à 95 %",
+        "control": control.name,
+        "treated": treated.name,
         "p": "p",
         "holm": "p de Holm",
         "draws": "p par tirages",
