@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from impact import wording
 from impact.catalogue import DEFINITIONS, FAMILIES, NOT_MEASURED
-from impact.facts import CHARACTERISTICS
+from impact.facts import CHARACTERISTICS, NOBODY
 from impact.nights import missed, named
 from impact.practice import STAYS_DAYS
 from impact.report import drawing, figure, rendered, table
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from impact.evaluation import Evaluation
+    from vigie.arrays import Floats
 
 TITLE: Final = "Indicateurs de suivi et de performance"
 SHOWN_KINDS: Final = ("all", "territory", "operator")
@@ -58,7 +59,8 @@ def _nights(found: Evaluation) -> str:
     if not days:
         return "Aucune nuit n'a tourné sur la période : rien ne peut être dit des listes."
     gaps = missed(days, min(days), found.facts.as_of)
-    said = f"Ce qui touche aux listes repose sur {len(days)} nuits, du {min(days):%d/%m/%Y} au {max(days):%d/%m/%Y}. "
+    when = f"{len(days)} nuits, du {min(days):%d/%m/%Y} au {max(days):%d/%m/%Y}" if len(days) > 1 else f"la nuit du {min(days):%d/%m/%Y}"
+    said = f"Ce qui touche aux listes repose sur {when}. "
     if not gaps:
         return said + "Aucune n'a manqué."
     how_many = "1 nuit n'a pas tourné" if len(gaps) == 1 else f"{len(gaps)} nuits n'ont pas tourné"
@@ -90,7 +92,11 @@ def _indicators(found: Evaluation, family: str, units: pl.Expr) -> list[tuple[st
         digits = 2 if one.how == "rate" else 1
         say = wording.percent if shares else wording.number
         rows = rows.sort(pl.col("kind").replace_strict({kind: place for place, kind in enumerate(SHOWN_KINDS)}), "unit").select(
-            unit=pl.when(pl.col("kind") == "all").then(units).otherwise(pl.format("{} {}", pl.col("kind").replace(wording.KINDS), units)),
+            unit=pl.when(pl.col("kind") == "all")
+            .then(units)
+            .when(pl.col("unit") == f"operator:{NOBODY}")
+            .then(pl.lit(NOBODY.capitalize()))
+            .otherwise(pl.format("{} {}", pl.col("kind").replace(wording.KINDS), units)),
             value=say(pl.col("value"), digits).fill_null(wording.HIDDEN),
             interval=wording.between(say(pl.col("low"), digits), say(pl.col("high"), digits)),
             n=wording.number(pl.col("n"), 0),
@@ -128,7 +134,7 @@ def _trend(found: Evaluation, family: str) -> Markup:
         at, value = np.arange(one.height), one["value"].to_numpy() * factor
         axes.fill_between(at, one["low"].to_numpy() * factor, one["high"].to_numpy() * factor, color=_ACCENT, alpha=0.18, linewidth=0)
         axes.plot(at, value, color=_ACCENT, marker="o", markersize=2.5, linewidth=1.2)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.08 * max(value.max(), np.nanmax(one["high"].fill_null(0.0).to_numpy() * factor)) or 1.0)
         axes.set_title(_wrapped(DEFINITIONS[name].title), fontsize=7.5, loc="left")
         axes.set_xticks([0, one.height - 1], [_month(one["month"][0]), _month(one["month"][-1])], fontsize=7)
         axes.tick_params(axis="y", labelsize=7)
@@ -206,7 +212,7 @@ def _value_added(found: Evaluation, units: pl.Expr) -> list[tuple[str, str, Mark
             expected=wording.percent(pl.col("expected")),
             points=wording.points(pl.col("value_added")),
             interval=wording.between(wording.points(pl.col("low")), wording.points(pl.col("high"))),
-            bounds=wording.between(wording.points(pl.col("worst")), wording.points(pl.col("best"))),
+            bounds=pl.when(pl.col("missing") > 0).then(wording.between(wording.points(pl.col("worst")), wording.points(pl.col("best")))),
             said=pl.col("verdict").replace(wording.VERDICTS),
         ).sort("unit")
         title = f"{DEFINITIONS[name].title}, par {wording.KINDS[kind].lower()}"
@@ -270,23 +276,40 @@ def _skimming(found: Evaluation, units: pl.Expr) -> Markup:
     axes.set_xlabel("dixième du risque estimé", fontsize=8)
     axes.set_ylabel("% avec un échange", fontsize=8)
     axes.tick_params(labelsize=8)
+    read = _read(value, low, high)
     ends = [f"{100 * value[one]:.1f} % [{100 * low[one]:.1f} ; {100 * high[one]:.1f}]".replace(".", ",") for one in (0, -1) if value.size]
     said = f"De {ends[0]} au dixième le plus bas à {ends[1]} au plus haut." if ends else ""
     shown = figure(drawn, "contact-by-risk", said, f"Tous opérateurs ; la bande est l'intervalle à 95 %. {said}")
-    return table(wide, caption, heads) + shown
+    return table(wide, caption, heads) + shown + Markup("<p>{}</p>").format(read)
 
 
-def _practices(found: Evaluation, units: pl.Expr) -> list[Markup]:
-    columns = {"what": "Raison", "code": "Réponse", "unit": "Unité", "n": "Situations", "value": "Part", "interval": "Intervalle à 95 %"}
+def _read(value: Floats, low: Floats, high: Floats) -> str:
+    """What the lowest and the highest tenth of risk say beside each other."""
+    if len(value) < 2:  # noqa: PLR2004 - two ends
+        return "Trop peu de dixièmes sont publiés pour comparer les plus exposés aux autres."
+    if low[-1] > high[0]:
+        return "Les personnes les plus exposées sont davantage jointes que les moins exposées, au-delà du hasard."
+    if high[-1] < low[0]:
+        return (
+            "Les personnes les plus exposées sont moins jointes que les moins exposées, au-delà du hasard. Deux raisons possibles avant "
+            "d'y voir un évitement : le risque estimé baisse après un échange, et une expérience en cours peut garder des personnes à "
+            "risque hors des listes."
+        )
+    return "Entre les plus exposées et les moins exposées, l'écart tient dans le hasard."
+
+
+def _practices(found: Evaluation, units: pl.Expr) -> list[tuple[str, Markup, int]]:
+    columns = {"what": "Raison : réponse", "unit": "Unité", "value": "Part", "interval": "Intervalle à 95 %", "n": "Situations"}
     made = []
-    for name, rows in found.practices.filter("shown").partition_by("definition_id", as_dict=True, maintain_order=True).items():
-        told = rows.select(
-            what=pl.col("reason").replace(wording.TELLS),
-            code=pl.col("code").replace(wording.TELLS),
+    for (name,), rows in found.practices.partition_by("definition_id", as_dict=True, maintain_order=True).items():
+        told = rows.filter("shown").select(
+            what=pl.format("{} : {}", pl.col("reason").replace(wording.TELLS), pl.col("code").replace(wording.TELLS)),
             unit=units,
             n=wording.number(pl.col("n"), 0),
             value=wording.percent(pl.col("value")),
             interval=wording.between(wording.number(pl.col("low") * 100), wording.number(pl.col("high") * 100)),
         )
-        made.append(table(told.sort("what", "code", "unit"), DEFINITIONS[str(name[0])].title, columns))
+        if told.height:
+            shown = table(told.sort("what", "unit"), DEFINITIONS[str(name)].title, columns)
+            made.append((str(name), shown, rows.height - told.height))
     return made

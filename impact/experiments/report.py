@@ -284,7 +284,7 @@ def _curves(one: Incidence, control: str, treated: str) -> Figure:
     days = np.arange(len(one.control))
     for curve, name, colour, dash in ((one.control, control, CONTROL_COLOUR, "--"), (one.treated, treated, TREATED_COLOUR, "-")):
         axes.step(days, 100 * curve, where="post", color=colour, linestyle=dash, label=name)
-    axes.set(xlabel="jours depuis le tirage", ylabel="abandons (%)", xlim=(0, len(days) - 1))
+    axes.set(xlabel="jours depuis le tirage", ylabel="abandons (%)", xlim=(0, len(days) - 0.5))
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
     return drawn

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from impact.experiments.words import count
+
 if TYPE_CHECKING:
     from vigie.arrays import Floats
 
@@ -65,7 +67,8 @@ def judge(y: Floats, treated: Floats, risk: Floats, x: Floats, seed: int = 1) ->
     n = len(y)
     if n < ENOUGH:
         why = (
-            f"{n} alertes tirées au sort : il en faut {ENOUGH} pour estimer un effet par personne. La priorité reste fondée sur le risque."
+            f"{count(n)} alertes tirées au sort : il en faut {count(ENOUGH)} pour estimer un effet par personne. "
+            "La priorité reste fondée sur le risque."
         )
         return Uplift(n, use=False, why=why)
     effect = crossfitted(y, treated, x, seed)
