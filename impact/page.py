@@ -196,7 +196,7 @@ def _value_added(found: Evaluation, units: pl.Expr) -> list[tuple[str, str, Mark
         "value_added": "Valeur ajoutée (points)",
         "interval": "Intervalle à 95 %",
         "bounds": "Au pire, au mieux",
-        "verdict": "Lecture",
+        "verdict": "Par rapport à l'attendu",
     }
     made = []
     for (name, kind), rows in found.value_added.partition_by("definition_id", "kind", as_dict=True, maintain_order=True).items():

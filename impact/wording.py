@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 HIDDEN: Final = "non publié"
 """Too few people, or one figure too many for those of few people to stay hidden: not said which."""
 VERDICTS: Final = {
-    ABOVE: "au-dessus de l'attendu",
-    BELOW: "au-dessous de l'attendu",
-    SAME: "non distinguable de l'attendu",
+    ABOVE: "au-dessus",
+    BELOW: "au-dessous",
+    SAME: "non distinguable",
     FEW: "effectif trop petit",
 }
 KINDS: Final = {
