@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from data_contracts.catalogue import TABLES
-from data_contracts.experiments import treatments
+from data_contracts.experiments import practices, treatments
 from data_contracts.ingest import layout
 from data_contracts.tables.outputs import REASON
 from vigie.clock import end_of_day
@@ -39,6 +39,8 @@ ANSWER_COLUMNS: Final = {
 """Columns of what advisors answered; `on` is the day, in the service's time zone."""
 RULED_COLUMNS: Final = {"enrolment_id": pl.String, "reasons": pl.List(REASON.dtype), "strength": pl.Float64}
 """Columns of those whom a rule alone would call: reasons as in the scores, and how many times over the rule holds."""
+SUGGESTED_COLUMNS: Final = dict.fromkeys(("enrolment_id", "reason", "action"), pl.String)
+AVOIDED_COLUMNS: Final = {"enrolment_id": pl.String, "avoided": pl.Float64}
 ABSENCE_COLUMNS: Final = {"advisor_id": pl.String, "first_day": pl.Date, "last_day": pl.Date}
 """Columns of advisors' announced absences."""
 
@@ -76,6 +78,10 @@ class Facts:
     """enrolment_id of those whom an experiment keeps off the risk list; may be empty."""
     put_first: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"enrolment_id": pl.String}))
     """enrolment_id of those whose risk alerts an experiment puts higher on the list; may be empty."""
+    suggested: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SUGGESTED_COLUMNS))
+    """What an experiment asks of whom, for a reason, in place of the usual action; may be empty."""
+    avoided: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=AVOIDED_COLUMNS))
+    """What a call takes away from the risk of each, where an experiment showed that ranking by it does better; else empty."""
 
     @property
     def list_day(self) -> dt.date:
@@ -123,6 +129,7 @@ def read_facts(
         said=said,
         held_out=asked.filter(pl.col("treatment") == "held_out").select("enrolment_id").unique(),
         put_first=asked.filter(pl.col("treatment") == "first").select("enrolment_id").unique(),
+        suggested=practices(warehouse, as_of, time_zone).select(list(SUGGESTED_COLUMNS)),
     )
 
 

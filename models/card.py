@@ -15,6 +15,7 @@ from models.registry import attach
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from matplotlib.figure import Figure
@@ -46,7 +47,7 @@ PLOTS: Final = (
 )
 
 
-def write_card(home: Home, trained: Trained, evidence: Evidence, verdict: Verdict, notice: str = "") -> Path:
+def write_card(home: Home, trained: Trained, evidence: Evidence, verdict: Verdict, notice: str = "", weighed: Sequence[str] = ()) -> Path:
     """Write the card of a version beside it and in MLflow.
 
     Args:
@@ -55,17 +56,18 @@ def write_card(home: Home, trained: Trained, evidence: Evidence, verdict: Verdic
         evidence: measured on later rows.
         verdict: of the gate.
         notice: what must be said of made-up data.
+        weighed: which rows weighed more in training, and why; empty where all counted alike.
 
     Returns:
         Where it lies.
     """
-    text = render(trained, evidence, verdict, notice)
+    text = render(trained, evidence, verdict, notice, weighed)
     path = write_whole(home.models / evidence.version / CARD_FILE, lambda part: part.write_text(text, encoding="utf-8"))
     attach(home, evidence.version, {}, {}, [path])
     return path
 
 
-def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str = "") -> str:
+def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str = "", weighed: Sequence[str] = ()) -> str:
     """The page as text."""
     environment = Environment(loader=PackageLoader("models"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["cell"] = _cell
@@ -81,6 +83,7 @@ def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str =
         features=len(trained.model.columns),
         fingerprint=trained.fingerprint,
         blocks=trained.blocks,
+        weighed=weighed,
         rows=f"{evidence.rows:,}",
         first=evidence.first,
         last=evidence.last,

@@ -150,6 +150,8 @@ def train(
     with only_writer(service.home.lock, f"Training as of {day}"), console.working(f"Training as of {day}") as at:
         outcome = train_model(service, day, at, reason)
     console.show_trained(outcome.trained)
+    for line in outcome.weighed:
+        console.out.print(line, soft_wrap=True)
     console.show_verdict(outcome.verdict)
     console.show_serving(outcome)
 

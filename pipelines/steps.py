@@ -226,6 +226,7 @@ def alert_night(
     from alerts.night import courses, decide_night, in_words, night_lists
     from alerts.publication import publication
     from data_contracts.tables.outputs import Scores, with_optional
+    from impact.experiments.priority import avoided, in_force
     from impact.experiments.register import draw_newcomers, in_step, overrides
     from models.baselines import by_rule
     from pipelines.wording import phrases
@@ -240,7 +241,9 @@ def alert_night(
             in_step(service.home.experiments, warehouse)
             draw_newcomers(warehouse, as_of, scores, service.time_zone)
             in_step(service.home.experiments, warehouse)
-        decided = decide_night(warehouse, cases, as_of, scores, service.rules, service.time_zone, ruled)
+        effect = in_force(service.home.experiments, as_of)
+        gained = avoided(warehouse, effect, scores, as_of, service.time_zone) if effect else None
+        decided = decide_night(warehouse, cases, as_of, scores, service.rules, service.time_zone, ruled, gained)
         write_whole(out / "alerts.parquet", decided.alerts.write_parquet)
         write_whole(out / "overrides.parquet", overrides(warehouse, decided.alerts, as_of, service.time_zone).write_parquet)
         if notify:

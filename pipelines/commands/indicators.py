@@ -111,6 +111,6 @@ def value_added(
 def _rounded(table: pl.DataFrame, name: str) -> pl.DataFrame:
     import polars as pl
 
-    rates = ("missing", "observed", "expected", "value_added", "low", "high")
+    rates = ("missing", "observed", "expected", "value_added", "low", "high", "worst", "best")
     rows = table.filter(pl.col("definition_id") == name)
     return rows.select("unit", "known", *(pl.col(rate).round(3) for rate in rates), "verdict")
