@@ -172,5 +172,5 @@ def _as_alerts(rows: pl.DataFrame, facts: Facts) -> dy.DataFrame[Alerts]:
 
 def _working_day(date: pl.Expr) -> pl.Expr:
     """The same day, or the Monday after a weekend."""
-    to_monday = pl.max_horizontal(8 - date.dt.weekday(), 0).replace_strict({1: 1, 2: 2}, default=0)
+    to_monday = (8 - date.dt.weekday()).replace_strict({1: 1, 2: 2}, default=0)
     return date + pl.duration(days=to_monday)

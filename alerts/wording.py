@@ -83,18 +83,20 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
         phrases: sentence of each feature.
         actions: sentence of each action code.
     """
-    first, due = alerts[0], min(alert["due_on"] for alert in alerts)
-    facts = raising(first["reasons"])
+    due = min(alert["due_on"] for alert in alerts)
+    # Reasons and estimate are those of the risk, wherever it ranks: a promise may come first, be of another course, or know of no reason.
+    leading = next((alert for alert in alerts if alert["kind"] == "dropout_risk"), alerts[0])
+    facts = raising(leading["reasons"])
     promises = [say(PROMISES[alert["kind"]]) for alert in alerts if alert["kind"] in PROMISES]
     return Told(
         kinds=[say(KINDS[alert["kind"]]) for alert in alerts],
         why=[*promises, *(why(reason, phrases) for reason in facts)],
         changed=[text for reason in facts if (text := change(reason, phrases))],
-        likelihood=likelihood(first["risk"]),
-        weak=bool(first["low_confidence"]),
+        likelihood=likelihood(leading["risk"]),
+        weak=bool(leading["low_confidence"]),
         actions=list(dict.fromkeys(say(actions.get(alert["suggested_action"], alert["suggested_action"])) for alert in alerts)),
         since=day(min(alert["opened_on"] for alert in alerts)),
-        until=day(due) + (say(", dépassé") if due <= first["as_of"] else ""),
+        until=day(due) + (say(", dépassé") if due <= leading["as_of"] else ""),
         is_new=any(alert["state"] == "new" for alert in alerts),
     )
 

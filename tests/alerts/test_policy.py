@@ -239,6 +239,16 @@ def test_somebody_who_asks_again_within_the_cool_down_is_called_again() -> None:
     assert states(asked_again, "learner_request") == {"000": "new"}
 
 
+def test_who_was_spoken_with_in_the_morning_and_wrote_in_the_afternoon_waits_for_an_answer() -> None:
+    facts = people([0.0])
+    morning = spoken(("L000", DAY))
+    wrote = contacts(("L000", DAY, "inbound", "unknown", "other")).with_columns(pl.col("occurred_at") + dt.timedelta(hours=4))
+
+    assert states(decide(replace(facts, contacts=pl.concat([morning, wrote])), RULES), "learner_request") == {"000": "new"}
+    evening = morning.with_columns(pl.col("occurred_at") + dt.timedelta(hours=5))
+    assert states(decide(replace(facts, contacts=pl.concat([evening, wrote])), RULES), "learner_request") == {}
+
+
 def test_a_request_uses_up_a_place() -> None:
     facts = people([0.9, 0.8, 0.7, 0.0])
 
