@@ -86,6 +86,17 @@ def test_nobodys_risk_rises_and_every_score_concerned_says_that_it_is_less_sure(
     assert (total.to_series() - served["margin"]).abs().max() < 1e-6
 
 
+def test_an_estimate_of_the_last_night_heard_of_keeps_the_reasons_it_had_that_night(silent: tuple[Service, ScoredNight]) -> None:
+    service, _ = silent
+    with service.warehouse() as warehouse:
+        then = score(warehouse, model_for(service.home, NIGHT), [HEARD], service.rules.invariants, service.time_zone).scores
+    told = ["reasons", "protective"]
+    served = pl.read_parquet(service.home.out(NIGHT) / "scores.parquet").join(then, on=["enrolment_id", "feature_hash"], suffix="_then")
+
+    assert served.height > 10
+    assert served.select(told).equals(served.select(pl.col(f"{name}_then").alias(name) for name in told))
+
+
 def test_people_of_other_providers_are_estimated_as_ever(silent: tuple[Service, ScoredNight], provider: str) -> None:
     service, _ = silent
     with service.warehouse() as warehouse:
