@@ -217,6 +217,8 @@ def backfill(
     with only_writer(service.home.lock, "A backfill"), console.working(f"Scoring {len(nights)} nights"):
         done = score_past(service, nights, model)
     console.out.print(f"{sum(rows for _, rows in done):,} scores for {len(done)} nights.")
+    if len(done) < len(nights):
+        console.out.print(f"{len(nights) - len(done)} nights were served before and keep their files.")
     if model:
         console.out.print("An evaluation: this model may have seen later facts, so these scores are never served.")
     folder = service.home.evaluation(nights[0], model) if model else service.home.out(nights[0])
@@ -263,10 +265,9 @@ def doctor(home: HomeOption = None) -> None:
 
     findings = examine(settings_at(home))
     for finding in findings:
-        mark = {"ok": "[green]ok[/green]     ", "note": "[yellow]note[/yellow]   ", "wrong": "[red]wrong[/red]  "}[finding.level]
-        console.out.print(f"{mark} {finding.what}", soft_wrap=True)
+        console.tell(f"{finding.level:6}", {"ok": "green", "note": "yellow", "wrong": "red"}[finding.level], finding.what)
         if finding.remedy:
-            console.out.print(f"        {finding.remedy}", soft_wrap=True)
+            console.out.print(f"       {finding.remedy}", soft_wrap=True)
     if any(finding.level == "wrong" for finding in findings):
         raise typer.Exit(1)
 

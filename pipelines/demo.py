@@ -65,6 +65,7 @@ def run_demo(service: Service, data: Literal["simulated", "oulad"]) -> None:
         outcome = train_model(service, story.trained, at, reason="A demonstration: it goes on with the only model it has.")
     console.show_trained(outcome.trained)
     console.show_verdict(outcome.verdict)
+    console.show_serving(outcome)
     with console.working("3/4 Nights") as at:
         for night in story.nights:
             console.show_night(run_night(service, night, Directly(at)))

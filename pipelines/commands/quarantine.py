@@ -38,13 +38,15 @@ def show(
     with service.warehouse() as warehouse:
         rows = rows_set_aside(warehouse, service.home.decisions)
     if file:
-        for row in rows.filter(file=file, state="open").to_dicts():
-            console.out.print(f"{row['table']}, line {row['line']}: {row['reasons']}", soft_wrap=True, markup=False)
+        theirs = rows.filter(file=file, state="open").to_dicts()
+        for row in theirs:
+            console.out.print(f"{row['table']}, line {row['line']}: {row['reasons']}", soft_wrap=True)
+        console.out.print(f"{len(theirs)} rows of {file} are open.", soft_wrap=True)
         return
     if rows.height:
         console.show_frame(counts(rows), "In quarantine")
     for name, why in held_files(service.home.refused):
-        console.out.print(f"Held back: {name}\n  {why}", soft_wrap=True, markup=False)
+        console.out.print(f"Held back: {name}\n  {why}", soft_wrap=True)
     console.out.print(f"{rows.filter(state='open').height} rows are open.")
 
 

@@ -55,6 +55,18 @@ def test_deliveries_are_simulated_ingested_and_looked_at(tmp_path: Path) -> None
     assert seen.returncode == 1
 
 
+def test_a_name_in_square_brackets_is_a_name(tmp_path: Path) -> None:
+    """Such as those that browsers and spreadsheets give to a second copy; to rich they would be colours, and `[/red]` an error."""
+    (tmp_path / "landing" / "exits").mkdir(parents=True)
+    (tmp_path / "landing" / "exits" / "sorties [red] [v2].csv").write_text("nothing;of;this\n")
+
+    taken = vigie("ingest", "--home", str(tmp_path))
+    lost = vigie("inbox", "link", "[/nobody]", "--home", str(tmp_path))
+
+    assert "exits/sorties [red] [v2].csv" in taken.stdout
+    assert "Nobody may come in with [/nobody]." in lost.stderr
+
+
 def test_nights_killed_at_random_instants_end_as_one_never_interrupted(service: Service) -> None:
     """A few of those of `make chaos`: warehouse, archive, files, case store and mail are compared."""
     root = Path(__file__).parents[2]
