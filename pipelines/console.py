@@ -165,15 +165,20 @@ def _cell(row: pl.DataFrame, value: str) -> str:
 
 
 def show_models(versions: Sequence[str], champion: str | None, decisions: Sequence[Mapping[str, Any]]) -> None:
-    """Versions, the one that serves, and every decision."""
-    last = {entry["version"]: entry for entry in decisions}
-    table = Table("version", "serves", "last decision", "reason", title="Models")
+    """Versions with what the gate said last, the one that serves, then every decision in its order."""
+    asked = {entry["version"]: entry["checks"] for entry in decisions if "checks" in entry}
+    table = Table("version", "serves", "the gate", title="Models")
     for version in versions:
-        entry = last.get(version, {})
-        failed = "; ".join(f"{name}: {check['says']}" for name, check in entry.get("checks", {}).items() if not check["passed"])
-        said = f"{entry['action']} {entry['at'][:10]}" if entry else "none"
-        table.add_row(version, "champion" if version == champion else "", said, entry.get("reason") or failed)
+        failed = "; ".join(f"{name}: {check['says']}" for name, check in asked.get(version, {}).items() if not check["passed"])
+        said = f"refuses. {failed}" if failed else "is green" if version in asked else "was not asked"
+        table.add_row(version, "champion" if version == champion else "", said)
     out.print(table)
+    for entry in decisions:
+        why = f": {entry['reason']}" if entry["reason"] else ""
+        against = ", against the gate" if entry["action"] == "promoted" and entry["gate"] == "refused" else ""
+        out.print(f"{entry['at'][:16].replace('T', ' ')} UTC  {entry['action']} {entry['version']}{against}{why}", soft_wrap=True)
+    if not versions:
+        out.print("No model was trained yet. Run: vigie train.")
 
 
 def show_night(account: dict[str, Any]) -> None:
@@ -183,7 +188,8 @@ def show_night(account: dict[str, Any]) -> None:
     out.print(
         f"Night of {account['as_of']}: {account['enrolments_scored']:,} people scored, {listed:,} alerts on lists "
         f"({states.get('new', 0):,} new), {states.get('over_capacity', 0):,} over capacity, {_served(account)}, "
-        f"{sum(account['seconds'].values()):.1f} s."
+        f"{sum(account['seconds'].values()):.1f} s.",
+        soft_wrap=True,
     )
     for warning in account["warnings"]:
         tell("!", "yellow", warning)

@@ -107,11 +107,11 @@ def _sessions_first(evidence: Path, scores: pl.DataFrame) -> list[str]:
     return [f"In {where} the score is not proven to beat the session rate: look at sessions first. Highest rates tonight: {names}."]
 
 
-def watch_page(service: Service) -> Path:
+def watch_page(service: Service) -> tuple[Path, list[str], list[str]]:
     """Write the page that shows the last nights: every alarm, and how each reading went.
 
     Returns:
-        Where it lies.
+        Where it lies, its nights, and the alarms of the last one.
     """
     from models.watch_page import render
 
@@ -119,4 +119,6 @@ def watch_page(service: Service) -> Path:
     for path in sorted((service.home.root / "out").glob(f"*/{WATCH_FILE}"))[-NIGHTS_SHOWN:]:
         nights[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
     text = render(nights)
-    return write_whole(service.home.root / "out" / "watch.html", lambda part: part.write_text(text, encoding="utf-8"))
+    page = write_whole(service.home.root / "out" / "watch.html", lambda part: part.write_text(text, encoding="utf-8"))
+    last = list(nights.values())[-1]["readings"] if nights else []
+    return page, list(nights), [reading["says"] for reading in last if reading["alarm"]]

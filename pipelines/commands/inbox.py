@@ -46,8 +46,9 @@ def serve(
 ) -> None:
     """Serve the page until Ctrl-C.
 
-    VIGIE_INBOX_ADDRESS says where people reach it, VIGIE_SMTP_* how log-in links leave, VIGIE_OIDC_* which identity provider vouches for
-    people.
+    VIGIE_INBOX_ADDRESS says where people reach it, VIGIE_SMTP_* how log-in links leave.
+
+    VIGIE_OIDC_* name an identity provider that vouches for people.
 
     [dim]vigie inbox serve --home home --print-links[/dim]
     [dim]VIGIE_INBOX_ADDRESS=https://vigie.example.org VIGIE_PRODUCTION=true vigie inbox serve[/dim]
@@ -63,7 +64,9 @@ def serve(
     if not print_links:
         post_of(service.settings)
     _provider(service.settings)
-    console.out.print(f"{service.settings.inbox_address.rstrip('/')}  (Ctrl-C ends it)")
+    console.out.print(
+        f"Listening on http://{host}:{port}; people reach it at {service.settings.inbox_address.rstrip('/')}. Ctrl-C ends it."
+    )
     # No access log: it would hold the one-time links.
     uvicorn.run(
         "pipelines.commands.inbox:served",

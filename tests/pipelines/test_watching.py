@@ -79,7 +79,9 @@ def test_a_shift_is_a_warning_of_the_night_and_an_alarm_of_the_page(watched: Ser
     told = watch_night(made, SCORED)
 
     assert any("attendance_share_28" in text for text in told)
-    page = watch_page(made).read_text()
+    path, nights, alarms = watch_page(made)
+    page = path.read_text()
+    assert (nights, alarms) == ([SCORED.isoformat(), SUNDAY.isoformat()], [])
     assert "attendance_share_28" in page
     assert page.count("data:image/png") == 1
 
