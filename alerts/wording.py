@@ -46,6 +46,8 @@ SUBJECTS: Final = {
 }
 
 
+WEEK: Final = 7
+"""Days between a fact and the one it is compared with."""
 UNITS: Final = {"half_days": ("demi-journée", "demi-journées"), "days": ("jour", "jours"), "points": ("point", "points")}
 LIKELIHOOD: Final = "Sur 100 situations semblables, environ {n} se terminent par un départ dans les 4 semaines."
 
@@ -96,7 +98,7 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
         weak=bool(leading["low_confidence"]),
         actions=list(dict.fromkeys(say(actions.get(alert["suggested_action"], alert["suggested_action"])) for alert in alerts)),
         since=day(min(alert["opened_on"] for alert in alerts)),
-        until=day(due) + (say(", dépassé") if due <= leading["as_of"] else ""),
+        until=day(due) + (say(" (délai dépassé)") if due <= leading["as_of"] else ""),
         is_new=any(alert["state"] == "new" for alert in alerts),
     )
 
@@ -121,15 +123,26 @@ def why(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
 
 
 def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | None:
-    """The reason's fact against the same fact seven days before, or nothing where it reads the same or no number tells it."""
+    """The reason's fact against the same fact seven days before, or nothing where it reads the same or no number tells it.
+
+    Days that only went by are no news: thirty since the last work, where there were twenty-three a week before.
+    """
     phrase = phrases.get(reason["feature"] or "")
     now, before = reason["value"], reason["previous_value"]
     if phrase is None or now is None or before is None or "{value}" not in phrase.fr or phrase.unit == "points":
         return None
     was = amount(before, phrase.unit)
-    if was == amount(now, phrase.unit):
+    if was == amount(now, phrase.unit) or (phrase.unit == "days" and now - before == WEEK):
         return None
     return say("{fact}, contre {was} une semaine plus tôt.").format(fact=_sentence(phrase, now), was=was)
+
+
+def better(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
+    """A protective fact: its subject and, where the sentence of a reason is true of it as well, the fact."""
+    phrase, value = phrases.get(reason["feature"] or ""), reason["value"]
+    subject = say(SUBJECTS.get(reason["code"], reason["code"]))
+    told = phrase is not None and value is not None and "{value}" in phrase.fr and phrase.unit != "points"
+    return f"{subject} ({_sentence(phrase, value)})" if told and phrase else subject
 
 
 def _sentence(phrase: Phrase, value: float) -> str:

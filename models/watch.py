@@ -162,7 +162,9 @@ def drift(learnt: pl.DataFrame, night: pl.DataFrame, risk: NDArray[np.float64]) 
     for name, (index, weight, freedom) in sums.items():
         alarm = bool(index > DRIFT and freedom > 0 and weight > _chi_squared(1 - CHANCE / len(columns), freedom))
         what = "The risk" if name == RISK else f"Column {name}"
-        says = f"{what} has moved since the model learnt: stability index {index:.2f}, large from {DRIFT} on, in the same weeks of a course."
+        says = (
+            f"{what} has moved since the model learnt: stability index {index:.2f}, large from {DRIFT} on, in the same weeks of a course."
+        )
         readings.append(Reading(f"drift of {name}", float(index), float("nan"), DRIFT, now.height, alarm, says))
     return sorted(readings, key=lambda reading: -reading.value)
 

@@ -190,6 +190,11 @@ VERBS: Final = {
 """Acts of the audit log; the last two are pages that are not open to a role."""
 
 
+def inside(label: str) -> str:
+    """A label within a sentence: small first letter, but for an acronym such as SMS."""
+    return label if label.isupper() else label[:1].lower() + label[1:]
+
+
 def who(row: Row[Any]) -> str:
     """The name of a row with names."""
     return wording.who(row._asdict())

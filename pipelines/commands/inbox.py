@@ -147,7 +147,7 @@ def user(
     service = service_at(home)
     with CaseStore(service.cases_url) as cases:
         add_user(cases.engine, email, name, role, operator=operator, territory_id=territory)
-    console.out.print(f"{email} may come in as {role}.")
+    console.out.print(f"{email} may come in as {role}: by the log-in page, or with a link from vigie inbox link {email}.", soft_wrap=True)
 
 
 def _shown(address: str, one_time: str) -> None:
