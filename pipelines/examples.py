@@ -70,7 +70,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
             "why": [(why(one, spoken), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}") for one in facts],
             "changed": [text for one in facts if (text := change(one, spoken))],
             "better": [better(one, spoken) for one in row["protective"] or []],
-            "file": {name: _in_french(facts) for name, facts in json.loads(row["content"] or "{}").items()},
+            "file": {title: _in_french(json.loads(row["content"] or "{}").get(name) or []) for name, title in SECTIONS.items()},
             "end": end,
         }
 
@@ -90,6 +90,7 @@ def _in_french(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{HEADINGS[name]: said.get(name, {}).get(value, value) for name, value in fact.items() if name in HEADINGS} for fact in facts]
 
 
+SECTIONS: Final = {"attendance": "Présence", "activity": "Activité à distance", "assessments": "Travaux", "contacts": "Échanges"}
 HEADINGS: Final = {
     "date": "Jour",
     "half_day": "Demi-journée",
