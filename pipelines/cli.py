@@ -215,9 +215,9 @@ def backfill(
         return
     with only_writer(service.home.lock, "A backfill"), console.working(f"Scoring {len(nights)} nights"):
         done = score_past(service, nights, model)
-    console.out.print(f"{sum(rows for _, rows in done):,} scores for {len(done)} nights.")
+    console.out.print(f"{console.many(sum(rows for _, rows in done), 'score')} for {console.many(len(done), 'night')}.")
     if len(done) < len(nights):
-        console.out.print(f"{len(nights) - len(done)} nights were served before and keep their files.")
+        console.out.print(f"{console.many(len(nights) - len(done), 'night')} served before keep their files.")
     if model:
         console.out.print("An evaluation: this model may have seen later facts, so these scores are never served.")
     folder = service.home.evaluation(nights[0], model) if model else service.home.out(nights[0])
@@ -236,7 +236,8 @@ def watch(home: HomeOption = None) -> None:
     for alarm in alarms:
         console.tell("!", "yellow", alarm)
     console.out.print(
-        f"{len(nights)} nights watched{f', {nights[0]} to {nights[-1]}' if nights else ''}; {len(alarms)} alarms on the last."
+        f"{console.many(len(nights), 'night')} watched{f', {nights[0]} to {nights[-1]}' if nights else ''}; "
+        f"{console.many(len(alarms), 'alarm')} on the last."
     )
     console.out.print(str(page), soft_wrap=True)
 

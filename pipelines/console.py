@@ -30,6 +30,11 @@ out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() o
 err = Console(stderr=True, highlight=False, markup=False)
 
 
+def many(number: int, what: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def tell(word: str, style: str, text: str) -> None:
     """A line that begins with a word in colour."""
     out.print(Text.assemble((word, style), f" {text}"), soft_wrap=True)

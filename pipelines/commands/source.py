@@ -74,12 +74,13 @@ def new(
         console.out.print(f"  {column} <- {header}", soft_wrap=True)
     for what, found in (
         ("Required, no header found", made.missing),
-        ("Nothing found for", made.unmapped),
-        ("What is meant by", made.doubts),
+        ("Headers that are not taken", made.unmapped),
+        ("For you to say what is meant by", made.doubts),
     ):
         if found:
             console.out.print(f"{what}: {', '.join(found)}", soft_wrap=True)
-    console.out.print(f"Read it, complete it, then: vigie source check {name} {sample}", soft_wrap=True)
+    where = f" --home {home}" if home else ""
+    console.out.print(f"Read it, complete it, then: vigie source check {name} {sample}{where}", soft_wrap=True)
 
 
 @app.command()
