@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from pipelines.serving import Outcome
     from vigie.errors import VigieError
 
+FIGURES: Final = {
+    "auc": "AUC",
+    "auc_within_night": "AUC within night",
+    "average_precision": "average precision",
+    "precision_at_top": "precision, top 10 %",
+    "recall_at_top": "recall, top 10 %",
+    "ece": "ECE",
+}
 WIDTH = 130
 """Columns when nobody says how wide the output is: a list needs room."""
 # No markup: what is printed holds names of files and people's words, and a name in square brackets is a name.
@@ -100,21 +108,13 @@ def show_intake(intake: Intake) -> None:
 
 def show_trained(trained: Trained) -> None:
     """Figures on the test block, the model beside its baselines."""
-    shown = {
-        "auc": "AUC",
-        "auc_within_night": "AUC within night",
-        "average_precision": "average precision",
-        "precision_at_top": "precision, top 10 %",
-        "recall_at_top": "recall, top 10 %",
-        "ece": "ECE",
-    }
     block = trained.blocks.filter(block="test").row(0, named=True)
     title = f"Test block {block['first']} to {block['last']}: {block['rows']:,} rows, {block['dropouts']} dropouts"
-    table = Table("", *shown.values(), title=title)
+    table = Table("", *FIGURES.values(), title=title)
     for column in table.columns[1:]:
         column.justify = "right"
     for who, figures in trained.figures.items():
-        table.add_row(who.replace("_", " "), *(f"{figures[name]:.3f}" if name in figures else "" for name in shown))
+        table.add_row(who.replace("_", " "), *(f"{figures[name]:.3f}" if name in figures else "" for name in FIGURES))
     out.print(table)
 
 
@@ -138,12 +138,7 @@ def show_serving(outcome: Outcome) -> None:
 
 def show_evidence(evidence: Evidence) -> None:
     """Contenders side by side, with intervals, then what each is below the first."""
-    shown = {
-        "auc_within_night": "AUC within night",
-        "average_precision": "average precision",
-        "recall_at_top": "recall, top 10 %",
-        "ece": "ECE",
-    }
+    shown = {name: FIGURES[name] for name in ("auc_within_night", "average_precision", "recall_at_top", "ece")}
     title = f"{evidence.version}: {evidence.rows:,} rows from {evidence.first} to {evidence.last}, {evidence.dropouts} of leavers"
     table = Table("", *shown.values(), title=title)
     for name in evidence.figures["contender"].unique(maintain_order=True):

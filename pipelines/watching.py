@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from data_contracts.vocabulary import LISTED
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _outcomes(service: Service, as_of: dt.date) -> list[Reading]:
     with service.warehouse() as warehouse:
         endings = known_endings(warehouse, as_of, rules.silence_days, service.time_zone)
     alerts = pl.read_parquet(night / "alerts.parquet")
-    called = alerts.filter(pl.col("kind").cast(pl.String) == "dropout_risk", pl.col("state").cast(pl.String).is_in(("new", "sent")))
+    called = alerts.filter(pl.col("kind").cast(pl.String) == "dropout_risk", pl.col("state").cast(pl.String).is_in(LISTED))
     return matured(pl.read_parquet(night / "scores.parquet"), called, endings)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -14,13 +13,14 @@ from alerts.cases.access import User
 from alerts.policy import LISTED
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
-from pipelines.service import Service, open_service
 from pipelines.steps import Directly, run_night, score_past
+from tests.services import copy_of
 from vigie.clock import end_of_day
-from vigie.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pipelines.service import Service
 
 NIGHT = dt.date(2025, 11, 20)
 NEXT = NIGHT + dt.timedelta(days=1)
@@ -29,8 +29,7 @@ MORNING = dt.datetime(2025, 11, 21, 9, tzinfo=dt.UTC)
 
 @pytest.fixture
 def served(service: Service, tmp_path: Path) -> Service:
-    shutil.copytree(service.home.root, tmp_path / "home")
-    made = open_service(Settings(home=tmp_path / "home"))
+    made = copy_of(service, tmp_path / "home")
     run_night(made, NIGHT, Directly())
     return made
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -15,15 +14,15 @@ import pytest
 from features.catalogue import FEATURES
 from models.registry import champion
 from pipelines.examples import examples_page
-from pipelines.service import Service, open_service
 from pipelines.steps import Directly, run_night
 from pipelines.watching import watch_night, watch_page
-from vigie.settings import Settings
+from tests.services import copy_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from data_contracts.simulator import Simulation
+    from pipelines.service import Service
 
 SCORED, SUNDAY = dt.date(2025, 11, 7), dt.date(2025, 12, 14)
 """The first on a weekday of the landmarks, Friday."""
@@ -32,9 +31,7 @@ SCORED, SUNDAY = dt.date(2025, 11, 7), dt.date(2025, 12, 14)
 @pytest.fixture(scope="module")
 def watched(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
     """A night, and the Sunday by which its horizon is over."""
-    folder = tmp_path_factory.mktemp("watched")
-    shutil.copytree(service.home.root, folder, dirs_exist_ok=True)
-    made = open_service(Settings(home=folder))
+    made = copy_of(service, tmp_path_factory.mktemp("watched"))
     for night in (SCORED, SUNDAY):
         run_night(made, night, Directly())
     return made
@@ -70,8 +67,7 @@ def test_outcomes_are_read_once_the_horizon_is_over(watched: Service) -> None:
 
 
 def test_a_shift_is_a_warning_of_the_night_and_an_alarm_of_the_page(watched: Service, tmp_path: Path) -> None:
-    shutil.copytree(watched.home.root, tmp_path / "home")
-    made = open_service(Settings(home=tmp_path / "home"))
+    made = copy_of(watched, tmp_path / "home")
     path = made.home.out(SCORED) / "features.parquet"
     features = pl.read_parquet(path)
     features.with_columns(attendance_share_28=pl.lit(None, pl.Float64)).write_parquet(path)
@@ -87,8 +83,7 @@ def test_a_shift_is_a_warning_of_the_night_and_an_alarm_of_the_page(watched: Ser
 
 
 def test_where_the_session_tells_as_much_the_night_names_sessions(watched: Service, tmp_path: Path) -> None:
-    shutil.copytree(watched.home.root, tmp_path / "home")
-    made = open_service(Settings(home=tmp_path / "home"))
+    made = copy_of(watched, tmp_path / "home")
     version = champion(made.home)
     assert version is not None
     evidence = made.home.models / version / "evidence.json"
