@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from vigie.errors import ConfigurationError
 
@@ -24,7 +26,7 @@ class Settings(BaseSettings):
     home: Path = Path("home")
     config: Path = ROOT / "config"
     time_zone: str = "Europe/Paris"
-    threads: int = 2
+    threads: int = Field(default=2, ge=1)
     cases_url: str = ""
     """Address of the case store, such as postgresql+psycopg://vigie@host/cases; SQLite in the home folder when empty."""
     inbox_address: str = "http://127.0.0.1:8000"
@@ -53,6 +55,31 @@ class Settings(BaseSettings):
     oidc_scope: str = "openid given_name usual_name email uid siret"
     oidc_sirets: dict[str, str] = Field(default_factory=dict)
     """Operator of each organisation that may come in, as JSON: {"13002526500013": "france_travail"}."""
+
+    def __init__(self, **given: Any) -> None:  # noqa: ANN401 - any setting
+        """Read the settings, but for those given.
+
+        Raises:
+            ConfigurationError: one of them cannot stand; its name is told, never its value, which may be a secret.
+        """
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            faults = "; ".join(f"VIGIE_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors())
+            raise ConfigurationError(f"{faults}.", "Correct it in the environment.") from None
+        except SettingsError as error:
+            named = re.search(r'field "(\w+)"', str(error))
+            name = f"VIGIE_{named.group(1).upper()}" if named else "A setting"
+            raise ConfigurationError(f"{name} is not JSON.", 'Write it as {"13002526500013": "france_travail"}.') from None
+
+    @field_validator("time_zone")
+    @classmethod
+    def _on_the_map(cls, time_zone: str) -> str:
+        try:
+            ZoneInfo(time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"{time_zone} is no time zone, such as Europe/Paris or Indian/Reunion") from error
+        return time_zone
 
 
 class Home:

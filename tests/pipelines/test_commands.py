@@ -40,6 +40,26 @@ def test_a_mistake_gets_a_sentence_and_a_remedy_and_no_traceback(tmp_path: Path)
         assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("VIGIE_SMTP_PORT", "abc", "VIGIE_SMTP_PORT: Input should be a valid integer"),
+        ("VIGIE_TIME_ZONE", "Europe/Pari", "VIGIE_TIME_ZONE: Value error, Europe/Pari is no time zone"),
+        ("VIGIE_OIDC_SIRETS", "abc", "VIGIE_OIDC_SIRETS is not JSON."),
+    ],
+)
+def test_a_setting_that_cannot_stand_is_named_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    result = vigie("doctor", "--home", str(tmp_path))
+
+    assert result.returncode == 1
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_deliveries_are_simulated_ingested_and_looked_at(tmp_path: Path) -> None:
     home = str(tmp_path)
     made = vigie("simulate", "--out", f"{home}/landing", "--learners", "200", "--from", "2025-01-06", "--to", "2025-06-30")
