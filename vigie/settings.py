@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from vigie.errors import ConfigurationError
@@ -65,8 +66,9 @@ class Settings(BaseSettings):
         try:
             super().__init__(**given)
         except ValidationError as error:
-            faults = "; ".join(f"VIGIE_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors())
-            raise ConfigurationError(f"{faults}.", "Correct it in the environment.") from None
+            faults = [": ".join([*(f"VIGIE_{str(name).upper()}" for name in fault["loc"][:1]), fault["msg"]]) for fault in error.errors()]
+            told = "; ".join(fault.replace("Value error, ", "") for fault in faults)
+            raise ConfigurationError(f"{told}.", "Correct it in the environment.") from None
         except SettingsError as error:
             named = re.search(r'field "(\w+)"', str(error))
             name = f"VIGIE_{named.group(1).upper()}" if named else "A setting"
@@ -80,6 +82,16 @@ class Settings(BaseSettings):
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"{time_zone} is no time zone, such as Europe/Paris or Indian/Reunion") from error
         return time_zone
+
+    @model_validator(mode="after")
+    def _calls_are_closed_and_signed(self) -> Self:
+        """Said before a night, not at the end of one: records of people leave by https, under a signature that somebody can check."""
+        address = urlsplit(self.webhook_url)
+        if self.webhook_url and address.scheme != "https" and address.hostname not in {"127.0.0.1", "localhost", "::1"}:
+            raise ValueError("VIGIE_WEBHOOK_URL must start with https://")
+        if self.webhook_url and not self.webhook_secret.get_secret_value():
+            raise ValueError("VIGIE_WEBHOOK_URL needs a VIGIE_WEBHOOK_SECRET to sign with")
+        return self
 
 
 class Home:

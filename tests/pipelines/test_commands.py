@@ -44,8 +44,10 @@ def test_a_mistake_gets_a_sentence_and_a_remedy_and_no_traceback(tmp_path: Path)
     ("name", "value", "said"),
     [
         ("VIGIE_SMTP_PORT", "abc", "VIGIE_SMTP_PORT: Input should be a valid integer"),
-        ("VIGIE_TIME_ZONE", "Europe/Pari", "VIGIE_TIME_ZONE: Value error, Europe/Pari is no time zone"),
+        ("VIGIE_TIME_ZONE", "Europe/Pari", "VIGIE_TIME_ZONE: Europe/Pari is no time zone"),
         ("VIGIE_OIDC_SIRETS", "abc", "VIGIE_OIDC_SIRETS is not JSON."),
+        ("VIGIE_WEBHOOK_URL", "http://elsewhere.example/in", "VIGIE_WEBHOOK_URL must start with https://"),
+        ("VIGIE_WEBHOOK_URL", "https://elsewhere.example/in", "needs a VIGIE_WEBHOOK_SECRET"),
     ],
 )
 def test_a_setting_that_cannot_stand_is_named_without_a_traceback(
