@@ -58,15 +58,17 @@ def serve(
     import uvicorn
 
     service = service_at(home)
+    address = service.settings.inbox_address.rstrip("/")
+    if service.settings.production and not address.startswith("https://"):
+        what = f"In production the page is reached by https, and VIGIE_INBOX_ADDRESS is {address}."
+        raise ConfigurationError(what, "Put a proxy that speaks https before it, and set VIGIE_INBOX_ADDRESS to what people type.")
     # Each worker makes its own page from the settings: what this command was given goes to them by the environment.
     os.environ["VIGIE_HOME"] = str(service.home.root)
     os.environ[PRINT_LINKS] = "1" if print_links else ""
     if not print_links:
         post_of(service.settings)
     _provider(service.settings)
-    console.out.print(
-        f"Listening on http://{host}:{port}; people reach it at {service.settings.inbox_address.rstrip('/')}. Ctrl-C ends it."
-    )
+    console.out.print(f"Listening on http://{host}:{port}; people reach it at {address}. Ctrl-C ends it.")
     # No access log: it would hold the one-time links.
     uvicorn.run(
         "pipelines.commands.inbox:served",

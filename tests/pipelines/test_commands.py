@@ -62,6 +62,15 @@ def test_a_setting_that_cannot_stand_is_named_without_a_traceback(
     assert "Traceback" not in result.stderr
 
 
+def test_the_page_is_not_served_in_production_but_by_https(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIGIE_PRODUCTION", "true")
+
+    result = vigie("inbox", "serve", "--home", str(tmp_path), "--print-links")
+
+    assert result.returncode == 1
+    assert "VIGIE_INBOX_ADDRESS is http://127.0.0.1:8000" in result.stderr
+
+
 def test_deliveries_are_simulated_ingested_and_looked_at(tmp_path: Path) -> None:
     home = str(tmp_path)
     made = vigie("simulate", "--out", f"{home}/landing", "--learners", "200", "--from", "2025-01-06", "--to", "2025-06-30")
