@@ -1,5 +1,7 @@
 """Vigie's scores beside the reference of 118 columns, learner by learner: the same rows, the same bootstraps.
 
+Prints the figures of both and their paired differences, AUC by four weeks of course, and what was expected and observed in ten bands.
+
 usage: python benchmarks/oulad_against.py SCORES SOURCE RULER [--boot 200]
 
 SCORES are the scores of the nights of 2014B, as `benchmarks/oulad.py` leaves them; the reference learns on 2013 and scores the same nights.
@@ -16,10 +18,14 @@ from typing import Any
 import numpy as np
 import oulad_reference as reference
 import polars as pl
+from sklearn.metrics import roc_auc_score
+
+from models.calibration import bands
 
 START = dt.date(2014, 2, 1)
 FIRST_DAY = 14
 FIGURES = ("AUC", "AUC inside", "AP", "P@10%", "R@10%", "ECE")
+WEEKS = 4
 
 
 def ruler(path: Path) -> Any:  # noqa: ANN401 - a module
@@ -48,11 +54,16 @@ def main() -> None:
     table = table.with_columns(reference=pl.Series(reference.fit_and_score(rows.filter(~judged), test)))
     scores = pl.read_parquet(arguments.scores).select("as_of", "enrolment_id", vigie="risk")
     table = table.join(scores, on=["as_of", "enrolment_id"], how="left").with_columns(pl.col("vigie").fill_null(0.0))
+    weeks = (pl.col("as_of") - START).dt.total_days() // (7 * WEEKS) * WEEKS
+    table = table.with_columns(week=weeks).sort("week", "as_of", "enrolment_id")
     random, people = np.random.default_rng(0), table["id_student"].unique().sort()
 
     def of(part: pl.DataFrame) -> dict[str, tuple[float, float]]:
         mine, theirs = (judge.figures(part.with_columns(risk=name)) for name in ("vigie", "reference"))
-        return {name: (mine[name], theirs[name]) for name in FIGURES}
+        found = {name: (mine[name], theirs[name]) for name in FIGURES}
+        for (week,), rows in part.group_by("week", maintain_order=True):
+            found[f"week {week}"] = (roc_auc_score(rows["y"], rows["vigie"]), roc_auc_score(rows["y"], rows["reference"]))
+        return found
 
     drawn = []
     for _ in range(arguments.boot):
@@ -62,6 +73,10 @@ def main() -> None:
     for name, (mine, theirs) in of(table).items():
         low, high = np.percentile([one[name] for one in drawn], [2.5, 97.5]) if drawn else (np.nan, np.nan)
         print(f"{name:12}{mine:9.4f}{theirs:11.4f}{mine - theirs:+12.4f}   [{low:+.4f}, {high:+.4f}]")
+    alike = bands(table.select("enrolment_id", risk="vigie", label=pl.col("y").cast(pl.Float64)))
+    for band in alike.iter_rows(named=True):
+        told = "band to {to_risk:.4f}: expected {expected:.4f}, observed {observed:.4f} [{low:.4f}, {high:.4f}]".format(**band)
+        print(told if band["low"] <= band["expected"] <= band["high"] else f"{told}   outside")
 
 
 if __name__ == "__main__":
