@@ -189,5 +189,5 @@ def _free(people: pl.DataFrame, rules: Rules) -> pl.DataFrame:
 
 
 def week_start(day: dt.date) -> dt.date:
-    """Monday of the ISO week of `day`: budgets are counted from there."""
+    """Monday of the ISO week of `day`. Budgets are counted by the day a list is used: a Monday's list has its whole week."""
     return day - dt.timedelta(days=day.weekday())

@@ -68,6 +68,7 @@ class Facts:
     advisors: pl.DataFrame
     """With `joined_on`: since when they work for their present operator; null when it never changed."""
     contacts: pl.DataFrame
+    """With `on`: the day, in the service's time zone."""
     followups: pl.DataFrame
     attendance: pl.DataFrame
     """Half-days of the last excused_days, of those whose risk could put them on a list."""
@@ -121,8 +122,10 @@ def read_facts(
         sessions=known("sessions", "session_id", "territory_id"),
         exits=known("exits", "enrolment_id", "exit_date", "reason"),
         assignments=known("assignments", "learner_id", "valid_from", "valid_to", "advisor_id"),
-        advisors=_advisors(warehouse, instant),
-        contacts=known("contacts", "learner_id", "occurred_at", "direction", "outcome", "purpose"),
+        advisors=_advisors(warehouse, instant, time_zone),
+        contacts=known("contacts", "learner_id", "occurred_at", "direction", "outcome", "purpose").with_columns(
+            on=_day("occurred_at", time_zone)
+        ),
         followups=known("followups", "enrolment_id", "observed_on"),
         attendance=sheets.filter(pl.col("date").is_between(first, as_of)),
         past=past,
@@ -133,7 +136,11 @@ def read_facts(
     )
 
 
-def _advisors(warehouse: Warehouse, instant: dt.datetime) -> pl.DataFrame:
+def _day(instant: str, time_zone: str) -> pl.Expr:
+    return pl.col(instant).dt.convert_time_zone(time_zone).dt.date()
+
+
+def _advisors(warehouse: Warehouse, instant: dt.datetime, time_zone: str) -> pl.DataFrame:
     """Advisors with `joined_on`, the day their present operator was first told of after another one."""
     columns = ["advisor_id", "weekly_capacity", "active_from", "active_to", "backup_advisor_id", "operator"]
     layers = warehouse.as_known_at(
@@ -141,5 +148,5 @@ def _advisors(warehouse: Warehouse, instant: dt.datetime) -> pl.DataFrame:
     )
     newest = layers.filter(pl.col("visible_until").is_null())
     before = layers.join(newest.select("advisor_id", present="operator"), on="advisor_id").filter(pl.col("operator") != pl.col("present"))
-    joined = before.group_by("advisor_id").agg(joined_on=pl.col("visible_until").max().dt.date())
+    joined = before.group_by("advisor_id").agg(joined_on=_day("visible_until", time_zone).max())
     return newest.select(columns).join(joined, on="advisor_id", how="left")

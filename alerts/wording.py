@@ -46,6 +46,8 @@ SUBJECTS: Final = {
 }
 
 
+WEEK: Final = 7
+"""Days between a fact and the one it is compared with."""
 UNITS: Final = {"half_days": ("demi-journée", "demi-journées"), "days": ("jour", "jours"), "points": ("point", "points")}
 LIKELIHOOD: Final = "Sur 100 situations semblables, environ {n} se terminent par un départ dans les 4 semaines."
 POSITIVE_EXIT: Final = "Vers un emploi ou une autre formation : environ {n}."
@@ -85,18 +87,20 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
         phrases: sentence of each feature.
         actions: sentence of each action code.
     """
-    first, due = alerts[0], min(alert["due_on"] for alert in alerts)
-    facts = raising(first["reasons"])
+    due = min(alert["due_on"] for alert in alerts)
+    # Reasons and estimate are those of the risk, wherever it ranks: a promise may come first, be of another course, or know of no reason.
+    leading = next((alert for alert in alerts if alert["kind"] == "dropout_risk"), alerts[0])
+    facts = raising(leading["reasons"])
     promises = [say(PROMISES[alert["kind"]]) for alert in alerts if alert["kind"] in PROMISES]
     return Told(
         kinds=[say(KINDS[alert["kind"]]) for alert in alerts],
         why=[*promises, *(why(reason, phrases) for reason in facts)],
         changed=[text for reason in facts if (text := change(reason, phrases))],
-        likelihood=likelihood(first["risk"]),
-        weak=bool(first["low_confidence"]),
+        likelihood=likelihood(leading["risk"]),
+        weak=bool(leading["low_confidence"]),
         actions=list(dict.fromkeys(say(actions.get(alert["suggested_action"], alert["suggested_action"])) for alert in alerts)),
         since=day(min(alert["opened_on"] for alert in alerts)),
-        until=day(due) + (say(", dépassé") if due <= first["as_of"] else ""),
+        until=day(due) + (say(" (délai dépassé)") if due <= leading["as_of"] else ""),
         is_new=any(alert["state"] == "new" for alert in alerts),
     )
 
@@ -138,15 +142,26 @@ def why(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
 
 
 def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | None:
-    """The reason's fact against the same fact seven days before, or nothing where it reads the same or no number tells it."""
+    """The reason's fact against the same fact seven days before, or nothing where it reads the same or no number tells it.
+
+    Days that only went by are no news: thirty since the last work, where there were twenty-three a week before.
+    """
     phrase = phrases.get(reason["feature"] or "")
     now, before = reason["value"], reason["previous_value"]
     if phrase is None or now is None or before is None or "{value}" not in phrase.fr or phrase.unit == "points":
         return None
     was = amount(before, phrase.unit)
-    if was == amount(now, phrase.unit):
+    if was == amount(now, phrase.unit) or (phrase.unit == "days" and now - before == WEEK):
         return None
     return say("{fact}, contre {was} une semaine plus tôt.").format(fact=_sentence(phrase, now), was=was)
+
+
+def better(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
+    """A protective fact: its subject and, where the sentence of a reason is true of it as well, the fact."""
+    phrase, value = phrases.get(reason["feature"] or ""), reason["value"]
+    subject = say(SUBJECTS.get(reason["code"], reason["code"]))
+    told = phrase is not None and value is not None and "{value}" in phrase.fr and phrase.unit != "points"
+    return f"{subject} ({_sentence(phrase, value)})" if told and phrase else subject
 
 
 def _sentence(phrase: Phrase, value: float) -> str:

@@ -71,7 +71,7 @@ def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str =
     """The page as text."""
     environment = Environment(loader=PackageLoader("models"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["cell"] = _cell
-    later = trained.rows.filter(pl.col("as_of") > pl.lit(trained.blocks.filter(block="test")["first"][0]))
+    later = trained.rows.filter(pl.col("as_of") >= pl.lit(trained.blocks.filter(block="test")["first"][0]))
     figures = {**draw(trained, evidence.told), "shap": drawn_shap(trained.twin, later)}
     return environment.get_template("card.html").render(
         version=evidence.version,
@@ -105,6 +105,7 @@ def _side_by_side(figures: pl.DataFrame) -> pl.DataFrame:
     said = figures.filter(pl.col("metric").is_in(SHOWN)).with_columns(
         cell=pl.format("{} [{}, {}]", *(pl.col(name).round(4) for name in ("value", "low", "high")))
     )
+    said = said.with_columns(pl.col("metric").str.replace_all("_", " ", literal=True))
     return said.pivot(on="contender", index="metric", values="cell", maintain_order=True)
 
 

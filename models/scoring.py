@@ -93,8 +93,9 @@ def score(
         low_confidence=low_confidence(),
         base_value=pl.Series(contributions[:, -1], dtype=pl.Float64),
         margin=pl.Series(margin, dtype=pl.Float64),
-        reasons=reasons(contributions, margin, model.columns, rows, before, rules.reasons_shown),
-        protective=protective(contributions, model.columns, rows, before),
+        # Beside all who were in training those nights, also where a few of them alone are scored.
+        reasons=reasons(contributions, margin, model.columns, rows, before, rules.reasons_shown, both),
+        protective=protective(contributions, model.columns, rows, before, everybody=both),
         model_version=pl.lit(model.version),
         feature_hash=feature_hash(rows),
     )

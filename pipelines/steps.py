@@ -172,16 +172,23 @@ def score_night(
 
 
 def score_past(service: Service, dates: Sequence[dt.date], version: str | None) -> list[tuple[dt.date, int]]:
-    """Score many past nights at once, without alerts.
+    """Score many past nights at once, without alerts, and without those who object to the estimate now.
 
-    With `version` it is an evaluation of that model, which may have seen later facts: its files lie apart and are never served.
+    With `version` it is an evaluation of that model, which may have seen later facts: its files lie apart and are never served. Without, a
+    night that was served keeps the files it was served with.
 
     Returns:
         date and enrolments scored.
     """
+    from alerts.cases import CaseStore
+    from alerts.silence import opposed
     from models.registry import load, model_for
     from models.scoring import score
 
+    with CaseStore(service.cases_url) as cases:
+        today = clock.last_finished_day(clock.now(), service.time_zone) + dt.timedelta(days=1)
+        objecting = opposed(cases.answered(today, service.time_zone))
+    dates = [date for date in dates if version or not (service.home.out(date) / "night.json").exists()]
     models = {date: load(service.home, version) if version else model_for(service.home, date) for date in dates}
     done: list[tuple[dt.date, int]] = []
     for name in dict.fromkeys(model.version for model in models.values()):
@@ -189,6 +196,7 @@ def score_past(service: Service, dates: Sequence[dt.date], version: str | None) 
         model = models[nights[0]]
         with service.warehouse() as warehouse:
             scored = score(warehouse, model, nights, service.rules.invariants, service.time_zone, service.settings.threads)
+        scored = scored.without(objecting)
         by_date = {key[0]: part for key, part in scored.scores.partition_by("as_of", as_dict=True).items()}
         for night in nights:
             scores = by_date.get(night, scored.scores.clear())

@@ -35,6 +35,17 @@ def missing(inbox: Inbox, session: access.Session, verb: str, what: str) -> HTTP
     return HTTPException(404, REFUSALS[404])
 
 
+def acted(inbox: Inbox, session: access.Session, verb: str, what: str, *, done: bool) -> None:
+    """One line in the audit log for an act.
+
+    Raises:
+        HTTPException: 404, when it was not this person's to do.
+    """
+    if not done:
+        raise missing(inbox, session, verb, what)
+    seen(inbox, session, verb, what)
+
+
 @routes.get("/liste")
 def my_list(request: Request, inbox: Here, session: Advisor) -> Response:
     """The advisor's list of today."""
@@ -144,9 +155,7 @@ def answer(  # noqa: PLR0917, PLR0913 - the fields of the form
     said = acts.Answer(
         code, channel, barrier or None, note.strip() or None, {"oui": True, "non": False}.get(useful), why=why or None, remind_on=later
     )
-    if not acts.act(inbox.engine, session.user, enrolment_id, said, inbox.now()):
-        raise missing(inbox, session, "answer", enrolment_id)
-    seen(inbox, session, "answer", enrolment_id)
+    acted(inbox, session, "answer", enrolment_id, done=acts.act(inbox.engine, session.user, enrolment_id, said, inbox.now()))
     return RedirectResponse("/liste", 303)
 
 

@@ -33,7 +33,7 @@ def show_plan(name: Name, home: HomeOption = None) -> None:
     from pipelines.experiments import plan_of
 
     plan = plan_of(service_at(home), name)
-    console.out.print(preanalysis(plan), soft_wrap=True, markup=False)
+    console.out.print(preanalysis(plan), soft_wrap=True)
     console.out.print(f"Fingerprint {plan.fingerprint}. Next: vigie experiment power {name}")
 
 
@@ -109,12 +109,12 @@ def status(name: Name, home: HomeOption = None) -> None:
     drawn = ", ".join(f"{arm}: {number:,}" for arm, number in found.arms.items()) or "nobody yet"
     console.out.print(f"Drawn: {drawn}" + (f", from {found.first} to {found.last}." if found.first else "."), soft_wrap=True)
     if found.altered:
-        console.out.print(f"[red]{found.altered} arms are not those the frozen plan gives: the table was changed.[/red]")
+        console.tell("wrong", "red", f"{found.altered} arms are not those the frozen plan gives: the table was changed.")
     elif found.arms:
         console.out.print("The draw was made again from plan and identifiers: identical.")
     if found.changed:
-        console.out.print(
-            f"[red]The file now differs from the frozen plan: {', '.join(found.changed)}.[/red] Nights follow the frozen one."
+        console.tell(
+            "wrong", "red", f"The file now differs from the frozen plan: {', '.join(found.changed)}. Nights follow the frozen one."
         )
     if found.altered or found.changed:
         raise typer.Exit(1)

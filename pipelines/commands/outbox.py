@@ -22,7 +22,7 @@ def send(home: HomeOption = None) -> None:
     done = send_outbox(service_at(home))
     console.out.print(f"{done.sent} sent, {done.failed} to be tried again, {done.given_up} given up.")
     for fault in done.faults:
-        console.out.print(f"  {fault}", soft_wrap=True, markup=False)
+        console.out.print(f"  {fault}", soft_wrap=True)
     if done.given_up:
         raise typer.Exit(1)
 
@@ -41,7 +41,7 @@ def show(home: HomeOption = None) -> None:
     for row in rows:
         when = f"due {row.next_at:%Y-%m-%d %H:%M} UTC" if row.next_at else "given up"
         fault = f", {row.fault}" if row.fault else ""
-        console.out.print(f"{row.item}  {row.channel}  {row.key}  {when}, {row.attempts} attempts{fault}", soft_wrap=True, markup=False)
+        console.out.print(f"{row.item}  {row.channel}  {row.key}  {when}, {row.attempts} attempts{fault}", soft_wrap=True)
     console.out.print(f"{len(rows)} in the outbox.")
 
 

@@ -63,7 +63,17 @@ def in_tables() -> Iterator[str | tuple[str, ...]]:
         words.NEXT,
         words.SOURCES,
     )
-    tables += (words.THEMES, words.CHANNELS, words.BARRIERS, words.STATUSES, words.HALF_DAYS, words.OUTCOMES, words.STATES)
+    tables += (
+        words.THEMES,
+        words.CHANNELS,
+        words.BARRIERS,
+        words.STATUSES,
+        words.HALF_DAYS,
+        words.OUTCOMES,
+        words.STATES,
+        words.ROLES,
+        words.VERBS,
+    )
     for table in (*tables, NATIONAL.default.actions, NATIONAL.default.scripts):
         yield from table.values()
     yield from wording.UNITS.values()

@@ -26,6 +26,7 @@ from pipelines.service import Service, open_service
 from pipelines.steps import score_night, take_deliveries
 from tests.conftest import NIGHT, TRAINED
 from tests.printing import needs_pdf
+from tests.services import copy_of
 from vigie.clock import end_of_day
 from vigie.settings import ROOT, Settings
 from vigie.store import Warehouse
@@ -41,9 +42,7 @@ CUT_OFF = NIGHT
 
 @pytest.fixture(scope="module")
 def copy(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
-    home = tmp_path_factory.mktemp("evaluated") / "home"
-    shutil.copytree(service.home.root, home)
-    made = open_service(Settings(home=home))
+    made = copy_of(service, tmp_path_factory.mktemp("evaluated"))
     score_night(made, CUT_OFF)
     return made
 
