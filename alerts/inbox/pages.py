@@ -109,7 +109,7 @@ def show_case(request: Request, inbox: Here, session: Team, enrolment_id: str) -
         case=found,
         listed=listed,
         said=words.told(listed, inbox.phrases, inbox.rules) if listed else None,
-        protecting=[wording.why(fact, inbox.phrases) for fact in wording.lowering(found.content.get("protective") or [])],
+        protecting=[wording.better(fact, inbox.phrases) for fact in wording.lowering(found.content.get("protective") or [])],
         positive=wording.positive_exit(found.content.get("positive_exit"), listed[0].risk if listed else None),
         sections=[(name, shown[name]) for name in behind],
         scripts=words.scripts(told_of, found.content.get("contacts", []), texts) if listed else [],
