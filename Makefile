@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 90
 
-.PHONY: help setup demo test check lint docs bench criteria scale load replications value-added fuzz chaos server mlflow lock clean
+.PHONY: help setup demo test check lint docs bench criteria half-days scale load truth training replications value-added fuzz chaos server mlflow lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -49,11 +49,20 @@ bench: $(READY) ## OULAD on the project's ruler; SOURCE=folder of the original t
 criteria: $(READY) ## The twenty criteria on OULAD; SERVICE=home trained on 2013 alone, SOURCE=folder of the original tables
 	$(BIN)/python benchmarks/criteria $(SERVICE) $(SOURCE)
 
+half-days: $(READY) ## One more absence never lowers a risk: 10,000 half-days changed in the service in $(SERVICE), nothing written
+	$(BIN)/python benchmarks/half_days.py $(SERVICE)
+
 scale: $(READY) ## Seconds and memory of a night beside its floors; LEARNERS=10000 or 100000
 	$(BIN)/python benchmarks/scale.py --learners $(or $(LEARNERS),10000)
 
 load: $(READY) ## The inbox under load while nights publish: 2,000 advisors, 200,000 alerts; URL=address of an empty PostgreSQL database
 	$(BIN)/python benchmarks/load.py $(if $(URL),--url "$(URL)")
+
+truth: $(READY) ## Simulated territories of known risks: is the model as good as the truth allows; SEEDS=1,2,3 LEARNERS=10000
+	$(BIN)/python benchmarks/truth.py $(if $(SEEDS),--seeds $(SEEDS)) --learners $(or $(LEARNERS),10000)
+
+training: $(READY) ## Seconds and memory of training beside their floors; LEARNERS=10000,100000
+	$(BIN)/python benchmarks/training.py $(if $(LEARNERS),--learners $(LEARNERS))
 
 value-added: $(READY) ## Value added on made-up providers of known quality, the raw rate beside it; REPLICATIONS=200
 	$(BIN)/python benchmarks/value_added.py --replications $(or $(REPLICATIONS),200)

@@ -46,7 +46,7 @@ def candidates(facts: Facts, rules: Rules) -> pl.DataFrame:
 
     Priority is what an hour of work can do: points of risk that a call addresses, per hour of the work it asks for. A promise at its
     delay weighs as much as the lowest risk that is listed, on top of the learner's own. The effect of a call is taken as the same for all
-    until an experiment tells more.
+    until an experiment showed more and somebody decided to rank by it (`facts.avoided`).
 
     Returns:
         kind, enrolment_id, learner_id, territory_id, advisor_id?, queue, risk?, reasons, priority, suggested_action, within_days
@@ -106,18 +106,28 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
     people = training.join(_free(training, rules), on="territory_id")
     # Down to keep_share of the limit: an alert already open stays until there, so that a case does not flicker in and out.
     near = people.filter(pl.col("risk") >= pl.col("entry_limit") * rules.invariants.keep_share)
+    near = near.join(facts.avoided, on="enrolment_id", how="left", maintain_order="left")
     subject = pl.col("reasons").list.first().struct.field("code")
-    action = subject.replace_strict(ACTION_OF_SUBJECT, default=ANY_ACTION, return_dtype=pl.String)
+    near = near.with_columns(subject=subject).join(
+        facts.suggested.select("enrolment_id", "action", subject="reason"),
+        on=["enrolment_id", "subject"],
+        how="left",
+        maintain_order="left",
+    )
+    usual = pl.col("subject").replace_strict(ACTION_OF_SUBJECT, default=ANY_ACTION, return_dtype=pl.String)
     # A course that ends sooner than anybody can call leaves less to do.
     left = (pl.col("planned_exit_date") - pl.lit(facts.list_day)).dt.total_days().clip(0)
     time_to_act = (left / pl.col("contact_within")).clip(0, 1)
     invited = pl.when(pl.col("enrolment_id").is_in(facts.put_first["enrolment_id"].implode())).then(PUT_FIRST).otherwise(1.0)
-    worth = pl.col("risk") * time_to_act * MINUTES / pl.col("dropout_risk") * invited
+    # In the place of the risk and on its scale: promises keep their weight beside it.
+    scale = pl.col("risk").filter(pl.col("avoided").is_not_null()).mean() / pl.col("avoided").mean()
+    points = pl.when(pl.col("avoided").mean() > 0).then(pl.coalesce(pl.col("avoided") * scale, "risk")).otherwise("risk")
+    worth = points * time_to_act * MINUTES / pl.col("dropout_risk") * invited
     return near.select(
         *PERSON,
         kind=pl.lit("dropout_risk"),
         priority=worth,
-        suggested_action=action.fill_null(ANY_ACTION),
+        suggested_action=pl.coalesce("action", usual).fill_null(ANY_ACTION),
         within_days="contact_within",
         opens=pl.col("risk") >= pl.col("entry_limit"),
     )
@@ -179,5 +189,5 @@ def _free(people: pl.DataFrame, rules: Rules) -> pl.DataFrame:
 
 
 def week_start(day: dt.date) -> dt.date:
-    """Monday of the ISO week of `day`: budgets are counted from there."""
+    """Monday of the ISO week of `day`. Budgets are counted by the day a list is used: a Monday's list has its whole week."""
     return day - dt.timedelta(days=day.weekday())

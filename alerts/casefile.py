@@ -1,4 +1,4 @@
-"""What a case page shows of one learner: sheets, traces, work and contacts, each with the evening it became known."""
+"""What a case page shows of one learner: sheets, traces, work and contacts, when each became known, and what protects."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import polars as pl
 
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
+from data_contracts.tables.outputs import REASON
 from vigie.clock import end_of_day
 from vigie.store import ORIGIN
 
@@ -19,7 +20,9 @@ WEEKS: Final = 8
 """How far back a page looks: what an advisor needs to start a conversation, and no more."""
 
 
-def case_files(warehouse: Warehouse, as_of: dt.date, enrolments: pl.DataFrame, time_zone: str) -> pl.DataFrame:
+def case_files(
+    warehouse: Warehouse, as_of: dt.date, enrolments: pl.DataFrame, time_zone: str, scores: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """The case pages of some enrolments, as known at the end of `as_of`.
 
     Args:
@@ -27,10 +30,13 @@ def case_files(warehouse: Warehouse, as_of: dt.date, enrolments: pl.DataFrame, t
         as_of: the night.
         enrolments: enrolment_id, learner_id; one row each.
         time_zone: in which as-of dates end.
+        scores: of the night, contract `Scores`; none on a night without a model.
 
     Returns:
         enrolment_id, content: JSON with attendance, activity, assessments and contacts of the last `WEEKS` weeks, oldest first; each
-        fact with `known` (the day it became known), `delivery` and `line` (where it came from).
+        fact with `known` (the day it became known), `delivery` and `line` (where it came from). From the scores, `protective` and
+        `positive_exit`: the subjects that lower the risk, and the probability of a job or another course within the horizon; null
+        where the model tells none.
     """
     instant = end_of_day(as_of, time_zone)
     first = as_of - dt.timedelta(weeks=WEEKS)
@@ -59,7 +65,16 @@ def case_files(warehouse: Warehouse, as_of: dt.date, enrolments: pl.DataFrame, t
         texts = rows.with_columns(pl.col(pl.Enum).cast(pl.String), pl.col(pl.Date).dt.to_string("iso"))
         gathered = texts.group_by(key, maintain_order=True).agg(pl.struct(pl.exclude(key)).alias(name))
         pages = pages.join(gathered, on=key, how="left", maintain_order="left").with_columns(pl.col(name).fill_null([]))
-    return pages.select("enrolment_id", content=pl.struct(*parts).struct.json_encode())
+    told = _told_by(scores).select("enrolment_id", "protective", positive_exit="positive_exit_risk")
+    pages = pages.join(told, on="enrolment_id", how="left", maintain_order="left")
+    return pages.select("enrolment_id", content=pl.struct(*parts, "protective", "positive_exit").struct.json_encode())
+
+
+def _told_by(scores: pl.DataFrame | None) -> pl.DataFrame:
+    """The scores with the columns that models older than these do not give."""
+    given = pl.DataFrame({"enrolment_id": []}, schema={"enrolment_id": pl.String}) if scores is None else scores
+    late: dict[str, pl.DataType] = {"protective": pl.List(REASON.dtype), "positive_exit_risk": pl.Float64()}
+    return given.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in late.items() if name not in given.columns)
 
 
 def _by_week(traces: pl.DataFrame) -> pl.DataFrame:

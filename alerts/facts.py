@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from data_contracts.catalogue import TABLES
-from data_contracts.experiments import treatments
+from data_contracts.experiments import practices, treatments
 from data_contracts.ingest import layout
 from data_contracts.tables.outputs import REASON
 from vigie.clock import end_of_day
@@ -39,6 +39,8 @@ ANSWER_COLUMNS: Final = {
 """Columns of what advisors answered; `on` is the day, in the service's time zone."""
 RULED_COLUMNS: Final = {"enrolment_id": pl.String, "reasons": pl.List(REASON.dtype), "strength": pl.Float64}
 """Columns of those whom a rule alone would call: reasons as in the scores, and how many times over the rule holds."""
+SUGGESTED_COLUMNS: Final = dict.fromkeys(("enrolment_id", "reason", "action"), pl.String)
+AVOIDED_COLUMNS: Final = {"enrolment_id": pl.String, "avoided": pl.Float64}
 ABSENCE_COLUMNS: Final = {"advisor_id": pl.String, "first_day": pl.Date, "last_day": pl.Date}
 """Columns of advisors' announced absences."""
 
@@ -66,6 +68,7 @@ class Facts:
     advisors: pl.DataFrame
     """With `joined_on`: since when they work for their present operator; null when it never changed."""
     contacts: pl.DataFrame
+    """With `on`: the day, in the service's time zone."""
     followups: pl.DataFrame
     attendance: pl.DataFrame
     """Half-days of the last excused_days, of those whose risk could put them on a list."""
@@ -76,6 +79,10 @@ class Facts:
     """enrolment_id of those whom an experiment keeps off the risk list; may be empty."""
     put_first: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"enrolment_id": pl.String}))
     """enrolment_id of those whose risk alerts an experiment puts higher on the list; may be empty."""
+    suggested: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SUGGESTED_COLUMNS))
+    """What an experiment asks of whom, for a reason, in place of the usual action; may be empty."""
+    avoided: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=AVOIDED_COLUMNS))
+    """What a call takes away from the risk of each, where an experiment showed that ranking by it does better; else empty."""
 
     @property
     def list_day(self) -> dt.date:
@@ -115,18 +122,25 @@ def read_facts(
         sessions=known("sessions", "session_id", "territory_id"),
         exits=known("exits", "enrolment_id", "exit_date", "reason"),
         assignments=known("assignments", "learner_id", "valid_from", "valid_to", "advisor_id"),
-        advisors=_advisors(warehouse, instant),
-        contacts=known("contacts", "learner_id", "occurred_at", "direction", "outcome", "purpose"),
+        advisors=_advisors(warehouse, instant, time_zone),
+        contacts=known("contacts", "learner_id", "occurred_at", "direction", "outcome", "purpose").with_columns(
+            on=_day("occurred_at", time_zone)
+        ),
         followups=known("followups", "enrolment_id", "observed_on"),
         attendance=sheets.filter(pl.col("date").is_between(first, as_of)),
         past=past,
         said=said,
         held_out=asked.filter(pl.col("treatment") == "held_out").select("enrolment_id").unique(),
         put_first=asked.filter(pl.col("treatment") == "first").select("enrolment_id").unique(),
+        suggested=practices(warehouse, as_of, time_zone).select(list(SUGGESTED_COLUMNS)),
     )
 
 
-def _advisors(warehouse: Warehouse, instant: dt.datetime) -> pl.DataFrame:
+def _day(instant: str, time_zone: str) -> pl.Expr:
+    return pl.col(instant).dt.convert_time_zone(time_zone).dt.date()
+
+
+def _advisors(warehouse: Warehouse, instant: dt.datetime, time_zone: str) -> pl.DataFrame:
     """Advisors with `joined_on`, the day their present operator was first told of after another one."""
     columns = ["advisor_id", "weekly_capacity", "active_from", "active_to", "backup_advisor_id", "operator"]
     layers = warehouse.as_known_at(
@@ -134,5 +148,5 @@ def _advisors(warehouse: Warehouse, instant: dt.datetime) -> pl.DataFrame:
     )
     newest = layers.filter(pl.col("visible_until").is_null())
     before = layers.join(newest.select("advisor_id", present="operator"), on="advisor_id").filter(pl.col("operator") != pl.col("present"))
-    joined = before.group_by("advisor_id").agg(joined_on=pl.col("visible_until").max().dt.date())
+    joined = before.group_by("advisor_id").agg(joined_on=_day("visible_until", time_zone).max())
     return newest.select(columns).join(joined, on="advisor_id", how="left")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -46,13 +46,16 @@ def decide_night(
     rules: Rules,
     time_zone: str,
     by_rule: pl.DataFrame | None = None,
+    avoided: pl.DataFrame | None = None,
 ) -> Decided:
     """Alerts of the night of `as_of` from its scores, what is known then, and the alerts of earlier nights.
 
-    Without a model, `by_rule` stands in for the scores: `alerts.facts.RULED_COLUMNS`.
+    Without a model, `by_rule` stands in for the scores: `alerts.facts.RULED_COLUMNS`. Where it was decided to rank by effect, `avoided`
+    tells it: `alerts.facts.AVOIDED_COLUMNS`.
     """
     said = Said(cases.answered(as_of, time_zone), cases.absences(as_of, time_zone))
     facts = read_facts(warehouse, as_of, scores, cases.past(as_of), said, rules, time_zone, by_rule)
+    facts = facts if avoided is None else replace(facts, avoided=avoided)
     return Decided(decide(facts, rules), facts)
 
 

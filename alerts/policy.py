@@ -128,11 +128,12 @@ def _place(order: pl.Expr, group: str) -> pl.Expr:
 
 
 def _called_this_week(facts: Facts) -> pl.DataFrame:
-    """People who spent the ISO week's budget on an earlier night: recipient, learner_id, territory_id, one row for each.
+    """People who spent the budget of the week in which tonight's list is used: recipient, learner_id, territory_id, one row for each.
 
     A second reason to call somebody who already stood on the list that night spent nothing then, and counts for nothing now.
     """
-    week = facts.past.filter(pl.col("as_of") >= week_start(facts.as_of), pl.col("state").is_in(LISTED))
+    used_on = pl.col("as_of") + pl.duration(days=1)
+    week = facts.past.filter(used_on >= week_start(facts.list_day), pl.col("state").is_in(LISTED))
     homes = with_territory(facts.enrolments.select("enrolment_id", "session_id"), facts.sessions)
     listed = week.join(homes, on="enrolment_id", how="left").select(
         "as_of", "state", "learner_id", "territory_id", recipient=pl.coalesce("advisor_id", pl.format("territory {}", "territory_id"))
@@ -172,5 +173,5 @@ def _as_alerts(rows: pl.DataFrame, facts: Facts) -> dy.DataFrame[Alerts]:
 
 def _working_day(date: pl.Expr) -> pl.Expr:
     """The same day, or the Monday after a weekend."""
-    to_monday = pl.max_horizontal(8 - date.dt.weekday(), 0).replace_strict({1: 1, 2: 2}, default=0)
+    to_monday = (8 - date.dt.weekday()).replace_strict({1: 1, 2: 2}, default=0)
     return date + pl.duration(days=to_monday)

@@ -77,26 +77,29 @@ def promises(training: pl.DataFrame, after: pl.DataFrame, facts: Facts, rules: I
 
 
 def spoken(facts: Facts) -> pl.DataFrame:
-    """learner_id, spoken_on (the last two-way contact), searched_on (the last about job search)."""
-    both = facts.contacts.filter(pl.col("outcome").cast(pl.String).is_in(TWO_WAY)).with_columns(on=pl.col("occurred_at").dt.date())
+    """learner_id, spoken_on and spoken_at (day and instant of the last two-way contact), searched_on (the last about job search)."""
+    both = facts.contacts.filter(pl.col("outcome").cast(pl.String).is_in(TWO_WAY))
     search = pl.col("purpose").cast(pl.String) == "job_search"
-    return both.group_by("learner_id").agg(spoken_on=pl.col("on").max(), searched_on=pl.col("on").filter(search).max())
+    return both.group_by("learner_id").agg(
+        spoken_on=pl.col("on").max(), spoken_at=pl.col("occurred_at").max(), searched_on=pl.col("on").filter(search).max()
+    )
 
 
 def requests(people: pl.DataFrame, facts: Facts, rules: Invariants) -> pl.DataFrame:
     """People who wrote or called, whom nobody has spoken with since: one row each, with late as in `promises`.
 
     Args:
-        people: enrolments, with learner_id and spoken_on; for a learner with several, the one that began last is asked for.
+        people: enrolments, with learner_id and spoken_at; for a learner with several, the one that began last is asked for.
         facts: as known.
         rules: an unanswered request stands for alert_expires_days.
     """
     asked = facts.contacts.filter(
         pl.col("direction").cast(pl.String) == "inbound", ~pl.col("outcome").cast(pl.String).is_in((*TWO_WAY, "cancelled_by_service"))
     )
-    when = asked.group_by("learner_id").agg(asked_on=pl.col("occurred_at").max().dt.date())
+    when = asked.group_by("learner_id").agg(asked_on=pl.col("on").max(), asked_at=pl.col("occurred_at").max())
     one = people.sort("entry_date", "enrolment_id").unique("learner_id", keep="last", maintain_order=True)
-    waiting = one.join(when, on="learner_id").filter(_not(pl.col("spoken_on") >= pl.col("asked_on")))
+    # To the minute: who was spoken with in the morning and wrote in the afternoon waits.
+    waiting = one.join(when, on="learner_id").filter(_not(pl.col("spoken_at") >= pl.col("asked_at")))
     days = _days(facts, "asked_on")
     return waiting.filter(days.is_between(0, rules.alert_expires_days)).with_columns(
         kind=pl.lit("learner_request"), late=1.0 + days / rules.alert_expires_days, opens=pl.lit(value=True)

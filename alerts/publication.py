@@ -74,7 +74,7 @@ def publication(
         notice=notice(warehouse, facts.as_of, time_zone, estimated=facts.by_rule is None),
         people=people.select(names).sort("enrolment_id"),
         posts=posts.sort("advisor_id"),
-        files=case_files(warehouse, facts.as_of, listed, time_zone),
+        files=case_files(warehouse, facts.as_of, listed, time_zone, facts.scores),
         practice=practice(facts, where.select("enrolment_id", "territory_id")),
     )
 

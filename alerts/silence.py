@@ -34,7 +34,7 @@ def silenced(facts: Facts, rules: Invariants) -> pl.Expr:
     """
     answers = facts.said.answers
     inbound = facts.contacts.filter(pl.col("direction").cast(pl.String) == "inbound")
-    wrote = inbound.group_by("learner_id").agg(wrote_on=pl.col("occurred_at").max().dt.date())
+    wrote = inbound.group_by("learner_id").agg(wrote_on=pl.col("on").max())
     alone = answers.filter(pl.col("code") == "left_alone").join(wrote, on="learner_id", how="left")
     alone = alone.filter(~(pl.col("wrote_on") > pl.col("on")).fill_null(value=False))
     explained = answers.filter(pl.col("code").is_in(EXPLAINED), (pl.lit(facts.as_of) - pl.col("on")).dt.total_days() < rules.explained_days)

@@ -46,8 +46,12 @@ SUBJECTS: Final = {
 }
 
 
+WEEK: Final = 7
+"""Days between a fact and the one it is compared with."""
 UNITS: Final = {"half_days": ("demi-journée", "demi-journées"), "days": ("jour", "jours"), "points": ("point", "points")}
 LIKELIHOOD: Final = "Sur 100 situations semblables, environ {n} se terminent par un départ dans les 4 semaines."
+POSITIVE_EXIT: Final = "Vers un emploi ou une autre formation : environ {n}."
+MORE_POSITIVE: Final = "Un départ vers un emploi ou une autre formation est ici plus probable qu'un abandon."
 
 
 @dataclass(frozen=True)
@@ -83,18 +87,20 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
         phrases: sentence of each feature.
         actions: sentence of each action code.
     """
-    first, due = alerts[0], min(alert["due_on"] for alert in alerts)
-    facts = raising(first["reasons"])
+    due = min(alert["due_on"] for alert in alerts)
+    # Reasons and estimate are those of the risk, wherever it ranks: a promise may come first, be of another course, or know of no reason.
+    leading = next((alert for alert in alerts if alert["kind"] == "dropout_risk"), alerts[0])
+    facts = raising(leading["reasons"])
     promises = [say(PROMISES[alert["kind"]]) for alert in alerts if alert["kind"] in PROMISES]
     return Told(
         kinds=[say(KINDS[alert["kind"]]) for alert in alerts],
         why=[*promises, *(why(reason, phrases) for reason in facts)],
         changed=[text for reason in facts if (text := change(reason, phrases))],
-        likelihood=likelihood(first["risk"]),
-        weak=bool(first["low_confidence"]),
+        likelihood=likelihood(leading["risk"]),
+        weak=bool(leading["low_confidence"]),
         actions=list(dict.fromkeys(say(actions.get(alert["suggested_action"], alert["suggested_action"])) for alert in alerts)),
         since=day(min(alert["opened_on"] for alert in alerts)),
-        until=day(due) + (say(", dépassé") if due <= first["as_of"] else ""),
+        until=day(due) + (say(" (délai dépassé)") if due <= leading["as_of"] else ""),
         is_new=any(alert["state"] == "new" for alert in alerts),
     )
 
@@ -102,6 +108,23 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
 def raising(reasons: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The reasons that raise the risk, in their order, without the unnamed rest."""
     return [reason for reason in reasons if reason["code"] != "rest" and reason["contribution"] > 0]
+
+
+def lowering(reasons: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The facts that lower the risk, strongest first: shown apart on the case page, never among the reasons of a list."""
+    return sorted((reason for reason in reasons if reason["contribution"] < 0), key=lambda reason: float(reason["contribution"]))
+
+
+def positive_exit(probability: float | None, risk: float | None) -> tuple[str, str]:
+    """Of the same hundred, how many leave for a job or another course; and a word where that is likelier than a dropout.
+
+    Args:
+        probability: of such an exit within the horizon; None where the model was not taught it.
+        risk: of dropout within the same horizon; None without an estimate.
+    """
+    found = round((probability or 0) * 100)
+    likelier = probability is not None and risk is not None and probability > risk
+    return say(POSITIVE_EXIT).format(n=found) if found else "", say(MORE_POSITIVE) if likelier else ""
 
 
 def who(person: Mapping[str, Any]) -> str:
@@ -119,15 +142,26 @@ def why(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
 
 
 def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | None:
-    """The reason's fact against the same fact seven days before, or nothing where it reads the same or no number tells it."""
+    """The reason's fact against the same fact seven days before, or nothing where it reads the same or no number tells it.
+
+    Days that only went by are no news: thirty since the last work, where there were twenty-three a week before.
+    """
     phrase = phrases.get(reason["feature"] or "")
     now, before = reason["value"], reason["previous_value"]
     if phrase is None or now is None or before is None or "{value}" not in phrase.fr or phrase.unit == "points":
         return None
     was = amount(before, phrase.unit)
-    if was == amount(now, phrase.unit):
+    if was == amount(now, phrase.unit) or (phrase.unit == "days" and now - before == WEEK):
         return None
     return say("{fact}, contre {was} une semaine plus tôt.").format(fact=_sentence(phrase, now), was=was)
+
+
+def better(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
+    """A protective fact: its subject and, where the sentence of a reason is true of it as well, the fact."""
+    phrase, value = phrases.get(reason["feature"] or ""), reason["value"]
+    subject = say(SUBJECTS.get(reason["code"], reason["code"]))
+    told = phrase is not None and value is not None and "{value}" in phrase.fr and phrase.unit != "points"
+    return f"{subject} ({_sentence(phrase, value)})" if told and phrase else subject
 
 
 def _sentence(phrase: Phrase, value: float) -> str:

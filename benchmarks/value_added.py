@@ -50,6 +50,8 @@ def summary(units: pl.DataFrame) -> pl.DataFrame:
         raw_correlation=pl.corr("raw_rate", "true"),
         coverage=true.is_between("low", "high").mean(),
         width=(pl.col("high") - pl.col("low")).mean(),
+        bounds_hold=true.is_between("worst", "best").mean(),
+        bounds_width=(pl.col("best") - pl.col("worst")).mean(),
         bias=(pl.col("value_added") - true).mean(),
         apart=told.is_in(["above", "below"]).mean(),
         wrong_side=(((told == "above") & (true < 0)) | ((told == "below") & (true > 0))).mean(),
@@ -61,7 +63,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replications", type=int, default=200)
     asked = parser.parse_args()
-    with pl.Config(tbl_cols=-1, tbl_width_chars=220, float_precision=3, tbl_hide_dataframe_shape=True):
+    with pl.Config(tbl_cols=-1, tbl_width_chars=250, float_precision=3, tbl_hide_dataframe_shape=True):
         for name, world in WORLDS.items():
             print(f"{name} ({asked.replications} replications)")
             print(summary(run(asked.replications, **world)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -37,10 +38,44 @@ def treatments(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataF
     )
     if arms.is_empty():
         return none
-    instant = end_of_day(as_of, time_zone)
-    enrolments = warehouse.as_known_at(layout(TABLES["enrolments"]), instant, columns=["enrolment_id", "learner_id", "session_id"])
-    sessions = warehouse.as_known_at(layout(TABLES["sessions"]), instant, columns=["session_id", "provider_id", "territory_id"])
-    people = enrolments.join(sessions, on="session_id", how="left")
-    units = pl.concat(people.select("enrolment_id", unit=pl.lit(unit), unit_id=f"{unit}_id") for unit in UNIT)
+    units = units_of(warehouse, as_of, time_zone).select("enrolment_id", "unit", "unit_id")
     found = arms.with_columns(pl.col("unit", "treatment").cast(pl.String)).join(units, on=["unit", "unit_id"])
     return found.select(none.columns).sort(none.columns)
+
+
+def practices(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
+    """Practices under trial on the night of `as_of`: what a list asks of whom, for a reason, in place of the usual.
+
+    Returns:
+        experiment_id, enrolment_id, reason, action; one row for each enrolment and reason.
+    """
+    tried = [
+        (row["experiment_id"], arm["name"], arm["practice"]["reason"], arm["practice"]["action"])
+        for row in warehouse.read(PLANS).to_dicts()
+        for arm in json.loads(row["plan"])["arms"]
+        if "practice" in arm
+    ]
+    schema = dict.fromkeys(("experiment_id", "arm", "reason", "action"), pl.String)
+    arms = warehouse.read(ARMS).join(pl.DataFrame(tried, schema=schema, orient="row"), on=["experiment_id", "arm"])
+    until = pl.col("applies_until").fill_null(as_of)
+    arms = arms.filter(pl.lit(as_of).is_between("applies_from", until)).with_columns(pl.col("unit").cast(pl.String))
+    columns = ["experiment_id", "enrolment_id", "reason", "action"]
+    if arms.is_empty():
+        return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+    found = arms.join(units_of(warehouse, as_of, time_zone), on=["unit", "unit_id"]).select(columns).sort(columns)
+    return found.unique(["enrolment_id", "reason"], keep="first", maintain_order=True)
+
+
+def units_of(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
+    """What each enrolment may be randomised as, as known at the end of `as_of`.
+
+    Returns:
+        enrolment_id, entry_date, planned_exit_date, unit (learner, session, provider, territory), unit_id: four rows an enrolment.
+    """
+    instant = end_of_day(as_of, time_zone)
+    columns = ["enrolment_id", "learner_id", "session_id", "entry_date", "planned_exit_date"]
+    enrolments = warehouse.as_known_at(layout(TABLES["enrolments"]), instant, columns=columns)
+    sessions = warehouse.as_known_at(layout(TABLES["sessions"]), instant, columns=["session_id", "provider_id", "territory_id"])
+    people = enrolments.join(sessions, on="session_id", how="left")
+    kept = ("enrolment_id", "entry_date", "planned_exit_date")
+    return pl.concat(people.select(*kept, unit=pl.lit(unit), unit_id=f"{unit}_id") for unit in UNIT)

@@ -68,5 +68,7 @@ COLUMNS: Final = (
     "value_added",
     "low",
     "high",
+    "worst",
+    "best",
     "verdict",
 )

@@ -17,6 +17,8 @@ from impact.practice import practices
 from impact.skimming import contact_by_risk
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from impact.facts import Facts
     from vigie.rules import Invariants
 
@@ -34,6 +36,8 @@ class Evaluation:
     equity: pl.DataFrame
     contact_by_risk: pl.DataFrame
     practices: pl.DataFrame
+    experiments: Sequence[Mapping[str, object]] = ()
+    """Newest analysis of each experiment: title, headline, rehearsal, interim, as_of (text)."""
 
     @property
     def tables(self) -> dict[str, pl.DataFrame]:

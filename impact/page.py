@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 from impact import wording
 from impact.catalogue import DEFINITIONS, FAMILIES, NOT_MEASURED
-from impact.facts import CHARACTERISTICS
+from impact.facts import CHARACTERISTICS, NOBODY
+from impact.nights import missed, named
 from impact.practice import STAYS_DAYS
 from impact.report import drawing, figure, rendered, table
 from vigie.disclosure import FEWEST_FOR_JUDGEMENT, FEWEST_FOR_RATE
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from impact.evaluation import Evaluation
+    from vigie.arrays import Floats
 
 TITLE: Final = "Indicateurs de suivi et de performance"
 SHOWN_KINDS: Final = ("all", "territory", "operator")
@@ -45,7 +47,24 @@ def body(found: Evaluation) -> Markup:
         judged=FEWEST_FOR_JUDGEMENT,
         stays=STAYS_DAYS,
         as_of=found.facts.as_of.strftime("%d/%m/%Y"),
+        nights=_nights(found),
+        experiments=found.experiments,
     )
+
+
+def _nights(found: Evaluation) -> str:
+    """Which nights the figures on lists rest on."""
+    days = set(found.facts.nights.scores["as_of"]) | set(found.facts.nights.alerts["as_of"])
+    days = {day for day in days if day >= found.facts.first}
+    if not days:
+        return "Aucune nuit n'a tourné sur la période : rien ne peut être dit des listes."
+    gaps = missed(days, min(days), found.facts.as_of)
+    when = f"{len(days)} nuits, du {min(days):%d/%m/%Y} au {max(days):%d/%m/%Y}" if len(days) > 1 else f"la nuit du {min(days):%d/%m/%Y}"
+    said = f"Ce qui touche aux listes repose sur {when}. "
+    if not gaps:
+        return said + "Aucune n'a manqué."
+    how_many = "1 nuit n'a pas tourné" if len(gaps) == 1 else f"{len(gaps)} nuits n'ont pas tourné"
+    return said + f"Depuis la première, {how_many} : {named(gaps)}."
 
 
 _CHARACTERISTICS_FR: Final[Mapping[str, str]] = {
@@ -73,7 +92,11 @@ def _indicators(found: Evaluation, family: str, units: pl.Expr) -> list[tuple[st
         digits = 2 if one.how == "rate" else 1
         say = wording.percent if shares else wording.number
         rows = rows.sort(pl.col("kind").replace_strict({kind: place for place, kind in enumerate(SHOWN_KINDS)}), "unit").select(
-            unit=pl.when(pl.col("kind") == "all").then(units).otherwise(pl.format("{} {}", pl.col("kind").replace(wording.KINDS), units)),
+            unit=pl.when(pl.col("kind") == "all")
+            .then(units)
+            .when(pl.col("unit") == f"operator:{NOBODY}")
+            .then(pl.lit(NOBODY.capitalize()))
+            .otherwise(pl.format("{} {}", pl.col("kind").replace(wording.KINDS), units)),
             value=say(pl.col("value"), digits).fill_null(wording.HIDDEN),
             interval=wording.between(say(pl.col("low"), digits), say(pl.col("high"), digits)),
             n=wording.number(pl.col("n"), 0),
@@ -111,7 +134,7 @@ def _trend(found: Evaluation, family: str) -> Markup:
         at, value = np.arange(one.height), one["value"].to_numpy() * factor
         axes.fill_between(at, one["low"].to_numpy() * factor, one["high"].to_numpy() * factor, color=_ACCENT, alpha=0.18, linewidth=0)
         axes.plot(at, value, color=_ACCENT, marker="o", markersize=2.5, linewidth=1.2)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.08 * max(value.max(), np.nanmax(one["high"].fill_null(0.0).to_numpy() * factor)) or 1.0)
         axes.set_title(_wrapped(DEFINITIONS[name].title), fontsize=7.5, loc="left")
         axes.set_xticks([0, one.height - 1], [_month(one["month"][0]), _month(one["month"][-1])], fontsize=7)
         axes.tick_params(axis="y", labelsize=7)
@@ -172,7 +195,8 @@ def _value_added(found: Evaluation, units: pl.Expr) -> list[tuple[str, str, Mark
         "expected": "Attendu",
         "value_added": "Valeur ajoutée (points)",
         "interval": "Intervalle à 95 %",
-        "verdict": "Lecture",
+        "bounds": "Au pire, au mieux",
+        "verdict": "Par rapport à l'attendu",
     }
     made = []
     for (name, kind), rows in found.value_added.partition_by("definition_id", "kind", as_dict=True, maintain_order=True).items():
@@ -188,6 +212,7 @@ def _value_added(found: Evaluation, units: pl.Expr) -> list[tuple[str, str, Mark
             expected=wording.percent(pl.col("expected")),
             points=wording.points(pl.col("value_added")),
             interval=wording.between(wording.points(pl.col("low")), wording.points(pl.col("high"))),
+            bounds=pl.when(pl.col("missing") > 0).then(wording.between(wording.points(pl.col("worst")), wording.points(pl.col("best")))),
             said=pl.col("verdict").replace(wording.VERDICTS),
         ).sort("unit")
         title = f"{DEFINITIONS[name].title}, par {wording.KINDS[kind].lower()}"
@@ -235,35 +260,56 @@ def _skimming(found: Evaluation, units: pl.Expr) -> Markup:
     rows = found.contact_by_risk
     if rows.is_empty():
         return Markup()
-    named = rows.with_columns(said=wording.percent(pl.col("value")).fill_null(wording.HIDDEN), unit=units)
-    tenths = named.filter(pl.col("month").is_not_null()).pivot("month", index="unit", values="said", sort_columns=True)
-    whole = named.filter(pl.col("month").is_null()).select("unit", whole="said")
+    named_units = rows.with_columns(said=wording.percent(pl.col("value")).fill_null(wording.HIDDEN), unit=units)
+    tenths = named_units.filter(pl.col("month").is_not_null()).pivot("month", index="unit", values="said", sort_columns=True)
+    whole = named_units.filter(pl.col("month").is_null()).select("unit", whole="said")
     wide = tenths.join(whole, on="unit")
     heads = {"unit": "Opérateur"} | {name: str(int(name)) for name in tenths.columns[1:]} | {"whole": "Ensemble"}
     caption = f"{DEFINITIONS['contact_by_risk'].title} (dixième 1 : risque le plus bas ; 10 : le plus haut)"
     everybody = rows.filter(pl.col("kind") == "all", pl.col("month").is_not_null(), pl.col("value").is_not_null()).sort("month")
     drawn, axes = drawing(6.5, 2.4)
-    value = everybody["value"].to_numpy() * 100
-    axes.plot(everybody["month"].cast(pl.Int64).to_numpy(), value, color=_ACCENT, marker="o", markersize=4)
+    at, value, low, high = (everybody[name].cast(pl.Float64).to_numpy() for name in ("month", "value", "low", "high"))
+    axes.fill_between(at, 100 * low, 100 * high, color=_ACCENT, alpha=0.18, linewidth=0)
+    axes.plot(at, 100 * value, color=_ACCENT, marker="o", markersize=4)
     axes.set_ylim(bottom=0)
+    axes.set_xticks(at, [f"{int(tenth)}" for tenth in at])
     axes.set_xlabel("dixième du risque estimé", fontsize=8)
     axes.set_ylabel("% avec un échange", fontsize=8)
     axes.tick_params(labelsize=8)
-    said = f"De {value[0]:.1f} % au dixième le plus bas à {value[-1]:.1f} % au plus haut." if value.size else ""
-    return table(wide, caption, heads) + figure(drawn, "contact-by-risk", said.replace(".", ",", 2), "Tous opérateurs.")
+    read = _read(value, low, high)
+    ends = [f"{100 * value[one]:.1f} % [{100 * low[one]:.1f} ; {100 * high[one]:.1f}]".replace(".", ",") for one in (0, -1) if value.size]
+    said = f"De {ends[0]} au dixième le plus bas à {ends[1]} au plus haut." if ends else ""
+    shown = figure(drawn, "contact-by-risk", said, f"Tous opérateurs ; la bande est l'intervalle à 95 %. {said}")
+    return table(wide, caption, heads) + shown + Markup("<p>{}</p>").format(read)
 
 
-def _practices(found: Evaluation, units: pl.Expr) -> list[Markup]:
-    columns = {"what": "Raison", "code": "Réponse", "unit": "Unité", "n": "Situations", "value": "Part", "interval": "Intervalle à 95 %"}
+def _read(value: Floats, low: Floats, high: Floats) -> str:
+    """What the lowest and the highest tenth of risk say beside each other."""
+    if len(value) < 2:  # noqa: PLR2004 - two ends
+        return "Trop peu de dixièmes sont publiés pour comparer les plus exposés aux autres."
+    if low[-1] > high[0]:
+        return "Les personnes les plus exposées sont davantage jointes que les moins exposées, au-delà du hasard."
+    if high[-1] < low[0]:
+        return (
+            "Les personnes les plus exposées sont moins jointes que les moins exposées, au-delà du hasard. Deux raisons possibles avant "
+            "d'y voir un évitement : le risque estimé baisse après un échange, et une expérience en cours peut garder des personnes à "
+            "risque hors des listes."
+        )
+    return "Entre les plus exposées et les moins exposées, l'écart tient dans le hasard."
+
+
+def _practices(found: Evaluation, units: pl.Expr) -> list[tuple[str, Markup, int]]:
+    columns = {"what": "Raison : réponse", "unit": "Unité", "value": "Part", "interval": "Intervalle à 95 %", "n": "Situations"}
     made = []
-    for name, rows in found.practices.filter("shown").partition_by("definition_id", as_dict=True, maintain_order=True).items():
-        told = rows.select(
-            what=pl.col("reason").replace(wording.TELLS),
-            code=pl.col("code").replace(wording.TELLS),
+    for (name,), rows in found.practices.partition_by("definition_id", as_dict=True, maintain_order=True).items():
+        told = rows.filter("shown").select(
+            what=pl.format("{} : {}", pl.col("reason").replace(wording.TELLS), pl.col("code").replace(wording.TELLS)),
             unit=units,
             n=wording.number(pl.col("n"), 0),
             value=wording.percent(pl.col("value")),
             interval=wording.between(wording.number(pl.col("low") * 100), wording.number(pl.col("high") * 100)),
         )
-        made.append(table(told.sort("what", "code", "unit"), DEFINITIONS[str(name[0])].title, columns))
+        if told.height:
+            shown = table(told.sort("what", "unit"), DEFINITIONS[str(name)].title, columns)
+            made.append((str(name), shown, rows.height - told.height))
     return made

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 ABSENT: Final = "\u2013"
 """What stands where there is nothing to say."""
 _STYLED: Final = re.compile(r' style="([^"]*)"')
+_LEFT_ALONE: Final = re.compile(r"(<pre>.*?</pre>|<style>.*?</style>|<[^>]*>)", re.DOTALL)
+_BEFORE: Final = re.compile(r" ([;:?!%\u00bb])")
+_AFTER: Final = re.compile("\u00ab ")
 _NAMED: Final = re.compile(r'(id="|xlink:href="#|url\(#)')
 
 
@@ -46,7 +49,15 @@ def page(title: str, body: Markup, *, subtitle: str = "", notice: str = "") -> s
         notice: what must be said of made-up data; empty for real data.
     """
     style = Markup(files("impact").joinpath("templates", "report.css").read_text("utf-8"))  # noqa: S704 - our own stylesheet
-    return _templates().get_template("report.html").render(title=title, body=body, subtitle=subtitle, notice=notice, style=style)
+    whole = _templates().get_template("report.html").render(title=title, body=body, subtitle=subtitle, notice=notice, style=style)
+    return typeset(whole)
+
+
+def typeset(html: str) -> str:
+    """French marks kept with their word, by spaces that do not break; what stands in `pre` and in tags is left as it is."""
+    parts = _LEFT_ALONE.split(html)
+    parts[::2] = [_AFTER.sub("\u00ab\u00a0", _BEFORE.sub("\u00a0\\1", part)) for part in parts[::2]]
+    return "".join(parts)
 
 
 def rendered(name: str, **values: object) -> Markup:
@@ -63,7 +74,7 @@ def table(frame: pl.DataFrame, caption: str, columns: Mapping[str, str]) -> Mark
         columns: column of the frame to heading, in order; columns not named are left out.
     """
     shown = frame.select(*columns)
-    heads = [(columns[name], _is_number(shown[name])) for name in shown.columns]
+    heads = [(columns[name], place > 0 and _is_number(shown[name])) for place, name in enumerate(shown.columns)]
     rows = [[ABSENT if cell is None else cell for cell in row] for row in shown.iter_rows()]
     return rendered("table.html", caption=caption, heads=heads, rows=rows)
 
@@ -71,7 +82,8 @@ def table(frame: pl.DataFrame, caption: str, columns: Mapping[str, str]) -> Mark
 def _is_number(column: pl.Series) -> bool:
     """Numbers stand to the right, also when they are written out: most of them start with a digit or a sign."""
     said = column.cast(str).drop_nulls()
-    return 2 * said.str.contains(r"^[+\u2212-]?\d").sum() > said.len()
+    said = said.filter(said != ABSENT)
+    return 2 * said.str.contains(r"^(<\s)?[+\u2212-]?\d").sum() > said.len()
 
 
 def drawing(width: float = 6.5, height: float = 3.0) -> tuple[Figure, Axes]:

@@ -23,9 +23,7 @@ from vigie.errors import NoDataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
+    from vigie.arrays import Floats, Ints
 
 FEWEST_UNITS: Final = 4
 """With fewer there is no elsewhere to compare with."""
@@ -46,8 +44,8 @@ BELOW, ABOVE, SAME, FEW = "below", "above", "not_distinguishable", "too_few"
 class _Fit:
     """Coefficients with their covariance, and the spread between units."""
 
-    beta: Array
-    covariance: Array
+    beta: Floats
+    covariance: Floats
     spread: float
 
 
@@ -62,8 +60,9 @@ def value_added(people: pl.DataFrame, outcome: str, characteristics: Sequence[st
 
     Returns:
         One row a unit, by name, never by rank: unit, entrants, known, missing (share of outcomes nobody knows), observed, expected,
-        raw (observed less expected), value_added (shrunken), low, high (95 %), verdict (`above`, `below`, `not_distinguishable`,
-        `too_few`). Rates are shares; null below `FEWEST_FOR_RATE` known outcomes.
+        raw (observed less expected), value_added (shrunken), low, high (95 %), worst, best (lower bound had every outcome that nobody
+        knows failed, upper bound had every one succeeded: they suppose nothing of who answers), verdict (`above`, `below`,
+        `not_distinguishable`, `too_few`). Rates are shares; null below `FEWEST_FOR_RATE` known outcomes.
 
     Raises:
         NoDataError: fewer units than can be compared, or an outcome that never varies.
@@ -77,18 +76,22 @@ def value_added(people: pl.DataFrame, outcome: str, characteristics: Sequence[st
         )
     # Grouped: people alike in one unit are one row with a weight, which is most of the speed.
     alike = (
-        known.group_by("unit", *characteristics, maintain_order=True)
-        .agg(n=pl.len(), yes=pl.col(outcome).sum())
+        people.filter(pl.col("unit").is_in(known["unit"].unique().implode()))
+        .group_by("unit", *characteristics, maintain_order=True)
+        .agg(n=pl.col(outcome).count(), yes=pl.col(outcome).sum(), unknown=pl.col(outcome).null_count())
         .sort("unit", maintain_order=True)
     )
     columns = design(alike, characteristics)
     names, unit = np.unique(alike["unit"].to_numpy(), return_inverse=True)
-    n, yes = alike["n"].to_numpy().astype(np.float64), alike["yes"].to_numpy().astype(np.float64)
-    margin, error = _expected_elsewhere(columns, unit, n, yes, len(names))
-    figures = _posterior(margin, error, unit, n, yes, len(names))
+    n, yes, unknown = (alike[name].to_numpy().astype(np.float64) for name in ("n", "yes", "unknown"))
+    elsewhere = _Expected(*_expected_elsewhere(columns, unit, n, yes, len(names)), unit, len(names))
+    figures = _posterior(elsewhere, n, yes)
+    # Shrunken by how different units then look: what the known outcomes say of that would suppose something after all.
+    figures["worst"] = _posterior(elsewhere, n + unknown, yes)["low"]
+    figures["best"] = _posterior(elsewhere, n + unknown, yes + unknown)["high"]
     found = pl.DataFrame({"unit": names, **figures})
     table = counted.join(found, on="unit", how="left").with_columns(missing=1 - pl.col("known") / pl.col("entrants"))
-    rates = ("observed", "expected", "raw", "value_added", "low", "high")
+    rates = ("observed", "expected", "raw", "value_added", "low", "high", "worst", "best")
     enough = pl.col("known") >= FEWEST_FOR_RATE
     apart = (pl.col("known") >= FEWEST_FOR_JUDGEMENT) & ((pl.col("low") > 0) | (pl.col("high") < 0))
     verdict = pl.when(~enough).then(pl.lit(FEW)).when(~apart).then(pl.lit(SAME)).when(pl.col("low") > 0).then(pl.lit(ABOVE))
@@ -96,7 +99,18 @@ def value_added(people: pl.DataFrame, outcome: str, characteristics: Sequence[st
     return table.select("unit", "entrants", "known", "missing", *rates, "verdict").sort("unit")
 
 
-def _expected_elsewhere(columns: Array, unit: NDArray[np.int64], n: Array, yes: Array, units: int) -> tuple[Array, Array]:
+@dataclass(frozen=True)
+class _Expected:
+    """What is expected of each row of people alike, and how sure that is."""
+
+    margin: Floats
+    error: Floats
+    """Variance of the margin: units x `SPREADS`."""
+    unit: Ints
+    units: int
+
+
+def _expected_elsewhere(columns: Floats, unit: Ints, n: Floats, yes: Floats, units: int) -> tuple[Floats, Floats]:
     """Margin of each row under the model that leaves its unit out, and the variance of that margin: units x `SPREADS`.
 
     The level of the other units is known no better than they differ from each other, which weighs most where they are few: that part of
@@ -116,7 +130,7 @@ def _expected_elsewhere(columns: Array, unit: NDArray[np.int64], n: Array, yes: 
     return margin, np.maximum(least, variance / units)[:, None] + SPREADS**2 / (units - 1)
 
 
-def _fit(columns: Array, unit: NDArray[np.int64], n: Array, yes: Array, units: int, start: _Fit | None = None) -> _Fit:
+def _fit(columns: Floats, unit: Ints, n: Floats, yes: Floats, units: int, start: _Fit | None = None) -> _Fit:
     """Fixed part of the two-level logit by penalised quasi-likelihood (Breslow and Clayton, 1993).
 
     With `start`, the spread between units is taken as found there: leaving one unit out hardly moves it, and it is integrated over later.
@@ -147,17 +161,18 @@ def _fit(columns: Array, unit: NDArray[np.int64], n: Array, yes: Array, units: i
     return _Fit(beta, covariance, spread)
 
 
-def _slope(margin: Array) -> Array:
+def _slope(margin: Floats) -> Floats:
     chance = expit(margin)
     return np.asarray(chance * (1 - chance))
 
 
-def _posterior(margin: Array, error: Array, unit: NDArray[np.int64], n: Array, yes: Array, units: int) -> dict[str, Array]:
+def _posterior(elsewhere: _Expected, n: Floats, yes: Floats) -> dict[str, Floats]:
     """Integrate over each unit's term, the spread between units, and the error of the expectation.
 
     With s the shift of a unit's margin from its expectation, s = u + d: u is the unit's own term, d the error of the expectation. Data tell
     of s alone; given s, d is normal.
     """
+    margin, error, unit, units = elsewhere.margin, elsewhere.error, elsewhere.unit, elsewhere.units
     size = np.bincount(unit, n, units)
     chance = expit(margin[:, None] + _GRID)
     reached = np.stack([np.bincount(unit, n * column, units) for column in chance.T], axis=1) / size[:, None]
@@ -179,7 +194,7 @@ def _posterior(margin: Array, error: Array, unit: NDArray[np.int64], n: Array, y
     return rates | dict(zip(("value_added", "low", "high"), found, strict=True))
 
 
-def _gained(reached: Array, weight: Array, share: Array) -> tuple[float, float, float]:
+def _gained(reached: Floats, weight: Floats, share: Floats) -> tuple[float, float, float]:
     """Mean and 95 % interval of one unit's value added: over its shift, the spread between units, and d given the shift."""
     off = share[:, None, None] * _GRID[:, None] + (np.sqrt(share) * SPREADS)[:, None, None] * _NODES
     gained = (reached[:, None] - np.interp(off, _GRID, reached)).ravel()

@@ -11,12 +11,13 @@ from impact.value_added import ABOVE, BELOW, FEW, SAME
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-HIDDEN: Final = "effectif trop petit"
+HIDDEN: Final = "non publié"
+"""Too few people, or one figure too many for those of few people to stay hidden: not said which."""
 VERDICTS: Final = {
-    ABOVE: "au-dessus de l'attendu",
-    BELOW: "au-dessous de l'attendu",
-    SAME: "non distinguable de l'attendu",
-    FEW: HIDDEN,
+    ABOVE: "au-dessus",
+    BELOW: "au-dessous",
+    SAME: "non distinguable",
+    FEW: "effectif trop petit",
 }
 KINDS: Final = {
     "all": "Ensemble",
@@ -79,13 +80,15 @@ def percent(value: pl.Expr, digits: int = 1) -> pl.Expr:
 
 def points(value: pl.Expr) -> pl.Expr:
     """A difference of shares in points, with its sign."""
-    sign = pl.when(value > 0).then(pl.lit("+")).otherwise(pl.lit(""))
-    return pl.format("{}{}", sign, number(value * 100))
+    shown = (value * 100).round(1)
+    # What rounds to nothing has no sign.
+    sign = pl.when(shown > 0).then(pl.lit("+")).otherwise(pl.lit(""))
+    return pl.format("{}{}", sign, number(pl.when(shown == 0).then(0.0).otherwise(shown)))
 
 
 def between(low: pl.Expr, high: pl.Expr) -> pl.Expr:
     """An interval of texts."""
-    return pl.format("{} à {}", low, high)
+    return pl.format("{}\u00a0à\u00a0{}", low, high)
 
 
 def unit_name(providers: Mapping[str, str]) -> pl.Expr:

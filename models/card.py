@@ -15,6 +15,7 @@ from models.registry import attach
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from matplotlib.figure import Figure
@@ -46,7 +47,7 @@ PLOTS: Final = (
 )
 
 
-def write_card(home: Home, trained: Trained, evidence: Evidence, verdict: Verdict, notice: str = "") -> Path:
+def write_card(home: Home, trained: Trained, evidence: Evidence, verdict: Verdict, notice: str = "", weighed: Sequence[str] = ()) -> Path:
     """Write the card of a version beside it and in MLflow.
 
     Args:
@@ -55,21 +56,22 @@ def write_card(home: Home, trained: Trained, evidence: Evidence, verdict: Verdic
         evidence: measured on later rows.
         verdict: of the gate.
         notice: what must be said of made-up data.
+        weighed: which rows weighed more in training, and why; empty where all counted alike.
 
     Returns:
         Where it lies.
     """
-    text = render(trained, evidence, verdict, notice)
+    text = render(trained, evidence, verdict, notice, weighed)
     path = write_whole(home.models / evidence.version / CARD_FILE, lambda part: part.write_text(text, encoding="utf-8"))
     attach(home, evidence.version, {}, {}, [path])
     return path
 
 
-def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str = "") -> str:
+def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str = "", weighed: Sequence[str] = ()) -> str:
     """The page as text."""
     environment = Environment(loader=PackageLoader("models"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["cell"] = _cell
-    later = trained.rows.filter(pl.col("as_of") > pl.lit(trained.blocks.filter(block="test")["first"][0]))
+    later = trained.rows.filter(pl.col("as_of") >= pl.lit(trained.blocks.filter(block="test")["first"][0]))
     figures = {**draw(trained, evidence.told), "shap": drawn_shap(trained.twin, later)}
     return environment.get_template("card.html").render(
         version=evidence.version,
@@ -81,6 +83,7 @@ def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str =
         features=len(trained.model.columns),
         fingerprint=trained.fingerprint,
         blocks=trained.blocks,
+        weighed=weighed,
         rows=f"{evidence.rows:,}",
         first=evidence.first,
         last=evidence.last,
@@ -102,6 +105,7 @@ def _side_by_side(figures: pl.DataFrame) -> pl.DataFrame:
     said = figures.filter(pl.col("metric").is_in(SHOWN)).with_columns(
         cell=pl.format("{} [{}, {}]", *(pl.col(name).round(4) for name in ("value", "low", "high")))
     )
+    said = said.with_columns(pl.col("metric").str.replace_all("_", " ", literal=True))
     return said.pivot(on="contender", index="metric", values="cell", maintain_order=True)
 
 

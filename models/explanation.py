@@ -32,6 +32,7 @@ def reasons(
     now: pl.DataFrame,
     before: pl.DataFrame,
     shown: int,
+    everybody: pl.DataFrame | None = None,
 ) -> pl.Series:
     """The subjects that raise each score most, then the rest; their contributions and the base value add up to the margin.
 
@@ -46,13 +47,14 @@ def reasons(
         before: the matrix seven days earlier, its as_of moved to that of the rows it is compared with; people not yet in training are
             missing.
         shown: how many subjects to name.
+        everybody: the matrix of all who were scored on those nights, whose medians count; `now` without it.
 
     Returns:
         A list of structs of the contract `REASON`: within a subject the feature that raises the score most, its value and the value
         seven days before.
     """
     rows = len(contributions)
-    named = _named(contributions[:, :-1], _beside_median(now, columns, 1), columns, now, before, shown)
+    named = _named(contributions[:, :-1], _beside_median(now, everybody, columns, 1), columns, now, before, shown)
     if not rows or named is None:
         return pl.Series("reasons", [], dtype=pl.List(REASON.dtype))
     told = named.group_by("row").agg(pl.col("contribution").sum())
@@ -66,7 +68,12 @@ def reasons(
 
 
 def protective(
-    contributions: NDArray[np.float64], columns: Sequence[str], now: pl.DataFrame, before: pl.DataFrame, shown: int = PROTECTIVE
+    contributions: NDArray[np.float64],
+    columns: Sequence[str],
+    now: pl.DataFrame,
+    before: pl.DataFrame,
+    shown: int = PROTECTIVE,
+    everybody: pl.DataFrame | None = None,
 ) -> pl.Series:
     """The subjects that lower each score most, told apart from the reasons: known facts on the better side of the night's median.
 
@@ -74,7 +81,7 @@ def protective(
         A list of structs of the contract `REASON` with negative contributions; they are part of the rest of `reasons`, not beside it.
     """
     rows = pl.DataFrame({"row": np.arange(len(contributions))})
-    named = _named(-contributions[:, :-1], _beside_median(now, columns, -1), columns, now, before, shown)
+    named = _named(-contributions[:, :-1], _beside_median(now, everybody, columns, -1), columns, now, before, shown)
     if named is None:
         return pl.Series("protective", [[]] * rows.height, dtype=pl.List(REASON.dtype))
     told = named.with_columns(-pl.col("contribution")).group_by("row", maintain_order=True).agg(pl.struct(FIELDS).alias("protective"))
@@ -121,13 +128,19 @@ def _named(
     ).with_columns(pl.col("value", "previous_value").fill_nan(None))
 
 
-def _beside_median(now: pl.DataFrame, columns: Sequence[str], side: Literal[-1, 1]) -> NDArray[np.bool_]:
+def _beside_median(now: pl.DataFrame, everybody: pl.DataFrame | None, columns: Sequence[str], side: Literal[-1, 1]) -> NDArray[np.bool_]:
     """Known values on the worse (1) or the better (-1) side of the night's median."""
+    nights = now.select("as_of").unique()
+    medians = (now if everybody is None else everybody).join(nights, on="as_of", how="semi").group_by("as_of").agg(pl.col(columns).median())
+    both = now.select("as_of", *columns).join(medians, on="as_of", how="left", suffix=_USUAL, maintain_order="left")
     beside = [
-        ((pl.col(name) - pl.col(name).median().over("as_of")) * FEATURES[name].direction * side > 0).fill_null(value=False).alias(name)
+        ((pl.col(name) - pl.col(f"{name}{_USUAL}")) * FEATURES[name].direction * side > 0).fill_null(value=False).alias(name)
         for name in columns
     ]
-    return np.asarray(now.select(beside).to_numpy(), dtype=np.bool_)
+    return np.asarray(both.select(beside).to_numpy(), dtype=np.bool_)
+
+
+_USUAL: Final = " usual"
 
 
 def _aligned(now: pl.DataFrame, before: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.float64]:

@@ -90,11 +90,12 @@ def score(
         positive_exit_risk=_told(positive),
         session_risk=session_risk(rules.horizon_days),
         rule_flag=rule_flag(rules),
-        low_confidence=low_confidence(),
+        low_confidence=low_confidence(rules),
         base_value=pl.Series(contributions[:, -1], dtype=pl.Float64),
         margin=pl.Series(margin, dtype=pl.Float64),
-        reasons=reasons(contributions, margin, model.columns, rows, before, rules.reasons_shown),
-        protective=protective(contributions, model.columns, rows, before),
+        # Beside all who were in training those nights, also where a few of them alone are scored.
+        reasons=reasons(contributions, margin, model.columns, rows, before, rules.reasons_shown, both),
+        protective=protective(contributions, model.columns, rows, before, everybody=both),
         model_version=pl.lit(model.version),
         feature_hash=feature_hash(rows),
     )
@@ -112,11 +113,15 @@ def _told(values: NDArray[np.float64] | None) -> pl.Expr:
     return pl.lit(None, pl.Float64) if values is None else pl.lit(pl.Series(values, dtype=pl.Float64))
 
 
-def low_confidence() -> pl.Expr:
-    """True when too little is known for the score to weigh much: a course just begun, or most sheets missing."""
+def low_confidence(rules: Invariants) -> pl.Expr:
+    """True when too little is known for the score to weigh much: a course just begun, most sheets missing, or no trace for long.
+
+    Who shows no trace for `silence_days` counts as a silent dropout in training: the model never learnt what becomes of them.
+    """
     sheets = pl.col("not_recorded_28") + pl.col("recorded_28")
     missing = (sheets > 0) & (pl.col("not_recorded_28") > MISSING_SHEETS * sheets)
-    return (pl.col("course_day") < FIRST_DAYS) | missing
+    silent = (pl.min_horizontal("days_since_presence", "days_since_activity") >= rules.silence_days).fill_null(value=False)
+    return (pl.col("course_day") < FIRST_DAYS) | missing | silent
 
 
 def feature_hash(rows: pl.DataFrame) -> pl.Series:

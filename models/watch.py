@@ -30,6 +30,8 @@ DRIFT: Final = 0.2
 """Population stability index from which a shift is called large."""
 CHANCE: Final = 0.01
 """Share of quiet nights on which chance alone may raise an alarm, over all columns."""
+SHARED: Final = ("session_id", "provider_id", "programme_id")
+"""What makes people's columns alike: a session's attendance is one fact, however many sit in it."""
 LEVEL: Final = (0.80, 1.25)
 RISK: Final = "risk"
 REFERENCE_FILE: Final = "reference.parquet"
@@ -72,20 +74,49 @@ def reference(rows: pl.DataFrame, risk: NDArray[np.float64]) -> pl.DataFrame:
         risk: of the same rows.
 
     Returns:
-        column, band, edges (of up to ten bins), shares (one more than edges + 1: the last is what is missing), people (learners seen).
+        column, band, edges (of up to ten bins), shares (one more than edges + 1: the last is what is missing), people (learners seen, as
+        many as if each stood alone), alike (intra-class correlation within each of `SHARED`), weekday (of the landmarks, Monday is 1).
     """
     few = rows.with_columns(pl.Series(RISK, risk), band=band())
     few = few.sample(min(few.height, LANDMARKS_AT_MOST), seed=0)
+    weekday = rows["as_of"].dt.weekday().mode()[0]
     table = []
     for number, part in sorted(few.partition_by("band", as_dict=True).items()):
+        alike = _alike(part)
         people = part["learner_id"].n_unique()
         for name in (*FEATURES, RISK):
             values = part[name].drop_nulls().to_numpy()
             edges = np.unique(np.quantile(values, np.arange(1, BINS) / BINS)) if len(values) else np.empty(0)
-            table.append((name, number[0], edges.tolist(), _shares(part[name], edges).tolist(), people))
+            shares = _shares(part[name], edges).tolist()
+            table.append((name, number[0], edges.tolist(), shares, _standing_alone(people, part, alike[name]), alike[name], weekday))
     numbers = pl.List(pl.Float64)
-    names = ("column", "band", "edges", "shares", "people")
-    return pl.DataFrame(table, schema=dict(zip(names, (pl.String(), pl.Int32(), numbers, numbers, pl.Int64()), strict=True)), orient="row")
+    types = (pl.String(), pl.Int32(), numbers, numbers, pl.Float64(), numbers, pl.Int8())
+    return pl.DataFrame(table, schema=dict(zip(REFERENCE, types, strict=True)), orient="row")
+
+
+REFERENCE: Final = ("column", "band", "edges", "shares", "people", "alike", "weekday")
+
+
+def _alike(rows: pl.DataFrame) -> dict[str, list[float]]:
+    """Of each column and the risk: intra-class correlation on one night within each of `SHARED` (one-way analysis of variance)."""
+
+    def mean_square(column: pl.Expr, *within: str) -> pl.Expr:
+        groups = pl.struct(within).filter(column.is_not_null()).n_unique()
+        return (column - column.mean().over(within)).pow(2).sum() / (column.count() - groups)
+
+    columns = [pl.col(name).cast(pl.Float64) for name in (*FEATURES, RISK)]
+    found = rows.select(
+        pl.concat_list([1 - mean_square(column, unit, "as_of") / mean_square(column, "as_of") for unit in SHARED])
+        .list.eval(pl.element().fill_nan(0.0).fill_null(0.0).clip(0, 1))
+        .alias(column.meta.output_name())
+        for column in columns
+    )
+    return {name: values[0].to_list() for name, values in found.to_dict().items()}
+
+
+def _standing_alone(people: int, rows: pl.DataFrame, alike: Sequence[float]) -> float:
+    """How many independent people tell as much as these who share sessions, providers and programmes (Kish 1965, design effect)."""
+    return min(people / (1 + (people / rows[unit].n_unique() - 1) * share) for unit, share in zip(SHARED, alike, strict=True))
 
 
 def _shares(column: pl.Series, edges: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -97,7 +128,8 @@ def _shares(column: pl.Series, edges: NDArray[np.float64]) -> NDArray[np.float64
 def drift(learnt: pl.DataFrame, night: pl.DataFrame, risk: NDArray[np.float64]) -> list[Reading]:
     """Population stability index of each column and of the risk, within the same weeks of a course.
 
-    Under no drift the index times n m / (n + m) follows a chi-squared law (Yurdakul and Naranjo 2020); bands add up.
+    Under no drift the index times n m / (n + m) follows a chi-squared law (Yurdakul and Naranjo 2020), n and m being as many as stand
+    alone; bands add up. Landmarks lie on one weekday and much counts days since a class: a night of another weekday is not compared.
 
     Args:
         learnt: as from `reference`.
@@ -105,30 +137,34 @@ def drift(learnt: pl.DataFrame, night: pl.DataFrame, risk: NDArray[np.float64]) 
         risk: of the same rows.
 
     Returns:
-        A reading a column, the largest index first.
+        A reading a column, the largest index first; none on another weekday, or beside a reference of an earlier version.
     """
+    if set(learnt.columns) != {*REFERENCE} or night["as_of"].dt.weekday()[0] != learnt["weekday"][0]:
+        return []
     now = night.with_columns(pl.Series(RISK, risk), band=band())
     if now.height > PEOPLE_AT_MOST:
         now = now.sample(PEOPLE_AT_MOST, seed=0)
     parts = {key[0]: part for key, part in now.partition_by("band", as_dict=True).items()}
     columns = learnt["column"].unique(maintain_order=True).to_list()
     sums = {name: np.zeros(3) for name in columns}
-    for name, number, edges, shares, people in learnt.iter_rows():
+    for name, number, edges, shares, people, alike, _ in learnt.iter_rows():
         part = parts.get(number)
         if part is None or name not in part.columns:
             continue
-        before, n = np.asarray(shares), part.height
+        before, n = np.asarray(shares), _standing_alone(part.height, part, alike)
         after = _shares(part[name], np.asarray(edges))
         kept = (before > 0) | (after > 0)
         # An empty bin would weigh without end: half a person stands in it.
         old, new = np.maximum(before[kept], 0.5 / people), np.maximum(after[kept], 0.5 / n)
         index = float(((new - old) * np.log(new / old)).sum())
-        sums[name] += (index * n / now.height, index * n * people / (n + people), kept.sum() - 1)
+        sums[name] += (index * part.height / now.height, index * n * people / (n + people), kept.sum() - 1)
     readings = []
     for name, (index, weight, freedom) in sums.items():
         alarm = bool(index > DRIFT and freedom > 0 and weight > _chi_squared(1 - CHANCE / len(columns), freedom))
         what = "The risk" if name == RISK else f"Column {name}"
-        says = f"{what} is spread otherwise than where the model learnt, in the same weeks of a course: stability index {index:.2f}."
+        says = (
+            f"{what} has moved since the model learnt: stability index {index:.2f}, large from {DRIFT} on, in the same weeks of a course."
+        )
         readings.append(Reading(f"drift of {name}", float(index), float("nan"), DRIFT, now.height, alarm, says))
     return sorted(readings, key=lambda reading: -reading.value)
 

@@ -26,9 +26,14 @@ def render(nights: Mapping[str, Mapping[str, Any]]) -> str:
         (date, reading["says"]) for date, night in sorted(nights.items(), reverse=True) for reading in night["readings"] if reading["alarm"]
     ]
     last = list(nights.values())[-1] if nights else {"readings": []}
-    shifts = [reading for reading in last["readings"] if reading["subject"].startswith("drift")][:SHIFTS]
     now = [reading for reading in last["readings"] if not reading["subject"].startswith("drift")]
-    return environment.get_template("watch.html").render(nights=nights, alarms=alarms, shifts=shifts, now=now, image=_drawn(nights))
+    # Columns are compared once a week, on the weekday of the landmarks.
+    by_night = {date: [one for one in night["readings"] if one["subject"].startswith("drift")] for date, night in nights.items()}
+    compared = max((date for date, found in by_night.items() if found), default="")
+    shifts = by_night.get(compared, [])[:SHIFTS]
+    return environment.get_template("watch.html").render(
+        nights=nights, alarms=alarms, compared=compared, shifts=shifts, now=now, image=_drawn(nights)
+    )
 
 
 def _drawn(nights: Mapping[str, Mapping[str, Any]]) -> str:

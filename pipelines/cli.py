@@ -29,10 +29,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+TRY, DAILY, FACTS, MODELS, EVALUATION, SAFETY = (
+    "To try it",
+    "A service, night by night",
+    "What comes in",
+    "The model",
+    "Did it help?",
+    "To look back and put right",
+)
+"""Groups of the help, in the order in which somebody new meets them."""
+
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="As-of date: everything known before the midnight that ends it.")]
 
 
-@app.command()
+@app.command(rich_help_panel=TRY)
 def demo(
     home: HomeOption = None,
     data: Annotated[Literal["simulated", "oulad"], typer.Option(help="Simulated territory, or real OULAD learners.")] = "simulated",
@@ -47,7 +57,7 @@ def demo(
     run_demo(service_at(home or Path("home") / f"demo-{data}"), data)
 
 
-@app.command()
+@app.command(rich_help_panel=TRY)
 def simulate(
     out: Annotated[Path, typer.Option(help="Landing folder to write to; truth/ goes beside it.")],
     learners: Annotated[int, typer.Option(min=50, help="How many people enrol over the whole period.")] = 2_000,
@@ -71,18 +81,7 @@ def simulate(
     console.out.print(f"{rows:,} simulated rows in {len(files)} files under {out}; what would have happened otherwise in {truth}.")
 
 
-app.add_typer(inbox.app, name="inbox")
-app.add_typer(outbox.app, name="outbox")
-app.add_typer(source.app, name="source")
-app.add_typer(quarantine.app, name="quarantine")
-for command in (safety.history, safety.replay, safety.rebuild, safety.backup, safety.restore):
-    app.command()(command)
-app.add_typer(experiment.app, name="experiment")
-app.command("indicators")(indicators.indicators)
-app.command("value-added")(indicators.value_added)
-app.add_typer(models.app, name="models")
 imports = typer.Typer(help="Turn a known source into deliveries.", no_args_is_help=True)
-app.add_typer(imports, name="import")
 
 
 @imports.command()
@@ -110,7 +109,7 @@ def oulad(
     console.out.print(f"{len(files)} files under {out}.")
 
 
-@app.command()
+@app.command(rich_help_panel=DAILY)
 def ingest(
     home: HomeOption = None,
     historical: Annotated[
@@ -132,7 +131,7 @@ def ingest(
     console.show_intake(intake)
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def train(
     home: HomeOption = None,
     as_of: AsOf = None,
@@ -150,11 +149,13 @@ def train(
     with only_writer(service.home.lock, f"Training as of {day}"), console.working(f"Training as of {day}") as at:
         outcome = train_model(service, day, at, reason)
     console.show_trained(outcome.trained)
+    for line in outcome.weighed:
+        console.out.print(line, soft_wrap=True)
     console.show_verdict(outcome.verdict)
     console.show_serving(outcome)
 
 
-@app.command()
+@app.command(rich_help_panel=DAILY)
 def night(
     home: HomeOption = None,
     as_of: AsOf = None,
@@ -186,7 +187,7 @@ def _night(service: Service, day: dt.date, *, notify: bool, prefect: bool | None
     return told_night(service, day, Directly(at), notify=notify, say=at)
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def backfill(
     first: Annotated[str, typer.Option("--from", metavar="DATE", help="First night.")],
     last: Annotated[str, typer.Option("--to", metavar="DATE", help="Last night.")],
@@ -216,25 +217,34 @@ def backfill(
         return
     with only_writer(service.home.lock, "A backfill"), console.working(f"Scoring {len(nights)} nights"):
         done = score_past(service, nights, model)
-    console.out.print(f"{sum(rows for _, rows in done):,} scores for {len(done)} nights.")
+    console.out.print(f"{console.many(sum(rows for _, rows in done), 'score')} for {console.many(len(done), 'night')}.")
+    if len(done) < len(nights):
+        console.out.print(f"{console.many(len(nights) - len(done), 'night')} served before keep their files.")
     if model:
         console.out.print("An evaluation: this model may have seen later facts, so these scores are never served.")
     folder = service.home.evaluation(nights[0], model) if model else service.home.out(nights[0])
     console.out.print(f"Files: {folder.parent}/<date>/scores.parquet")
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def watch(home: HomeOption = None) -> None:
-    """The watch over the model as a page: drift, calibration once outcomes are known, volume, overrides, night by night.
+    """The watch over the model, night by night, as a page: drift, calibration once outcomes are known, volume, overrides.
 
     [dim]vigie watch --home home[/dim]
     """
     from pipelines.watching import watch_page
 
-    console.out.print(str(watch_page(service_at(home))), soft_wrap=True)
+    page, nights, alarms = watch_page(service_at(home))
+    for alarm in alarms:
+        console.tell("!", "yellow", alarm)
+    console.out.print(
+        f"{console.many(len(nights), 'night')} watched{f', {nights[0]} to {nights[-1]}' if nights else ''}; "
+        f"{console.many(len(alarms), 'alarm')} on the last."
+    )
+    console.out.print(str(page), soft_wrap=True)
 
 
-@app.command()
+@app.command(rich_help_panel=DAILY)
 def schedule(home: HomeOption = None) -> None:
     """Serve the schedules: the night at 02:00, training on Sundays. Needs a Prefect server: make server.
 
@@ -253,7 +263,7 @@ def schedule(home: HomeOption = None) -> None:
     run_schedules(service.home.root, service.time_zone)
 
 
-@app.command()
+@app.command(rich_help_panel=DAILY)
 def doctor(home: HomeOption = None) -> None:
     """Look at the service and say what is wrong and what to do. Exit code 1 when something must be done.
 
@@ -263,12 +273,28 @@ def doctor(home: HomeOption = None) -> None:
 
     findings = examine(settings_at(home))
     for finding in findings:
-        mark = {"ok": "[green]ok[/green]     ", "note": "[yellow]note[/yellow]   ", "wrong": "[red]wrong[/red]  "}[finding.level]
-        console.out.print(f"{mark} {finding.what}", soft_wrap=True)
+        console.tell(f"{finding.level:6}", {"ok": "green", "note": "yellow", "wrong": "red"}[finding.level], finding.what)
         if finding.remedy:
-            console.out.print(f"        {finding.remedy}", soft_wrap=True)
+            console.out.print(f"       {finding.remedy}", soft_wrap=True)
     if any(finding.level == "wrong" for finding in findings):
         raise typer.Exit(1)
+
+
+for group, name, panel in (
+    (inbox.app, "inbox", DAILY),
+    (outbox.app, "outbox", DAILY),
+    (source.app, "source", FACTS),
+    (quarantine.app, "quarantine", FACTS),
+    (imports, "import", FACTS),
+    (models.app, "models", MODELS),
+    (experiment.app, "experiment", EVALUATION),
+):
+    app.add_typer(group, name=name, rich_help_panel=panel)
+app.command("history", rich_help_panel=FACTS)(safety.history)
+app.command("indicators", rich_help_panel=EVALUATION)(indicators.indicators)
+app.command("value-added", rich_help_panel=EVALUATION)(indicators.value_added)
+for command in (safety.replay, safety.rebuild, safety.backup, safety.restore):
+    app.command(rich_help_panel=SAFETY)(command)
 
 
 def main() -> None:

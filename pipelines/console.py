@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,23 +23,42 @@ if TYPE_CHECKING:
     from pipelines.serving import Outcome
     from vigie.errors import VigieError
 
+FIGURES: Final = {
+    "auc": "AUC",
+    "auc_within_night": "AUC within night",
+    "average_precision": "average precision",
+    "precision_at_top": "precision, top 10 %",
+    "recall_at_top": "recall, top 10 %",
+    "ece": "ECE",
+}
 WIDTH = 130
 """Columns when nobody says how wide the output is: a list needs room."""
-out = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH)
-err = Console(stderr=True, highlight=False)
+# No markup: what is printed holds names of files and people's words, and a name in square brackets is a name.
+out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH)
+err = Console(stderr=True, highlight=False, markup=False)
+
+
+def many(number: int, what: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def tell(word: str, style: str, text: str) -> None:
+    """A line that begins with a word in colour."""
+    out.print(Text.assemble((word, style), f" {text}"), soft_wrap=True)
 
 
 @contextmanager
 def working(what: str) -> Iterator[Callable[[str], None]]:
     """Show that work goes on; the block is given a function that says which step it is at."""
-    with out.status(what) as status:
+    with out.status(Text(what)) as status:
         said = ""
 
         def at(step: str) -> None:
             nonlocal said
-            status.update(f"{what}: {step}")
+            status.update(Text(f"{what}: {step}"))
             if step != said and not out.is_terminal:
-                out.print(f"  {what}: {step}")
+                out.print(f"  {what}: {step}", soft_wrap=True)
             said = step
 
         try:
@@ -51,15 +71,15 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
 def step_of(receipt: Receipt) -> str:
     """A file's line while deliveries are taken."""
     if receipt.held:
-        return f"[yellow]held back[/yellow] {receipt.held.splitlines()[0]}"
+        return f"held back: {receipt.held.splitlines()[0]}"
     if receipt.refused:
-        return f"[red]refused[/red] {receipt.refused.splitlines()[0]}"
+        return f"refused: {receipt.refused.splitlines()[0]}"
     return f"{receipt.file}: {receipt.loaded:,} rows"
 
 
 def show_error(error: VigieError) -> None:
     """What happened, then what to do."""
-    err.print(f"[red]{error.what}[/red]", soft_wrap=True)
+    err.print(error.what, style="red", soft_wrap=True)
     err.print(error.remedy, soft_wrap=True)
 
 
@@ -73,9 +93,9 @@ def show_intake(intake: Intake) -> None:
     if table.row_count:
         out.print(table)
     for receipt in intake.refused:
-        out.print(f"[red]Refused[/red] {receipt.refused}", soft_wrap=True)
+        tell("Refused", "red", receipt.refused or "")
     for why in dict.fromkeys(receipt.held for receipt in intake.held):
-        out.print(f"[yellow]Held back[/yellow] {why}", soft_wrap=True)
+        tell("Held back", "yellow", why or "")
     for receipt in intake.receipts:
         if receipt.note or receipt.withdrawn:
             gone = f"{receipt.withdrawn} facts withdrawn" if receipt.withdrawn else ""
@@ -88,50 +108,37 @@ def show_intake(intake: Intake) -> None:
 
 def show_trained(trained: Trained) -> None:
     """Figures on the test block, the model beside its baselines."""
-    shown = {
-        "auc": "AUC",
-        "auc_within_night": "AUC within night",
-        "average_precision": "average precision",
-        "precision_at_top": "precision, top 10 %",
-        "recall_at_top": "recall, top 10 %",
-        "ece": "ECE",
-    }
     block = trained.blocks.filter(block="test").row(0, named=True)
     title = f"Test block {block['first']} to {block['last']}: {block['rows']:,} rows, {block['dropouts']} dropouts"
-    table = Table("", *shown.values(), title=title)
+    table = Table("", *FIGURES.values(), title=title)
     for column in table.columns[1:]:
         column.justify = "right"
     for who, figures in trained.figures.items():
-        table.add_row(who.replace("_", " "), *(f"{figures[name]:.3f}" if name in figures else "" for name in shown))
+        table.add_row(who.replace("_", " "), *(f"{figures[name]:.3f}" if name in figures else "" for name in FIGURES))
     out.print(table)
 
 
 def show_verdict(verdict: Verdict) -> None:
     """Each check of the gate, with its reason."""
     for check in verdict.checks:
-        mark = "[green]passed[/green] " if check.passed else "[red]refused[/red]"
-        out.print(f"{mark} {check.name}: {check.says}", soft_wrap=True)
+        tell("passed " if check.passed else "refused", "green" if check.passed else "red", f"{check.name}: {check.says}")
     out.print("The gate is green." if verdict.green else "The gate refuses.")
 
 
 def show_serving(outcome: Outcome) -> None:
     """Who serves after a training."""
     if outcome.champion == outcome.version:
-        out.print(f"Model {outcome.version} is champion.")
+        how = "the gate is green" if outcome.verdict.green else "against the gate, for the written reason kept with it (vigie models list)"
+        out.print(f"Model {outcome.version} is champion: {how}.", soft_wrap=True)
         return
     serving = f"{outcome.champion} goes on serving" if outcome.champion else "no model serves yet"
     out.print(f"Model {outcome.version} is registered and does not serve: {serving}.")
-    out.print(f'To overrule the gate: vigie models promote {outcome.version} --reason "…"', soft_wrap=True, markup=False)
+    out.print(f'To overrule the gate: vigie models promote {outcome.version} --reason "…"', soft_wrap=True)
 
 
 def show_evidence(evidence: Evidence) -> None:
     """Contenders side by side, with intervals, then what each is below the first."""
-    shown = {
-        "auc_within_night": "AUC within night",
-        "average_precision": "average precision",
-        "recall_at_top": "recall, top 10 %",
-        "ece": "ECE",
-    }
+    shown = {name: FIGURES[name] for name in ("auc_within_night", "average_precision", "recall_at_top", "ece")}
     title = f"{evidence.version}: {evidence.rows:,} rows from {evidence.first} to {evidence.last}, {evidence.dropouts} of leavers"
     table = Table("", *shown.values(), title=title)
     for name in evidence.figures["contender"].unique(maintain_order=True):
@@ -158,15 +165,20 @@ def _cell(row: pl.DataFrame, value: str) -> str:
 
 
 def show_models(versions: Sequence[str], champion: str | None, decisions: Sequence[Mapping[str, Any]]) -> None:
-    """Versions, the one that serves, and every decision."""
-    last = {entry["version"]: entry for entry in decisions}
-    table = Table("version", "serves", "last decision", "reason", title="Models")
+    """Versions with what the gate said last, the one that serves, then every decision in its order."""
+    asked = {entry["version"]: entry["checks"] for entry in decisions if "checks" in entry}
+    table = Table("version", "serves", "the gate", title="Models")
     for version in versions:
-        entry = last.get(version, {})
-        failed = "; ".join(f"{name}: {check['says']}" for name, check in entry.get("checks", {}).items() if not check["passed"])
-        said = f"{entry['action']} {entry['at'][:16]}" if entry else "none"
-        table.add_row(version, "champion" if version == champion else "", said, entry.get("reason") or failed)
+        failed = "; ".join(f"{name}: {check['says']}" for name, check in asked.get(version, {}).items() if not check["passed"])
+        said = f"refuses. {failed}" if failed else "is green" if version in asked else "was not asked"
+        table.add_row(version, "champion" if version == champion else "", said)
     out.print(table)
+    for entry in decisions:
+        why = f": {entry['reason']}" if entry["reason"] else ""
+        against = ", against the gate" if entry["action"] == "promoted" and entry["gate"] == "refused" else ""
+        out.print(f"{entry['at'][:16].replace('T', ' ')} UTC  {entry['action']} {entry['version']}{against}{why}", soft_wrap=True)
+    if not versions:
+        out.print("No model was trained yet. Run: vigie train.")
 
 
 def show_night(account: dict[str, Any]) -> None:
@@ -174,12 +186,17 @@ def show_night(account: dict[str, Any]) -> None:
     states = account["alerts"]["state"]
     listed = states.get("new", 0) + states.get("sent", 0)
     out.print(
-        f"Night of {account['as_of']}: {account['enrolments_scored']:,} people scored, {listed} alerts on lists "
-        f"({states.get('new', 0)} new), {states.get('over_capacity', 0)} over capacity, model {account['model_version']}, "
-        f"{sum(account['seconds'].values()):.1f} s."
+        f"Night of {account['as_of']}: {account['enrolments_scored']:,} people scored, {listed:,} alerts on lists "
+        f"({states.get('new', 0):,} new), {states.get('over_capacity', 0):,} over capacity, {_served(account)}, "
+        f"{sum(account['seconds'].values()):.1f} s.",
+        soft_wrap=True,
     )
     for warning in account["warnings"]:
-        out.print(f"[yellow]![/yellow] {warning}", soft_wrap=True)
+        tell("!", "yellow", warning)
+
+
+def _served(account: dict[str, Any]) -> str:
+    return f"model {account['model_version']}" if account["model_version"] else "no model"
 
 
 def show_frame(frame: pl.DataFrame, title: str) -> None:
@@ -194,6 +211,6 @@ def say_faults(faults: pl.DataFrame, most: int = 10) -> None:
     """The first values at fault: line, column, value, reason."""
     for fault in faults.sort("line").head(most).to_dicts():
         value = "" if fault["value"] is None else f" '{fault['value']}'"
-        out.print(f"  line {fault['line']}, {fault['column']}{value}: {fault['reason']}", soft_wrap=True, markup=False)
+        out.print(f"  line {fault['line']}, {fault['column']}{value}: {fault['reason']}", soft_wrap=True)
     if faults.height > most:
         out.print(f"  … and {faults.height - most} more.")

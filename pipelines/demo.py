@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
+from data_contracts.vocabulary import LISTED
 from pipelines import console
 from pipelines.serving import train_model
 from pipelines.steps import Directly, run_night, show_list, take_deliveries
@@ -65,6 +66,7 @@ def run_demo(service: Service, data: Literal["simulated", "oulad"]) -> None:
         outcome = train_model(service, story.trained, at, reason="A demonstration: it goes on with the only model it has.")
     console.show_trained(outcome.trained)
     console.show_verdict(outcome.verdict)
+    console.show_serving(outcome)
     with console.working("3/4 Nights") as at:
         for night in story.nights:
             console.show_night(run_night(service, night, Directly(at)))
@@ -98,7 +100,7 @@ def _deliver(data: Literal["simulated", "oulad"], landing: Path) -> None:
 
 def _busiest(alerts: Path) -> str:
     """The advisor with most people listed, risks first."""
-    listed = pl.read_parquet(alerts).filter(pl.col("state").cast(pl.String).is_in(("new", "sent")), pl.col("advisor_id").is_not_null())
+    listed = pl.read_parquet(alerts).filter(pl.col("state").cast(pl.String).is_in(LISTED), pl.col("advisor_id").is_not_null())
     risks = (pl.col("kind").cast(pl.String) == "dropout_risk").sum()
     counted = listed.group_by("advisor_id").agg(pl.col("learner_id").n_unique().alias("people"), risks.alias("risks"))
     return str(counted.sort("risks", "people", "advisor_id", descending=[True, True, False])["advisor_id"][0])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
+from markupsafe import Markup
 
 from vigie.files import write_whole
 
@@ -52,12 +54,14 @@ def evaluate_service(service: Service, as_of: dt.date, *, health: bool) -> Evalu
     from impact.audit import attributes
     from impact.evaluation import evaluate
     from impact.facts import read_facts
+    from pipelines.experiments import newest_analyses
 
     nights, rules = nights_until(service, as_of), service.rules.invariants
     with service.warehouse() as warehouse:
         facts = read_facts(warehouse, as_of, rules.silence_days, service.time_zone, nights)
         protected = attributes(warehouse, as_of, service.time_zone, health=health)
-    return evaluate(facts, protected, rules)
+    told = [one | {"as_of": f"{dt.date.fromisoformat(one['as_of']):%d/%m/%Y}"} for one in newest_analyses(service, as_of)]
+    return replace(evaluate(facts, protected, rules), experiments=told)
 
 
 def write_evaluation(found: Evaluation, folder: Path) -> list[Path]:
@@ -67,9 +71,9 @@ def write_evaluation(found: Evaluation, folder: Path) -> list[Path]:
         NoPdfError: the machine lacks what lays out a PDF; everything else is written by then.
     """
     from impact.page import TITLE, body
-    from impact.report import page, pdf
+    from impact.report import page, pdf, typeset
 
-    content = body(found)
+    content = Markup(typeset(body(found)))  # noqa: S704 - the page's own, escaped where it was made
     subtitle = f"Ce que le service savait le {found.facts.as_of:%d/%m/%Y} au soir, sur les douze mois d'avant."
     html = page(TITLE, content, subtitle=subtitle, notice=found.facts.notice)
     written = write_tables(found.tables, folder)

@@ -34,9 +34,9 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     import json
 
     from alerts.casefile import case_files
+    from alerts.language import day
     from alerts.night import notice
-    from alerts.wording import SUBJECTS, change, likelihood, raising, why
-    from features.catalogue import FEATURES
+    from alerts.wording import better, change, likelihood, raising, why
     from models.labels import known_endings
     from pipelines.wording import phrases
     from vigie import clock
@@ -57,13 +57,11 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
 
     def person(place: int, row: dict[str, Any]) -> dict[str, Any]:
         facts = raising(row["reasons"])
-        better = [
-            f"{SUBJECTS.get(one['code'], one['code'])}: {FEATURES[one['feature']].meaning} = {one['value']:.2f}"
-            for one in row["protective"] or []
-        ]
-        left = row["exit_date"] is not None and 0 < (row["exit_date"] - as_of).days <= row["horizon_days"]
-        issue = "abandon" if row["dropped"] else "autre issue"
-        end = f"fin le {row['exit_date']}, {issue}" if row["exit_date"] else "aucune fin connue"
+        end = "Aucune fin connue."
+        if row["exit_date"]:
+            left = 0 < (row["exit_date"] - as_of).days <= row["horizon_days"]
+            issue, when = "abandon" if row["dropped"] else "autre issue", f"{day(row['exit_date'])} {row['exit_date'].year}"
+            end = f"Fin le {when}, {issue} ({'dans' if left else 'hors de'} l'horizon de {row['horizon_days']} jours)."
         return {
             "place": place,
             "who": row["enrolment_id"],
@@ -71,12 +69,45 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
             "weak": row["low_confidence"],
             "why": [(why(one, spoken), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}") for one in facts],
             "changed": [text for one in facts if (text := change(one, spoken))],
-            "better": better,
-            "file": json.loads(row["content"] or "{}"),
-            "end": f"{end} ({'dans' if left else 'hors de'} l'horizon de {row['horizon_days']} jours)",
+            "better": [better(one, spoken) for one in row["protective"] or []],
+            "file": {title: _in_french(json.loads(row["content"] or "{}").get(name) or []) for name, title in SECTIONS.items()},
+            "end": end,
         }
 
     people = [person(place, row) for place, row in enumerate(told.to_dicts(), 1)]
     environment = Environment(loader=PackageLoader("pipelines"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    text = environment.get_template("examples.html").render(people=people, as_of=as_of, notice=said, version=scores["model_version"][0])
+    text = environment.get_template("examples.html").render(
+        people=people, night=f"{day(as_of)} {as_of.year}", notice=said, version=scores["model_version"][0]
+    )
     return write_whole(scores_file.with_name("examples.html"), lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def _in_french(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of a case file as a person reads them: the same words as on the page of a case."""
+    from alerts.inbox import words
+
+    said = {"half_day": words.HALF_DAYS, "status": words.STATUSES, "channel": words.CHANNELS, "outcome": words.OUTCOMES}
+    return [{HEADINGS[name]: said.get(name, {}).get(value, value) for name, value in fact.items() if name in HEADINGS} for fact in facts]
+
+
+SECTIONS: Final = {"attendance": "Présence", "activity": "Activité à distance", "assessments": "Travaux", "contacts": "Échanges"}
+HEADINGS: Final = {
+    "date": "Jour",
+    "half_day": "Demi-journée",
+    "status": "Statut",
+    "monday": "Semaine du",
+    "kind": "Type",
+    "count": "Traces",
+    "days": "Jours",
+    "last": "Dernière trace",
+    "assessment_id": "Travail",
+    "due_date": "À rendre le",
+    "submitted_on": "Rendu le",
+    "score": "Résultat",
+    "occurred_at": "Quand",
+    "channel": "Moyen",
+    "outcome": "Issue",
+    "known": "Connu le",
+    "delivery": "Livraison",
+    "line": "Ligne",
+}

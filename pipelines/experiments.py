@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -12,7 +13,6 @@ from vigie import clock
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
-    import datetime as dt
     from pathlib import Path
 
     from impact.experiments.plan import Plan
@@ -67,10 +67,19 @@ def _notice(service: Service, warehouse: Warehouse, as_of: dt.date) -> str:
 
 
 def freeze_plan(service: Service, experiment_id: str, *, rehearsal: bool) -> tuple[Frozen, Path]:
-    """Freeze the plan, and write the pre-analysis plan to be published."""
+    """Freeze the plan, and write the pre-analysis plan to be published.
+
+    Raises:
+        ExperimentError: a practice under trial has no words that a list could show.
+    """
+    from impact.experiments.plan import ExperimentError
     from impact.experiments.register import freeze, in_step
 
     plan = plan_of(service, experiment_id)
+    tried = {arm.practice.action for arm in plan.arms if arm.practice} - set(service.rules.default.actions)
+    if tried:
+        what = f"{experiment_id} tries an action that no list can word: {', '.join(sorted(tried))}."
+        raise ExperimentError(what, "Word it in config/national.toml, section free.actions.")
     with service.warehouse() as warehouse:
         in_step(service.home.experiments, warehouse)
         frozen = freeze(warehouse, plan, clock.now(), rehearsal=rehearsal)
@@ -163,16 +172,18 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
         )
         notice = _notice(service, warehouse, as_of)
     analysis = analyse(plan, rows, as_of)
+    nights, missed = _missed(service, plan, as_of)
     account = Account(
         altered=wrong,
         arms={str(name): int(number) for name, number in arms.group_by("arm").len().sort("arm").rows()},
         overrides=_overrides(service, experiment_id, as_of),
         contacted_or_not=contacted_or_not(rows),
         uplift=effect_by_person(plan, rows),
-        nights=_nights(service, plan, as_of),
+        nights=nights,
+        missed=missed,
     )
     html = report_page(analysis, frozen, account, notice)
-    figures = json.dumps(published(analysis, account), ensure_ascii=False, indent=2) + "\n"
+    figures = json.dumps(published(analysis, frozen, account), ensure_ascii=False, indent=2) + "\n"
     write_whole(out / "report.html", lambda path: path.write_text(html, encoding="utf-8"))
     write_whole(out / "results.json", lambda path: path.write_text(figures, encoding="utf-8"))
     write_whole(out / "weights.parquet", weights.write_parquet)
@@ -180,12 +191,53 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
     return headline(analysis), out / "report.html"
 
 
-def _nights(service: Service, plan: Plan, as_of: dt.date) -> tuple[int, int]:
-    """Nights of the plan that left alerts, and how many there should be."""
+def newest_analyses(service: Service, as_of: dt.date) -> list[dict[str, Any]]:
+    """`results.json` of the newest analysis of each experiment up to `as_of`, by name of experiment."""
+    newest: dict[str, Path] = {}
+    for path in sorted(service.home.experiments.glob("*/*/results.json")):
+        if path.parent.name <= as_of.isoformat():
+            newest[path.parent.parent.name] = path
+    return [json.loads(path.read_text(encoding="utf-8")) for path in newest.values()]
+
+
+def rank_by_effect(service: Service, experiment_id: str, as_of: dt.date, reason: str) -> None:
+    """Decide that nights from today on rank by the effect that the analysis of `as_of` found.
+
+    Raises:
+        ExperimentError: it was not analysed then, or its results do not allow it.
+    """
+    from impact.experiments.plan import ExperimentError
+    from impact.experiments.priority import adopt
+    from impact.experiments.register import frozen_plans
+
+    path = folder(service, experiment_id) / as_of.isoformat() / "results.json"
+    if not path.exists():
+        raise ExperimentError(
+            f"{experiment_id} was not analysed as of {as_of}.", f"Run: vigie experiment analyse {experiment_id} --as-of {as_of}."
+        )
+    with service.warehouse() as warehouse:
+        frozen = frozen_plans(warehouse)[experiment_id]
+    adopt(service.home.experiments, frozen, json.loads(path.read_text(encoding="utf-8")), _today(service), reason)
+
+
+def rank_by_risk(service: Service, reason: str) -> None:
+    """Decide that nights from today on rank by risk again."""
+    from impact.experiments.priority import withdraw
+
+    withdraw(service.home.experiments, _today(service), reason)
+
+
+def _today(service: Service) -> dt.date:
+    return clock.last_finished_day(clock.now(), service.time_zone) + dt.timedelta(days=1)
+
+
+def _missed(service: Service, plan: Plan, as_of: dt.date) -> tuple[int, list[dt.date]]:
+    """How many nights of the plan there should be, and those that left no alerts."""
+    from impact.nights import missed
+
     last = min(plan.last_entry, as_of)
-    days = [path.parent.name for path in (service.home.root / "out").glob("*/alerts.parquet")]
-    run = sum(plan.start.isoformat() <= day <= last.isoformat() for day in days)
-    return run, max((last - plan.start).days + 1, 0)
+    run = {dt.date.fromisoformat(path.parent.name) for path in (service.home.root / "out").glob("*/alerts.parquet")}
+    return max((last - plan.start).days + 1, 0), missed(run, plan.start, last)
 
 
 def _overrides(service: Service, experiment_id: str, as_of: dt.date) -> dict[str, int]:

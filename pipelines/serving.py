@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from vigie import clock
 from vigie.errors import NoDataError
 from vigie.files import write_whole
@@ -28,6 +30,8 @@ class Outcome:
     evidence: Evidence
     verdict: Verdict
     champion: str | None
+    weighed: list[str]
+    """What weighs more than others in training, in English sentences; empty where no arm is held out."""
 
     @property
     def version(self) -> str:
@@ -38,6 +42,7 @@ class Outcome:
 def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None] = lambda _: None, reason: str = "") -> Outcome:
     """Train on what was known at the end of `as_of`, register, ask the gate; green, or with a written reason, it serves."""
     from alerts.night import notice
+    from impact.experiments.support import held_out_weights
     from models.card import write_card
     from models.comparison import keep, rival_of, weigh
     from models.promotion import promote
@@ -48,7 +53,10 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
     rules, zone = service.rules.invariants, service.time_zone
     with service.warehouse() as warehouse:
         said = notice(warehouse, as_of, zone)
-        trained = train(warehouse, as_of, rules, zone, threads=service.settings.threads, on_step=on_step)
+        held = held_out_weights(warehouse, as_of, zone)
+        # Somebody held out twice stands for the larger number.
+        weights = held.group_by("enrolment_id").agg(pl.col("weight").max()) if held.height else None
+        trained = train(warehouse, as_of, rules, zone, threads=service.settings.threads, on_step=on_step, weights=weights)
         on_step("logging to MLflow")
         version = register(service.home, trained)
         learnt = reference(trained.rows, trained.model.calibration.risk(trained.model.margins(trained.rows)))
@@ -57,10 +65,22 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
         evidence = weigh(service.home, warehouse, version, rival_of(service.home, version), as_of, rules, zone, rows=trained.rows)
     verdict = keep(service.home, evidence)
     on_step("model card")
-    write_card(service.home, trained, evidence, verdict, said)
+    weighed = _weighed(held, trained.rows)
+    write_card(service.home, trained, evidence, verdict, said, weighed)
     if champion(service.home) != version:
         promote(service.home, version, verdict, clock.now(), reason)
-    return Outcome(trained, evidence, verdict, champion(service.home))
+    return Outcome(trained, evidence, verdict, champion(service.home), weighed)
+
+
+def _weighed(held: pl.DataFrame, rows: pl.DataFrame) -> list[str]:
+    """Of each experiment with a held-out arm: how many rows weigh what, and why."""
+    learnt = held.join(rows.group_by("enrolment_id").agg(rows=pl.len()), on="enrolment_id")
+    told = learnt.group_by("experiment_id", "share", "weight").agg(people=pl.len(), rows=pl.col("rows").sum()).sort("experiment_id")
+    return [
+        f"Held-out arm of {one['experiment_id']}: {one['people']:,} enrolments, {one['rows']:,} of {rows.height:,} rows, weigh "
+        f"{one['weight']:.1f} each in what the trees learn, one over the arm's share ({one['share']:.0%}); calibration counts all alike."
+        for one in told.to_dicts()
+    ]
 
 
 def compare_models(service: Service, first: str, second: str, as_of: dt.date) -> tuple[Evidence, Verdict]:

@@ -190,16 +190,23 @@ def score_night(
 
 
 def score_past(service: Service, dates: Sequence[dt.date], version: str | None) -> list[tuple[dt.date, int]]:
-    """Score many past nights at once, without alerts.
+    """Score many past nights at once, without alerts, and without those who object to the estimate now.
 
-    With `version` it is an evaluation of that model, which may have seen later facts: its files lie apart and are never served.
+    With `version` it is an evaluation of that model, which may have seen later facts: its files lie apart and are never served. Without, a
+    night that was served keeps the files it was served with.
 
     Returns:
         date and enrolments scored.
     """
+    from alerts.cases import CaseStore
+    from alerts.silence import opposed
     from models.registry import load, model_for
     from models.scoring import score
 
+    with CaseStore(service.cases_url) as cases:
+        today = clock.last_finished_day(clock.now(), service.time_zone) + dt.timedelta(days=1)
+        objecting = opposed(cases.answered(today, service.time_zone))
+    dates = [date for date in dates if version or not (service.home.out(date) / "night.json").exists()]
     models = {date: load(service.home, version) if version else model_for(service.home, date) for date in dates}
     done: list[tuple[dt.date, int]] = []
     for name in dict.fromkeys(model.version for model in models.values()):
@@ -207,6 +214,7 @@ def score_past(service: Service, dates: Sequence[dt.date], version: str | None) 
         model = models[nights[0]]
         with service.warehouse() as warehouse:
             scored = score(warehouse, model, nights, service.rules.invariants, service.time_zone, service.settings.threads)
+        scored = scored.without(objecting)
         by_date = {key[0]: part for key, part in scored.scores.partition_by("as_of", as_dict=True).items()}
         for night in nights:
             scores = by_date.get(night, scored.scores.clear())
@@ -244,6 +252,7 @@ def alert_night(
     from alerts.night import courses, decide_night, in_words, night_lists
     from alerts.publication import publication
     from data_contracts.tables.outputs import Scores, with_optional
+    from impact.experiments.priority import avoided, in_force
     from impact.experiments.register import draw_newcomers, in_step, overrides
     from models.baselines import by_rule
     from pipelines.wording import phrases
@@ -258,7 +267,9 @@ def alert_night(
             in_step(service.home.experiments, warehouse)
             draw_newcomers(warehouse, as_of, scores, service.time_zone)
             in_step(service.home.experiments, warehouse)
-        decided = decide_night(warehouse, cases, as_of, scores, service.rules, service.time_zone, ruled)
+        effect = in_force(service.home.experiments, as_of)
+        gained = avoided(warehouse, effect, scores, as_of, service.time_zone) if effect else None
+        decided = decide_night(warehouse, cases, as_of, scores, service.rules, service.time_zone, ruled, gained)
         write_whole(out / "alerts.parquet", decided.alerts.write_parquet)
         write_whole(out / "overrides.parquet", overrides(warehouse, decided.alerts, as_of, service.time_zone).write_parquet)
         if notify:

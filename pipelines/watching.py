@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from data_contracts.vocabulary import LISTED
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _outcomes(service: Service, as_of: dt.date) -> list[Reading]:
     with service.warehouse() as warehouse:
         endings = known_endings(warehouse, as_of, rules.silence_days, service.time_zone)
     alerts = pl.read_parquet(night / "alerts.parquet")
-    called = alerts.filter(pl.col("kind").cast(pl.String) == "dropout_risk", pl.col("state").cast(pl.String).is_in(("new", "sent")))
+    called = alerts.filter(pl.col("kind").cast(pl.String) == "dropout_risk", pl.col("state").cast(pl.String).is_in(LISTED))
     return matured(pl.read_parquet(night / "scores.parquet"), called, endings)
 
 
@@ -107,11 +108,11 @@ def _sessions_first(evidence: Path, scores: pl.DataFrame) -> list[str]:
     return [f"In {where} the score is not proven to beat the session rate: look at sessions first. Highest rates tonight: {names}."]
 
 
-def watch_page(service: Service) -> Path:
+def watch_page(service: Service) -> tuple[Path, list[str], list[str]]:
     """Write the page that shows the last nights: every alarm, and how each reading went.
 
     Returns:
-        Where it lies.
+        Where it lies, its nights, and the alarms of the last one.
     """
     from models.watch_page import render
 
@@ -119,4 +120,6 @@ def watch_page(service: Service) -> Path:
     for path in sorted((service.home.root / "out").glob(f"*/{WATCH_FILE}"))[-NIGHTS_SHOWN:]:
         nights[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
     text = render(nights)
-    return write_whole(service.home.root / "out" / "watch.html", lambda part: part.write_text(text, encoding="utf-8"))
+    page = write_whole(service.home.root / "out" / "watch.html", lambda part: part.write_text(text, encoding="utf-8"))
+    last = list(nights.values())[-1]["readings"] if nights else []
+    return page, list(nights), [reading["says"] for reading in last if reading["alarm"]]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from vigie.errors import ConfigurationError
 
@@ -24,7 +27,7 @@ class Settings(BaseSettings):
     home: Path = Path("home")
     config: Path = ROOT / "config"
     time_zone: str = "Europe/Paris"
-    threads: int = 2
+    threads: int = Field(default=2, ge=1)
     cases_url: str = ""
     """Address of the case store, such as postgresql+psycopg://vigie@host/cases; SQLite in the home folder when empty."""
     inbox_address: str = "http://127.0.0.1:8000"
@@ -53,6 +56,42 @@ class Settings(BaseSettings):
     oidc_scope: str = "openid given_name usual_name email uid siret"
     oidc_sirets: dict[str, str] = Field(default_factory=dict)
     """Operator of each organisation that may come in, as JSON: {"13002526500013": "france_travail"}."""
+
+    def __init__(self, **given: Any) -> None:  # noqa: ANN401 - any setting
+        """Read the settings, but for those given.
+
+        Raises:
+            ConfigurationError: one of them cannot stand; its name is told, never its value, which may be a secret.
+        """
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            faults = [": ".join([*(f"VIGIE_{str(name).upper()}" for name in fault["loc"][:1]), fault["msg"]]) for fault in error.errors()]
+            told = "; ".join(fault.replace("Value error, ", "") for fault in faults)
+            raise ConfigurationError(f"{told}.", "Correct it in the environment.") from None
+        except SettingsError as error:
+            named = re.search(r'field "(\w+)"', str(error))
+            name = f"VIGIE_{named.group(1).upper()}" if named else "A setting"
+            raise ConfigurationError(f"{name} is not JSON.", 'Write it as {"13002526500013": "france_travail"}.') from None
+
+    @field_validator("time_zone")
+    @classmethod
+    def _on_the_map(cls, time_zone: str) -> str:
+        try:
+            ZoneInfo(time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"{time_zone} is no time zone, such as Europe/Paris or Indian/Reunion") from error
+        return time_zone
+
+    @model_validator(mode="after")
+    def _calls_are_closed_and_signed(self) -> Self:
+        """Said before a night, not at the end of one: records of people leave by https, under a signature that somebody can check."""
+        address = urlsplit(self.webhook_url)
+        if self.webhook_url and address.scheme != "https" and address.hostname not in {"127.0.0.1", "localhost", "::1"}:
+            raise ValueError("VIGIE_WEBHOOK_URL must start with https://")
+        if self.webhook_url and not self.webhook_secret.get_secret_value():
+            raise ValueError("VIGIE_WEBHOOK_URL needs a VIGIE_WEBHOOK_SECRET to sign with")
+        return self
 
 
 class Home:

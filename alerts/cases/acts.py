@@ -115,12 +115,15 @@ def hand_over(engine: Engine, user: User, enrolment_id: str, to_advisor_id: str,
 
 
 def reassign(engine: Engine, user: User, from_advisor_id: str, to_advisor_id: str, now: dt.datetime, *, dry_run: bool) -> int | None:
-    """Hand over every case of one advisor of the team to another; with `dry_run`, only count them. None when it may not be done."""
+    """Hand over every case of one advisor of the team to another; with `dry_run`, only count them. None when it may not be done.
+
+    Cases that this advisor only stands in for stay with their owner, who comes back to them.
+    """
     same = from_advisor_id == to_advisor_id
     if user.role != "lead" or same or not _in_team(engine, user, to_advisor_id, now):
         return None
     with engine.begin() as connection:
-        theirs = and_(PEOPLE.c.advisor_id == from_advisor_id, PEOPLE.c.advisor_id.in_(team(user)))
+        theirs = and_(PEOPLE.c.advisor_id == from_advisor_id, PEOPLE.c.queue == "owner", PEOPLE.c.advisor_id.in_(team(user)))
         people = connection.execute(select(PEOPLE).where(theirs).order_by(PEOPLE.c.enrolment_id)).all()
         one_each = {person.learner_id: person for person in people}
         if not dry_run:

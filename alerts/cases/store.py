@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import polars as pl
-from sqlalchemy import Boolean, Date, delete, func, insert, select, update
+from sqlalchemy import Boolean, Date, and_, delete, func, insert, or_, select, update
 
 from alerts.cases.bulk import fill
 from alerts.cases.database import open_database
 from alerts.cases.schema import ABSENCES, ACTIONS, ADVISORS, ALERTS, AUDIT, FILES, LEARNERS, MOVES, NIGHTS, PEOPLE, POSTS, PRACTICE, Instant
 from alerts.facts import ABSENCE_COLUMNS, ANSWER_COLUMNS, PAST_COLUMNS
+from data_contracts.practice import KEPT_DAYS
+from data_contracts.vocabulary import LISTED
 from vigie import clock
 from vigie.clock import end_of_day
 from vigie.errors import StorageError
@@ -189,11 +191,18 @@ class CaseStore:
                 left = last is not None
 
     def past(self, before: dt.date) -> pl.DataFrame:
-        """Alerts of the nights before `before`, columns `alerts.facts.PAST_COLUMNS`."""
+        """Alerts of the nights before `before`, columns `alerts.facts.PAST_COLUMNS`: all of the last one, of earlier ones those listed.
+
+        What waited on an older night says nothing to a new one, and by far the most wait.
+        """
         columns = [ALERTS.c[name] for name in PAST_COLUMNS]
-        shown = ALERTS.c.as_of.in_(select(NIGHTS.c.as_of))
-        query = select(*columns).where(ALERTS.c.as_of < before, shown).order_by(ALERTS.c.as_of, ALERTS.c.alert_id)
-        return self._frame(query, PAST_COLUMNS)
+        earlier = and_(
+            ALERTS.c.as_of < before, ALERTS.c.as_of >= before - dt.timedelta(days=KEPT_DAYS), ALERTS.c.as_of.in_(select(NIGHTS.c.as_of))
+        )
+        with self.engine.connect() as connection:
+            last = connection.execute(select(func.max(ALERTS.c.as_of)).where(earlier)).scalar_one()
+        query = select(*columns).where(earlier, or_(ALERTS.c.state.in_(LISTED), ALERTS.c.as_of == last))
+        return self._frame(query.order_by(ALERTS.c.as_of, ALERTS.c.alert_id), PAST_COLUMNS)
 
     def names(self, learner_ids: Sequence[str]) -> pl.DataFrame:
         """learner_id, given_name, family_name, phone, email, language of these learners."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, or_, select
 
-from alerts.cases.desk import NAMES, newest_night, owns, team, with_names
+from alerts.cases.desk import NAMES, newest_night, owns, plain, team, with_names
 from alerts.cases.schema import ABSENCES, ACTIONS, ADVISORS, ALERTS, PEOPLE, POSTS
 from alerts.policy import LISTED
 
@@ -78,7 +78,7 @@ def team_of(engine: Engine, user: User, day: dt.date) -> Team:
         for part in (cases, answered, theirs, away_now):
             query = query.outerjoin(part, part.c.advisor_id == POSTS.c.advisor_id)
         present = or_(POSTS.c.active_to.is_(None), POSTS.c.active_to >= day, cases.c.cases > 0)
-        advisors = connection.execute(query.where(POSTS.c.advisor_id.in_(team(user)), present).order_by("name", POSTS.c.advisor_id)).all()
+        advisors = connection.execute(query.where(POSTS.c.advisor_id.in_(team(user)), present).order_by(POSTS.c.advisor_id)).all()
         waiting = and_(PEOPLE.c.queue == "territory", PEOPLE.c.territory_id == user.territory_id)
         queue = connection.execute(
             select(
@@ -99,4 +99,4 @@ def team_of(engine: Engine, user: User, day: dt.date) -> Team:
         rows = rows.join(PEOPLE, PEOPLE.c.enrolment_id == ALERTS.c.enrolment_id)
         rows = with_names(rows.outerjoin(ADVISORS, ADVISORS.c.advisor_id == ALERTS.c.advisor_id), ALERTS)
         found = connection.execute(rows.where(alone, owns(user)).order_by(ALERTS.c.opened_on, ALERTS.c.alert_id).limit(SHOWN_AT_MOST))
-        return Team(night, list(advisors), queue, list(found.all()))
+        return Team(night, sorted(advisors, key=lambda one: plain(one.name)), queue, list(found.all()))

@@ -7,7 +7,7 @@ import re
 from typing import Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
 from alerts.cases import access, audit
@@ -15,6 +15,7 @@ from alerts.inbox import walls
 from alerts.inbox.context import REFUSALS, Anyone, Here, Inbox, Text, page, session_of
 from alerts.inbox.oidc import LoginError
 from alerts.language import LANGUAGES
+from vigie.errors import VigieError
 
 HOST_ATTEMPTS: Final = 100
 """Links asked from one network address in a quarter of an hour: a whole agency may share it."""
@@ -39,8 +40,8 @@ def ask_link(request: Request, inbox: Here) -> Response:
 
 
 @routes.post("/connexion", dependencies=[Depends(walls.same_origin)])
-def send_link(request: Request, inbox: Here, email: Text) -> Response:
-    """Send a one-time link, if the address may come in; the answer is the same if not."""
+def send_link(request: Request, inbox: Here, later: BackgroundTasks, email: Text) -> Response:
+    """Send a one-time link, if the address may come in; the answer is the same if not, and comes as soon."""
     now = inbox.now()
     host = request.client.host if request.client else "?"
     for_address = access.too_many(inbox.engine, f"address {email.strip().lower()}", now)
@@ -49,14 +50,21 @@ def send_link(request: Request, inbox: Here, email: Text) -> Response:
     token = access.new_link(inbox.engine, email, now)
     audit.note(inbox.engine, now, None, "ask_link", None, "allowed" if token else "refused")
     if token:
-        inbox.send_link(email.strip(), f"{inbox.address}/entrer?jeton={token}")
-    # The same words whether the address is known or not.
+        # After the answer: neither the time a mail takes nor one that fails may tell that the address is known.
+        later.add_task(_send, inbox, email.strip(), f"{inbox.address}/entrer?jeton={token}")
     return page(
         request,
         "message",
         title="Courriel envoyé",
-        text="Si cette adresse est connue, un lien valable 15 minutes vient d'y être envoyé.",
+        text="Si cette adresse est connue, un lien valable 15 minutes vient d'y être envoyé. Rien reçu ? Prévenez l'exploitant du service.",
     )
+
+
+def _send(inbox: Inbox, email: str, link: str) -> None:
+    try:
+        inbox.send_link(email, link)
+    except VigieError as error:
+        audit.note(inbox.engine, inbox.now(), None, "send_link", error.what, "refused")
 
 
 @routes.get("/entrer")

@@ -27,6 +27,7 @@ TIMEOUT_SECONDS: Final = 10
 SIGNED: Final = ("RS256", "PS256", "ES256")
 """Never `none`, never a shared secret."""
 LEEWAY_SECONDS: Final = 60
+ENDPOINTS: Final = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri")
 
 
 class LoginError(VigieError):
@@ -59,12 +60,14 @@ class Provider:
         """The discovery document.
 
         Raises:
-            LoginError: it cannot be read, or speaks for another issuer.
+            LoginError: it cannot be read, speaks for another issuer, or names no place to log in.
         """
-        found = self._get(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration").json()
+        found = self._read(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
         if found.get("issuer") != self.issuer:
             raise LoginError("The provider speaks for another issuer.", "Correct VIGIE_OIDC_ISSUER.")
-        return dict(found)
+        if missing := [name for name in ENDPOINTS if name not in found]:
+            raise LoginError(f"The provider does not say its {', '.join(missing)}.", "Ask whoever runs the provider.")
+        return found
 
     def address(self, redirect: str, state: str, nonce: str, verifier: str) -> str:
         """Where the person goes to log in."""
@@ -116,7 +119,7 @@ class Provider:
         )
 
     def _claims(self, token: str, now: dt.datetime, nonce: str | None = None) -> dict[str, Any]:
-        keys = KeySet.import_key_set(self._get(self.metadata["jwks_uri"]).json())
+        keys = KeySet.import_key_set({"keys": self._read(self.metadata["jwks_uri"])["keys"]})
         claims = jwt.decode(token, keys, algorithms=list(SIGNED)).claims
         wanted: dict[str, Any] = {
             "iss": {"essential": True, "value": self.issuer},
@@ -130,12 +133,12 @@ class Provider:
         return dict(claims)
 
     @staticmethod
-    def _get(url: str) -> httpx2.Response:
+    def _read(url: str) -> dict[str, Any]:
         try:
             answer = httpx2.get(url, timeout=TIMEOUT_SECONDS)
             answer.raise_for_status()
-        except httpx2.HTTPError as error:
+            return dict(answer.json())
+        except (httpx2.HTTPError, ValueError, TypeError) as error:
             raise LoginError(
                 f"The provider does not answer: {type(error).__name__}.", "Try again later, or with a link by mail."
             ) from error
-        return answer

@@ -12,7 +12,7 @@ from alerts.cases import acts, desk
 from alerts.cases.team import team_of
 from alerts.inbox import walls
 from alerts.inbox.context import Advisor, Here, Lead, Team, Text, page
-from alerts.inbox.pages import day_of, missing, seen
+from alerts.inbox.pages import acted, day_of, missing, seen
 
 routes = APIRouter(dependencies=[Depends(walls.same_origin)])
 
@@ -21,9 +21,7 @@ routes = APIRouter(dependencies=[Depends(walls.same_origin)])
 def take(inbox: Here, session: Advisor, enrolment_id: str, csrf: Text) -> Response:
     """Take a case out of the queue."""
     walls.check_form(session, csrf)
-    if not acts.take(inbox.engine, session.user, enrolment_id, inbox.now()):
-        raise missing(inbox, session, "take", enrolment_id)
-    seen(inbox, session, "take", enrolment_id)
+    acted(inbox, session, "take", enrolment_id, done=acts.take(inbox.engine, session.user, enrolment_id, inbox.now()))
     return RedirectResponse(f"/cas/{quote(enrolment_id)}", 303)
 
 
@@ -31,9 +29,7 @@ def take(inbox: Here, session: Advisor, enrolment_id: str, csrf: Text) -> Respon
 def assign(inbox: Here, session: Lead, enrolment_id: str, csrf: Text, advisor: Text) -> Response:
     """Give a case of the queue to somebody of the team."""
     walls.check_form(session, csrf)
-    if not acts.assign(inbox.engine, session.user, enrolment_id, advisor, inbox.now()):
-        raise missing(inbox, session, "assign", enrolment_id)
-    seen(inbox, session, "assign", enrolment_id)
+    acted(inbox, session, "assign", enrolment_id, done=acts.assign(inbox.engine, session.user, enrolment_id, advisor, inbox.now()))
     return RedirectResponse("/file", 303)
 
 
@@ -41,9 +37,7 @@ def assign(inbox: Here, session: Lead, enrolment_id: str, csrf: Text, advisor: T
 def refer(inbox: Here, session: Team, enrolment_id: str, csrf: Text, operator: Text) -> Response:
     """Point a case of the queue out to another operator."""
     walls.check_form(session, csrf)
-    if not acts.refer(inbox.engine, session.user, enrolment_id, operator, inbox.now()):
-        raise missing(inbox, session, "refer", enrolment_id)
-    seen(inbox, session, "refer", enrolment_id)
+    acted(inbox, session, "refer", enrolment_id, done=acts.refer(inbox.engine, session.user, enrolment_id, operator, inbox.now()))
     return RedirectResponse("/file", 303)
 
 
@@ -51,9 +45,7 @@ def refer(inbox: Here, session: Team, enrolment_id: str, csrf: Text, operator: T
 def hand_over(inbox: Here, session: Team, enrolment_id: str, csrf: Text, advisor: Text) -> Response:
     """Hand a case over to a colleague."""
     walls.check_form(session, csrf)
-    if not acts.hand_over(inbox.engine, session.user, enrolment_id, advisor, inbox.now()):
-        raise missing(inbox, session, "hand_over", enrolment_id)
-    seen(inbox, session, "hand_over", enrolment_id)
+    acted(inbox, session, "hand_over", enrolment_id, done=acts.hand_over(inbox.engine, session.user, enrolment_id, advisor, inbox.now()))
     return RedirectResponse("/", 303)
 
 
@@ -105,9 +97,7 @@ def announce(inbox: Here, session: Team, csrf: Text, first: Text, last: Text, ad
     begins, ends = day_of(first), day_of(last)
     if ends < begins or ends < inbox.today:
         raise HTTPException(422, "Une absence finit le jour où elle commence ou plus tard, et pas dans le passé.")
-    if not acts.announce_absence(inbox.engine, session.user, whose, begins, ends, inbox.now()):
-        raise missing(inbox, session, "absence", whose)
-    seen(inbox, session, "absence", whose)
+    acted(inbox, session, "absence", whose, done=acts.announce_absence(inbox.engine, session.user, whose, begins, ends, inbox.now()))
     return RedirectResponse("/absences", 303)
 
 
@@ -115,9 +105,7 @@ def announce(inbox: Here, session: Team, csrf: Text, first: Text, last: Text, ad
 def withdraw(inbox: Here, session: Team, absence_id: str, csrf: Text) -> Response:
     """Take back an announced absence."""
     walls.check_form(session, csrf)
-    if not acts.withdraw_absence(inbox.engine, session.user, absence_id, inbox.now()):
-        raise missing(inbox, session, "absence", absence_id)
-    seen(inbox, session, "absence", absence_id)
+    acted(inbox, session, "absence", absence_id, done=acts.withdraw_absence(inbox.engine, session.user, absence_id, inbox.now()))
     return RedirectResponse("/absences", 303)
 
 

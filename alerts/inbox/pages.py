@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from alerts import wording
 from alerts.cases import access, acts, audit, desk
 from alerts.inbox import walls, words
 from alerts.inbox.context import REFUSALS, Advisor, Here, Inbox, Officer, Team, Text, page
@@ -32,6 +33,17 @@ def missing(inbox: Inbox, session: access.Session, verb: str, what: str) -> HTTP
     """Not there and not yours look the same; the audit log knows that it was asked."""
     audit.note(inbox.engine, inbox.now(), session.user, verb, what, "refused")
     return HTTPException(404, REFUSALS[404])
+
+
+def acted(inbox: Inbox, session: access.Session, verb: str, what: str, *, done: bool) -> None:
+    """One line in the audit log for an act.
+
+    Raises:
+        HTTPException: 404, when it was not this person's to do.
+    """
+    if not done:
+        raise missing(inbox, session, verb, what)
+    seen(inbox, session, verb, what)
 
 
 @routes.get("/liste")
@@ -97,6 +109,8 @@ def show_case(request: Request, inbox: Here, session: Team, enrolment_id: str) -
         case=found,
         listed=listed,
         said=words.told(listed, inbox.phrases, inbox.rules) if listed else None,
+        protecting=[wording.better(fact, inbox.phrases) for fact in wording.lowering(found.content.get("protective") or [])],
+        positive=wording.positive_exit(found.content.get("positive_exit"), listed[0].risk if listed else None),
         sections=[(name, shown[name]) for name in behind],
         scripts=words.scripts(told_of, found.content.get("contacts", []), texts) if listed else [],
         practice=desk.practice(inbox.engine, found.person.territory_id, told_of),
@@ -141,9 +155,7 @@ def answer(  # noqa: PLR0917, PLR0913 - the fields of the form
     said = acts.Answer(
         code, channel, barrier or None, note.strip() or None, {"oui": True, "non": False}.get(useful), why=why or None, remind_on=later
     )
-    if not acts.act(inbox.engine, session.user, enrolment_id, said, inbox.now()):
-        raise missing(inbox, session, "answer", enrolment_id)
-    seen(inbox, session, "answer", enrolment_id)
+    acted(inbox, session, "answer", enrolment_id, done=acts.act(inbox.engine, session.user, enrolment_id, said, inbox.now()))
     return RedirectResponse("/liste", 303)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LANGUAGE: Final = "langue"
 """Cookie that holds the language chosen, and nothing else."""
+READ_ONLY: Final = ("GET", "HEAD")
 HEADERS: Final = {
     # No script at all, and nothing from anywhere else.
     "Content-Security-Policy": (
@@ -51,11 +52,13 @@ async def with_headers(request: Request, call_next: Callable[[Request], Awaitabl
 
 
 def same_origin(request: Request) -> None:
-    """Refuse a form posted from another site.
+    """Refuse a form posted from another site; a page that is only read may be led to from anywhere, such as a mail.
 
     Raises:
         HTTPException: 403.
     """
+    if request.method in READ_ONLY:
+        return
     origin = request.headers.get("origin")
     site = request.headers.get("sec-fetch-site", "same-origin")
     if (origin is not None and origin != request.app.state.inbox.address) or site not in {"same-origin", "none"}:

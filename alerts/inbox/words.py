@@ -157,6 +157,42 @@ STATES: Final = {
     "held_out": "en attente",
 }
 """The arm of an experiment is never told: those held out read as those who wait."""
+ROLES: Final = {
+    "advisor": "Conseiller",
+    "lead": "Responsable d'équipe",
+    "evaluator": "Évaluateur",
+    "dpo": "Délégué à la protection des données",
+    "operator": "Exploitant du service",
+}
+VERBS: Final = {
+    "ask_link": "lien demandé",
+    "send_link": "lien envoyé",
+    "log_in": "connexion",
+    "list": "liste lue",
+    "queue": "file lue",
+    "read": "situation lue",
+    "search": "recherche",
+    "team": "équipe lue",
+    "indicators": "indicateurs lus",
+    "audit": "journal lu",
+    "export": "export",
+    "answer": "réponse notée",
+    "take": "prise en charge",
+    "assign": "attribution",
+    "refer": "orientation",
+    "hand_over": "passation",
+    "reassign": "réaffectation",
+    "absences": "absences lues",
+    "absence": "absence annoncée ou annulée",
+    "get": "page demandée",
+    "post": "formulaire envoyé",
+}
+"""Acts of the audit log; the last two are pages that are not open to a role."""
+
+
+def inside(label: str) -> str:
+    """A label within a sentence: small first letter, but for an acronym such as SMS."""
+    return label if label.isupper() else label[:1].lower() + label[1:]
 
 
 def who(row: Row[Any]) -> str:

@@ -18,6 +18,8 @@ from data_contracts.simulator.traces import Log, log_activity, log_contacts, log
 from data_contracts.vocabulary import EXIT_REASON
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from data_contracts.simulator.cases import Cases
@@ -64,31 +66,53 @@ class State:
     wrong_details: NDArray[np.bool_]
 
 
-def live(rng: np.random.Generator, people: People, places: Places, cases: Cases, calendar: Calendar) -> Lives:
-    """Run the world over the period of `calendar`."""
+def live(
+    rng: np.random.Generator,
+    people: People,
+    places: Places,
+    cases: Cases,
+    calendar: Calendar,
+    at_night: Callable[[int, Lives, State], None] = lambda *_: None,
+) -> Lives:
+    """Run the world over the period of `calendar`; `at_night` looks at the end of each day and changes nothing."""
     n = len(people.age)
-    silent = rng.random(n) < world.SILENT
-    lives = Lives(_never(n), _never(n), _never(n), _never(n), silent, np.zeros((n, calendar.days), np.bool_), Log())
+    lives = begun(rng.random(n) < world.SILENT, calendar.days)
     state = _first_state(rng, n)
     for day in range(calendar.days):
-        here = np.flatnonzero(people.comes & (people.entry <= day) & (people.end >= day) & (lives.exit_day == NEVER))
-        if not len(here):
-            continue
-        _move_on(rng, state, people, here, day)
-        lives.disengaging[here, day] = state.away[here]
-        _leave(rng, lives, state, people, here, day)
-        if calendar.is_working(day):
-            today = here[(lives.exit_day[here] == NEVER) | (lives.exit_reason[here] == REASON["completed"])]
-            staying = here[lives.exit_day[here] == NEVER]
-            ghosts = np.flatnonzero(lives.silent & (lives.exit_reason == REASON["dropout"]) & (lives.exit_day < day) & (people.end >= day))
-            gone = np.flatnonzero((lives.exit_day != NEVER) & (lives.exit_day < day) & (lives.exit_day > day - 60))
-            owner = cases.owned_on(n, day)
-            state.recent *= 0.8
-            log_sheets(rng, lives.log, people, places, state, today, ghosts, day, calendar.weekday(day))
-            log_contacts(rng, lives.log, people, state, owner, staying, day)
-            log_follow_up(rng, lives.log, owner, gone, day)
-        log_activity(rng, lives.log, people, places, state, here[lives.exit_day[here] == NEVER], day)
+        here = live_day(rng, lives, state, people, places, cases, calendar, day)
+        if len(here):
+            lives.disengaging[here, day] = state.away[here]
+            if calendar.is_working(day):
+                gone = np.flatnonzero((lives.exit_day != NEVER) & (lives.exit_day < day) & (lives.exit_day > day - 60))
+                log_follow_up(rng, lives.log, cases.owned_on(n, day), gone, day)
+            log_activity(rng, lives.log, people, places, state, here[lives.exit_day[here] == NEVER], day)
+        at_night(day, lives, state)
     return lives
+
+
+def live_day(
+    rng: np.random.Generator, lives: Lives, state: State, people: People, places: Places, cases: Cases, calendar: Calendar, day: int
+) -> NDArray[np.int64]:
+    """All of one day that may bear on the days after; who was in training that morning."""
+    here = np.flatnonzero(people.comes & (people.entry <= day) & (people.end >= day) & (lives.exit_day == NEVER))
+    if not len(here):
+        return here
+    _move_on(rng, state, people, here, day)
+    _leave(rng, lives, state, people, here, day)
+    if calendar.is_working(day):
+        today = here[(lives.exit_day[here] == NEVER) | (lives.exit_reason[here] == REASON["completed"])]
+        staying = here[lives.exit_day[here] == NEVER]
+        ghosts = np.flatnonzero(lives.silent & (lives.exit_reason == REASON["dropout"]) & (lives.exit_day < day) & (people.end >= day))
+        state.recent *= 0.8
+        log_sheets(rng, lives.log, people, places, state, today, ghosts, day, calendar.weekday(day))
+        log_contacts(rng, lives.log, people, state, cases.owned_on(len(people.age), day), staying, day)
+    return here
+
+
+def begun(silent: NDArray[np.bool_], days: int) -> Lives:
+    """Lives of which no end is known yet."""
+    n = len(silent)
+    return Lives(_never(n), _never(n), _never(n), _never(n), silent, np.zeros((n, days), np.bool_), Log())
 
 
 def _never(n: int) -> NDArray[np.int64]:

@@ -33,6 +33,8 @@ class Made:
     places: Places
     cases: Cases
     lives: Lives
+    ahead: Sequence[tuple[NDArray[Any], ...]] = ()
+    """Looks ahead, see `ahead.Ahead.found`."""
 
     def date(self, days: NDArray[np.int64]) -> pl.Series:
         """Calendar dates of day numbers; `NEVER` has no meaning here."""

@@ -10,6 +10,7 @@ import polars as pl
 
 from data_contracts.catalogue import TABLES
 from data_contracts.simulator import courses, identities, presence, support, truth
+from data_contracts.simulator.ahead import Ahead
 from data_contracts.simulator.cases import make_cases
 from data_contracts.simulator.dynamics import live
 from data_contracts.simulator.made import Made
@@ -20,6 +21,7 @@ from vigie.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
 _MIN_DAYS = 60
 _TIME_ZONE = "Europe/Paris"
@@ -31,10 +33,12 @@ class Simulation:
 
     tables: dict[str, pl.DataFrame]
     truth: dict[str, pl.DataFrame]
-    """hazard, contact_effects, counterfactual, providers."""
+    """hazard, contact_effects, counterfactual, providers; risk, when nights were asked for."""
 
 
-def simulate(learners: int, seed: int, first: dt.date, last: dt.date) -> Simulation:
+def simulate(
+    learners: int, seed: int, first: dt.date, last: dt.date, *, nights: Sequence[dt.date] = (), horizon_days: int = 28, copies: int = 200
+) -> Simulation:
     """Deliveries of a territory from `first` to `last` with `learners` enrolments, and their truth.
 
     Same arguments, same tables. Rates and their sources are in `world`; facts known after `last` are not delivered.
@@ -44,12 +48,16 @@ def simulate(learners: int, seed: int, first: dt.date, last: dt.date) -> Simulat
         seed: of every random number.
         first: first simulated day; nobody is in training before it.
         last: last simulated day.
+        nights: evenings of which the true risk is told; they change nothing else.
+        horizon_days: that this risk covers.
+        copies: how many times the world goes on from each of these nights.
 
     Returns:
         tables: rows of the canonical contracts, without known_on_assumed and withdrawn.
         truth: hazard (enrolment_id, date, hazard_dropout, hazard_job: probability on that day), contact_effects (contact_id,
         enrolment_id, hazard_ratio on the day, until), counterfactual (enrolment_id, exit and reason, and had there been no contact),
-        providers (provider_id, quality: log-hazard of disengaging).
+        providers (provider_id, quality: log-hazard of disengaging), risk (as_of, enrolment_id, risk of dropout and risk_job within the
+        horizon given all that is true that evening, disengaging, has_found_job).
 
     Raises:
         ConfigurationError: the period is shorter than two months.
@@ -59,7 +67,7 @@ def simulate(learners: int, seed: int, first: dt.date, last: dt.date) -> Simulat
         raise ConfigurationError(
             f"From {first} to {last} is {days} days.", f"Simulate {_MIN_DAYS} days or more: shorter courses do not exist."
         )
-    made = _make(learners, seed, first, days)
+    made = _make(learners, seed, first, days, {(night - first).days for night in nights}, horizon_days, copies)
     contacts, effects = support.contacts(made)
     tables = {
         "learners": identities.learners(made),
@@ -85,15 +93,18 @@ def simulate(learners: int, seed: int, first: dt.date, last: dt.date) -> Simulat
         "counterfactual": truth.counterfactual(made),
         "providers": truth.providers(made),
     }
+    if nights:
+        untold["risk"] = truth.risk(made)
     return Simulation(known, untold)
 
 
-def _make(learners: int, seed: int, first: dt.date, days: int) -> Made:
+def _make(learners: int, seed: int, first: dt.date, days: int, nights: set[int], horizon_days: int, copies: int) -> Made:
     rng, calendar = np.random.default_rng(seed), make_calendar(first, days)
     places = make_places(rng, learners, calendar)
     people = make_people(rng, learners, places, calendar)
     cases = make_cases(rng, people, places, calendar)
-    return Made(rng, calendar, people, places, cases, live(rng, people, places, cases, calendar))
+    ahead = Ahead(seed, people, places, cases, calendar, nights, horizon_days, copies)
+    return Made(rng, calendar, people, places, cases, live(rng, people, places, cases, calendar, ahead.look), ahead.found)
 
 
 def _in_contract(name: str, rows: pl.DataFrame) -> pl.DataFrame:

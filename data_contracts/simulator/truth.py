@@ -20,6 +20,21 @@ def hazard(w: Made) -> pl.DataFrame:
     return pl.DataFrame({"enrolment_id": ids("E", who), "date": w.date(day), "hazard_dropout": dropout, "hazard_job": job})
 
 
+def risk(w: Made) -> pl.DataFrame:
+    """One row a learner in training on a night looked at: see `Ahead`."""
+    who, day, dropout, job, away, found = joined(w.ahead, 6)
+    return pl.DataFrame(
+        {
+            "as_of": w.date(day),
+            "enrolment_id": ids("E", who),
+            "risk": dropout,
+            "risk_job": job,
+            "disengaging": away,
+            "has_found_job": found,
+        }
+    )
+
+
 def counterfactual(w: Made) -> pl.DataFrame:
     """One row an enrolment: how it ended, and how it would have without any contact, by the same random numbers."""
     lives = w.lives

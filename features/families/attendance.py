@@ -81,6 +81,7 @@ _facts = [
         group="attendance",
         fr="{value} d'absence depuis la dernière présence",
         en="{value} of absence since last present",
+        monotone=1,
     ),
     Feature(
         "late_half_days_28",
@@ -113,7 +114,7 @@ _facts = [
         group="attendance",
         fr="dernière présence il y a {value}",
         en="last present {value} ago",
-        worse=1,
+        monotone=1,
     ),
 ]
 
@@ -128,7 +129,7 @@ _derived = [
             group="attendance",
             fr=f"présence de {{value}} sur les {days} derniers jours",
             en=f"{{value}} attended in the last {days} days",
-            worse=-1,
+            monotone=-1,
         )
         for days in WINDOWS
     ),
@@ -153,7 +154,7 @@ _derived = [
         group="trend",
         fr="présence en baisse de {value} par rapport au mois précédent",
         en="attendance down by {value} against the month before",
-        worse=-1,
+        monotone=-1,
     ),
 ]
 
@@ -169,7 +170,7 @@ _cohort = [
         group="trend",
         fr="présence inférieure de {value} à celle de la session",
         en="attendance {value} below the session's",
-        worse=-1,
+        monotone=-1,
     ),
     Feature(
         "session_attendance_share_14",
@@ -180,6 +181,7 @@ _cohort = [
         group="session",
         fr="présence de {value} dans l'ensemble de la session sur 14 jours",
         en="{value} attended in the whole session over 14 days",
+        monotone=-1,
     ),
 ]
 

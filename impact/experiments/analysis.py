@@ -11,25 +11,23 @@ import polars as pl
 
 from data_contracts.endings import MATURITY_DAYS
 from impact.experiments import estimators
+from impact.experiments.exposure import by_exposure
 from impact.experiments.inference import randomisation_p, redrawn
 from impact.experiments.missing import lee, manski
 from impact.experiments.outcomes import INSERTION_DAYS, covariates
 from impact.experiments.survival import bootstrap_weights, cumulative_incidence
 from impact.experiments.words import day, percent
+from vigie.disclosure import FEWEST_FOR_RATE
 from vigie.errors import NoDataError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from impact.experiments.estimators import Estimate
+    from impact.experiments.exposure import Exposed
     from impact.experiments.plan import Plan
-
-    Floats = NDArray[np.float64]
+    from vigie.arrays import Floats, Ints
 
 REDRAWS: Final = 999
 BOOTSTRAPS: Final = 400
-FEW: Final = 20
-"""No figure for fewer people than this in an arm."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,8 @@ class Analysis:
     as_of: dt.date
     results: list[Result]
     incidence: Incidence
+    exposure: list[Exposed]
+    """Stepped wedge: by steps since crossing over, and last the mean over these; else empty."""
     complier: Result | None
     """Encouragement: effect on those whom the invitation brought to a contact."""
     exploratory: list[tuple[str, Result]]
@@ -93,13 +93,15 @@ def analyse(plan: Plan, rows: pl.DataFrame, as_of: dt.date) -> Analysis:
         as_of: what was known then.
 
     Raises:
-        NoDataError: fewer than `FEW` people in an arm have been followed long enough.
+        NoDataError: fewer than `FEWEST_FOR_RATE` people in an arm have been followed long enough.
     """
     seen = rows.filter("observed")
     counts = dict(seen.group_by("treated").len().iter_rows())
-    if min(counts.get(False, 0), counts.get(True, 0)) < FEW:
+    if min(counts.get(False, 0), counts.get(True, 0)) < FEWEST_FOR_RATE:
         what = f"{plan.experiment_id}: {counts.get(False, 0)} people of the control arm and {counts.get(True, 0)} treated were followed."
-        raise NoDataError(what, f"Wait until {FEW} of each were followed for {plan.horizon_days} days, and a week for late exits.")
+        raise NoDataError(
+            what, f"Wait until {FEWEST_FOR_RATE} of each were followed for {plan.horizon_days} days, and a week for late exits."
+        )
     planned = [_result(plan, seen, name, planned=True) for name in (plan.primary, *plan.secondary)]
     results = _holm([one for one in planned if one])
     return Analysis(
@@ -107,6 +109,7 @@ def analyse(plan: Plan, rows: pl.DataFrame, as_of: dt.date) -> Analysis:
         as_of=as_of,
         results=results,
         incidence=_incidence(plan, seen),
+        exposure=_by_exposure(plan, seen),
         complier=_complier(plan, seen),
         exploratory=_by_risk(plan, seen),
         people=rows.height,
@@ -131,7 +134,7 @@ def _result(plan: Plan, rows: pl.DataFrame, outcome: str, *, planned: bool, draw
         rows = rows.filter("insertion_due")
     answered = rows.filter(pl.col(outcome).is_not_null())
     counts = dict(answered.group_by("treated").len().iter_rows())
-    if min(counts.get(False, 0), counts.get(True, 0)) < FEW:
+    if min(counts.get(False, 0), counts.get(True, 0)) < FEWEST_FOR_RATE:
         return None
     estimate = _Effect(plan, answered, outcome)
     treated = _numbers(answered["treated"])
@@ -178,11 +181,11 @@ class _Effect:
         self._period = rows["period"].to_numpy()
 
     def __call__(self, treated: Floats) -> Estimate:
-        """Estimates for each assignment: replications x learners."""
+        """Estimates for each assignment: replications x learners, above zero where treated."""
         if self._design == "cluster":
             return estimators.clustered(self._y, treated, self._cluster, self._z)
         if self._design == "stepped_wedge":
-            return estimators.stepped(self._y, treated, self._cluster, self._period, self._z)
+            return estimators.stepped(self._y, (treated > 0).astype(np.float64), self._cluster, self._period, self._z)
         return estimators.individual(self._y, treated, self._z)
 
 
@@ -197,7 +200,7 @@ def _dummies(values: pl.Series) -> Floats:
 
 
 def _redrawn(plan: Plan, rows: pl.DataFrame) -> Floats:
-    """Treated or not under other draws of the same plan: draws x learners."""
+    """Treated or not under other draws of the same plan, steps since crossing over in a wedge: draws x learners."""
     units = rows.group_by("unit_id").agg(pl.col("stratum", "arm").first()).sort("unit_id")
     labels = units["arm"].rank("dense").cast(pl.Int64).to_numpy() - 1
     draws = redrawn(units, labels, REDRAWS, seed=plan.seed + 1)
@@ -206,7 +209,20 @@ def _redrawn(plan: Plan, rows: pl.DataFrame) -> Floats:
     if plan.design != "stepped_wedge":
         return np.asarray(draws[:, place] == names.index(plan.arms[1].name), dtype=np.float64)
     step = np.array([int(name.removeprefix("step ")) for name in names])
-    return np.asarray(rows["period"].to_numpy() >= step[draws][:, place], dtype=np.float64)
+    return _since(rows["period"].to_numpy(), step[draws][:, place])
+
+
+def _since(period: Ints, crossed: Ints) -> Floats:
+    """Steps since crossing over, the step of crossing counted; 0 before."""
+    return np.asarray(np.maximum(period - crossed + 1, 0), dtype=np.float64)
+
+
+def _by_exposure(plan: Plan, rows: pl.DataFrame) -> list[Exposed]:
+    if plan.design != "stepped_wedge":
+        return []
+    known = rows.filter(pl.col(plan.primary).is_not_null())
+    crossed = known["arm"].str.strip_prefix("step ").cast(pl.Int64).to_numpy()
+    return by_exposure(plan, known, _since(known["period"].to_numpy(), crossed)[None], _redrawn(plan, known))
 
 
 def _holm(results: list[Result]) -> list[Result]:
@@ -251,7 +267,7 @@ def _complier(plan: Plan, rows: pl.DataFrame) -> Result | None:
 
 def _by_risk(plan: Plan, rows: pl.DataFrame) -> list[tuple[str, Result]]:
     known = rows.filter(pl.col("risk").is_not_null())
-    if known.height < 6 * FEW or plan.design == "stepped_wedge":
+    if known.height < 6 * FEWEST_FOR_RATE or plan.design == "stepped_wedge":
         return []
     third = (known["risk"].rank("ordinal") - 1) * 3 // known.height
     found = []

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
 from impact.experiments.estimators import individual
-from impact.experiments.outcomes import covariates
+from impact.experiments.outcomes import effect_covariates
 from impact.experiments.uplift import judge
+from vigie.disclosure import FEWEST_FOR_RATE
 
 if TYPE_CHECKING:
     from impact.experiments.estimators import Estimate
@@ -21,7 +21,7 @@ def contacted_or_not(rows: pl.DataFrame) -> Estimate | None:
     """Dropout of those spoken with minus dropout of the others, arms ignored; None when one of the two groups is small."""
     seen = rows.filter("observed")
     taken = seen["spoken_with"].to_numpy()
-    if min(taken.sum(), len(taken) - taken.sum()) < 20:  # noqa: PLR2004 - as for every figure
+    if min(taken.sum(), len(taken) - taken.sum()) < FEWEST_FOR_RATE:
         return None
     return individual(seen["dropout"].to_numpy()[None], taken[None])
 
@@ -31,6 +31,5 @@ def effect_by_person(plan: Plan, rows: pl.DataFrame) -> Uplift | None:
     seen = rows.filter("observed", pl.col("risk").is_not_null())
     if plan.unit != "learner" or seen.is_empty():
         return None
-    x = covariates(seen)
-    risk = seen["risk"].clip(1e-4, 1 - 1e-4).to_numpy()
-    return judge(seen["dropout"].to_numpy(), seen["treated"].cast(pl.Float64).to_numpy(), np.log(risk / (1 - risk)), x, seed=plan.seed)
+    x = effect_covariates(seen)
+    return judge(seen["dropout"].to_numpy(), seen["treated"].cast(pl.Float64).to_numpy(), x[:, 0], x, seed=plan.seed)

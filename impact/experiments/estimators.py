@@ -14,9 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+    from vigie.arrays import Flags, Floats, Ints
 
 _CELLS: Final = 4_000_000
 """Numbers held at once: replications are worked through in parts of about this size."""
@@ -56,10 +54,10 @@ def individual(y: Floats, treated: Floats, z: Floats | None = None, weights: Flo
         z: replications x learners x covariates.
         weights: of each learner, for outcomes that are missing; none missing when left out.
     """
-    return _in_parts(_lin_hc2, y, treated, z, weights)
+    return _in_parts(_lin_hc2, y, treated, z, weights)[0]
 
 
-def _lin_hc2(y: Floats, treated: Floats, z: Floats | None, weights: Floats | None) -> Estimate:
+def _lin_hc2(y: Floats, treated: Floats, z: Floats | None, weights: Floats | None) -> list[Estimate]:
     w = np.ones_like(y) if weights is None else weights
     x = _crossed(treated, z, w)
     bread, beta = _solve(x, y, w)
@@ -69,7 +67,7 @@ def _lin_hc2(y: Floats, treated: Floats, z: Floats | None, weights: Floats | Non
     row = bread[:, 1, :]
     error = np.sqrt(np.einsum("rn,rn->r", score, np.einsum("rnk,rk->rn", x, row) ** 2))
     df = (w > 0).sum(axis=1) - x.shape[2]
-    return Estimate(beta[:, 1], error, df.astype(np.float64))
+    return [Estimate(beta[:, 1], error, df.astype(np.float64))]
 
 
 def _crossed(treated: Floats, z: Floats | None, w: Floats) -> Floats:
@@ -86,7 +84,7 @@ def _solve(x: Floats, y: Floats, w: Floats) -> tuple[Floats, Floats]:
     return bread, np.einsum("rkl,rl->rk", bread, np.einsum("rnk,rn,rn->rk", x, w, y, optimize=True))
 
 
-def clustered(y: Floats, treated: Floats, cluster: NDArray[np.int64], z: Floats | None = None, weights: Floats | None = None) -> Estimate:
+def clustered(y: Floats, treated: Floats, cluster: Ints, z: Floats | None = None, weights: Floats | None = None) -> Estimate:
     """Treated minus control where groups were drawn: least squares, errors by jackknife over groups (CR3), t with G - 2 degrees.
 
     CR3 is what stays honest with few or unequal groups (MacKinnon, Nielsen and Webb 2023).
@@ -100,19 +98,20 @@ def clustered(y: Floats, treated: Floats, cluster: NDArray[np.int64], z: Floats 
     """
     groups = _Groups(cluster)
 
-    def fit(y: Floats, treated: Floats, z: Floats | None, weights: Floats | None) -> Estimate:
+    def fit(y: Floats, treated: Floats, z: Floats | None, weights: Floats | None) -> list[Estimate]:
         ones = np.stack([np.ones_like(treated), treated], axis=2)
         x = ones if z is None else np.concatenate([ones, z - z.mean(axis=1, keepdims=True)], axis=2)
-        return _jackknife(x, y, np.ones_like(y) if weights is None else weights, groups, effect=1, df=groups.count - 2)
+        effect = np.eye(x.shape[2])[1:2]
+        return _jackknife(x, y, np.ones_like(y) if weights is None else weights, groups, effect, df=groups.count - 2)
 
-    return _in_parts(fit, y, treated, z, weights)
+    return _in_parts(fit, y, treated, z, weights)[0]
 
 
 def stepped(
     y: Floats,
     treated: Floats,
-    cluster: NDArray[np.int64],
-    period: NDArray[np.int64],
+    cluster: Ints,
+    period: Ints,
     z: Floats | None = None,
     weights: Floats | None = None,
 ) -> Estimate:
@@ -126,24 +125,67 @@ def stepped(
         z: replications x learners x covariates.
         weights: as in `individual`.
     """
+    return _wedge(y, treated[..., None], cluster, period, z, weights, np.ones((1, 1)))[0]
+
+
+def stepped_by_exposure(
+    y: Floats,
+    exposure: Floats,
+    cluster: Ints,
+    period: Ints,
+    z: Floats | None = None,
+    weights: Floats | None = None,
+) -> list[Estimate]:
+    """Stepped wedge whose effect may grow or fade: one effect for each number of steps since crossing over, then their plain mean.
+
+    A single coefficient weighs some exposures negatively and may miss an effect that builds up altogether (Kenny and others 2022); the
+    mean over exposures does not.
+
+    Args:
+        y: replications x learners.
+        exposure: same shape (or one row for all): 0 before the group crosses over, 1 in its first step after, and so on up to the same
+            largest number in every replication.
+        cluster: as in `stepped`, as are the others.
+        period: step in which each learner entered.
+        z: replications x learners x covariates.
+        weights: as in `individual`.
+
+    Returns:
+        An estimate for each exposure from 1 on, and last their mean.
+    """
+    lengths = np.arange(1, int(exposure.max()) + 1)
+    each = (exposure[..., None] == lengths).astype(np.float64)
+    return _wedge(y, each, cluster, period, z, weights, np.vstack([np.eye(len(lengths)), np.full((1, len(lengths)), 1 / len(lengths))]))
+
+
+def _wedge(
+    y: Floats,
+    exposed: Floats,
+    cluster: Ints,
+    period: Ints,
+    z: Floats | None,
+    weights: Floats | None,
+    contrasts: Floats,
+) -> list[Estimate]:
+    """Least squares on columns of exposure (replications x learners x columns), periods, covariates; group effects out by centring."""
     groups = _Groups(cluster)
     steps = (period[:, None] == np.unique(period)[None, 1:]).astype(np.float64)
 
-    def fit(y: Floats, treated: Floats, z: Floats | None, weights: Floats | None) -> Estimate:
+    def fit(y: Floats, exposed: Floats, z: Floats | None, weights: Floats | None) -> list[Estimate]:
         w = np.ones_like(y) if weights is None else weights
         dummies = np.broadcast_to(steps, (len(y), *steps.shape))
-        parts = [treated[..., None], dummies] if z is None else [treated[..., None], dummies, z]
-        x = np.concatenate(parts, axis=2)
+        x = np.concatenate([exposed, dummies, *([] if z is None else [z])], axis=2)
+        wanted = np.pad(contrasts, ((0, 0), (0, x.shape[2] - contrasts.shape[1])))
         # Group effects go out by centring within groups, which leaving another group out does not touch.
-        return _jackknife(groups.centred(x, w), groups.centred(y[..., None], w)[..., 0], w, groups, effect=0, df=groups.count - 1)
+        return _jackknife(groups.centred(x, w), groups.centred(y[..., None], w)[..., 0], w, groups, wanted, df=groups.count - 1)
 
-    return _in_parts(fit, y, treated, z, weights)
+    return _in_parts(fit, y, exposed, z, weights)
 
 
 class _Groups:
     """Sums over groups of learners, by sorted runs."""
 
-    def __init__(self, cluster: NDArray[np.int64]) -> None:
+    def __init__(self, cluster: Ints) -> None:
         self.order = np.argsort(cluster, kind="stable")
         self.of = cluster
         self.starts = np.flatnonzero(np.r_[True, np.diff(cluster[self.order]) > 0])
@@ -161,7 +203,8 @@ class _Groups:
         return values - mean[:, place]
 
 
-def _jackknife(x: Floats, y: Floats, w: Floats, groups: _Groups, *, effect: int, df: int) -> Estimate:
+def _jackknife(x: Floats, y: Floats, w: Floats, groups: _Groups, contrasts: Floats, *, df: int) -> list[Estimate]:
+    """An estimate for each row of `contrasts`, sums of coefficients."""
     xw = x * w[..., None]
     # Sums by group, a column at a time: the products of all columns at once would not fit in memory.
     k = x.shape[2]
@@ -170,9 +213,10 @@ def _jackknife(x: Floats, y: Floats, w: Floats, groups: _Groups, *, effect: int,
     whole_a, whole_b = a.sum(axis=1), b.sum(axis=1)
     beta = np.einsum("rkl,rl->rk", np.linalg.pinv(whole_a, hermitian=True), whole_b)
     without = np.einsum("rgkl,rgl->rgk", np.linalg.pinv(whole_a[:, None] - a, hermitian=True), whole_b[:, None] - b)
-    spread = ((without[..., effect] - beta[:, None, effect]) ** 2).sum(axis=1)
-    error = np.sqrt(spread * (groups.count - 1) / groups.count)
-    return Estimate(beta[:, effect], error, np.full(len(y), float(max(df, 1))))
+    effects, spread = beta @ contrasts.T, (((without - beta[:, None]) @ contrasts.T) ** 2).sum(axis=1)
+    errors = np.sqrt(spread * (groups.count - 1) / groups.count)
+    degrees = np.full(len(y), float(max(df, 1)))
+    return [Estimate(effect, error, degrees) for effect, error in zip(effects.T, errors.T, strict=True)]
 
 
 def encouraged(y: Floats, taken: Floats, invited: Floats, z: Floats | None = None, weights: Floats | None = None) -> Estimate:
@@ -186,7 +230,7 @@ def encouraged(y: Floats, taken: Floats, invited: Floats, z: Floats | None = Non
         weights: as in `individual`.
     """
 
-    def fit(y: Floats, invited: Floats, z: Floats | None, weights: Floats | None, taken: Floats) -> Estimate:
+    def fit(y: Floats, invited: Floats, z: Floats | None, weights: Floats | None, taken: Floats) -> list[Estimate]:
         w = np.ones_like(y) if weights is None else weights
         one = np.ones_like(y)
         more = [] if z is None else [z]
@@ -198,14 +242,14 @@ def encouraged(y: Floats, taken: Floats, invited: Floats, z: Floats | None = Non
         pull = np.einsum("rnk,rk->rn", tools, bread[:, 1, :]) * residual
         n = (w > 0).sum(axis=1)
         df = n - x.shape[2]
-        return Estimate(beta[:, 1], np.sqrt((pull**2).sum(axis=1) * n / df), df.astype(np.float64))
+        return [Estimate(beta[:, 1], np.sqrt((pull**2).sum(axis=1) * n / df), df.astype(np.float64))]
 
-    return _in_parts(fit, y, invited, z, weights, taken)
+    return _in_parts(fit, y, invited, z, weights, taken)[0]
 
 
 def _in_parts(
-    fit: Callable[..., Estimate], y: Floats, treated: Floats, z: Floats | None, weights: Floats | None, *more: Floats
-) -> Estimate:
+    fit: Callable[..., list[Estimate]], y: Floats, treated: Floats, z: Floats | None, weights: Floats | None, *more: Floats
+) -> list[Estimate]:
     """Work through replications in parts that fit in memory; one row stands for all where only one is given."""
     replications = max(len(part) for part in (y, treated, *more))
     columns = 2 + 2 * (0 if z is None else z.shape[2])
@@ -220,7 +264,7 @@ def _in_parts(
     for first in range(0, replications, size):
         last = min(first + size, replications)
         done.append(fit(*(part(values, first, last) for values in (y, treated, z, weights, *more))))
-    return joined(done)
+    return [joined(list(parts)) for parts in zip(*done, strict=True)]
 
 
 def joined(parts: list[Estimate]) -> Estimate:
@@ -228,7 +272,7 @@ def joined(parts: list[Estimate]) -> Estimate:
     return Estimate(*(np.concatenate([getattr(one, name) for one in parts]) for name in ("effect", "error", "df")))
 
 
-def response_weights(seen: NDArray[np.bool_], cells: NDArray[np.int64]) -> Floats:
+def response_weights(seen: Flags, cells: Ints) -> Floats:
     """Weights that let those whose outcome is known stand for those of the same cell whose outcome is not.
 
     Args:

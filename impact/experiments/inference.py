@@ -10,14 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import polars as pl
-    from numpy.typing import NDArray
 
     from impact.experiments.estimators import Estimate
+    from vigie.arrays import Floats, Ints
 
-    Floats = NDArray[np.float64]
 
-
-def redrawn(units: pl.DataFrame, labels: NDArray[np.int64], times: int, seed: int) -> NDArray[np.int64]:
+def redrawn(units: pl.DataFrame, labels: Ints, times: int, seed: int) -> Ints:
     """Labels of units shuffled within strata: as likely as the draw that was made, whatever the shares.
 
     Args:

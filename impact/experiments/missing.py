@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Flags = NDArray[np.bool_]
+    from vigie.arrays import Flags, Floats
 
 
 def manski(y: Floats, treated: Flags, seen: Flags, low: float = 0.0, high: float = 1.0) -> tuple[Floats, Floats]:

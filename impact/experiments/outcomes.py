@@ -16,6 +16,7 @@ from vigie.clock import end_of_day
 if TYPE_CHECKING:
     import datetime as dt
 
+    from vigie.arrays import Floats
     from vigie.store import Warehouse
 
 DUE: Final = (*ATTENDED, "absent_unjustified", "absent_justified")
@@ -57,13 +58,12 @@ def follow_up(
     rows = rows.filter(left.is_null() | (left > 0))
     within = (left <= horizon_days).fill_null(value=False)
     dropped = within & (pl.col("reason") == "dropout").fill_null(value=False)
-    length = (pl.col("planned_exit_date") - pl.col("entry_date")).dt.total_days()
     rows = rows.with_columns(
         observed=pl.col("from") + pl.duration(days=horizon_days + MATURITY_DAYS) <= as_of,
         dropout=dropped.cast(pl.Float64),
         day=pl.when(within).then(left).otherwise(horizon_days),
         cause=pl.when(dropped).then(1).when(within).then(2).otherwise(0),
-        elapsed=((pl.col("from") - pl.col("entry_date")).dt.total_days() / pl.max_horizontal(length, 1)).clip(0, 1),
+        elapsed=elapsed(pl.col("from")),
     )
     rows = rows.join(_attended(known("attendance", "enrolment_id", "date", "status"), rows, horizon_days), on="enrolment_id", how="left")
     spoken = _spoken(known("contacts", "learner_id", "occurred_at", "outcome"), rows, uptake_days, time_zone)
@@ -96,7 +96,19 @@ def _in_work(followups: pl.DataFrame) -> pl.DataFrame:
     return nearest.select("enrolment_id", in_work_6_months=pl.col("situation").cast(pl.String).is_in(IN_WORK).cast(pl.Float64))
 
 
-def covariates(rows: pl.DataFrame) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def elapsed(day: pl.Expr) -> pl.Expr:
+    """Share of the course (entry_date to planned_exit_date) that is over on this day."""
+    length = (pl.col("planned_exit_date") - pl.col("entry_date")).dt.total_days()
+    return ((day - pl.col("entry_date")).dt.total_days() / pl.max_horizontal(length, 1)).clip(0, 1)
+
+
+def effect_covariates(rows: pl.DataFrame) -> Floats:
+    """What may change the effect of a call: log-odds of the risk and elapsed share; learners x 2, the risk of each being known."""
+    risk = rows["risk"].cast(pl.Float64).clip(1e-4, 1 - 1e-4).to_numpy()
+    return np.column_stack([np.log(risk / (1 - risk)), rows["elapsed"].to_numpy()])
+
+
+def covariates(rows: pl.DataFrame) -> Floats:
     """Log-odds of the risk on the day of the draw, whether there was one, and elapsed share: learners x covariates that vary."""
     risk = rows["risk"].cast(pl.Float64).fill_null(float("nan")).clip(1e-4, 1 - 1e-4).to_numpy()
     with np.errstate(invalid="ignore"):

@@ -8,7 +8,7 @@ import json
 import tomllib
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from vigie.errors import ConfigurationError
 
@@ -20,6 +20,7 @@ Treatment = Literal["usual", "held_out", "first"]
 Design = Literal["individual", "cluster", "stepped_wedge", "encouragement", "holdout"]
 Population = Literal["in_training", "entrants", "at_risk"]
 Stratum = Literal["territory_id", "provider_id", "session_id", "objective", "mode"]
+Subject = Literal["attendance", "punctuality", "trend", "activity", "assessments", "contacts"]
 Outcome = Literal["dropout", "attended_share", "spoken_with", "in_work_6_months"]
 HOLDOUT_SHARE: Final = 0.10
 """Largest share of a permanent hold-out: what is given up for good must stay small (modelling notes, section 2)."""
@@ -27,6 +28,16 @@ HOLDOUT_SHARE: Final = 0.10
 
 class ExperimentError(ConfigurationError):
     """A plan that cannot stand, or that differs from the one that was frozen."""
+
+
+class Practice(BaseModel):
+    """What a list asks for in place of the usual, where an alert comes for this reason first."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason: Subject
+    action: str = Field(min_length=1, max_length=64)
+    """Code of an action that config/ words."""
 
 
 class Arm(BaseModel):
@@ -37,6 +48,14 @@ class Arm(BaseModel):
     name: str = Field(min_length=1, max_length=64)
     treatment: Treatment
     share: float = Field(gt=0, lt=1)
+    practice: Practice | None = None
+    """A practice under trial; the place on the list is that of `treatment`."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_tried(self, usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A plan without practice is written as before there were any: what was frozen keeps its hash."""
+        written: dict[str, Any] = usual(self)
+        return {key: value for key, value in written.items() if key != "practice" or value is not None}
 
 
 class Plan(BaseModel):
@@ -137,7 +156,10 @@ def _faults_of_design(plan: Plan) -> list[str]:
     rules = {
         "shares of the arms must add up to 1": abs(control.share + treated.share - 1) > 1e-9,  # noqa: PLR2004 - rounding
         "the two arms need different names": control.name == treated.name,
-        "the two arms do the same": control.treatment == treated.treatment,
+        "the two arms do the same": (control.treatment, control.practice) == (treated.treatment, treated.practice),
+        "the control arm tries no practice": control.practice is not None,
+        "a practice is tried on people whom the list names as usual, in a design that is no stepped wedge": treated.practice is not None
+        and (treated.treatment != "usual" or plan.design == "stepped_wedge"),
         f"design {plan.design} randomises sessions, providers or territories, not learners": by_group and plan.unit == "learner",
         f"design {plan.design} randomises learners; for a {plan.unit}, choose cluster or stepped_wedge": not by_group
         and plan.unit != "learner",

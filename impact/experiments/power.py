@@ -11,12 +11,10 @@ import numpy as np
 from impact.experiments import estimators
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from impact.experiments.estimators import Estimate
+    from vigie.arrays import Floats, Ints
 
-    Floats = NDArray[np.float64]
-    Whole = NDArray[np.int64]
+    Whole = Ints
 
 _HIGHEST: Final = 0.95
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from impact.experiments.words import day, percent, points
+from impact.wording import TELLS
 
 if TYPE_CHECKING:
-    from impact.experiments.plan import Plan
+    from impact.experiments.plan import Arm, Plan
 
 OUTCOME_WORDS: Final = {
     "dropout": "abandon dans l'horizon (sortie sans motif positif, abandons silencieux compris ; les autres sorties n'en sont pas)",
@@ -35,6 +36,10 @@ ESTIMATOR_WORDS: Final = {
     "encouragement": f"{_LEAST_SQUARES}, puis effet sur les personnes jointes grâce à l'incitation (2SLS, écarts-types robustes)",
     "holdout": _LEAST_SQUARES,
 }
+_OVER_TIME: Final = (
+    "8. Effet par marche depuis le passage, et leur moyenne (mêmes écarts-types, mêmes tirages répétés) : un effet qui s'installe ou "
+    "s'épuise trompe le coefficient unique ; si les deux s'écartent, c'est la moyenne qui est lue."
+)
 POPULATION_WORDS: Final = {
     "in_training": "personnes en formation",
     "entrants": "personnes qui entrent en formation après le début",
@@ -48,6 +53,14 @@ STRATUM_WORDS: Final = {
     "mode": "présence ou distance",
 }
 UNIT_WORDS: Final = {"learner": "personne", "session": "session", "provider": "organisme", "territory": "territoire"}
+
+
+def arm_words(arm: Arm) -> str:
+    """What happens to those of an arm."""
+    if arm.practice is None:
+        return TREATMENT_WORDS[arm.treatment]
+    reason = TELLS[arm.practice.reason].lower()
+    return f"{TREATMENT_WORDS[arm.treatment]}, mais propose l'action « {arm.practice.action} » quand la première raison est « {reason} »"
 
 
 def preanalysis(plan: Plan) -> str:
@@ -66,8 +79,8 @@ def preanalysis(plan: Plan) -> str:
         "## Dispositif",
         "",
         f"- {DESIGN_WORDS[plan.design].capitalize()} ; unité : {UNIT_WORDS[plan.unit]} ; graine {plan.seed}.",
-        f"- Témoin « {control.name} » ({percent(control.share, 0)}) : {TREATMENT_WORDS[control.treatment]}.",
-        f"- Traité « {treated.name} » ({percent(treated.share, 0)}) : {TREATMENT_WORDS[treated.treatment]}.",
+        f"- Témoin « {control.name} » ({percent(control.share, 0)}) : {arm_words(control)}.",
+        f"- Traité « {treated.name} » ({percent(treated.share, 0)}) : {arm_words(treated)}.",
         f"- Strates : {', '.join(STRATUM_WORDS[name] for name in plan.strata) or 'aucune'}"
         + (f" ; blocs permutés de {plan.block_size}." if plan.block_size else " ; tirage par empreinte de l'identifiant."),
         f"- Territoires : {', '.join(plan.territories) or 'tous'} ; population : {POPULATION_WORDS[plan.population]}"
@@ -91,6 +104,7 @@ def preanalysis(plan: Plan) -> str:
         "5. Plusieurs critères : correction de Holm sur l'ensemble des critères prévus.",
         "6. Réponses manquantes : analyse des cas observés, puis bornes de Manski et de Lee.",
         "7. Une analyse avant la date prévue est signalée comme intermédiaire ; ce qui n'est pas dans ce plan, comme exploratoire.",
+        *([_OVER_TIME] if plan.design == "stepped_wedge" else []),
         "",
     ]
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from data_contracts.experiments import ARMS, PLANS, treatments
+from data_contracts.experiments import ARMS, PLANS, practices, treatments
 from data_contracts.tables.experiments import ArmOverrides, Arms, Plans
 from data_contracts.vocabulary import LISTED
 from impact.experiments.allocation import allocate, drawn_again
@@ -152,7 +152,8 @@ def draw_newcomers(warehouse: Warehouse, as_of: dt.date, scores: pl.DataFrame, t
         people = enrolments_at(warehouse, plan, as_of, time_zone)
         if plan.unit == "learner":
             # Whom another draw moves on the list tonight enters once that is over: two arms at once would tell of neither.
-            moved = treatments(warehouse, as_of, time_zone).filter(pl.col("experiment_id") != name)
+            asked = (treatments(warehouse, as_of, time_zone), practices(warehouse, as_of, time_zone))
+            moved = pl.concat(one.select("experiment_id", "enrolment_id") for one in asked).filter(pl.col("experiment_id") != name)
             people = people.join(moved, on="enrolment_id", how="anti", maintain_order="left")
         units = eligible(people, plan, as_of, scores)
         drawn = allocate(plan, units, before, as_of)

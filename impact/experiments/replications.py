@@ -14,12 +14,9 @@ from impact.experiments.power import Situation, planned_power
 from impact.experiments.simulated import World, expected, live
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from impact.experiments.estimators import Estimate
     from impact.experiments.simulated import Lived
-
-    Floats = NDArray[np.float64]
+    from vigie.arrays import Floats, Ints
 
 ALPHA: Final = 0.05
 AT_ONCE: Final = 500
@@ -39,12 +36,12 @@ class Setting:
     periods: int = 1
 
     @property
-    def cluster(self) -> NDArray[np.int64]:
+    def cluster(self) -> Ints:
         """Group of each learner."""
         return np.repeat(np.arange(self.clusters), self.learners * self.periods)
 
     @property
-    def period(self) -> NDArray[np.int64]:
+    def period(self) -> Ints:
         """Period of each learner."""
         return np.tile(np.repeat(np.arange(self.periods), self.learners), self.clusters)
 
@@ -112,13 +109,15 @@ def replicate(setting: Setting, scenario: str, replications: int, seed: int = 1)
         lived = live(world, rng, treated, setting.cluster, setting.period)
         weights = _attrition(lived, treated, rng) if "attrition" in scenario else None
         parts.append(estimate_of(setting, lived, treated, weights))
-    estimate = estimators.joined(parts)
-    truth = true_effect(setting, world)
+    return _judged(setting.name, scenario, estimators.joined(parts), true_effect(setting, world))
+
+
+def _judged(setting: str, scenario: str, estimate: Estimate, truth: float) -> Outcome:
     low, high = estimate.interval()
     return Outcome(
-        setting.name,
+        setting,
         scenario,
-        replications,
+        len(estimate.effect),
         truth,
         float(estimate.effect.mean()),
         float(estimate.error.mean()),
@@ -158,10 +157,8 @@ def estimate_of(setting: Setting, lived: Lived, treated: Floats, weights: Floats
 def true_effect(setting: Setting, world: World) -> float:
     """What the design estimates: of the assignment; of the contact on those an invitation brings; by step, as a wedge weighs them."""
     if setting.name == "stepped_wedge":
-        means = [expected(world, world.season * period) for period in range(setting.periods)]
         treated = draw(setting, np.random.default_rng(0), 1)
-        by_arm = np.array([[mean["dropped_0"], mean["dropped_1"]] for mean in means])
-        y = by_arm[setting.period, treated[0].astype(np.int64)][None]
+        y = _expected_at(world, setting, treated)
         return float(estimators.stepped(y, treated, setting.cluster, setting.period).effect[0])
     mean = expected(world)
     gap = mean["dropped_1"] - mean["dropped_0"]
@@ -174,6 +171,54 @@ def _attrition(lived: Lived, treated: Floats, rng: np.random.Generator) -> Float
     seen = rng.random(odds.shape) < 1 / (1 + np.exp(-odds))
     quarter = np.searchsorted(np.quantile(lived.risk, np.linspace(0, 1, 9)[1:-1]), lived.risk)
     return estimators.response_weights(seen, quarter * 2 + treated.astype(np.int64))
+
+
+GROWING: Final = (0.25, 0.5, 0.75, 1.0)
+"""Share of the effect that is there in each step after crossing over: support that is learnt takes time."""
+
+
+def by_exposure(builds_up: tuple[float, ...], hazard_ratio: float, replications: int, seed: int = 5) -> list[Outcome]:
+    """A stepped wedge whose effect may build up, judged exposure by exposure; and what one coefficient says of the mean.
+
+    Returns:
+        Each exposure, their mean, and the single coefficient held to the truth of that mean.
+    """
+    setting = next(one for one in SETTINGS if one.name == "stepped_wedge")
+    world = replace(_BASE, hazard_ratio=hazard_ratio, season=0.06, builds_up=builds_up)
+    rng = np.random.default_rng([seed, int(100 * hazard_ratio), len(builds_up)])
+    cluster, period, parts = setting.cluster, setting.period, []
+    for done in range(0, replications, AT_ONCE):
+        exposure = since_crossing(setting, draw(setting, rng, min(AT_ONCE, replications - done)))
+        lived = live(world, rng, exposure, cluster, period)
+        z = lived.risk[..., None]
+        each = estimators.stepped_by_exposure(lived.dropped, exposure, cluster, period, z)
+        parts.append([*each, estimators.stepped(lived.dropped, (exposure > 0).astype(np.float64), cluster, period, z)])
+    exposure = since_crossing(setting, draw(setting, np.random.default_rng(0), 1))
+    chances = _expected_at(world, setting, exposure)
+    truths = [float(one.effect[0]) for one in estimators.stepped_by_exposure(chances, exposure, cluster, period)]
+    names = [*(f"step {number + 1} after crossing" for number in range(len(truths) - 1)), "mean of these", "one coefficient, as that mean"]
+    return [
+        _judged(setting.name, name, estimators.joined(list(estimates)), truth)
+        for name, estimates, truth in zip(names, zip(*parts, strict=True), [*truths, truths[-1]], strict=True)
+    ]
+
+
+def since_crossing(setting: Setting, treated: Floats) -> Floats:
+    """Steps since each learner's group crossed over, the step of crossing counted; 0 before: replications x learners."""
+    by_group = treated.reshape(len(treated), setting.clusters, setting.periods, setting.learners)
+    return np.asarray((by_group.cumsum(axis=2) * by_group).reshape(treated.shape))
+
+
+def _expected_at(world: World, setting: Setting, exposure: Floats) -> Floats:
+    """Chance of dropping out of each learner: 1 x learners."""
+    lengths = range(int(exposure.max()) + 1)
+    chance = np.array(
+        [
+            [expected(world.at(length), world.season * period)["dropped_1" if length else "dropped_0"] for length in lengths]
+            for period in range(setting.periods)
+        ]
+    )
+    return np.asarray(chance[setting.period, exposure[0].astype(np.int64)][None])
 
 
 @dataclass(frozen=True)

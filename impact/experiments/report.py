@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 from markupsafe import Markup, escape
 
-from impact.experiments.preanalysis import DESIGN_WORDS, ESTIMATOR_WORDS, OUTCOME_WORDS, TREATMENT_WORDS
+from impact.experiments.analysis import due_on
+from impact.experiments.preanalysis import DESIGN_WORDS, ESTIMATOR_WORDS, OUTCOME_WORDS, arm_words
 from impact.experiments.words import count, day, interval, p_value, percent, points
+from impact.nights import named
 from impact.report import drawing, figure, page, table
 from vigie.disclosure import FEWEST_PEOPLE
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from matplotlib.figure import Figure
 
     from impact.experiments.analysis import Analysis, Incidence, Result
     from impact.experiments.estimators import Estimate
+    from impact.experiments.exposure import Exposed
     from impact.experiments.register import Frozen
     from impact.experiments.uplift import Uplift
 
@@ -49,8 +54,10 @@ class Account:
     contacted_or_not: Estimate | None
     """The comparison that proves nothing, on the same data."""
     uplift: Uplift | None
-    nights: tuple[int, int]
-    """Nights that drew and listed, of those in which people could enter."""
+    nights: int
+    """Nights on which people could enter."""
+    missed: list[dt.date]
+    """Of these, those that did not run."""
 
 
 def headline(analysis: Analysis) -> str:
@@ -60,8 +67,9 @@ def headline(analysis: Analysis) -> str:
         return "Trop peu de réponses sur le critère principal : rien ne peut être dit."
     control, treated = analysis.plan.arms
     start = f"{OUTCOME_WORDS[main.outcome].split(' (')[0].split(',')[0].capitalize()} : "
+    raw = " (taux bruts, périodes mêlées)" if analysis.plan.design == "stepped_wedge" else ""
     found = (
-        f"{percent(main.control)} avec « {control.name} », {percent(main.treated)} avec « {treated.name} ». "
+        f"{percent(main.control)} avec « {control.name} », {percent(main.treated)} avec « {treated.name} »{raw}. "
         f"Différence estimée : {points(main.effect)} points, intervalle à 95 % {interval(main.low, main.high)}. "
     )
     if main.low <= 0 <= main.high:
@@ -74,6 +82,12 @@ def headline(analysis: Analysis) -> str:
         verdict = "Un tel écart s'explique mal par le hasard du tirage : l'effet va dans le bon sens."
     else:
         verdict = "Un tel écart s'explique mal par le hasard du tirage, et il va dans le mauvais sens : le dispositif est à revoir."
+    if analysis.exposure:
+        mean = analysis.exposure[-1]
+        verdict += (
+            " Ce chiffre suppose l'effet entier dès le passage. La moyenne selon le temps depuis le passage, qui ne le suppose pas : "
+            f"{points(mean.effect)} points {interval(mean.low, mean.high)}."
+        )
     return start + found + verdict
 
 
@@ -84,6 +98,7 @@ def report_page(analysis: Analysis, frozen: Frozen, account: Account, notice: st
         _paragraph(headline(analysis), "key"),
         _planned(analysis, frozen, account),
         _results(analysis),
+        _exposure(analysis),
         _incidence(analysis),
         _missing(analysis.results),
         _unplanned(analysis, account),
@@ -104,7 +119,7 @@ def _planned(analysis: Analysis, frozen: Frozen, account: Account) -> Markup:
         f"Décidé par : {plan.decided_by}. Tirage refait à partir de la graine {plan.seed} : "
         + ("identique." if not account.altered else f"{account.altered} bras diffèrent, ce rapport n'est pas fiable."),
         (
-            f"Unités tirées : {', '.join(f'{count(number)} « {arm} »' for arm, number in account.arms.items())} ; "
+            f"Unités tirées : {', '.join(f'{count(number)} « {_arm(arm)} »' for arm, number in account.arms.items())} ; "
             f"{count(analysis.people)} personnes suivies"
             + (f", dont {count(analysis.not_yet)} pas encore jusqu'à l'horizon." if analysis.not_yet else " jusqu'à l'horizon.")
         ),
@@ -112,10 +127,15 @@ def _planned(analysis: Analysis, frozen: Frozen, account: Account) -> Markup:
         + (", ".join(f"{_people(number)} pour {_kind(kind)}" for kind, number in account.overrides.items()) or "aucune personne")
         + ". Elles comptent dans leur bras.",
     ]
-    run, due = account.nights
-    missed = [f"Des nuits n'ont pas tourné : {count(run)} sur {count(due)} ; personne n'est entré les autres jours."] if run < due else []
-    away = [*missed, *analysis.departures] or ["Aucun écart au plan."]
+    absent = f"Des nuits n'ont pas tourné : {count(len(account.missed))} sur {count(account.nights)}"
+    gaps = [f"{absent} ({named(account.missed)}). Personne n'est entré ces jours-là."] if account.missed else []
+    away = [*gaps, *analysis.departures] or ["Aucun écart au plan."]
     return Markup("<h2>{}</h2>{}<h3>{}</h3>{}").format("Ce qui était prévu", _list(checks), "Ce qui s'est passé autrement", _list(away))
+
+
+def _arm(name: str) -> str:
+    """A step of a wedge has a number for a name."""
+    return name.replace("step ", "marche ")
 
 
 def _people(number: int) -> str:
@@ -139,10 +159,10 @@ def _results(analysis: Analysis) -> Markup:
     control, treated = analysis.plan.arms
     heads = {
         "outcome": "critère prévu",
-        "control": control.name,
-        "treated": treated.name,
         "effect": "différence (points)",
         "interval": "intervalle à 95 %",
+        "control": control.name,
+        "treated": treated.name,
         "p": "p",
         "holm": "p de Holm",
         "draws": "p par tirages",
@@ -193,12 +213,65 @@ def _forest(results: list[Result]) -> Figure:
     return drawn
 
 
+def _exposure(analysis: Analysis) -> Markup:
+    if not analysis.exposure:
+        return Markup()
+    *each, mean = analysis.exposure
+    heads = {
+        "steps": "marches depuis le passage",
+        "effect": "différence (points)",
+        "interval": "intervalle à 95 %",
+        "p": "p",
+        "draws": "p par tirages",
+        "groups": "groupes",
+        "people": "personnes",
+    }
+    rows = [_steps(one) for one in each] + [_steps(mean) | {"steps": "moyenne"}]
+    text = (
+        "Le résultat principal tient en un seul coefficient : il suppose que l'effet est entier dès la première marche et ne change plus. "
+        "Si l'effet s'installe peu à peu ou s'épuise, il peut se tromper de beaucoup ; la moyenne du tableau reste juste, avec un "
+        "intervalle plus large. Si les deux s'écartent, c'est la moyenne qu'il faut lire."
+    )
+    said = " ; ".join(f"marche {row['steps']} : {row['effect']} points {row['interval']}" for row in rows[:-1])
+    drawn, axes = drawing(6.5, 2.4)
+    at, effect = np.arange(len(each)), np.array([100 * one.effect for one in each])
+    ends = np.array([[100 * (one.effect - one.low), 100 * (one.high - one.effect)] for one in each]).T
+    axes.errorbar(at, effect, yerr=ends, fmt="o-", color=TREATED_COLOUR, linewidth=1.5)
+    axes.axhline(0, color="#777777", linewidth=1)
+    axes.set_xticks(at, [row["steps"] for row in rows[:-1]])
+    axes.set(xlabel="marches depuis le passage", ylabel="points")
+    return (
+        Markup("<h2>Effet selon le temps depuis le passage</h2>")
+        + table(pl.DataFrame(rows), f"{SHORT[analysis.plan.primary]}, après moins avant le passage, à période égale", heads)
+        + _paragraph(text)
+        + figure(drawn, "exposure", said[0].upper() + said[1:] + ".", "Différence en points, avec intervalle à 95 %.")
+    )
+
+
+def _steps(one: Exposed) -> dict[str, str]:
+    first, last = one.steps
+    return {
+        "steps": f"{first}" if first == last else f"{first} à {last}",
+        "effect": points(one.effect),
+        "interval": interval(one.low, one.high),
+        "p": p_value(one.p),
+        "draws": p_value(one.p_draws),
+        "groups": count(one.groups),
+        "people": count(one.people),
+    }
+
+
 def _incidence(analysis: Analysis) -> Markup:
     one, (control, treated) = analysis.incidence, analysis.plan.arms
     text = (
         f"Différence à {analysis.plan.horizon_days} jours, sorties concurrentes comptées : {points(one.difference)} points "
         f"{interval(one.low, one.high)} (rééchantillonnage des unités tirées)."
     )
+    if analysis.plan.design == "stepped_wedge":
+        text = (
+            "Courbes brutes : les personnes d'avant et d'après le passage n'ont pas été suivies aux mêmes périodes. "
+            "L'écart entre les courbes mêle l'effet et la saison ; la différence à lire est celle du résultat principal."
+        )
     alt = f"Part d'abandons à l'horizon : {percent(one.control[-1])} avec {control.name}, {percent(one.treated[-1])} avec {treated.name}."
     caption = "Part des personnes qui ont abandonné, depuis le tirage. Un emploi trouvé n'est pas un abandon : il met fin au suivi."
     return Markup("<h2>Abandons dans le temps</h2>{}{}").format(
@@ -211,7 +284,7 @@ def _curves(one: Incidence, control: str, treated: str) -> Figure:
     days = np.arange(len(one.control))
     for curve, name, colour, dash in ((one.control, control, CONTROL_COLOUR, "--"), (one.treated, treated, TREATED_COLOUR, "-")):
         axes.step(days, 100 * curve, where="post", color=colour, linestyle=dash, label=name)
-    axes.set(xlabel="jours depuis le tirage", ylabel="abandons (%)", xlim=(0, len(days) - 1))
+    axes.set(xlabel="jours depuis le tirage", ylabel="abandons (%)", xlim=(0, len(days) - 0.5))
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
     return drawn
@@ -279,14 +352,15 @@ def _area(value: tuple[float, float, float]) -> str:
 
 def _method(analysis: Analysis, frozen: Frozen) -> Markup:
     plan = analysis.plan
-    arms = [f"« {arm.name} » ({percent(arm.share, 0)}) : {TREATMENT_WORDS[arm.treatment]}." for arm in plan.arms]
+    arms = [f"« {arm.name} » ({percent(arm.share, 0)}) : {arm_words(arm)}." for arm in plan.arms]
     lines = [
         *arms,
         f"Estimateur : {ESTIMATOR_WORDS[plan.design]}.",
         "Chacun est suivi depuis son tirage (ou son entrée, si elle est plus tardive).",
     ]
     body = Markup("<h2>Méthode</h2>") + _list(lines)
-    return body + Markup("<h3>Plan d'analyse publié avant les données</h3><pre>{}</pre>").format(frozen.analysis)
+    when = "figé après les données, pour la répétition" if frozen.rehearsal else "publié avant les données"
+    return body + Markup("<h3>Plan d'analyse, {}</h3><pre>{}</pre>").format(when, frozen.analysis)
 
 
 def _paragraph(text: str, kind: str = "") -> Markup:
@@ -297,15 +371,21 @@ def _list(lines: list[str]) -> Markup:
     return Markup("<ul>{}</ul>").format(Markup().join(Markup("<li>{}</li>").format(escape(line)) for line in lines))
 
 
-def published(analysis: Analysis, account: Account) -> dict[str, object]:
+def published(analysis: Analysis, frozen: Frozen, account: Account) -> dict[str, object]:
     """The figures of the report, for machines."""
+    due = due_on(analysis.plan)
     return {
         "experiment_id": analysis.plan.experiment_id,
+        "title": analysis.plan.title,
+        "headline": headline(analysis),
+        "rehearsal": frozen.rehearsal,
         "plan_hash": analysis.plan.fingerprint,
         "as_of": analysis.as_of.isoformat(),
         "people": analysis.people,
         "results": [one.__dict__ for one in analysis.results],
+        "by_steps_since_crossing": [one.__dict__ for one in analysis.exposure],
         "exploratory": [{"group": name} | one.__dict__ for name, one in analysis.exploratory],
         "departures": analysis.departures,
-        "ranking_by_effect": account.uplift.__dict__ if account.uplift else None,
+        "interim": bool(due and analysis.as_of < due),
+        "ranking_by_effect": asdict(account.uplift) if account.uplift else None,
     }

@@ -7,15 +7,13 @@ only happen to somebody who is still there. Advisors call whom they sense to be 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+    from vigie.arrays import Floats, Ints
 
 _TRUTH_SAMPLE = 400_000
 
@@ -44,6 +42,15 @@ class World:
     """Log-hazard added by each period."""
     other_exits: float = 0.02
     """Weekly hazard of exits that are no dropout."""
+    builds_up: tuple[float, ...] = ()
+    """Share of the effect (of its logarithm) that is there in the first, second, ... step after a group crosses over; all of it at once
+    when left out."""
+
+    def at(self, exposure: int) -> World:
+        """This world as it is for those so many steps after crossing over, whose effect stays what it then is."""
+        if not self.builds_up or not exposure:
+            return self
+        return replace(self, hazard_ratio=self.hazard_ratio ** self.builds_up[exposure - 1], builds_up=())
 
 
 @dataclass(frozen=True)
@@ -54,22 +61,20 @@ class Lived:
     """Known log-hazard at the draw: the covariate."""
     dropped: Floats
     """1 when the learner dropped out within the horizon."""
-    week: NDArray[np.int64]
+    week: Ints
     """Week of the exit, 1 to the horizon, or the horizon."""
-    cause: NDArray[np.int64]
+    cause: Ints
     """1 dropout, 2 another exit, 0 still there."""
     contacted: Floats
 
 
-def live(
-    world: World, rng: np.random.Generator, treated: Floats, cluster: NDArray[np.int64], period: NDArray[np.int64] | None = None
-) -> Lived:
+def live(world: World, rng: np.random.Generator, treated: Floats, cluster: Ints, period: Ints | None = None) -> Lived:
     """Let every replication happen.
 
     Args:
         world: with what effect.
         rng: of every random number.
-        treated: replications x learners.
+        treated: replications x learners; 0 or, where the effect builds up, steps since the group crossed over.
         cluster: group of each learner.
         period: of each learner, for the season; 0 for all when left out.
     """
@@ -79,7 +84,8 @@ def live(
     groups = rng.normal(0, world.group_spread, (shape[0], int(cluster.max()) + 1))[:, cluster]
     risk, hidden = rng.normal(0, world.known_spread, shape), rng.normal(0, world.hidden_spread, shape)
     hazard = np.exp(level + season + risk + hidden + groups)
-    ratio = np.where(rng.random(shape) < world.responders, world.hazard_ratio, 1.0)
+    strength = np.array([0.0, *world.builds_up])[treated.astype(np.int64)] if world.builds_up else 1.0
+    ratio = np.where(rng.random(shape) < world.responders, world.hazard_ratio**strength, 1.0)
     chance = np.where(treated > 0, _reach(world, risk + hidden, 1), _reach(world, risk + hidden, 0))
     weeks = len(world.when)
     planned = np.where(rng.random(shape) < chance, np.searchsorted(np.cumsum(world.when), rng.random(shape)).clip(0, weeks - 1), weeks)

@@ -14,21 +14,59 @@ import numpy as np
 import polars as pl
 
 from data_contracts.catalogue import TABLES
-from data_contracts.experiments import ARMS
+from data_contracts.experiments import ARMS, units_of
 from data_contracts.ingest import layout
 from data_contracts.tables.experiments import TrainingWeights
 from data_contracts.vocabulary import LISTED, TWO_WAY
+from impact.experiments.register import frozen_plans
 from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
     import dataframely as dy
-    from numpy.typing import NDArray
 
+    from vigie.arrays import Flags, Floats
     from vigie.store import Warehouse
 
-    Floats = NDArray[np.float64]
-
 CUT: Final = (0.01, 0.99)
+HEAVIEST: Final = 10.0
+"""A held-out person stands for ten at most: an arm smaller than a tenth tells too little to weigh as much as all who could enter."""
+
+
+def held_out_weights(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
+    """What enrolments of held-out arms weigh in training: one over the arm's share among those who could enter, by design.
+
+    So a held-out arm weighs as much as all who were drawn, and what the model ranks by leans towards what happens when no list acts.
+    Stepped wedges are left out: there every group is held out for a while, and none stands for the others.
+
+    Args:
+        warehouse: open.
+        as_of: arms drawn by the end of this day count, and enrolments in training while their arm held.
+        time_zone: in which as-of dates end.
+
+    Returns:
+        experiment_id, enrolment_id, share (of the arm, as planned), weight.
+    """
+    rows = [
+        (name, arm.name, arm.share, min(1 / arm.share, HEAVIEST))
+        for name, frozen in frozen_plans(warehouse).items()
+        for arm in frozen.plan.arms
+        if arm.treatment == "held_out" and frozen.plan.design != "stepped_wedge"
+    ]
+    schema = {"experiment_id": pl.String, "arm": pl.String, "share": pl.Float64, "weight": pl.Float64}
+    planned = pl.DataFrame(rows, schema=schema, orient="row")
+    until = pl.min_horizontal(pl.col("applies_until").fill_null(as_of), pl.lit(as_of))
+    held = warehouse.read(ARMS).filter(pl.col("allocated_on") <= as_of).join(planned, on=["experiment_id", "arm"])
+    held = held.select("experiment_id", "share", "weight", "applies_from", pl.col("unit").cast(pl.String), "unit_id", until=until)
+    left = warehouse.as_known_at(layout(TABLES["exits"]), end_of_day(as_of, time_zone), columns=["enrolment_id", "exit_date"])
+    found = (
+        held.join(units_of(warehouse, as_of, time_zone), on=["unit", "unit_id"])
+        .join(left, on="enrolment_id", how="left")
+        .filter(
+            pl.col("entry_date") <= pl.col("until"),
+            pl.min_horizontal("planned_exit_date", "exit_date") >= pl.col("applies_from"),
+        )
+    )
+    return found.select("experiment_id", "enrolment_id", "share", "weight").sort("experiment_id", "enrolment_id")
 
 
 def training_weights(
@@ -91,7 +129,7 @@ def _held_out(warehouse: Warehouse, rows: pl.DataFrame, risks: pl.DataFrame) -> 
     return pl.concat([said, covered]).unique().with_columns(held_out=pl.lit(value=True))
 
 
-def contact_chance(risk: Floats, listed: NDArray[np.bool_], acted: NDArray[np.bool_]) -> Floats:
+def contact_chance(risk: Floats, listed: Flags, acted: Flags) -> Floats:
     """Chance that an alert was followed by a contact, from the risk of that night alone; 0 for those on no list.
 
     A logistic regression on the log-odds of the risk and their square; the plain share where too few were, or were not, contacted.

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+    from vigie.arrays import Floats, Ints
 
 
-def cumulative_incidence(day: NDArray[np.int64], cause: NDArray[np.int64], horizon: int, weights: Floats) -> Floats:
+def cumulative_incidence(day: Ints, cause: Ints, horizon: int, weights: Floats) -> Floats:
     """Share who have left for cause 1 by each day, others still able to leave for cause 2 (Aalen and Johansen 1978).
 
     Args:
@@ -37,7 +35,7 @@ def cumulative_incidence(day: NDArray[np.int64], cause: NDArray[np.int64], horiz
     return np.asarray(np.cumsum(before * hazard, axis=1))
 
 
-def bootstrap_weights(cluster: NDArray[np.int64], replications: int, seed: int) -> Floats:
+def bootstrap_weights(cluster: Ints, replications: int, seed: int) -> Floats:
     """How often each learner counts when groups are drawn again with replacement: replications x learners."""
     rng = np.random.default_rng(seed)
     _, place = np.unique(cluster, return_inverse=True)

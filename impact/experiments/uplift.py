@@ -1,7 +1,7 @@
 """Whom a contact helps most: an estimate of the effect for each person, and whether it ranks better than the risk on people it never saw.
 
-Priority is risk x what an hour can do, the effect taken as the same for all. That changes only on held-out evidence: enough randomised
-alerts, and a Qini curve above the risk's by more than its uncertainty.
+Priority is risk x what an hour can do, the effect taken as the same for all. That may change only on held-out evidence: enough randomised
+alerts, and a Qini curve above the risk's by more than its uncertainty; then somebody decides (`impact.experiments.priority`).
 """
 
 from __future__ import annotations
@@ -11,15 +11,30 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from impact.experiments.words import count
 
-    Floats = NDArray[np.float64]
+if TYPE_CHECKING:
+    from vigie.arrays import Floats
 
 ENOUGH: Final = 2_000
 """Randomised alerts below which no effect by person is told (modelling notes, section 4)."""
 FOLDS: Final = 5
 BOOTSTRAPS: Final = 500
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Dropouts avoided by treating a person, linear in covariates: plain numbers, kept as JSON."""
+
+    mean: tuple[float, ...]
+    spread: tuple[float, ...]
+    coefficients: tuple[float, ...]
+    """Level, then one for each covariate in standard deviations."""
+
+    def of(self, x: Floats) -> Floats:
+        """Of people x covariates, in the order of `impact.experiments.outcomes.effect_covariates`."""
+        scaled = (x - np.array(self.mean)) / np.array(self.spread)
+        return np.asarray(self.coefficients[0] + scaled @ np.array(self.coefficients[1:]), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -35,6 +50,8 @@ class Uplift:
     qini_of_risk: tuple[float, float, float] | None = None
     gain: tuple[float, float, float] | None = None
     """By effect minus by risk."""
+    effect: Effect | None = None
+    """Fitted on everybody, where it may be used."""
 
 
 def judge(y: Floats, treated: Floats, risk: Floats, x: Floats, seed: int = 1) -> Uplift:
@@ -50,7 +67,8 @@ def judge(y: Floats, treated: Floats, risk: Floats, x: Floats, seed: int = 1) ->
     n = len(y)
     if n < ENOUGH:
         why = (
-            f"{n} alertes tirées au sort : il en faut {ENOUGH} pour estimer un effet par personne. La priorité reste fondée sur le risque."
+            f"{count(n)} alertes tirées au sort : il en faut {count(ENOUGH)} pour estimer un effet par personne. "
+            "La priorité reste fondée sur le risque."
         )
         return Uplift(n, use=False, why=why)
     effect = crossfitted(y, treated, x, seed)
@@ -64,7 +82,7 @@ def judge(y: Floats, treated: Floats, risk: Floats, x: Floats, seed: int = 1) ->
         if use
         else "Classer selon l'effet estimé ne fait pas mieux que classer selon le risque : la priorité reste fondée sur le risque."
     )
-    return Uplift(n, use, why, _with_interval(by_effect), _with_interval(by_risk), gain)
+    return Uplift(n, use, why, _with_interval(by_effect), _with_interval(by_risk), gain, fitted(y, treated, x) if use else None)
 
 
 def _with_interval(values: Floats) -> tuple[float, float, float]:
@@ -73,18 +91,23 @@ def _with_interval(values: Floats) -> tuple[float, float, float]:
 
 
 def crossfitted(y: Floats, treated: Floats, x: Floats, seed: int) -> Floats:
-    """Dropouts avoided by treating each person, by least squares with every covariate crossed with the arm, fitted on the other folds."""
+    """Dropouts avoided by treating each person, as `fitted` on the other folds says."""
     fold = np.random.default_rng(seed).permutation(len(y)) % FOLDS
-    spread = x.std(axis=0)
-    scaled = (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     effect = np.empty(len(y))
     for number in range(FOLDS):
         train, test = fold != number, fold == number
-        base = np.column_stack([np.ones(len(y)), scaled])
-        whole = np.column_stack([base, base * treated[:, None]])
-        beta = np.linalg.lstsq(whole[train], y[train], rcond=None)[0]
-        effect[test] = -(base[test] @ beta[base.shape[1] :])
+        effect[test] = fitted(y[train], treated[train], x[train]).of(x[test])
     return effect
+
+
+def fitted(y: Floats, treated: Floats, x: Floats) -> Effect:
+    """Least squares with every covariate crossed with the arm."""
+    spread = x.std(axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+    base = np.column_stack([np.ones(len(y)), (x - x.mean(axis=0)) / spread])
+    beta = np.linalg.lstsq(np.column_stack([base, base * treated[:, None]]), y, rcond=None)[0]
+    numbers = x.mean(axis=0), spread, -beta[base.shape[1] :]
+    return Effect(*(tuple(float(value) for value in part) for part in numbers))
 
 
 def qini(y: Floats, treated: Floats, score: Floats, weights: Floats) -> Floats:

@@ -19,7 +19,9 @@ def percent(share: float, digits: int = 1) -> str:
 
 def points(share: float, digits: int = 1) -> str:
     """-0.021 as minus 2,1, with the sign that is read as one."""
-    return f"{POINTS * share:+.{digits}f}".replace(".", ",").replace("-", MINUS)
+    shown = f"{POINTS * share:+.{digits}f}"
+    # What rounds to nothing has no sign.
+    return (shown if float(shown) else shown[1:]).replace(".", ",").replace("-", MINUS)
 
 
 def interval(low: float, high: float, digits: int = 1) -> str:

@@ -46,28 +46,49 @@ def _figures(units: pl.DataFrame, kind: str, period: bool) -> pl.DataFrame:  # n
 
 
 def figures(rows: pl.DataFrame) -> pl.DataFrame:
-    """People, n, missing, value and 95 % interval by definition_id, kind, unit and month."""
+    """People, n, missing, value and 95 % interval by definition_id, kind, unit and month.
+
+    Somebody counted several times is no several people: a share then has the interval of as many independent people as its error by person
+    is worth, n at most (Kish's design effect). Half-days have none: a class is written down by one hand, and persons are not what varies.
+    """
+    key = ("definition_id", "kind", "unit", "month")
     known = pl.col("value").is_not_null()
-    hits, n = pl.col("value").sum(), pl.col("n").filter(known).sum()
-    made = rows.group_by("definition_id", "kind", "unit", "month").agg(
-        people=pl.col("person").filter(known).n_unique().cast(pl.Int64),
-        n=n,
-        missing=1 - known.mean(),
+    by_person = rows.group_by(*key, "person").agg(
+        n=pl.col("n").filter(known).sum(),
+        hits=pl.col("value").sum(),
+        most=pl.col("n").filter(known).max(),
+        known=known.sum(),
+        rows=pl.len(),
+        values=pl.col("value").drop_nulls(),
+    )
+    n, hits, people = pl.col("n").sum(), pl.col("hits").sum(), (pl.col("known") > 0).sum().cast(pl.Int64)
+    made = by_person.group_by(key).agg(
+        people=people,
+        missing=1 - pl.col("known").sum() / pl.col("rows").sum(),
+        total=n,
         hits=hits,
-        median=pl.col("value").median(),
+        most=pl.col("most").max(),
+        median=pl.col("values").explode().median(),
+        # Squares of what each person adds to the error of the share.
+        square=((pl.col("hits") - hits / n * pl.col("n")) ** 2).sum() * people / (people - 1),
     )
     how = pl.col("definition_id").replace_strict({name: one.how for name, one in DEFINITIONS.items()})
-    value = pl.when(how == "median").then("median").otherwise(pl.col("hits") / pl.col("n"))
-    # Half-days of one person are no independent trials, and neither are advisors' weeks: no interval is better than a false one.
-    lone = pl.col("people") == pl.col("n")
-    low, high = wilson(pl.col("hits"), pl.col("n"))
+    share = pl.col("hits") / pl.col("total")
+    value = pl.when(how == "median").then("median").otherwise(share)
+    lone = pl.col("people") == pl.col("total")
+    by_error = share * (1 - share) * pl.col("total") ** 2 / pl.col("square")
+    worth = pl.when(lone).then("total").when(pl.col("square") > 0).then(by_error).otherwise("people")
+    worth = pl.min_horizontal(worth, "total")
+    low, high = wilson(share * worth, worth)
+    told = (how == "share") & ((pl.col("most") <= 1) | lone)
     spread = (Z / pl.col("hits").sqrt()).exp()
     some = (how == "rate") & (pl.col("hits") > 0)
     return made.with_columns(
+        n="total",
         value=value.fill_nan(None),
-        low=pl.when((how == "share") & lone).then(low).when(some).then(value / spread).fill_nan(None),
-        high=pl.when((how == "share") & lone).then(high).when(some).then(value * spread).fill_nan(None),
-    ).select("definition_id", "kind", "unit", "month", *FIGURES)
+        low=pl.when(told).then(low).when(some).then(value / spread).fill_nan(None),
+        high=pl.when(told).then(high).when(some).then(value * spread).fill_nan(None),
+    ).select(*key, *FIGURES)
 
 
 def wilson(hits: pl.Expr, n: pl.Expr) -> tuple[pl.Expr, pl.Expr]:

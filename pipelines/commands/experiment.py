@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipelines import console
-from pipelines.commands.common import HomeOption, as_of_day, service_at
+from pipelines.commands.common import HomeOption, as_of_day, day_of, service_at
 from vigie.lock import only_writer
 
 app = typer.Typer(
@@ -33,7 +33,7 @@ def show_plan(name: Name, home: HomeOption = None) -> None:
     from pipelines.experiments import plan_of
 
     plan = plan_of(service_at(home), name)
-    console.out.print(preanalysis(plan), soft_wrap=True, markup=False)
+    console.out.print(preanalysis(plan), soft_wrap=True)
     console.out.print(f"Fingerprint {plan.fingerprint}. Next: vigie experiment power {name}")
 
 
@@ -109,12 +109,12 @@ def status(name: Name, home: HomeOption = None) -> None:
     drawn = ", ".join(f"{arm}: {number:,}" for arm, number in found.arms.items()) or "nobody yet"
     console.out.print(f"Drawn: {drawn}" + (f", from {found.first} to {found.last}." if found.first else "."), soft_wrap=True)
     if found.altered:
-        console.out.print(f"[red]{found.altered} arms are not those the frozen plan gives: the table was changed.[/red]")
+        console.tell("wrong", "red", f"{found.altered} arms are not those the frozen plan gives: the table was changed.")
     elif found.arms:
         console.out.print("The draw was made again from plan and identifiers: identical.")
     if found.changed:
-        console.out.print(
-            f"[red]The file now differs from the frozen plan: {', '.join(found.changed)}.[/red] Nights follow the frozen one."
+        console.tell(
+            "wrong", "red", f"The file now differs from the frozen plan: {', '.join(found.changed)}. Nights follow the frozen one."
         )
     if found.altered or found.changed:
         raise typer.Exit(1)
@@ -141,3 +141,41 @@ def analyse(
         said, page = analyse_experiment(service, name, day, interim=interim)
     console.out.print(said, soft_wrap=True)
     console.out.print(f"Report: {page}, and as PDF beside it.", soft_wrap=True)
+
+
+Reason = Annotated[str, typer.Option(help="Written reason, kept for ever.", show_default=False)]
+
+
+@app.command("rank-by-effect")
+def by_effect(
+    name: Name,
+    as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="Date of the analysis that allows it.", show_default=False)],
+    reason: Reason,
+    home: HomeOption = None,
+) -> None:
+    """From tonight on, rank by what a call would change: only where the analysis showed that it avoids more dropouts than the risk does.
+
+    Refused for a rehearsal, an early look, or without that proof. To take it back: vigie experiment rank-by-risk.
+
+    [dim]vigie experiment rank-by-effect place-sur-la-liste --as-of 2027-08-31 --reason "Steering group of 2 September"[/dim]
+    """
+    from pipelines.experiments import rank_by_effect
+
+    service = service_at(home)
+    with only_writer(service.home.lock, "A change of the priority"):
+        rank_by_effect(service, name, day_of(as_of, "--as-of"), reason)
+    console.out.print("Nights from today on rank by effect. To take it back: vigie experiment rank-by-risk", soft_wrap=True)
+
+
+@app.command("rank-by-risk")
+def by_risk(reason: Reason, home: HomeOption = None) -> None:
+    """From tonight on, rank by risk again.
+
+    [dim]vigie experiment rank-by-risk --reason "The public changed"[/dim]
+    """
+    from pipelines.experiments import rank_by_risk
+
+    service = service_at(home)
+    with only_writer(service.home.lock, "A change of the priority"):
+        rank_by_risk(service, reason)
+    console.out.print("Nights from today on rank by risk.")

@@ -46,8 +46,9 @@ def serve(
 ) -> None:
     """Serve the page until Ctrl-C.
 
-    VIGIE_INBOX_ADDRESS says where people reach it, VIGIE_SMTP_* how log-in links leave, VIGIE_OIDC_* which identity provider vouches for
-    people.
+    VIGIE_INBOX_ADDRESS says where people reach it, VIGIE_SMTP_* how log-in links leave.
+
+    VIGIE_OIDC_* name an identity provider that vouches for people.
 
     [dim]vigie inbox serve --home home --print-links[/dim]
     [dim]VIGIE_INBOX_ADDRESS=https://vigie.example.org VIGIE_PRODUCTION=true vigie inbox serve[/dim]
@@ -57,13 +58,17 @@ def serve(
     import uvicorn
 
     service = service_at(home)
+    address = service.settings.inbox_address.rstrip("/")
+    if service.settings.production and not address.startswith("https://"):
+        what = f"In production the page is reached by https, and VIGIE_INBOX_ADDRESS is {address}."
+        raise ConfigurationError(what, "Put a proxy that speaks https before it, and set VIGIE_INBOX_ADDRESS to what people type.")
     # Each worker makes its own page from the settings: what this command was given goes to them by the environment.
     os.environ["VIGIE_HOME"] = str(service.home.root)
     os.environ[PRINT_LINKS] = "1" if print_links else ""
     if not print_links:
         post_of(service.settings)
     _provider(service.settings)
-    console.out.print(f"{service.settings.inbox_address.rstrip('/')}  (Ctrl-C ends it)")
+    console.out.print(f"Listening on http://{host}:{port}; people reach it at {address}. Ctrl-C ends it.")
     # No access log: it would hold the one-time links.
     uvicorn.run(
         "pipelines.commands.inbox:served",
@@ -144,7 +149,7 @@ def user(
     service = service_at(home)
     with CaseStore(service.cases_url) as cases:
         add_user(cases.engine, email, name, role, operator=operator, territory_id=territory)
-    console.out.print(f"{email} may come in as {role}.")
+    console.out.print(f"{email} may come in as {role}: by the log-in page, or with a link from vigie inbox link {email}.", soft_wrap=True)
 
 
 def _shown(address: str, one_time: str) -> None:

@@ -33,9 +33,13 @@ def indicators(
 ) -> None:
     """Indicators of cover, follow-up, course, insertion and equity: a page (HTML, PDF) and its tables (parquet, csv, xlsx).
 
-    For team leads and evaluators: no names, small figures hidden together with those that would give them away, a definition beside every
-    figure, units by name and never ranked. The page lands in the home folder, where the inbox shows it at /indicateurs; with --out it is
-    written elsewhere and shown to nobody. Insertion is told as observed, weighted for those who did not answer, and at worst and best.
+    For team leads and evaluators: no names, a definition beside every figure, units by name and never ranked.
+
+    Small figures are hidden together with those that would give them away.
+
+    Insertion is told as observed, weighted for those who did not answer, and at worst and best.
+
+    The inbox shows the page at /indicateurs; with --out it is written elsewhere and shown to nobody.
 
     [dim]vigie indicators --home home --as-of 2026-03-31[/dim]
     [dim]vigie indicators --as-of 2026-03-31 --out /tmp/draft[/dim]
@@ -76,9 +80,11 @@ def value_added(
 ) -> None:
     """What became of each territory's and provider's entrants, less what becomes of comparable people elsewhere.
 
-    A two-level logit that never saw the unit says what was to be expected; all entrants count, leavers as well; what the unit was given is
-    not controlled for. Shrunken, with 95 % intervals. Below 20 known outcomes nothing is said; below 60, or where the interval holds zero,
-    the unit is not distinguishable from what is expected. Sorted by name: never a ranking.
+    A two-level logit that never saw the unit says what was to be expected; all entrants count, leavers as well.
+
+    What the unit was given is not controlled for. Shrunken, with 95 % intervals. Sorted by name: never a ranking.
+
+    Below 20 known outcomes nothing is said; below 60, or where the interval holds zero, it is not distinguishable.
 
     Reads protected attributes, so that units are compared on the same public. No alert model reads what this reads.
 
@@ -111,6 +117,6 @@ def value_added(
 def _rounded(table: pl.DataFrame, name: str) -> pl.DataFrame:
     import polars as pl
 
-    rates = ("missing", "observed", "expected", "value_added", "low", "high")
+    rates = ("missing", "observed", "expected", "value_added", "low", "high", "worst", "best")
     rows = table.filter(pl.col("definition_id") == name)
     return rows.select("unit", "known", *(pl.col(rate).round(3) for rate in rates), "verdict")

@@ -84,7 +84,7 @@ def rollback(reason: Reason = "", home: HomeOption = None) -> None:
 
 @app.command()
 def card(version: Version, home: HomeOption = None) -> None:
-    """Where the model card of a version lies; it is written when the gate is asked.
+    """Where the model card of a version lies; it is written when the version is trained.
 
     [dim]vigie models card 2026-02-01-0123456789[/dim]
     """

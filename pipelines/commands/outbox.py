@@ -24,7 +24,7 @@ def send(home: HomeOption = None) -> None:
     if done.in_doubt:
         console.out.print(f"{done.in_doubt} went again, the sender before having been killed: a second copy is the same message.")
     for fault in done.faults:
-        console.out.print(f"  {fault}", soft_wrap=True, markup=False)
+        console.out.print(f"  {fault}", soft_wrap=True)
     if done.given_up:
         raise typer.Exit(1)
 
@@ -43,7 +43,7 @@ def show(home: HomeOption = None) -> None:
     for row in rows:
         when = f"due {row.next_at:%Y-%m-%d %H:%M} UTC" if row.next_at else "given up"
         fault = f", {row.fault}" if row.fault else ""
-        console.out.print(f"{row.item}  {row.channel}  {row.key}  {when}, {row.attempts} attempts{fault}", soft_wrap=True, markup=False)
+        console.out.print(f"{row.item}  {row.channel}  {row.key}  {when}, {row.attempts} attempts{fault}", soft_wrap=True)
     console.out.print(f"{len(rows)} in the outbox.")
 
 

@@ -38,14 +38,16 @@ def show(
     with service.warehouse() as warehouse:
         rows = rows_set_aside(warehouse, service.home.decisions)
     if file:
-        for row in rows.filter(file=file, state="open").to_dicts():
-            console.out.print(f"{row['table']}, line {row['line']}: {row['reasons']}", soft_wrap=True, markup=False)
+        theirs = rows.filter(file=file, state="open").to_dicts()
+        for row in theirs:
+            console.out.print(f"{row['table']}, line {row['line']}: {row['reasons']}", soft_wrap=True)
+        console.out.print(f"{file}: {console.many(len(theirs), 'open row')}.", soft_wrap=True)
         return
     if rows.height:
         console.show_frame(counts(rows), "In quarantine")
     for name, why in held_files(service.home.refused):
-        console.out.print(f"Held back: {name}\n  {why}", soft_wrap=True, markup=False)
-    console.out.print(f"{rows.filter(state='open').height} rows are open.")
+        console.out.print(f"Held back: {name}\n  {why}", soft_wrap=True)
+    console.out.print(f"{console.many(rows.filter(state='open').height, 'open row')}.")
 
 
 @app.command()
@@ -68,7 +70,7 @@ def report(
     with service.warehouse() as warehouse:
         found = faults(warehouse, service.home.decisions, service.home.refused, file, reception(service).sources, clock.now())
     write(found, out)
-    console.out.print(f"{found['line'].n_unique()} rows, {found.height} faults: {out}", soft_wrap=True)
+    console.out.print(f"{console.many(found['line'].n_unique(), 'row')}, {console.many(found.height, 'fault')}: {out}", soft_wrap=True)
 
 
 @app.command()
@@ -91,7 +93,8 @@ def export(
     for table, rows in tables.items():
         target = write_whole(out / f"{table}.csv", rows.write_csv)
         console.out.print(
-            f"{rows.height} rows: {target}. Correct them, then: vigie quarantine fix {target} --table {table}", soft_wrap=True
+            f"{console.many(rows.height, 'row')}: {target}. Correct them, then: vigie quarantine fix {target} --table {table}",
+            soft_wrap=True,
         )
 
 
@@ -155,12 +158,12 @@ def close(file: File, because: Because, home: HomeOption = None) -> None:
     service = service_at(home)
     with only_writer(service.home.lock, "vigie quarantine close"), service.warehouse() as warehouse:
         rows = give_up(warehouse, service.home.decisions, service.home.refused, file, because, clock.now())
-    console.out.print(f"{rows} rows closed." if rows else f"{file} is in refused/ now.", soft_wrap=True)
+    console.out.print(f"{console.many(rows, 'row')} closed." if rows else f"{file} is in refused/ now.", soft_wrap=True)
 
 
 def _say(done: Mended) -> None:
     if done.rows:
-        console.out.print(f"{done.rows} rows are back in landing/. {NEXT}")
+        console.out.print(f"{console.many(done.rows, 'row')} back in landing/. {NEXT}")
     console.say_faults(done.faults)
     if done.faults.height and not done.rows:
         raise typer.Exit(1)

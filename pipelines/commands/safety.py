@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path  # noqa: TC003 - typer reads annotations when it runs
 from typing import Annotated
 
 import typer
 
 from pipelines import console
-from pipelines.commands.common import HomeOption, service_at
+from pipelines.commands.common import HomeOption, day_of, service_at
 from vigie.errors import ConfigurationError
 from vigie.lock import only_writer
 
@@ -48,10 +47,8 @@ def history(
         until = f"{row['visible_until']:%Y-%m-%d %H:%M}" if row["visible_until"] else "now"
         assumed = " (assumed)" if row["known_on_assumed"] else ""
         said = ", ".join(f"{name} {row[name]}" for name in facts if row[name] is not None and (name, row[name]) != (WITHDRAWN, False))
-        console.out.print(f"from {row['known_on']:%Y-%m-%d %H:%M}{assumed} to {until} UTC: {said}", soft_wrap=True, markup=False)
-        console.out.print(
-            f"    {row['file']}, line {row['line']}, landed {row['received_at']:%Y-%m-%d %H:%M} UTC", soft_wrap=True, markup=False
-        )
+        console.out.print(f"from {row['known_on']:%Y-%m-%d %H:%M}{assumed} to {until} UTC: {said}", soft_wrap=True)
+        console.out.print(f"    {row['file']}, line {row['line']}, landed {row['received_at']:%Y-%m-%d %H:%M} UTC", soft_wrap=True)
 
 
 def replay(
@@ -67,19 +64,16 @@ def replay(
     from pipelines.replay import replay as run
 
     service = service_at(home)
-    try:
-        day = dt.date.fromisoformat(as_of)
-    except ValueError as error:
-        raise ConfigurationError(f"--as-of {as_of} is not a date.", "Write it as 2026-03-04.") from error
+    day = day_of(as_of, "--as-of")
     with only_writer(service.home.lock, f"A replay of {day}"), console.working(f"Replay of {day}"):
         done = run(service, day, anyway=anyway)
     for change in done.changed:
-        console.out.print(f"[yellow]![/yellow] {change}", soft_wrap=True)
+        console.tell("!", "yellow", change)
     if not done.differences:
         console.out.print(f"{', '.join(SERVED)} of {day}: byte for byte what was served, model {done.model_version or 'none'}.")
         return
     for difference in done.differences:
-        console.out.print(f"[red]differs[/red] {difference}", soft_wrap=True)
+        console.tell("differs", "red", difference)
     console.out.print(f"Made again in {done.folder}", soft_wrap=True)
     raise typer.Exit(1)
 
@@ -104,7 +98,7 @@ def rebuild(
             service.home.rebuilt.unlink()
         found = faults(service, at)
     for fault in found:
-        console.out.print(f"[red]wrong[/red] {fault}", soft_wrap=True)
+        console.tell("wrong", "red", fault)
     if found:
         raise typer.Exit(1)
     console.out.print("Warehouse and archive are whole." if check else f"The warehouse was made again from {number} deliveries.")

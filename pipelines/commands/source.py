@@ -38,12 +38,12 @@ def show(home: HomeOption = None) -> None:
     sources, broken = read_sources(*_folders(service))
     for source in sources.values():
         where = "own" if (service.home.sources / f"{source.name}.toml").exists() else "shipped"
-        console.out.print(f"{source.name}  {source.title}  ({where}, version {source.version})", soft_wrap=True, markup=False)
+        console.out.print(f"{source.name}  {source.title}  ({where}, version {source.version})", soft_wrap=True)
         for table, mapping in source.files.items():
             fed = ", ".join(dict.fromkeys(rows.table for rows in mapping.rows))
-            console.out.print(f"    landing/{source.name}/{table}/  gives {fed}", soft_wrap=True, markup=False)
+            console.out.print(f"    landing/{source.name}/{table}/  gives {fed}", soft_wrap=True)
     for why in broken.values():
-        console.out.print(f"[red]cannot stand[/red] {why}", soft_wrap=True)
+        console.tell("cannot stand", "red", why)
 
 
 @app.command()
@@ -71,15 +71,16 @@ def new(
     target.write_text(made.toml, encoding="utf-8")
     console.out.print(f"Written: {target}", soft_wrap=True)
     for column, header in made.mapped.items():
-        console.out.print(f"  {column} <- {header}", soft_wrap=True, markup=False)
+        console.out.print(f"  {column} <- {header}", soft_wrap=True)
     for what, found in (
         ("Required, no header found", made.missing),
-        ("Nothing found for", made.unmapped),
-        ("What is meant by", made.doubts),
+        ("Headers that are not taken", made.unmapped),
+        ("For you to say what is meant by", made.doubts),
     ):
         if found:
-            console.out.print(f"{what}: {', '.join(found)}", soft_wrap=True, markup=False)
-    console.out.print(f"Read it, complete it, then: vigie source check {name} {sample}", soft_wrap=True, markup=False)
+            console.out.print(f"{what}: {', '.join(found)}", soft_wrap=True)
+    where = f" --home {home}" if home else ""
+    console.out.print(f"Read it, complete it, then: vigie source check {name} {sample}{where}", soft_wrap=True)
 
 
 @app.command()
@@ -154,5 +155,5 @@ def _say(parts: list[tuple[Part, Checked]]) -> None:
         good = checked.rows.height
         console.out.print(f"{part.table.name}: {part.received.read} rows read, {good} good, {checked.repeated} repeated, {bad} at fault")
         if part.note:
-            console.out.print(f"  {part.note}", soft_wrap=True, markup=False)
+            console.out.print(f"  {part.note}", soft_wrap=True)
         console.say_faults(checked.quarantine)

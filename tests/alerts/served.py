@@ -49,7 +49,10 @@ class World:
     def __init__(self, cases: CaseStore, provider: Provider | None = None, published: Path | None = None) -> None:
         self.cases, self.clock = cases, Clock()
         self.mail: list[tuple[str, str]] = []
-        phrases = {"x": Phrase("{value} d'absence", "half_days")}
+        phrases = {
+            "x": Phrase("{value} d'absence", "half_days"),
+            "y": Phrase("{value} de présence d'affilée", "days", "{value} present in a row"),
+        }
         rules = read_rules(ROOT / "config")
         send = self.mail.append
         self.published = published
@@ -128,7 +131,8 @@ def fill(cases: CaseStore) -> None:
     sheet = {"date": "2026-03-02", "half_day": "am", "status": "absent_unjustified", "known": "2026-03-02", "delivery": 3, "line": 7}
     call = {"occurred_at": "2026-02-20T10:30", "channel": "phone", "direction": "outbound", "outcome": "no_answer", "purpose": None}
     call |= {"barrier": None, "known": "2026-02-20", "delivery": 4, "line": 2}
-    content = json.dumps({"attendance": [sheet], "contacts": [call]})
+    lowers = {"code": "attendance", "feature": "y", "value": 12.0, "contribution": -0.4, "previous_value": 7.0}
+    content = json.dumps({"attendance": [sheet], "contacts": [call], "protective": [lowers], "positive_exit": 0.22})
     files = pl.DataFrame({"enrolment_id": ["e1"], "content": [content]})
     followed = people(("e1", "A"), ("e2", "A"), ("e3", "B"), ("e4", None))
     cases.publish(Published(NIGHT, MORNING, made, notice="Données simulées", people=followed, posts=posts, files=files))

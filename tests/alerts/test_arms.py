@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,8 @@ import pytest
 
 from alerts.inbox.words import STATES
 from alerts.policy import decide
-from data_contracts.experiments import ARMS, treatments
-from data_contracts.tables.experiments import Arms
+from data_contracts.experiments import ARMS, PLANS, practices, treatments
+from data_contracts.tables.experiments import Arms, Plans
 from tests.alerts.world import DAY, RULES, contacts, people, states
 from vigie.store import Warehouse
 
@@ -114,7 +115,58 @@ def test_an_arm_reaches_enrolments_through_its_unit_on_its_days_and_only_once_dr
     def said(on: dt.date) -> list[tuple[str, str]]:
         return treatments(warehouse, on, "Europe/Paris").select("enrolment_id", "treatment").rows()
 
+    arms = [{"name": "x", "practice": {"reason": "attendance", "action": "take_stock"}}, {"name": "y"}]
+    frozen = {"experiment_id": "essai", "plan": json.dumps({"arms": arms}), "plan_hash": "0" * 64, "analysis_hash": "0" * 64}
+    frozen |= {"analysis": "a", "frozen_at": known, "rehearsal": True}
+    warehouse.create_ledger(PLANS)
+    warehouse.append(PLANS.name, Plans.validate(pl.DataFrame([frozen], schema=dict(PLANS.columns))))
+
+    def tried(on: dt.date) -> list[tuple[str, ...]]:
+        return practices(warehouse, on, "Europe/Paris").rows()
+
+    assert tried(day - dt.timedelta(days=1)) == []
+    # Through the learner and the session at once: told once.
+    assert tried(day) == [("essai", name, "attendance", "take_stock") for name in ("E1", "E2")]
     assert said(day - dt.timedelta(days=1)) == []
     assert said(day) == [("E1", "held_out"), ("E2", "first")]
     assert said(day + week) == [("E1", "held_out"), ("E2", "first"), ("E2", "held_out"), ("E3", "held_out")]
     assert said(day + 3 * week) == [("E2", "first"), ("E2", "held_out")]
+
+
+def test_where_it_was_so_decided_the_effect_of_a_call_ranks_on_the_scale_of_the_risk() -> None:
+    facts = people([0.4, 0.2, 0.3, 0.1])
+    effect = pl.DataFrame({"enrolment_id": ["000", "001", "002", "003"], "avoided": [0.0, 0.06, 0.03, 0.01]})
+
+    usual, ranked = decide(facts, RULES), decide(replace(facts, avoided=effect), RULES)
+
+    assert ranked["enrolment_id"].to_list() == ["001", "002", "003", "000"]
+    assert usual["enrolment_id"].to_list() == ["000", "002", "001", "003"]
+    # As much weight in all as the risks had, so that promises stand where they stood.
+    assert ranked["priority"].sum() == pytest.approx(usual["priority"].sum())
+    # Nobody would be helped: the risk ranks, and nothing is divided by zero.
+    nothing = effect.with_columns(avoided=pl.lit(0.0))
+    assert decide(replace(facts, avoided=nothing), RULES).equals(usual)
+
+
+def test_somebody_without_an_estimated_effect_is_ranked_by_risk() -> None:
+    facts = people([0.4, 0.2])
+    effect = pl.DataFrame({"enrolment_id": ["001"], "avoided": [0.05]})
+
+    ranked = decide(replace(facts, avoided=effect), RULES)
+
+    assert ranked.equals(decide(facts, RULES))
+
+
+def test_a_practice_under_trial_changes_what_is_asked_for_that_reason_and_nothing_else() -> None:
+    facts = people([0.4, 0.3])
+    subject = facts.scores["reasons"][0][0]["code"]
+    usual = decide(facts, RULES)
+
+    def tried(reason: str) -> pl.DataFrame:
+        return decide(
+            replace(facts, suggested=pl.DataFrame({"enrolment_id": ["000"], "reason": [reason], "action": ["take_stock"]})), RULES
+        )
+
+    assert tried(subject)["suggested_action"].to_list() == ["take_stock", usual["suggested_action"][1]]
+    assert tried(subject).drop("suggested_action").equals(usual.drop("suggested_action"))
+    assert tried("some other reason").equals(usual)

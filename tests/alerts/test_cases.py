@@ -78,6 +78,18 @@ def test_a_night_published_again_replaces_its_own_rows_also_when_it_is_empty(cas
     assert cases.past(tuesday).is_empty()
 
 
+def test_what_waited_on_older_nights_and_what_is_older_than_a_year_is_not_read_again(cases: CaseStore) -> None:
+    days = [dt.date(2025, 3, 1), dt.date(2026, 3, 2), dt.date(2026, 3, 3)]
+    for day in days:
+        publish(cases, day, "listed", "waits")
+    with cases.engine.begin() as connection:
+        connection.execute(update(ALERTS).where(ALERTS.c.enrolment_id == "waits").values(state="over_capacity"))
+
+    past = cases.past(dt.date(2026, 3, 4)).select("as_of", "enrolment_id").rows()
+
+    assert past == [(days[1], "listed"), (days[2], "listed"), (days[2], "waits")]
+
+
 def test_a_reader_sees_the_last_night_whole_and_an_older_one_published_again_changes_nothing_of_it(cases: CaseStore) -> None:
     monday, tuesday = dt.date(2026, 3, 2), dt.date(2026, 3, 3)
     publish(cases, tuesday, "a", "b")

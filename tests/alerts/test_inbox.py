@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
 import re
+from dataclasses import replace
+from html import unescape
 
 import polars as pl
 import pytest
@@ -13,10 +16,13 @@ from sqlalchemy import select
 from alerts.cases.access import LINK_MINUTES, ROLES, add_user
 from alerts.cases.schema import ACTIONS, AUDIT, SESSIONS, TOKENS
 from alerts.cases.store import CaseStore, Published
+from alerts.inbox import words
 from alerts.inbox.app import ROUTERS
 from alerts.inbox.context import roles_of
+from alerts.mail import MailError
 from tests.alerts.made import risk_alerts
 from tests.alerts.served import ADDRESS, MORNING, NIGHT, SCRIPT, World, email_of, form_token, people
+from vigie.settings import ROOT
 
 
 def test_an_advisor_comes_in_reads_answers_and_the_list_gets_shorter(world: World) -> None:
@@ -46,6 +52,25 @@ def test_a_case_shows_facts_their_origin_and_earlier_nights(world: World) -> Non
     assert "pas de réponse" in page
     assert "livraison 4, ligne 2" in page
     assert "Sur 100 situations semblables" in page
+
+
+def test_what_protects_and_a_job_in_sight_are_told_apart_from_the_reasons(world: World) -> None:
+    browser = world.logged_in("A@example.org")
+    page, listed = (unescape(browser.get(path).text) for path in ("/cas/e1", "/liste"))
+
+    protects = page.index("Ce qui protège")
+    assert page.index("3 demi-journées d'absence", 0, protects) < protects < page.index("12 jours de présence d'affilée.")
+    assert "Vers un emploi ou une autre formation : environ 22." in page
+    assert "plus probable qu'un abandon" in page
+    assert "présence d'affilée" not in listed
+    other = browser.get("/cas/e2").text
+    assert "Ce qui protège" not in other
+    assert "vers un emploi" not in other
+    browser.get("/langue/en")
+    english = browser.get("/cas/e1").text
+    assert "What protects" in english
+    assert "12 days present in a row." in english
+    assert "To a job or another course: about 22." in english
 
 
 @pytest.mark.parametrize("path", ["/cas/e3", "/cas/nobody", "/cas/e3'--", "/cas/%2e%2e"])
@@ -312,6 +337,77 @@ def test_a_search_finds_ones_own(world: World) -> None:
     assert "Amélie" in browser.get("/recherche", params={"nom": "d'an"}).text
     assert "Seule" in browser.get("/recherche", params={"nom": "seu"}).text
     assert "=1+1" not in browser.get("/recherche", params={"nom": "=1"}).text.split("</form>")[-1]
+
+
+@pytest.mark.parametrize("text", ["AMÉ", "ame", "Amélie D\u2019Ange", "d'ange am"])
+def test_a_search_needs_neither_capitals_nor_accents_and_takes_a_whole_name(world: World, text: str) -> None:
+    assert "D&#39;Ange" in world.logged_in("A@example.org").get("/recherche", params={"nom": text}).text.split("</form>")[-1]
+
+
+def test_a_page_is_opened_from_a_link_in_a_mail_read_on_another_site(world: World) -> None:
+    lead = world.logged_in("lead@example.org")
+
+    for path in ("/equipe", "/absences"):
+        assert lead.get(path, headers={"sec-fetch-site": "cross-site"}).status_code == 200
+
+
+def test_a_mail_that_fails_tells_a_stranger_nothing_and_leaves_a_line(world: World) -> None:
+    def fails(_to: str, _link: str) -> None:
+        raise MailError("A mail was not sent: TimeoutError.", "Check the mail server.")
+
+    world.app.state.inbox = replace(world.app.state.inbox, send_link=fails)
+    known, unknown = (world.browser().post("/connexion", data={"email": email}) for email in ("A@example.org", "nobody@example.org"))
+
+    assert known.status_code == unknown.status_code == 200
+    assert known.text == unknown.text
+    assert world.log("send_link") == [("A mail was not sent: TimeoutError.", "refused")]
+
+
+def test_a_night_without_estimate_says_that_the_rule_speaks_and_gives_its_reason(world: World, cases: CaseStore) -> None:
+    ruled = risk_alerts(NIGHT, "e1").with_columns(risk=pl.lit(None, pl.Float64), rank=pl.lit(2, pl.Int32))
+    reason = [{"code": "attendance", "feature": "x", "value": 6.0, "contribution": 1.0, "previous_value": None}]
+    ruled = ruled.with_columns(reasons=pl.Series([reason], dtype=ruled.schema["reasons"]))
+    owed = risk_alerts(NIGHT, "e1").with_columns(
+        kind=pl.lit("mid_course_contact_due"), alert_id=pl.lit("m"), risk=pl.lit(None, pl.Float64), rank=pl.lit(1, pl.Int32)
+    )
+    made = pl.concat(
+        [
+            ruled.with_columns(pl.col("kind", "queue", "state").cast(pl.String)),
+            owed.with_columns(pl.col("kind", "queue", "state").cast(pl.String)),
+        ]
+    )
+    made = made.with_columns(territory_id=pl.lit("T"), low_confidence=pl.lit(value=False))
+    posts = pl.DataFrame({"advisor_id": ["A"], "operator": ["cep"], "territory_id": ["T"]}).with_columns(active_to=pl.lit(None, pl.Date))
+    cases.publish(Published(NIGHT, MORNING, made, people=people(("e1", "A")), posts=posts))
+    browser = world.logged_in("A@example.org")
+
+    case = browser.get("/cas/e1").text
+
+    for page in (browser.get("/liste").text, case):
+        assert "6 demi-journées d&#39;absence." in page
+    assert "(règle du service)" in case
+    assert "estimation d&#39;un modèle" not in case.lower()
+    assert "Pas d&#39;estimation." in case
+
+
+def test_the_log_speaks_french_of_every_act(world: World) -> None:
+    world.logged_in("A@example.org").get("/equipe")
+
+    page = world.logged_in("dpo@example.org").get("/journal").text
+
+    for said in ("Conseiller", "connexion", "lien demandé", "page demandée", "journal lu"):
+        assert f"<td>{said}</td>" in page
+    called = [node for path in (ROOT / "alerts" / "inbox").glob("*.py") for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    places = {"note": 3, "seen": 2, "missing": 2, "acted": 2}
+    told = {
+        str(node.args[places[name]].value)
+        for node in called
+        if isinstance(node, ast.Call)
+        and (name := getattr(node.func, "attr", getattr(node.func, "id", ""))) in places
+        and isinstance(node.args[places[name]], ast.Constant)
+    }
+    assert len(told) > 10
+    assert told - words.VERBS.keys() == set()
 
 
 def test_an_advisor_who_left_comes_in_no_more(world: World, cases: CaseStore) -> None:

@@ -63,11 +63,21 @@ def in_tables() -> Iterator[str | tuple[str, ...]]:
         words.NEXT,
         words.SOURCES,
     )
-    tables += (words.THEMES, words.CHANNELS, words.BARRIERS, words.STATUSES, words.HALF_DAYS, words.OUTCOMES, words.STATES)
+    tables += (
+        words.THEMES,
+        words.CHANNELS,
+        words.BARRIERS,
+        words.STATUSES,
+        words.HALF_DAYS,
+        words.OUTCOMES,
+        words.STATES,
+        words.ROLES,
+        words.VERBS,
+    )
     for table in (*tables, NATIONAL.default.actions, NATIONAL.default.scripts):
         yield from table.values()
     yield from wording.UNITS.values()
-    yield wording.LIKELIHOOD
+    yield from (wording.LIKELIHOOD, wording.POSITIVE_EXIT, wording.MORE_POSITIVE)
 
 
 def texts() -> set[str | tuple[str, ...]]:

@@ -121,6 +121,31 @@ def test_a_log_in_is_tied_to_the_browser_it_began_in_and_over_once_used(world: W
     assert browser.get(back).status_code == 403
 
 
+@pytest.mark.parametrize("said", [b"<html>down for maintenance</html>", b"[]", b'{"issuer": "ISSUER"}'])
+def test_a_provider_that_answers_nonsense_is_a_page_and_a_line_in_the_log(cases: CaseStore, said: bytes) -> None:
+    class Nonsense(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(said.replace(b"ISSUER", issuer.encode()))
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Nonsense)
+    issuer = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    fill(cases)
+    world = World(cases, provider_at(issuer))
+
+    refused = world.browser().get("/oidc")
+    server.shutdown()
+    server.server_close()
+
+    assert refused.status_code == 403
+    assert "fournisseur d&#39;identité" in refused.text
+    assert world.log("log_in")[-1][1] == "refused"
+
+
 def test_a_log_in_left_open_for_too_long_is_over(world: World) -> None:
     browser = world.browser()
     back = vouched(browser, "a")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from alerts.answers import as_assignments
 from alerts.cases.access import add_user
@@ -129,6 +129,16 @@ def test_all_cases_of_one_advisor_are_counted_then_handed_over(world: World) -> 
     assert [owner(world.cases, name)[0] for name in ("e1", "e2", "e3")] == ["B", "B", "B"]
     assert post(lead, "/equipe/reaffecter", from_advisor="C", to_advisor="B", step="do") == 200
     assert post(lead, "/equipe/reaffecter", from_advisor="B", to_advisor="C", step="do") == 404
+
+
+def test_cases_that_an_advisor_only_stands_in_for_stay_with_their_owner(world: World) -> None:
+    with world.cases.engine.begin() as connection:
+        connection.execute(update(PEOPLE).where(PEOPLE.c.enrolment_id == "e1").values(queue="backup"))
+
+    assert post(world.logged_in("lead@example.org"), "/equipe/reaffecter", from_advisor="A", to_advisor="B", step="do") == 200
+
+    assert owner(world.cases, "e1") == ("A", "backup", None)
+    assert owner(world.cases, "e2") == ("B", "owner", None)
 
 
 def test_the_team_page_shows_loads_ageing_overflow_and_whom_nobody_is_on(world: World) -> None:

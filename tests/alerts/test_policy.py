@@ -161,10 +161,12 @@ def test_somebody_called_this_week_is_not_paid_for_twice() -> None:
     assert (states(alerts), states(alerts, "no_owner")) == ({"000": "repeat_suppressed"}, {"000": "new"})
 
 
-def test_a_budget_spent_on_monday_is_spent_until_sunday() -> None:
-    facts = replace(people([0.4, 0.3, 0.2, 0.1]), as_of=week_start(DAY))
+def test_a_budget_spent_on_monday_s_list_is_spent_until_sunday_s() -> None:
+    # The night of a Sunday makes the list of a Monday.
+    facts = replace(people([0.4, 0.3, 0.2, 0.1]), as_of=week_start(DAY) - dt.timedelta(days=1))
     spent = decide(facts, RULES)
 
+    assert states(decide(next_night(facts, spent), RULES))["003"] == "over_capacity"
     assert states(decide(next_night(facts, spent, days=6), RULES))["003"] == "over_capacity"
     assert states(decide(next_night(facts, spent, days=7), RULES))["003"] == "new"
 
@@ -237,6 +239,16 @@ def test_somebody_who_asks_again_within_the_cool_down_is_called_again() -> None:
     assert states(opened, "learner_request") == {"000": "new"}
     assert states(answered_, "learner_request") == {}
     assert states(asked_again, "learner_request") == {"000": "new"}
+
+
+def test_who_was_spoken_with_in_the_morning_and_wrote_in_the_afternoon_waits_for_an_answer() -> None:
+    facts = people([0.0])
+    morning = spoken(("L000", DAY))
+    wrote = contacts(("L000", DAY, "inbound", "unknown", "other")).with_columns(pl.col("occurred_at") + dt.timedelta(hours=4))
+
+    assert states(decide(replace(facts, contacts=pl.concat([morning, wrote])), RULES), "learner_request") == {"000": "new"}
+    evening = morning.with_columns(pl.col("occurred_at") + dt.timedelta(hours=5))
+    assert states(decide(replace(facts, contacts=pl.concat([evening, wrote])), RULES), "learner_request") == {}
 
 
 def test_a_request_uses_up_a_place() -> None:
@@ -402,7 +414,7 @@ def test_over_months_no_budget_is_passed_and_no_alert_repeats(data: st.DataObjec
         asked = set(rows.filter(kind="learner_request").select("recipient", "learner_id").rows())
         today = set(rows.filter(pl.col("state").is_in(LISTED)).select("recipient", "learner_id").rows())
         for recipient, learner in today - yesterday - asked:
-            seen.setdefault((week_start(facts.as_of), recipient), set()).add(learner)
+            seen.setdefault((week_start(facts.list_day), recipient), set()).add(learner)
         yesterday = today
         if chance.random() < 0.5:
             answers.append((f"{chance.randrange(len(risk)):03d}", chance.choice(ANSWERED), facts.as_of))

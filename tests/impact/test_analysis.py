@@ -108,8 +108,59 @@ def test_draws_made_again_treat_as_many_in_every_period_as_the_draw_that_was_mad
 
     for period in range(5):
         there = (rows["period"] == period).to_numpy()
-        assert again[:, there].mean(axis=1) == pytest.approx(actual[there].mean())
+        assert (again[:, there] > 0).mean(axis=1) == pytest.approx(actual[there].mean())
     assert len(np.unique(again, axis=0)) == len(again)
+
+
+def test_a_wedge_is_told_by_time_since_crossing_and_by_its_mean() -> None:
+    chosen = PLANS["stepped_wedge"]
+    rows = followed(chosen, -0.09, people=3_600)
+    since = rows["period"] - rows["arm"].str.strip_prefix("step ").cast(pl.Int64) + 1
+    # Nobody drops out from the third step on: the effect has built up.
+    late = (since >= 3).to_numpy()
+    built = rows.with_columns(dropout=pl.when(pl.Series(late)).then(0.0).otherwise("dropout"))
+
+    found = analyse(chosen, built, LATE)
+    *each, mean = found.exposure
+
+    assert [one.steps for one in each] == [(1, 1), (2, 2), (3, 3), (4, 4)]
+    assert [one.people for one in each] == [int((since == step).sum()) for step in range(1, 5)]
+    assert [one.groups for one in each] == [60, 45, 30, 15]
+    assert mean.effect == pytest.approx(np.mean([one.effect for one in each]))
+    assert max(each[2].effect, each[3].effect) < min(each[0].effect, each[1].effect) - 0.03
+    # One coefficient weighs late steps least: it says less than what happens.
+    assert mean.effect < found.results[0].effect - 0.01
+    assert mean.p_draws == pytest.approx(1 / 60)
+    assert analyse(PLANS["individual"], followed(PLANS["individual"], 0.0), LATE).exposure == []
+
+
+def test_steps_that_few_groups_reached_are_told_together() -> None:
+    chosen = PLANS["stepped_wedge"]
+    rows = followed(chosen, 0.0, people=1_200, groups=30)
+    first = rows.filter(pl.col("arm") == "step 1")["unit_id"].unique().sort()
+    few = rows.filter(~pl.col("unit_id").is_in(first[2:].implode()))
+
+    *each, mean = analyse(chosen, few, LATE).exposure
+
+    assert [one.steps for one in each] == [(1, 1), (2, 2), (3, 4)]
+    assert mean.steps == (1, 4)
+
+
+def test_the_report_of_a_wedge_says_what_one_coefficient_supposes() -> None:
+    chosen = PLANS["stepped_wedge"]
+    found = analyse(chosen, followed(chosen, -0.09), LATE)
+    frozen = Frozen(chosen, preanalysis(chosen), "a" * 64, dt.datetime(2025, 12, 1, tzinfo=dt.UTC), rehearsal=False)
+
+    html = report_page(found, frozen, Account(0, {}, {}, None, None, 9, []), "")
+
+    assert "Effet selon le temps depuis le passage" in html
+    assert html.count('<th scope="row">moyenne</th>') == 1
+    assert "Courbes brutes" in html
+    assert "sorties concurrentes comptées" not in html
+    assert "taux bruts, périodes mêlées" in headline(found)
+    assert "suppose l" in headline(found)
+    assert "8. Effet par marche" in preanalysis(chosen)
+    assert "8. " not in preanalysis(PLANS["individual"])
 
 
 def test_arms_are_compared_as_drawn_whoever_was_called() -> None:
@@ -171,7 +222,14 @@ def test_the_report_says_what_was_planned_and_what_was_not() -> None:
     frozen = Frozen(chosen, preanalysis(chosen), "a" * 64, dt.datetime(2025, 12, 1, tzinfo=dt.UTC), rehearsal=False)
     asked = {"learner_request": 3, "entry_contact_due": 40}
     beside = contacted_or_not(rows), effect_by_person(chosen, rows)
-    account = Account(0, {CONTROL.name: 1200, TREATED.name: 1200}, asked, *beside, nights=(5, 9))
+    account = Account(
+        0,
+        {CONTROL.name: 1200, TREATED.name: 1200},
+        asked,
+        *beside,
+        nights=9,
+        missed=[START, START + dt.timedelta(days=1), START + dt.timedelta(days=5)],
+    )
 
     html = report_page(found, frozen, account, "")
 
@@ -183,7 +241,7 @@ def test_the_report_says_what_was_planned_and_what_was_not() -> None:
         "Tirage refait",
         "moins de 11 pour une demande",
         "40 pour l",
-        "5 sur 9",
+        "3 sur 9 (du 05/01/2026 au 06/01/2026, 10/01/2026).",
     ):
         assert said in planned
     for said in ("tiers de risque", "Ce chiffre ne mesure pas un effet", "Qini", chosen.fingerprint):
@@ -192,7 +250,7 @@ def test_the_report_says_what_was_planned_and_what_was_not() -> None:
     assert not re.search(r"L\d+\b|E\d{2,}", re.sub(r"<svg.*?</svg>", "", html, flags=re.DOTALL))
     assert "va dans le bon sens" in html
     assert headline(found).startswith("Abandon dans l'horizon :")
-    assert published(found, account)["plan_hash"] == chosen.fingerprint
+    assert published(found, frozen, account)["plan_hash"] == chosen.fingerprint
 
 
 def test_a_rehearsal_says_so_first() -> None:
@@ -200,7 +258,7 @@ def test_a_rehearsal_says_so_first() -> None:
     found = analyse(chosen, followed(chosen, 0.0, seed=5), LATE)
     frozen = Frozen(chosen, preanalysis(chosen), "a" * 64, dt.datetime(2026, 12, 1, tzinfo=dt.UTC), rehearsal=True)
 
-    html = report_page(found, frozen, Account(2, {}, {}, None, None, (9, 9)), "Données simulées.")
+    html = report_page(found, frozen, Account(2, {}, {}, None, None, 9, []), "Données simulées.")
 
     assert "il ne prouve rien" in html
     assert "Données simulées." in html

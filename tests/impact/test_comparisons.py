@@ -50,9 +50,22 @@ def test_practices_tell_what_became_of_situations_where_enough_were_answered() -
     assert shown["practice_stayed", "reached"] == pytest.approx(24 / 25)
 
 
+def test_where_no_night_looked_again_nobody_is_off_the_list() -> None:
+    people = [enrolled(f"e{n}", "2025-12-01", "06-30") for n in range(30)]
+    answers = [answer(f"e{n}", "02-02", "reached") for n in range(30)]
+    nights = [alert("e0", "02-15", "02-02", "sent"), alert("e0", "02-23", "02-02", "sent")]
+
+    assert practices(facts(people, alerts=nights, answers=answers)).is_empty()
+    seen = practices(facts(people, alerts=[*nights, alert("e1", "02-22", "02-02", "sent")], answers=answers))
+    assert seen.filter(pl.col("definition_id") == "practice_off_list", pl.col("unit") == "all")["value"].to_list() == [
+        pytest.approx(29 / 30)
+    ]
+
+
 def test_answers_too_young_to_judge_are_left_for_later() -> None:
     people = [enrolled(f"e{n}", "2025-12-01", "06-30") for n in range(30)]
     answers = [answer(f"e{n}", "03-20", "reached") for n in range(30)]
 
+    later = [alert("e0", "04-05", "03-20", "sent")]
     assert practices(facts(people, answers=answers)).is_empty()
-    assert not practices(facts(people, as_of=dt.date(2026, 4, 20), answers=answers)).is_empty()
+    assert not practices(facts(people, as_of=dt.date(2026, 4, 20), answers=answers, alerts=later)).is_empty()

@@ -9,6 +9,8 @@ import pytest
 import statsmodels.api as sm
 from linearmodels.iv import IV2SLS
 from statsmodels.duration.survfunc import CumIncidenceRight
+from statsmodels.genmod.cov_struct import Independence
+from statsmodels.genmod.generalized_estimating_equations import GEE
 
 from impact.experiments import estimators
 from impact.experiments.missing import lee, manski
@@ -68,6 +70,32 @@ def test_a_stepped_wedge_is_least_squares_with_group_and_period_effects(sample: 
     for r in range(R):
         x = np.column_stack([sample.treated[r], np.eye(T)[sample.period][:, 1:], np.eye(G)[sample.cluster]])
         assert (ours.effect[r], ours.error[r]) == pytest.approx(left_out(sample.y[r], x, sample.cluster, 0), rel=1e-9)
+
+
+def test_a_wedge_by_time_since_crossing_is_the_same_with_an_effect_for_each(sample: Sample) -> None:
+    exposure = np.minimum(sample.rng.integers(0, 4, (R, N)), sample.period)
+
+    ours = estimators.stepped_by_exposure(sample.y, exposure.astype(float), sample.cluster, sample.period)
+
+    for r in range(R):
+        x = np.column_stack([np.eye(T)[exposure[r]][:, 1:], np.eye(T)[sample.period][:, 1:], np.eye(G)[sample.cluster]])
+        for step in range(3):
+            assert (ours[step].effect[r], ours[step].error[r]) == pytest.approx(left_out(sample.y[r], x, sample.cluster, step), rel=1e-9)
+        # The mean as one coefficient: the first column takes it, the others what is left of theirs.
+        turned = x.copy()
+        turned[:, 0], turned[:, 1:3] = 3 * x[:, 0], x[:, 1:3] - x[:, [0]]
+        assert (ours[3].effect[r], ours[3].error[r]) == pytest.approx(left_out(sample.y[r], turned, sample.cluster, 0), rel=1e-9)
+
+
+def test_errors_by_group_are_those_of_mancl_and_derouen(sample: Sample) -> None:
+    """The jackknife over groups is their correction for few groups, but for the factor (G - 1) / G."""
+    ours = estimators.clustered(sample.y, sample.treated, sample.cluster, sample.z)
+
+    for r in range(R):
+        x = np.column_stack([np.ones(N), sample.treated[r], sample.z[r]])
+        fit = GEE(sample.y[r], x, groups=sample.cluster, cov_struct=Independence()).fit(cov_type="bias_reduced")
+        assert ours.effect[r] == pytest.approx(fit.params[1], rel=1e-9)
+        assert ours.error[r] == pytest.approx(fit.bse[1] * np.sqrt((G - 1) / G), rel=1e-9)
 
 
 def left_out(y: Floats, x: Floats, cluster: NDArray[np.int64], effect: int) -> tuple[float, float]:

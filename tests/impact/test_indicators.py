@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 import pytest
 
 from impact.catalogue import DEFINITIONS
 from impact.indicators.measures import everything_counted
-from impact.indicators.table import tabulate, wilson
+from impact.indicators.table import figures, tabulate, wilson
+from impact.nights import missed, named
 from tests.impact.made import CUT_OFF, alert, day, enrolled, facts, spoke
 from vigie.rules import read_rules
 from vigie.settings import ROOT
@@ -224,3 +226,55 @@ def test_nothing_of_before_the_period_counts() -> None:
     ]
 
     assert everything_counted(facts(people, contacts=[spoke("old", old.isoformat(), "kept")]), RULES).is_empty()
+
+
+def repeated(rng: np.random.Generator, people: int, alike: float) -> pl.DataFrame:
+    """Rows of an indicator: each person counted two to six times, alike within a person."""
+    often = rng.integers(2, 7, people)
+    who = np.repeat(np.arange(people), often)
+    own = rng.beta(0.4 / alike, 0.6 / alike, people)[who]
+    return pl.DataFrame({"person": who.astype(str), "value": (rng.random(len(who)) < own).astype(float)}).with_columns(
+        definition_id=pl.lit("contact_by_risk"), kind=pl.lit("all"), unit=pl.lit("all"), month=pl.lit(None, pl.String), n=pl.lit(1.0)
+    )
+
+
+def test_somebody_counted_several_times_counts_as_one_in_the_interval() -> None:
+    rng = np.random.default_rng(9)
+    found = figures(pl.concat([repeated(rng, 60, 1.0).with_columns(unit=pl.lit(str(turn))) for turn in range(1_000)]))
+    row = found.row(0, named=True)
+    naive = wilson(pl.lit(row["n"] * row["value"]), pl.lit(row["n"]))
+    low, high = pl.select(naive[0].alias("low"), naive[1].alias("high")).row(0)
+
+    held = found.select(pl.lit(0.4).is_between("low", "high").mean()).item()
+    assert 0.93 < held < 0.975
+    assert row["high"] - row["low"] > 1.3 * (high - low)
+
+
+def test_an_interval_of_people_counted_once_is_wilson_and_half_days_have_none() -> None:
+    rows = repeated(np.random.default_rng(1), 60, 1.0).unique("person", keep="first", maintain_order=True)
+    (row,) = figures(rows).to_dicts()
+    low, high = pl.select(*(end.alias(name) for name, end in zip("lh", wilson(pl.lit(rows["value"].sum()), pl.lit(60)), strict=True))).row(
+        0
+    )
+
+    assert (row["people"], row["n"]) == (60, 60)
+    assert (row["low"], row["high"]) == pytest.approx((low, high))
+    assert figures(rows.with_columns(n=pl.lit(2.0)))["low"].to_list() == [None]
+
+
+def test_everybody_alike_leaves_an_interval() -> None:
+    rows = repeated(np.random.default_rng(1), 30, 1.0).with_columns(value=pl.lit(1.0))
+
+    (row,) = figures(rows).to_dicts()
+
+    assert row["value"] == 1
+    assert row["low"] == pytest.approx(pl.select(wilson(pl.lit(30.0), pl.lit(30.0))[0]).item())
+
+
+def test_nights_that_did_not_run_are_named() -> None:
+    nights = [day("02-01"), day("02-03"), day("02-06")]
+
+    assert named(missed(nights, day("02-01"), day("02-07"))) == "02/02/2026, du 04/02/2026 au 05/02/2026, 07/02/2026"
+    assert missed(nights, day("02-03"), day("02-03")) == []
+    weekly = missed([day("01-01")], day("01-01"), day("01-01")) + [day("01-01") + dt.timedelta(days=2 * n) for n in range(9)]
+    assert named(weekly).endswith("11/01/2026, et 3 autres")

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from data_contracts.experiments import ARMS
 from data_contracts.tables.experiments import Arms
 from impact.experiments.allocation import allocate
-from impact.experiments.plan import Arm, ExperimentError, plan_from, read_plan, sha256
+from impact.experiments.plan import Arm, ExperimentError, Practice, plan_from, read_plan, sha256
 from impact.experiments.preanalysis import preanalysis
 from impact.experiments.register import freeze, frozen_plans, in_step, unchanged
 from tests.impact.plans import CONTROL, START, TREATED, plan, units
@@ -154,3 +154,31 @@ def test_an_arm_told_in_two_ways_is_refused(warehouse: Warehouse, tmp_path: Path
 
     with pytest.raises(ExperimentError, match="in two ways"):
         in_step(tmp_path, warehouse)
+
+
+PRACTICE = Practice(reason="attendance", action="reach_by_other_means")
+USUAL, TRIED = Arm(name="a", treatment="usual", share=0.5), Arm(name="b", treatment="usual", share=0.5, practice=PRACTICE)
+
+
+def test_a_practice_may_be_tried_as_an_arm_and_is_part_of_what_is_frozen(warehouse: Warehouse) -> None:
+    chosen = plan(arms=(USUAL, TRIED))
+    frozen = freeze(warehouse, chosen, BEFORE)
+
+    assert frozen_plans(warehouse)["essai"].plan.arms[1].practice == PRACTICE
+    assert "propose l'action « reach_by_other_means » quand la première raison est « absences »" in frozen.analysis
+    other = TRIED.model_copy(update={"practice": Practice(reason="attendance", action="take_stock")})
+    with pytest.raises(ExperimentError, match="now changes: arms"):
+        unchanged(frozen, plan(arms=(USUAL, other)))
+
+
+@pytest.mark.parametrize(
+    ("arms", "said"),
+    [
+        ((TRIED, USUAL), "the control arm tries no practice"),
+        ((USUAL, TRIED.model_copy(update={"treatment": "first"})), "whom the list names as usual"),
+        ((TRIED.model_copy(update={"name": "c"}), TRIED), "the two arms do the same"),
+    ],
+)
+def test_a_practice_is_compared_with_the_usual_list_alone(arms: tuple[Arm, Arm], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        plan(arms=arms)

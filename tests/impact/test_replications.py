@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from impact.experiments.replications import SETTINGS, bounds_hold, naive, power_as_planned, replicate, world_of
+from impact.experiments.replications import GROWING, SETTINGS, bounds_hold, by_exposure, naive, power_as_planned, replicate, world_of
 from impact.experiments.simulated import expected, live
 
 TIMES = 200
@@ -29,6 +29,19 @@ def test_estimates_and_intervals_are_honest(design: str, scenario: str) -> None:
         assert found.rejected < 0.05 + SLACK
     else:
         assert found.rejected > 0.5
+
+
+def test_an_effect_that_builds_up_is_found_by_time_since_crossing_and_missed_by_one_coefficient() -> None:
+    *each, mean, single = by_exposure(GROWING, 0.4, TIMES)
+
+    for one in (*each, mean):
+        assert abs(one.bias) < 4 * one.spread / np.sqrt(TIMES)
+        assert one.coverage > 0.95 - SLACK
+        assert one.error == pytest.approx(one.spread, rel=0.2)
+    assert [one.truth for one in each] == sorted((one.truth for one in each), reverse=True)
+    assert single.truth == mean.truth
+    assert single.bias > 0.03
+    assert single.coverage < 0.6
 
 
 @pytest.mark.parametrize("design", ["individual", "encouragement"])

@@ -37,6 +37,23 @@ def test_a_table_names_its_rows_and_columns(html: str) -> None:
     assert "secret" not in html
 
 
+def test_french_marks_stay_with_their_word_and_the_published_plan_as_it_was_hashed() -> None:
+    body = Markup("<p class='a : b'>Oui : « 5 % » ; non ?</p><pre>Oui : « 5 % »</pre>")
+
+    told = page("Essai", body)
+
+    assert "<p class='a : b'>Oui\u00a0: «\u00a05\u00a0%\u00a0»\u00a0; non\u00a0?</p>" in told
+    assert "<pre>Oui : « 5 % »</pre>" in told
+
+
+def test_numbers_stand_to_the_right_also_below_a_limit_and_the_first_column_names() -> None:
+    rows = pl.DataFrame({"step": ["1", "2"], "p": ["<\u00a00,001", "\u2013"], "said": ["oui", "non"]})
+
+    told = table(rows, "Essai", {"step": "marche", "p": "p", "said": "lecture"})
+
+    assert '<th scope="col">marche</th><th scope="col" class="number">p</th><th scope="col">lecture</th>' in told
+
+
 def test_texts_are_escaped(html: str) -> None:
     assert '<th scope="row">&lt;b&gt;Est&lt;/b&gt;</th>' in html
     assert "<script" not in html

@@ -54,6 +54,24 @@ def test_four_territories_are_told_with_wide_intervals_that_hold(bench: ModuleTy
     assert found["width"] > 0.15
 
 
+def test_where_failures_answer_less_the_bounds_hold_the_truth(bench: ModuleType) -> None:
+    found = bench.summary(bench.run(5, sizes=(60,) * 8 + (300,) * 8, missing=0.4))
+
+    assert found["bounds_hold"].min() == 1
+    assert (found["bounds_width"] > found["width"] + 0.1).all()
+
+
+def test_nothing_unknown_leaves_nothing_to_bound() -> None:
+    table = value_added(people(), "success", TRAITS)
+    some = value_added(people().with_columns(success=pl.when(pl.int_range(pl.len()) % 150 >= 15).then("success")), "success", TRAITS)
+
+    assert table["worst"].to_list() == pytest.approx(table["low"].to_list())
+    assert table["best"].to_list() == pytest.approx(table["high"].to_list())
+    # A tenth unknown, about half of whom fail: some points either way.
+    assert 0.03 < (some["low"] - some["worst"]).mean() < 0.10
+    assert 0.03 < (some["best"] - some["high"]).mean() < 0.10
+
+
 def test_no_unit_stands_out_where_none_differs(bench: ModuleType) -> None:
     found = bench.summary(bench.run(10, spread=0.0))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,13 +10,14 @@ import pytest
 from models import registry
 from models.gate import Check, Verdict
 from models.promotion import decisions, promote, rollback
-from pipelines.service import Service, open_service
 from pipelines.serving import card_of, compare_models, train_model
+from tests.services import copy_of
 from vigie.errors import ConfigurationError, NoModelError
-from vigie.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pipelines.service import Service
 
 NOW = dt.datetime(2025, 12, 1, 3, 0, tzinfo=dt.UTC)
 LATER = dt.date(2025, 11, 14)
@@ -27,9 +27,7 @@ RED, GREEN = (Verdict((Check("calibrated", passed, "slope 3.1"),)) for passed in
 @pytest.fixture(scope="module")
 def two(service: Service, tmp_path_factory: pytest.TempPathFactory) -> tuple[Service, str, str]:
     """The service with a champion and a second model that does not serve."""
-    folder = tmp_path_factory.mktemp("two")
-    shutil.copytree(service.home.root, folder, dirs_exist_ok=True)
-    made = open_service(Settings(home=folder))
+    made = copy_of(service, tmp_path_factory.mktemp("two"))
     first = registry.champion(made.home)
     assert first is not None
     outcome = train_model(made, LATER)
@@ -47,8 +45,7 @@ def test_the_gate_compared_the_new_model_with_the_champion(two: tuple[Service, s
 
 
 def test_a_refused_model_serves_no_night_and_a_reason_makes_it_serve(two: tuple[Service, str, str], tmp_path: Path) -> None:
-    shutil.copytree(two[0].home.root, tmp_path / "home")
-    home, first, second = open_service(Settings(home=tmp_path / "home")).home, two[1], two[2]
+    home, first, second = copy_of(two[0], tmp_path / "home").home, two[1], two[2]
     before = len(decisions(home))
 
     assert not promote(home, second, RED, NOW)
@@ -73,8 +70,7 @@ def test_a_refused_model_serves_no_night_and_a_reason_makes_it_serve(two: tuple[
 
 
 def test_a_green_gate_promotes_and_rollbacks_walk_back(two: tuple[Service, str, str], tmp_path: Path) -> None:
-    shutil.copytree(two[0].home.root, tmp_path / "home")
-    home, first, second = open_service(Settings(home=tmp_path / "home")).home, two[1], two[2]
+    home, first, second = copy_of(two[0], tmp_path / "home").home, two[1], two[2]
 
     assert promote(home, second, GREEN, NOW)
     assert registry.model_for(home, LATER).version == second
@@ -83,8 +79,7 @@ def test_a_green_gate_promotes_and_rollbacks_walk_back(two: tuple[Service, str, 
 
 
 def test_a_model_that_was_never_promoted_serves_no_past_night_either(two: tuple[Service, str, str], tmp_path: Path) -> None:
-    shutil.copytree(two[0].home.root, tmp_path / "home")
-    home = open_service(Settings(home=tmp_path / "home")).home
+    home = copy_of(two[0], tmp_path / "home").home
     client = registry.client_of(home)
     client.delete_registered_model_alias(registry.NAME, registry.CHAMPION)
     assert registry.promoted(home) == {two[1]}

@@ -12,14 +12,20 @@ from features.catalogue import FEATURES
 from models.watch import band, drift, matured, overrides, reference, volume
 
 NIGHT = dt.date(2026, 3, 1)
+IN_A_SESSION = 12
 
 
-def people(n: int, seed: int, **moved: float) -> pl.DataFrame:
-    """Rows of a made-up matrix; `moved` shifts columns by so many standard deviations."""
+def people(n: int, seed: int, night: dt.date = NIGHT, **moved: float) -> pl.DataFrame:
+    """Rows of a made-up matrix; `moved` shifts columns by so many standard deviations. One column is the same for a whole session."""
     luck = np.random.default_rng(seed)
     columns = {name: luck.normal(moved.get(name, 0.0), 1, n) for name in FEATURES}
-    who = [f"l{number}" for number in range(n)]
-    return pl.DataFrame({"learner_id": who, **columns}).with_columns(course_day=pl.Series(luck.integers(0, 150, n)).cast(pl.Float64))
+    session = np.arange(n) // IN_A_SESSION
+    columns["session_attendance_share_14"] = luck.normal(0, 1, n)[session]
+    ids = {"learner_id": "l", "session_id": "s", "provider_id": "p", "programme_id": "g"}
+    numbers = (np.arange(n), session, session // 5, session // 10)
+    names = {name: [f"{ids[name]}{number}" for number in of] for name, of in zip(ids, numbers, strict=True)}
+    rows = pl.DataFrame({**names, **columns}).with_columns(as_of=pl.lit(night))
+    return rows.with_columns(course_day=pl.Series(luck.integers(0, 150, n)).cast(pl.Float64))
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +41,24 @@ def alarms(learnt: pl.DataFrame, rows: pl.DataFrame, seed: int = 2, times: float
 def test_a_quiet_night_raises_no_alarm_however_small(learnt: pl.DataFrame) -> None:
     assert not [seed for seed in range(20) if alarms(learnt, people(60, 100 + seed), seed)]
     assert not alarms(learnt, people(4_000, 3))
+
+
+def test_what_a_session_shares_counts_once_however_many_sit_in_it(learnt: pl.DataFrame) -> None:
+    # Were each of the 600 to stand alone, their 50 sessions would be a drift in nearly every draw.
+    assert len([seed for seed in range(20) if alarms(learnt, people(600, 300 + seed), seed)]) <= 1
+    alike = dict(learnt.filter(pl.col("band") == 0).select("column", pl.col("alike").list.first()).iter_rows())
+    assert alike["session_attendance_share_14"] > 0.99
+    assert alike["attendance_share_28"] < 0.1
+    assert alarms(learnt, people(30_000, 4).with_columns(pl.col("session_attendance_share_14") + 2)) == {
+        "drift of session_attendance_share_14"
+    }
+
+
+def test_a_night_of_another_weekday_is_not_compared(learnt: pl.DataFrame) -> None:
+    moved = people(3_000, 4, NIGHT + dt.timedelta(days=1), attendance_share_28=3.0)
+
+    assert drift(learnt, moved, np.full(moved.height, 0.02)) == []
+    assert drift(learnt, moved.with_columns(as_of=pl.lit(NIGHT + dt.timedelta(days=7))), np.full(moved.height, 0.02)) != []
 
 
 def test_a_column_that_moves_raises_its_own_alarm_alone(learnt: pl.DataFrame) -> None:

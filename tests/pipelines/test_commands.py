@@ -40,6 +40,37 @@ def test_a_mistake_gets_a_sentence_and_a_remedy_and_no_traceback(tmp_path: Path)
         assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("VIGIE_SMTP_PORT", "abc", "VIGIE_SMTP_PORT: Input should be a valid integer"),
+        ("VIGIE_TIME_ZONE", "Europe/Pari", "VIGIE_TIME_ZONE: Europe/Pari is no time zone"),
+        ("VIGIE_OIDC_SIRETS", "abc", "VIGIE_OIDC_SIRETS is not JSON."),
+        ("VIGIE_WEBHOOK_URL", "http://elsewhere.example/in", "VIGIE_WEBHOOK_URL must start with https://"),
+        ("VIGIE_WEBHOOK_URL", "https://elsewhere.example/in", "needs a VIGIE_WEBHOOK_SECRET"),
+    ],
+)
+def test_a_setting_that_cannot_stand_is_named_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    result = vigie("doctor", "--home", str(tmp_path))
+
+    assert result.returncode == 1
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_page_is_not_served_in_production_but_by_https(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIGIE_PRODUCTION", "true")
+
+    result = vigie("inbox", "serve", "--home", str(tmp_path), "--print-links")
+
+    assert result.returncode == 1
+    assert "VIGIE_INBOX_ADDRESS is http://127.0.0.1:8000" in result.stderr
+
+
 def test_deliveries_are_simulated_ingested_and_looked_at(tmp_path: Path) -> None:
     home = str(tmp_path)
     made = vigie("simulate", "--out", f"{home}/landing", "--learners", "200", "--from", "2025-01-06", "--to", "2025-06-30")
@@ -53,6 +84,18 @@ def test_deliveries_are_simulated_ingested_and_looked_at(tmp_path: Path) -> None
     assert "changed nothing" in again.stdout
     assert "No model was trained" in seen.stdout
     assert seen.returncode == 1
+
+
+def test_a_name_in_square_brackets_is_a_name(tmp_path: Path) -> None:
+    """Such as those that browsers and spreadsheets give to a second copy; to rich they would be colours, and `[/red]` an error."""
+    (tmp_path / "landing" / "exits").mkdir(parents=True)
+    (tmp_path / "landing" / "exits" / "sorties [red] [v2].csv").write_text("nothing;of;this\n")
+
+    taken = vigie("ingest", "--home", str(tmp_path))
+    lost = vigie("inbox", "link", "[/nobody]", "--home", str(tmp_path))
+
+    assert "exits/sorties [red] [v2].csv" in taken.stdout
+    assert "Nobody may come in with [/nobody]." in lost.stderr
 
 
 def test_nights_killed_at_random_instants_end_as_one_never_interrupted(service: Service) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -14,13 +13,14 @@ from alerts.cases.access import User
 from alerts.policy import LISTED
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
-from pipelines.service import Service, open_service
-from pipelines.steps import Directly, run_night
+from pipelines.steps import Directly, run_night, score_past
+from tests.services import copy_of
 from vigie.clock import end_of_day
-from vigie.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pipelines.service import Service
 
 NIGHT = dt.date(2025, 11, 20)
 NEXT = NIGHT + dt.timedelta(days=1)
@@ -29,8 +29,7 @@ MORNING = dt.datetime(2025, 11, 21, 9, tzinfo=dt.UTC)
 
 @pytest.fixture
 def served(service: Service, tmp_path: Path) -> Service:
-    shutil.copytree(service.home.root, tmp_path / "home")
-    made = open_service(Settings(home=tmp_path / "home"))
+    made = copy_of(service, tmp_path / "home")
     run_night(made, NIGHT, Directly())
     return made
 
@@ -127,6 +126,21 @@ def test_somebody_who_objects_is_not_estimated_from_the_next_night_on(served: Se
         assert called["learner_id"] not in kept["learner_id"].to_list()
         assert kept.height > 100
     assert called["enrolment_id"] not in listed(served, NEXT).filter(pl.col("kind") == "dropout_risk")["enrolment_id"].to_list()
+    # Nor on a past night that is scored now.
+    past = NIGHT - dt.timedelta(days=3)
+    ((_, people),) = score_past(served, [past], None)
+    kept = pl.read_parquet(served.home.out(past) / "scores.parquet")
+    assert people == kept.height > 100
+    assert called["learner_id"] not in kept["learner_id"].to_list()
+
+
+def test_a_night_that_was_served_keeps_its_files_when_past_nights_are_scored(served: Service) -> None:
+    file = served.home.out(NIGHT) / "scores.parquet"
+    file.write_bytes(b"as it was served")
+    past = NIGHT - dt.timedelta(days=3)
+
+    assert [night for night, _ in score_past(served, [past, NIGHT], None)] == [past]
+    assert file.read_bytes() == b"as it was served"
 
 
 def test_what_was_written_by_day_is_given_back_as_a_file_the_same_each_time(served: Service) -> None:

@@ -49,7 +49,7 @@ def test_a_first_mapping_is_guessed_checked_completed_and_used(home: Path) -> No
     made = vigie(home, "source", "new", "mon_outil", sample, "--table", "attendance")
     mapping = home / "sources" / "mon_outil.toml"
     assert "half_day <- Demi-journée" in made
-    assert "What is meant by: Demi-journée: AM" in made
+    assert "For you to say what is meant by: Demi-journée: AM" in made
     assert "exists" in vigie(home, "source", "new", "mon_outil", sample, "--table", "attendance")
 
     first = vigie(home, "source", "check", "mon_outil", sample, code=1)
@@ -82,7 +82,7 @@ def test_rows_are_listed_reported_exported_fixed_and_closed(home: Path) -> None:
     taken = vigie(home, "ingest")
     assert "attendance" in taken
     listed = vigie(home, "quarantine", "list")
-    assert "3 rows are open" in listed
+    assert "3 open rows" in listed
     assert "Demi-journée" in vigie(home, "quarantine", "list", "--file", SHEETS)
 
     report = home / "erreurs.xlsx"
@@ -92,12 +92,12 @@ def test_rows_are_listed_reported_exported_fixed_and_closed(home: Path) -> None:
     vigie(home, "quarantine", "export", SHEETS, "--out", str(home / "fix"))
     mended = home / "fix" / "attendance.csv"
     mended.write_text(mended.read_text(encoding="utf-8").replace(",AM,", ",am,"), encoding="utf-8")
-    assert "1 rows are back in landing/" in vigie(home, "quarantine", "fix", str(mended), "--table", "attendance")
+    assert "1 row back in landing/" in vigie(home, "quarantine", "fix", str(mended), "--table", "attendance")
     assert "not an open row" in vigie(home, "quarantine", "fix", str(mended), "--table", "attendance")
     vigie(home, "ingest")
     assert "line 7, date_heure" in vigie(home, "quarantine", "replay", CALLS, code=1)
     assert "2 rows closed" in vigie(home, "quarantine", "close", CALLS, "--because", "the service will not correct them")
-    assert "0 rows are open" in vigie(home, "quarantine", "list")
+    assert "0 open rows" in vigie(home, "quarantine", "list")
     assert "has nothing open" in vigie(home, "quarantine", "close", CALLS, "--because", "again")
     assert {json.loads(path.read_text(encoding="utf-8"))["how"] for path in (home / "quarantine").glob("*.json")} == {"mended", "closed"}
 
@@ -116,4 +116,4 @@ def test_a_file_that_is_held_back_is_shown_and_let_pass(home: Path) -> None:
     assert "2;reason;gone;valeurs admises : completed, dropout" in (home / "erreurs.csv").read_text(encoding="utf-8-sig")
     assert "back in landing/" in vigie(home, "quarantine", "release", name, "--because", "checked")
     assert "Held back" not in vigie(home, "ingest")
-    assert "12 rows are open" in vigie(home, "quarantine", "list")
+    assert "12 open rows" in vigie(home, "quarantine", "list")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 import re
 import shutil
+from dataclasses import replace
+from html import unescape
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -14,6 +18,7 @@ from typer.testing import CliRunner
 from data_contracts.simulator import Simulation, write_deliveries
 from impact.indicators.table import tabulate
 from impact.page import body
+from impact.report import typeset
 from models.landmarks import training_rows
 from pipelines.cli import app
 from pipelines.evaluation import evaluate_service
@@ -21,6 +26,7 @@ from pipelines.service import Service, open_service
 from pipelines.steps import score_night, take_deliveries
 from tests.conftest import NIGHT, TRAINED
 from tests.printing import needs_pdf
+from tests.services import copy_of
 from vigie.clock import end_of_day
 from vigie.settings import ROOT, Settings
 from vigie.store import Warehouse
@@ -36,9 +42,7 @@ CUT_OFF = NIGHT
 
 @pytest.fixture(scope="module")
 def copy(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
-    home = tmp_path_factory.mktemp("evaluated") / "home"
-    shutil.copytree(service.home.root, home)
-    made = open_service(Settings(home=home))
+    made = copy_of(service, tmp_path_factory.mktemp("evaluated"))
     score_night(made, CUT_OFF)
     return made
 
@@ -108,6 +112,28 @@ def test_the_page_holds_no_script_and_no_inline_style(found: Evaluation) -> None
     assert page.count('role="img" aria-label="') == page.count("<svg") >= 3
     ids = re.findall(r'\sid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
+
+
+def test_the_page_names_nights_that_did_not_run_and_tells_of_experiments(copy: Service, found: Evaluation) -> None:
+    for day, said in (("2025-11-01", "Tout premier chiffre."), ("2025-11-10", "Chiffre récent."), ("2025-12-24", "Chiffre d'après.")):
+        path = copy.home.experiments / "essai" / day / "results.json"
+        path.parent.mkdir(parents=True)
+        told = {"title": "Essai", "headline": said, "rehearsal": True, "interim": False, "as_of": day}
+        path.write_text(json.dumps(told), encoding="utf-8")
+
+    page = body(evaluate_service(copy, CUT_OFF, health=False))
+
+    assert "Chiffre récent." in page
+    assert "connu au 10/11/2025" in page.lower()
+    assert "Répétition\u00a0: ne prouve rien" in typeset(page)
+    assert "Tout premier chiffre." not in page
+    assert "Chiffre d'après." not in unescape(page)
+    assert "repose sur la nuit du 20/11/2025. Aucune n'a manqué." in unescape(page)
+    nights = replace(found.facts.nights, scores=found.facts.nights.scores.with_columns(as_of=pl.lit(CUT_OFF - dt.timedelta(days=3))))
+    gap = body(replace(found, facts=replace(found.facts, nights=nights)))
+    assert "3 nuits n'ont pas tourné : du 18/11/2025 au 20/11/2025." in unescape(gap)
+    assert "Aucune expérience n'a été analysée" in unescape(gap)
+    shutil.rmtree(copy.home.experiments / "essai")
 
 
 def test_disability_is_read_only_when_asked_for(copy: Service, found: Evaluation) -> None:

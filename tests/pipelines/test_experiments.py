@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import shutil
 import sqlite3
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
+from markupsafe import escape
 
+from data_contracts.experiments import units_of
 from data_contracts.tables.experiments import TrainingWeights
 from data_contracts.vocabulary import LISTED
 from impact.experiments.plan import ExperimentError
+from impact.experiments.priority import FILE
 from impact.experiments.register import arms_of
-from pipelines.experiments import analyse_experiment, folder, freeze_plan, look_ahead, status_of
+from impact.experiments.support import held_out_weights
+from pipelines.experiments import analyse_experiment, folder, freeze_plan, look_ahead, plan_of, rank_by_effect, rank_by_risk, status_of
 from pipelines.service import Service, open_service
-from pipelines.steps import Directly, run_night, score_past
+from pipelines.serving import train_model
+from pipelines.steps import Directly, alert_night, run_night, score_past
 from tests.printing import needs_pdf
 from vigie.settings import ROOT, Settings
 
@@ -174,3 +180,76 @@ def test_the_analysis_waits_for_its_day_and_leaves_report_figures_and_weights(se
     assert weights.filter("held_out")["weight"].min() == 1.0
     assert (weights["weight"] == 0).any()
     assert folder(served, "essai") in page.parents
+
+
+def test_a_night_after_the_decision_ranks_by_effect_and_one_before_does_not(served: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = alerts(served, NIGHT)
+    # The less they are at risk, the more a call does.
+    effect = {"mean": [0.0, 0.0], "spread": [1.0, 1.0], "coefficients": [0.0, -0.01, 0.0]}
+    lines = [{"on": day.isoformat(), "reason": "essai", "effect": told} for day, told in ((NIGHT, effect), (LATER, None))]
+    (served.home.experiments / FILE).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    monkeypatch.setattr("pipelines.steps.write_whole", lambda path, _write: path)
+
+    ranked = alert_night(served, NIGHT, notify=False, at_most=None)
+    earlier = alert_night(served, EARLIER, notify=False)
+
+    risks = ranked.filter(pl.col("kind").cast(pl.String) == "dropout_risk", pl.col("risk") > 0.05).sort("risk")
+    held = before.filter(pl.col("kind") == "dropout_risk", pl.col("risk") > 0.05).sort("risk")
+    assert pl.Series(risks["priority"]).head(40).mean() > pl.Series(risks["priority"]).tail(40).mean()
+    assert pl.Series(held["priority"]).head(40).mean() < pl.Series(held["priority"]).tail(40).mean()
+    same = alerts(served, EARLIER)
+    assert earlier.with_columns(pl.col("kind", "state", "queue").cast(pl.String)).equals(same.with_columns(pl.col("queue").cast(pl.String)))
+    (served.home.experiments / FILE).unlink()
+
+
+def test_a_practice_that_no_list_can_word_is_not_frozen(served: Service) -> None:
+    arms = [
+        '{name = "a", treatment = "usual", share = 0.5}',
+        '{name = "b", treatment = "usual", share = 0.5, practice = {reason = "attendance", action = "sing"}}',
+    ]
+    plan = PLAN[: PLAN.index("arms =")].format() + f"arms = [{', '.join(arms)}]\n"
+    (served.settings.config / "experiments" / "pratique.toml").write_text(plan, encoding="utf-8")
+
+    with pytest.raises(ExperimentError, match="no list can word: sing"):
+        freeze_plan(served, "pratique", rehearsal=True)
+    words = plan.replace('"sing"', '"reach_by_other_means"')
+    (served.settings.config / "experiments" / "pratique.toml").write_text(words, encoding="utf-8")
+    assert plan_of(served, "pratique").arms[1].practice is not None
+
+
+def test_ranking_by_effect_asks_for_an_analysis_that_allows_it(served: Service) -> None:
+    with pytest.raises(ExperimentError, match="not analysed as of"):
+        rank_by_effect(served, "essai", dt.date(2025, 6, 1), "essai")
+    with pytest.raises(ExperimentError, match="rehearsal"):
+        rank_by_effect(served, "essai", KNOWN, "essai")
+    rank_by_risk(served, "essai")
+    assert (served.home.experiments / FILE).exists()
+    (served.home.experiments / FILE).unlink()
+
+
+def test_training_gives_the_held_out_arm_the_weight_of_its_design_and_says_so(served: Service) -> None:
+    with served.warehouse() as warehouse:
+        drawn = arms_of(warehouse, "essai")
+        none = held_out_weights(warehouse, EARLIER - dt.timedelta(days=1), served.time_zone)
+        ours = held_out_weights(warehouse, KNOWN, served.time_zone)
+        whose = units_of(warehouse, KNOWN, served.time_zone).filter(pl.col("unit") == "learner")
+    held = set(drawn.filter(pl.col("arm") == CONTROL)["unit_id"])
+    assert none.is_empty()
+    # Nobody of the other arm; of this one all but those who had left before the draw, as was learnt later.
+    found = set(ours.join(whose, on="enrolment_id")["unit_id"])
+    assert found <= held
+    assert len(found) > 0.95 * len(held)
+
+    outcome = train_model(served, KNOWN)
+
+    rows = outcome.trained.rows
+    heavy = rows.filter(pl.col("weight") == 2)
+    assert set(heavy["learner_id"]) <= held
+    assert heavy["enrolment_id"].n_unique() > 20
+    assert rows.filter(pl.col("weight") != 2)["weight"].unique().to_list() == [1.0]
+    (line,) = outcome.weighed
+    people = heavy["enrolment_id"].n_unique()
+    assert line.startswith(f"Held-out arm of essai: {people} enrolments, {heavy.height:,} of {rows.height:,} rows, weigh 2.0 each")
+    card = (served.home.models / outcome.version / "card.html").read_text(encoding="utf-8")
+    assert str(escape(line)) in card
+    assert "Every row counts alike" not in card

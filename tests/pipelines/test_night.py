@@ -24,6 +24,7 @@ from models.registry import load, model_for
 from pipelines.service import Service, open_service
 from pipelines.serving import train_model
 from pipelines.steps import Directly, run_night, score_past, take_deliveries
+from tests.services import copy_of
 from vigie.clock import end_of_day
 from vigie.errors import AlreadyRunningError, NoModelError
 from vigie.lock import only_writer
@@ -34,11 +35,6 @@ if TYPE_CHECKING:
 
 TRAINED, NIGHT = dt.date(2025, 10, 31), dt.date(2025, 11, 20)
 SERVED = ("scores.parquet", "alerts.parquet")
-
-
-def copy_of(service: Service, folder: Path) -> Service:
-    shutil.copytree(service.home.root, folder, dirs_exist_ok=True)
-    return open_service(Settings(home=folder))
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from pipelines.doctor import examine
 from pipelines.replay import SERVED, replay
 from pipelines.service import Service, open_service
 from pipelines.steps import Directly, run_night, score_night, take_deliveries, told_night
+from tests.services import copy_of
 from vigie.errors import ConfigurationError, NoDataError, NoModelError, ReplayRefusedError
 from vigie.settings import Settings
 
@@ -32,11 +33,6 @@ if TYPE_CHECKING:
 
 NIGHT = dt.date(2025, 11, 20)
 VIGIE = str(Path(sys.executable).parent / "vigie")
-
-
-def copy_of(service: Service, folder: Path) -> Service:
-    shutil.copytree(service.home.root, folder, dirs_exist_ok=True)
-    return open_service(Settings(home=folder))
 
 
 @pytest.fixture(scope="module")

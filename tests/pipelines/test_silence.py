@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -15,13 +14,14 @@ from data_contracts.rhythm import Silences, silences
 from models.registry import model_for
 from models.scoring import score
 from pipelines.account import account
-from pipelines.service import Service, open_service
 from pipelines.steps import ScoredNight, alert_night, score_night
+from tests.services import copy_of
 from vigie.clock import end_of_day
-from vigie.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pipelines.service import Service
 
 NIGHT = dt.date(2025, 11, 20)
 HEARD = NIGHT - dt.timedelta(days=7)
@@ -41,8 +41,7 @@ def told(service: Service, day: dt.date) -> Silences:
 
 def fall_silent(service: Service, folder: Path, column: str, value: str) -> Service:
     """A copy in which a provider or a session sent nothing after the night of HEARD."""
-    shutil.copytree(service.home.root, folder)
-    made = open_service(Settings(home=folder))
+    made = copy_of(service, folder)
     theirs = enrolments(service, dt.date(2025, 12, 31)).filter(pl.col(column) == value)["enrolment_id"].to_list()
     after = end_of_day(HEARD, "Europe/Paris").isoformat()
     with made.warehouse() as warehouse:
@@ -84,6 +83,17 @@ def test_nobodys_risk_rises_and_every_score_concerned_says_that_it_is_less_sure(
     assert served["low_confidence"].all()
     total = served.select(pl.col("base_value") + pl.col("reasons").list.eval(pl.element().struct.field("contribution")).list.sum())
     assert (total.to_series() - served["margin"]).abs().max() < 1e-6
+
+
+def test_an_estimate_of_the_last_night_heard_of_keeps_the_reasons_it_had_that_night(silent: tuple[Service, ScoredNight]) -> None:
+    service, _ = silent
+    with service.warehouse() as warehouse:
+        then = score(warehouse, model_for(service.home, NIGHT), [HEARD], service.rules.invariants, service.time_zone).scores
+    told = ["reasons", "protective"]
+    served = pl.read_parquet(service.home.out(NIGHT) / "scores.parquet").join(then, on=["enrolment_id", "feature_hash"], suffix="_then")
+
+    assert served.height > 10
+    assert served.select(told).equals(served.select(pl.col(f"{name}_then").alias(name) for name in told))
 
 
 def test_people_of_other_providers_are_estimated_as_ever(silent: tuple[Service, ScoredNight], provider: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -15,25 +14,24 @@ import pytest
 from features.catalogue import FEATURES
 from models.registry import champion
 from pipelines.examples import examples_page
-from pipelines.service import Service, open_service
 from pipelines.steps import Directly, run_night
 from pipelines.watching import watch_night, watch_page
-from vigie.settings import Settings
+from tests.services import copy_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from data_contracts.simulator import Simulation
+    from pipelines.service import Service
 
-SCORED, SUNDAY = dt.date(2025, 11, 5), dt.date(2025, 12, 14)
+SCORED, SUNDAY = dt.date(2025, 11, 7), dt.date(2025, 12, 14)
+"""The first on a weekday of the landmarks, Friday."""
 
 
 @pytest.fixture(scope="module")
 def watched(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
     """A night, and the Sunday by which its horizon is over."""
-    folder = tmp_path_factory.mktemp("watched")
-    shutil.copytree(service.home.root, folder, dirs_exist_ok=True)
-    made = open_service(Settings(home=folder))
+    made = copy_of(service, tmp_path_factory.mktemp("watched"))
     for night in (SCORED, SUNDAY):
         run_night(made, night, Directly())
     return made
@@ -44,12 +42,18 @@ def readings(service: Service, night: dt.date) -> dict[str, dict[str, float]]:
     return {reading["subject"]: reading for reading in kept["readings"]}
 
 
-def test_every_column_the_risk_the_volume_and_the_answers_are_read_each_night(watched: Service) -> None:
-    found = readings(watched, SCORED)
+def test_the_volume_and_the_answers_are_read_each_night_columns_and_risk_on_the_weekday_of_the_landmarks(watched: Service) -> None:
+    version = champion(watched.home)
+    assert version is not None
+    trained = dt.date.fromisoformat(version[:10]).weekday()
+    found = {night: readings(watched, night) for night in (SCORED, SUNDAY)}
 
-    assert {f"drift of {name}" for name in (*FEATURES, "risk")} <= set(found)
-    assert {"new risk alerts", "alerts without object"} <= set(found)
-    assert "expected over observed" not in found
+    drifts = {f"drift of {name}" for name in (*FEATURES, "risk")}
+    assert {night.weekday() == trained for night in found} == {True, False}
+    for night, read in found.items():
+        assert {"new risk alerts", "alerts without object"} <= set(read)
+        assert drifts & set(read) == (drifts if night.weekday() == trained else set())
+    assert "expected over observed" not in found[SCORED]
 
 
 def test_outcomes_are_read_once_the_horizon_is_over(watched: Service) -> None:
@@ -63,23 +67,23 @@ def test_outcomes_are_read_once_the_horizon_is_over(watched: Service) -> None:
 
 
 def test_a_shift_is_a_warning_of_the_night_and_an_alarm_of_the_page(watched: Service, tmp_path: Path) -> None:
-    shutil.copytree(watched.home.root, tmp_path / "home")
-    made = open_service(Settings(home=tmp_path / "home"))
-    path = made.home.out(SUNDAY) / "features.parquet"
+    made = copy_of(watched, tmp_path / "home")
+    path = made.home.out(SCORED) / "features.parquet"
     features = pl.read_parquet(path)
     features.with_columns(attendance_share_28=pl.lit(None, pl.Float64)).write_parquet(path)
 
-    told = watch_night(made, SUNDAY)
+    told = watch_night(made, SCORED)
 
     assert any("attendance_share_28" in text for text in told)
-    page = watch_page(made).read_text()
+    path, nights, alarms = watch_page(made)
+    page = path.read_text()
+    assert (nights, alarms) == ([SCORED.isoformat(), SUNDAY.isoformat()], [])
     assert "attendance_share_28" in page
     assert page.count("data:image/png") == 1
 
 
 def test_where_the_session_tells_as_much_the_night_names_sessions(watched: Service, tmp_path: Path) -> None:
-    shutil.copytree(watched.home.root, tmp_path / "home")
-    made = open_service(Settings(home=tmp_path / "home"))
+    made = copy_of(watched, tmp_path / "home")
     version = champion(made.home)
     assert version is not None
     evidence = made.home.models / version / "evidence.json"
