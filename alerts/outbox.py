@@ -93,7 +93,7 @@ def mailer(post: Post) -> Channel:
 
 def _try(engine: Engine, channel: Channel, item: Row[Any], now: dt.datetime, done: Sent) -> None:
     late = item.until is not None and item.until <= now
-    last = item.attempts >= len(WAITS) - 1
+    last = item.attempts >= len(WAITS)
     again = None if late or last else now + WAITS[item.attempts]
     if not _claim(engine, item, again):
         return

@@ -337,7 +337,7 @@ _derived = [
     Feature(
         "silent_before_deadline_days",
         pl.col("days_since_activity") - pl.col("days_since_deadline"),
-        unit="days",
+        unit="score",
         meaning="Days between the last trace of distance learning and the latest deadline, negative when active after it",
         null_means="no trace or no deadline so far",
         group="activity",

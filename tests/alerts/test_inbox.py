@@ -59,7 +59,7 @@ def test_what_protects_and_a_job_in_sight_are_told_apart_from_the_reasons(world:
     page, listed = (unescape(browser.get(path).text) for path in ("/cas/e1", "/liste"))
 
     protects = page.index("Ce qui protège")
-    assert page.index("3 demi-journées d'absence", 0, protects) < protects < page.index("12 jours de présence d'affilée.")
+    assert page.index("3 demi-journées d'absence", 0, protects) < protects < page.index("12 jours de présence d'affilée")
     assert "Vers un emploi ou une autre formation : environ 22." in page
     assert "plus probable qu'un abandon" in page
     assert "présence d'affilée" not in listed
@@ -69,7 +69,7 @@ def test_what_protects_and_a_job_in_sight_are_told_apart_from_the_reasons(world:
     browser.get("/langue/en")
     english = browser.get("/cas/e1").text
     assert "What protects" in english
-    assert "12 days present in a row." in english
+    assert "12 days present in a row" in english
     assert "To a job or another course: about 22." in english
 
 
