@@ -220,6 +220,7 @@ def test_a_practice_that_no_list_can_word_is_not_frozen(served: Service) -> None
 def test_ranking_by_effect_asks_for_an_analysis_that_allows_it(served: Service) -> None:
     with pytest.raises(ExperimentError, match="not analysed as of"):
         rank_by_effect(served, "essai", dt.date(2025, 6, 1), "essai")
+    analyse_experiment(served, "essai", KNOWN, interim=False)
     with pytest.raises(ExperimentError, match="rehearsal"):
         rank_by_effect(served, "essai", KNOWN, "essai")
     rank_by_risk(served, "essai")
