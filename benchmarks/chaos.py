@@ -64,6 +64,8 @@ MORNING = dt.datetime(2025, 11, 21, 7, tzinfo=dt.UTC)
 LANDED = dt.datetime(2025, 11, 20, 16, tzinfo=dt.UTC).timestamp()
 LEARNERS_APART = 6
 """One learner in so many is kept."""
+TOLD = 10
+"""Nights between two lines of progress."""
 MARKS = (
     "landing/contacts/vigie-2025-11-20.parquet",
     "refused/**/*.reason.txt",
@@ -371,12 +373,17 @@ def run(root: Path, base: Path | None, nights: int, sendings: int, seconds: floa
             bench = Bench(root, port, length, state_of(reference, port, root / "state.json"), taken(mails))
             print(f"uninterrupted: {length:.1f} s, {len(bench.expected)} parts compared, {sum(bench.mail.values())} mails", flush=True)
             tally: Counter[str] = Counter()
-            while tally["killed"] < nights and time.monotonic() < end:
-                number = tally["nights"]
-                tally.update(_trial(bench, mails, MARKS[number // 4 % len(MARKS)] if number % 4 == 0 else None, chosen))
-            if sendings:
-                tally.update(_sendings(bench, mails, sendings, chosen))
-            print(json.dumps(dict(sorted(tally.items())), indent=2), flush=True)
+            try:
+                while tally["killed"] < nights and time.monotonic() < end:
+                    number = tally["nights"]
+                    tally.update(_trial(bench, mails, MARKS[number // 4 % len(MARKS)] if number % 4 == 0 else None, chosen))
+                    if tally["nights"] % TOLD == 0:
+                        print(f"{tally['killed']} of {nights} nights killed, {tally['different']} ended otherwise", flush=True)
+                if sendings:
+                    tally.update(_sendings(bench, mails, sendings, chosen))
+            finally:
+                # An hour of nights is not lost to Ctrl-C.
+                print(json.dumps(dict(sorted(tally.items())), indent=2), flush=True)
             return int(bool(tally["different"] or tally["mails lost"] or tally["mails that nobody should get"]))
         finally:
             server.terminate()
