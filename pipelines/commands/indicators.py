@@ -42,7 +42,7 @@ def indicators(
     The inbox shows the page at /indicateurs; with --out it is written elsewhere and shown to nobody.
 
     [dim]vigie indicators --home home --as-of 2026-03-31[/dim]
-    [dim]vigie indicators --as-of 2026-03-31 --out /tmp/draft[/dim]
+    [dim]vigie indicators --as-of 2026-03-31 --out brouillon[/dim]
     """
     from impact.report import NoPdfError
     from pipelines.evaluation import evaluate_service, write_evaluation
