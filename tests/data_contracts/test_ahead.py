@@ -65,3 +65,10 @@ def test_the_true_risk_ranks_at_least_as_well_as_the_hazard_of_the_day(rows: pl.
 
 def test_nobody_has_a_risk_after_leaving(rows: pl.DataFrame) -> None:
     assert rows.filter(pl.col("exit_date") <= pl.col("as_of")).is_empty()
+
+
+def test_a_horizon_of_one_day_holds_the_day_after_and_no_other() -> None:
+    two = {days: simulate(1_000, 5, FIRST, LAST, nights=NIGHTS[5:6], horizon_days=days, copies=20).truth["risk"] for days in (1, 2)}
+    day, both = (two[days]["risk"].mean() for days in (1, 2))
+
+    assert 0 < day < both < 4 * day

@@ -68,6 +68,11 @@ def test_a_streak_counts_half_days_since_the_last_presence() -> None:
     assert result["days_since_presence"] == 2
 
 
+@pytest.mark.parametrize(("morning", "afternoon", "streak"), [("present", "absent_unjustified", 1), ("absent_unjustified", "present", 0)])
+def test_the_morning_comes_before_the_afternoon(morning: str, afternoon: str, streak: int) -> None:
+    assert row(facts([sheet(0, morning, "am"), sheet(0, afternoon, "pm")]), 0)["unjustified_streak_half_days"] == streak
+
+
 def test_a_whole_day_counts_for_two_half_days() -> None:
     assert row(facts([sheet(0, "absent_unjustified", "day")]), 0)["unjustified_half_days_7"] == 2
 

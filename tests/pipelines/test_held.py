@@ -64,6 +64,11 @@ def test_nobody_it_tells_of_is_raised_and_their_scores_say_that_little_is_known(
     theirs = served.join(concerned, on="enrolment_id").join(before, on="enrolment_id")
     without = bare.filter(pl.col("as_of") == NIGHT).join(theirs.select("enrolment_id", "before"), on="enrolment_id")
 
+    with service.warehouse() as warehouse:
+        sheets = warehouse.as_known_at(layout(TABLES["attendance"]), end_of_day(NIGHT, service.time_zone), columns=["enrolment_id", "date"])
+    heard = sheets.filter(pl.col("date") >= NIGHT)
+    told = in_training(service).join(heard, on="enrolment_id", how="anti")
+    assert concerned["enrolment_id"].to_list() == told["enrolment_id"].to_list()
     assert theirs.height > 10
     assert without.filter(pl.col("risk") > pl.col("before")).height > 0
     assert theirs.filter(pl.col("risk") > pl.col("before")).is_empty()
