@@ -1,4 +1,4 @@
-"""What must leave, written down first: each item is tried until it is taken, given up, or refused for good, and sent once.
+"""What must leave, written down first: each item is tried until it is taken, given up, or refused for good.
 
 Whoever sends claims an item before trying it, so that two senders never send the same one, and notes that it left before anything else.
 One that is asked to stop finishes the item in hand. One that is killed leaves a single item in doubt, which says so: it goes again as the
