@@ -273,7 +273,7 @@ def state(home: Path, port: int) -> dict[str, str]:
         if below.endswith("night.json"):
             account = json.loads(path.read_text(encoding="utf-8"))
             found[below] = _print(json.dumps(account | {"seconds": 0}))
-        elif below.split("/")[0] in {"out", "landing", "refused", "held"} or below.endswith(".part"):
+        elif below.split("/")[0] in {"out", "landing", "refused", "held", "outbox"} or below.endswith(".part"):
             found[below] = hashlib.sha256(path.read_bytes()).hexdigest()
     with CaseStore(made.cases_url) as cases, cases.engine.connect() as connection:
         for table in METADATA.sorted_tables:

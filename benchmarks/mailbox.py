@@ -63,16 +63,17 @@ class Desk:
 
     url: str
     post: Post
+    receipts: Path
 
     def send(self, now: dt.datetime, *, killed: bool) -> Any:  # noqa: ANN401 - what became of the round
-        """Send what is due; with `killed`, die as soon as the server has taken a mail."""
+        """Send what is due; with `killed`, die as soon as the server has taken a mail, before its receipt."""
         send = mailer(self.post)
 
         def dies(item: Any, taken: Callable[[], None]) -> None:  # noqa: ANN401 - a row of the outbox
             send(item, (lambda: os.kill(os.getpid(), signal.SIGKILL)) if killed else taken)
 
         with CaseStore(self.url) as cases:
-            return send_due(cases.engine, {"mail": dies}, now)
+            return send_due(cases.engine, {"mail": dies}, now, self.receipts)
 
 
 def messages(spool: Path) -> Counter[Path]:
@@ -91,7 +92,9 @@ def main() -> None:
     now, run = dt.datetime.now(dt.UTC).replace(microsecond=0), uuid.uuid4().hex[:8]
     before = messages(asked.spool)
     with tempfile.TemporaryDirectory() as folder:
-        desk = Desk(f"sqlite:///{folder}/cases.sqlite", Post("127.0.0.1", PORT, "vigie@example.org", starttls=False, production=True))
+        post = Post("127.0.0.1", PORT, "vigie@example.org", starttls=False, production=True)
+        desk = Desk(f"sqlite:///{folder}/cases.sqlite", post, Path(folder) / "receipts")
+        desk.receipts.mkdir()
         with CaseStore(desk.url) as cases:
             mails = [Item(f"{run}/{n}", "mail", f"{run}x{n}@localhost", "s", "bonjour", "<p>bonjour</p>") for n in range(asked.mails)]
             put(cases.engine, mails, now)

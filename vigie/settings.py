@@ -113,6 +113,7 @@ class Home:
         self.models = root / "models"
         self.experiments = root / "experiments"
         self.indicators = root / "indicators"
+        self.outbox = root / "outbox"
         self.lock = root / "night.lock"
 
     @property
@@ -135,7 +136,7 @@ class Home:
             ConfigurationError: the folder cannot be written.
         """
         try:
-            for folder in (self.landing, self.refused, self.models):
+            for folder in (self.landing, self.refused, self.models, self.outbox):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             what = f"The home folder {self.root} cannot be written: {error.strerror}."

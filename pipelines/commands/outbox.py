@@ -21,6 +21,8 @@ def send(home: HomeOption = None) -> None:
 
     done = send_outbox(service_at(home))
     console.out.print(f"{done.sent} sent, {done.failed} to be tried again, {done.given_up} given up.")
+    if done.settled:
+        console.out.print(f"{done.settled} had left already, their sender having been killed before its note.")
     if done.in_doubt:
         console.out.print(f"{done.in_doubt} went again, the sender before having been killed: a second copy is the same message.")
     for fault in done.faults:

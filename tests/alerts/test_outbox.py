@@ -25,6 +25,7 @@ from vigie.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from sqlalchemy import Row
 
@@ -35,13 +36,20 @@ if TYPE_CHECKING:
 SECRET = "s3cret"  # noqa: S105 - made up
 
 
+@pytest.fixture
+def receipts(tmp_path: Path) -> Path:
+    folder = tmp_path / "receipts"
+    folder.mkdir()
+    return folder
+
+
 def by_mail(port: int, *, production: bool = True) -> dict[str, Channel]:
     post = Post("127.0.0.1", port, "vigie@example.org", starttls=False, production=production, test_address="essai@example.org")
     return {"mail": outbox.mailer(post)}
 
 
 def test_an_advisor_with_somebody_to_contact_gets_one_mail_with_counts_and_a_link_and_no_name(
-    world: World, mailbox: tuple[Mailbox, int]
+    world: World, mailbox: tuple[Mailbox, int], receipts: Path
 ) -> None:
     box, port = mailbox
     box.mails.clear()
@@ -50,8 +58,8 @@ def test_an_advisor_with_somebody_to_contact_gets_one_mail_with_counts_and_a_lin
     # A night published again puts nothing down twice.
     assert put(world.cases.engine, digests(world.cases.engine, "https://vigie.example.org", "Europe/Paris"), MORNING) == 0
 
-    assert send_due(world.cases.engine, by_mail(port), MORNING).sent == 2
-    assert send_due(world.cases.engine, by_mail(port), MORNING + dt.timedelta(hours=1)).sent == 0
+    assert send_due(world.cases.engine, by_mail(port), MORNING, receipts).sent == 2
+    assert send_due(world.cases.engine, by_mail(port), MORNING + dt.timedelta(hours=1), receipts).sent == 0
 
     assert sorted(recipients for recipients, _ in box.mails) == [["A@example.org"], ["B@example.org"]]
     mail = next(mail for recipients, mail in box.mails if recipients == ["A@example.org"])
@@ -64,13 +72,13 @@ def test_an_advisor_with_somebody_to_contact_gets_one_mail_with_counts_and_a_lin
     assert mail["Auto-Submitted"] == "auto-generated"
 
 
-def test_no_mail_leaves_before_the_morning_and_none_after_the_evening(world: World, mailbox: tuple[Mailbox, int]) -> None:
+def test_no_mail_leaves_before_the_morning_and_none_after_the_evening(world: World, mailbox: tuple[Mailbox, int], receipts: Path) -> None:
     put(world.cases.engine, digests(world.cases.engine, "https://vigie.example.org", "Europe/Paris"), MORNING)
     night = dt.datetime(2026, 3, 5, 5, 59, tzinfo=dt.UTC)
     evening = dt.datetime(2026, 3, 5, 19, 1, tzinfo=dt.UTC)
 
-    assert send_due(world.cases.engine, by_mail(mailbox[1]), night).sent == 0
-    late = send_due(world.cases.engine, by_mail(mailbox[1]), evening)
+    assert send_due(world.cases.engine, by_mail(mailbox[1]), night, receipts).sent == 0
+    late = send_due(world.cases.engine, by_mail(mailbox[1]), evening, receipts)
     assert (late.sent, late.given_up) == (0, 2)
     assert try_again(world.cases.engine, evening) == 0
 
@@ -90,24 +98,24 @@ def test_a_lead_gets_a_recap_on_mondays_only(world: World) -> None:
     assert "https://v.example/equipe" in recap.text
 
 
-def test_outside_production_all_mail_goes_to_the_test_address(world: World, mailbox: tuple[Mailbox, int]) -> None:
+def test_outside_production_all_mail_goes_to_the_test_address(world: World, mailbox: tuple[Mailbox, int], receipts: Path) -> None:
     box, port = mailbox
     box.mails.clear()
     put(world.cases.engine, digests(world.cases.engine, "https://v.example", "Europe/Paris"), MORNING)
 
-    send_due(world.cases.engine, by_mail(port, production=False), MORNING)
+    send_due(world.cases.engine, by_mail(port, production=False), MORNING, receipts)
 
     assert {recipient for recipients, _ in box.mails for recipient in recipients} == {"essai@example.org"}
 
 
-def test_a_server_that_is_away_is_tried_again_and_given_up_in_the_end(cases: CaseStore) -> None:
+def test_a_server_that_is_away_is_tried_again_and_given_up_in_the_end(cases: CaseStore, receipts: Path) -> None:
     put(cases.engine, [Item("k", "mail", "a@example.org", "s", "t")], MORNING)
     now = MORNING
     for wait in WAITS:
-        assert send_due(cases.engine, by_mail(1), now).failed == 1
-        assert send_due(cases.engine, by_mail(1), now + wait - dt.timedelta(seconds=1)).failed == 0
+        assert send_due(cases.engine, by_mail(1), now, receipts).failed == 1
+        assert send_due(cases.engine, by_mail(1), now + wait - dt.timedelta(seconds=1), receipts).failed == 0
         now += wait
-    last = send_due(cases.engine, by_mail(1), now)
+    last = send_due(cases.engine, by_mail(1), now, receipts)
 
     assert (last.failed, last.given_up) == (0, 1)
     (row,) = waiting(cases.engine)
@@ -117,13 +125,15 @@ def test_a_server_that_is_away_is_tried_again_and_given_up_in_the_end(cases: Cas
 
 
 @pytest.mark.parametrize(("reply", "tried_again"), [("550 no such mailbox", False), ("451 later", True)])
-def test_a_bounce_is_noted_and_not_tried_again(cases: CaseStore, mailbox: tuple[Mailbox, int], reply: str, *, tried_again: bool) -> None:
+def test_a_bounce_is_noted_and_not_tried_again(
+    cases: CaseStore, mailbox: tuple[Mailbox, int], reply: str, receipts: Path, *, tried_again: bool
+) -> None:
     box, port = mailbox
     box.refused = {"gone@example.org": reply}
     items = [Item("a", "mail", "gone@example.org", "s", "t"), Item("b", "mail", "here@example.org", "s", "t")]
     put(cases.engine, items, MORNING)
 
-    done = send_due(cases.engine, by_mail(port), MORNING)
+    done = send_due(cases.engine, by_mail(port), MORNING, receipts)
 
     box.refused = {}
     assert (done.sent, done.failed, done.given_up) == (1, int(tried_again), int(not tried_again))
@@ -132,7 +142,7 @@ def test_a_bounce_is_noted_and_not_tried_again(cases: CaseStore, mailbox: tuple[
     assert "gone" not in row.fault
 
 
-def test_two_senders_send_one_mail(cases: CaseStore) -> None:
+def test_two_senders_send_one_mail(cases: CaseStore, receipts: Path) -> None:
     put(cases.engine, [Item("k", "mail", "a@example.org", "s", "t")], MORNING)
     sent: list[str] = []
 
@@ -140,10 +150,10 @@ def test_two_senders_send_one_mail(cases: CaseStore) -> None:
         # While one sender is at it, another one starts.
         if not sent:
             sent.append(item.key)
-            send_due(cases.engine, {"mail": lambda other, _: sent.append(other.key)}, MORNING)
+            send_due(cases.engine, {"mail": lambda other, _: sent.append(other.key)}, MORNING, receipts)
             taken()
 
-    send_due(cases.engine, {"mail": slow}, MORNING)
+    send_due(cases.engine, {"mail": slow}, MORNING, receipts)
 
     assert sent == ["k"]
 
@@ -161,7 +171,7 @@ class Killed(BaseException):
 
 
 def test_a_sender_killed_before_its_note_leaves_that_mail_in_doubt_and_it_goes_again_byte_for_byte(
-    cases: CaseStore, mailbox: tuple[Mailbox, int]
+    cases: CaseStore, mailbox: tuple[Mailbox, int], receipts: Path
 ) -> None:
     box, port = mailbox
     box.mails.clear()
@@ -177,9 +187,9 @@ def test_a_sender_killed_before_its_note_leaves_that_mail_in_doubt_and_it_goes_a
         send(item, note)
 
     with pytest.raises(Killed):
-        send_due(cases.engine, {"mail": killed_at_b}, MORNING)
+        send_due(cases.engine, {"mail": killed_at_b}, MORNING, receipts)
     told = {row.key: (row.attempts, row.fault) for row in waiting(cases.engine)}
-    done = send_due(cases.engine, {"mail": send}, MORNING + WAITS[0])
+    done = send_due(cases.engine, {"mail": send}, MORNING + WAITS[0], receipts)
 
     assert told == {"b": (1, outbox.IN_DOUBT), "c": (0, None)}
     assert (done.sent, done.in_doubt) == (2, 1)
@@ -190,24 +200,78 @@ def test_a_sender_killed_before_its_note_leaves_that_mail_in_doubt_and_it_goes_a
     assert waiting(cases.engine) == []
 
 
-def test_a_mail_is_noted_before_the_farewell_and_sent_once_however_that_goes(cases: CaseStore, mailbox: tuple[Mailbox, int]) -> None:
+def test_a_sender_killed_between_receipt_and_note_is_believed_and_the_mail_leaves_once(
+    cases: CaseStore, mailbox: tuple[Mailbox, int], receipts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box, port = mailbox
+    box.mails.clear()
+    put(cases.engine, [Item(f"digest/{name}", "mail", f"{name}@example.org", "s", "t") for name in "ab"], MORNING)
+
+    def killed(*_: object, sent_at: dt.datetime | None = None, **__: object) -> None:
+        assert sent_at
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "_note", killed)
+        with pytest.raises(Killed):
+            send_due(cases.engine, by_mail(port), MORNING, receipts)
+    done = send_due(cases.engine, by_mail(port), MORNING + WAITS[0], receipts)
+
+    assert (done.settled, done.sent, done.in_doubt) == (1, 1, 0)
+    assert sorted(recipients[0][0] for recipients, _ in box.mails) == ["a", "b"]
+    assert waiting(cases.engine) == []
+    assert list(receipts.iterdir()) == []
+
+
+def test_a_receipt_of_what_is_noted_changes_nothing_and_goes(cases: CaseStore, mailbox: tuple[Mailbox, int], receipts: Path) -> None:
+    put(cases.engine, [Item("k", "mail", "a@example.org", "s", "t")], MORNING)
+    send_due(cases.engine, by_mail(mailbox[1]), MORNING, receipts)
+    with cases.engine.connect() as connection:
+        row = connection.execute(select(OUTBOX)).one()
+    (receipts / outbox._receipt(row)).touch()
+
+    assert send_due(cases.engine, by_mail(mailbox[1]), MORNING + WAITS[0], receipts).settled == 0
+    with cases.engine.connect() as connection:
+        assert connection.execute(select(OUTBOX)).one() == row
+    assert list(receipts.iterdir()) == []
+
+
+def test_a_disk_too_full_for_a_receipt_still_has_the_note(
+    cases: CaseStore, mailbox: tuple[Mailbox, int], receipts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(cases.engine, [Item("k", "mail", "a@example.org", "s", "t")], MORNING)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.touch", full)
+
+    assert send_due(cases.engine, by_mail(mailbox[1]), MORNING, receipts).sent == 1
+    assert waiting(cases.engine) == []
+
+
+def test_a_mail_is_noted_before_the_farewell_and_sent_once_however_that_goes(
+    cases: CaseStore, mailbox: tuple[Mailbox, int], receipts: Path
+) -> None:
     box, port = mailbox
     box.mails.clear()
     put(cases.engine, [Item("k", "mail", "a@example.org", "s", "t")], MORNING)
     left: list[int] = []
     box.farewell, box.at_farewell = "421 too busy to say goodbye", lambda: left.append(len(waiting(cases.engine)))
 
-    done = send_due(cases.engine, by_mail(port), MORNING)
+    done = send_due(cases.engine, by_mail(port), MORNING, receipts)
 
     box.farewell, box.at_farewell = "221 bye", lambda: None
     assert left == [0]
     assert (done.sent, done.failed) == (1, 0)
-    assert send_due(cases.engine, by_mail(port), MORNING + WAITS[0]).sent == 0
+    assert send_due(cases.engine, by_mail(port), MORNING + WAITS[0], receipts).sent == 0
     assert len(box.mails) == 1
 
 
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
-def test_a_sender_asked_to_stop_finishes_the_item_in_hand_and_begins_no_other(cases: CaseStore, asked: signal.Signals) -> None:
+def test_a_sender_asked_to_stop_finishes_the_item_in_hand_and_begins_no_other(
+    cases: CaseStore, asked: signal.Signals, receipts: Path
+) -> None:
     put(cases.engine, [Item(name, "mail", "a@example.org", "s", "t") for name in "ab"], MORNING)
 
     def stop(*_: object) -> None:
@@ -220,7 +284,7 @@ def test_a_sender_asked_to_stop_finishes_the_item_in_hand_and_begins_no_other(ca
     before = signal.signal(asked, stop)
     try:
         with pytest.raises(Killed):
-            send_due(cases.engine, {"mail": interrupted}, MORNING)
+            send_due(cases.engine, {"mail": interrupted}, MORNING, receipts)
         assert signal.getsignal(asked) is stop
     finally:
         signal.signal(asked, before)
@@ -275,17 +339,17 @@ def test_what_is_given_back_tells_acts_and_moves_and_keeps_notes_here(world: Wor
     assert "Rappeler" not in rows.write_csv()
 
 
-def test_a_call_is_signed_tried_again_and_made_once(world: World, receiver: tuple[type[Receiver], str]) -> None:
+def test_a_call_is_signed_tried_again_and_made_once(world: World, receiver: tuple[type[Receiver], str], receipts: Path) -> None:
     there, url = receiver
     there.status = 503
     items = writeback.calls(answered(world), NIGHT, url)
     put(world.cases.engine, items, MORNING)
     channels = {"webhook": writeback.caller(SECRET, lambda: MORNING)}
 
-    assert send_due(world.cases.engine, channels, MORNING).failed == 1
+    assert send_due(world.cases.engine, channels, MORNING, receipts).failed == 1
     there.status = 204
-    assert send_due(world.cases.engine, channels, MORNING + WAITS[0]).sent == 1
-    assert send_due(world.cases.engine, channels, MORNING + WAITS[-1]).sent == 0
+    assert send_due(world.cases.engine, channels, MORNING + WAITS[0], receipts).sent == 1
+    assert send_due(world.cases.engine, channels, MORNING + WAITS[-1], receipts).sent == 0
 
     (first, _), (headers, body) = there.got
     assert first["webhook-id"] == headers["webhook-id"] == items[0].key
