@@ -73,7 +73,8 @@ def observed(enrolments: pl.DataFrame, arms: pl.DataFrame, plan: Plan) -> pl.Dat
     """One row for each learner of the experiment, with the day from which they are followed.
 
     A learner drawn for themselves is followed from the draw. In a group, from the draw or from their own entry, if later: both are known
-    before anything the arm can change. Stepped wedge: only those whose horizon ends within the step they entered in, a rule of the
+    before anything the arm can change. Who has two courses is followed in the first that they had not left by then.
+    Stepped wedge: only those whose horizon ends within the step they entered in, a rule of the
     calendar that is the same for every group.
 
     Returns:
@@ -82,7 +83,9 @@ def observed(enrolments: pl.DataFrame, arms: pl.DataFrame, plan: Plan) -> pl.Dat
     """
     rows = enrolments.join(arms.select("unit_id", "stratum", "arm", "allocated_on", "applies_until", "risk"), on="unit_id")
     rows = rows.with_columns(pl.max_horizontal("allocated_on", "entry_date").alias("from")).filter(
-        pl.col("from") <= pl.lit(plan.last_entry), pl.col("planned_exit_date") >= pl.col("from")
+        pl.col("from") <= pl.lit(plan.last_entry),
+        pl.col("planned_exit_date") >= pl.col("from"),
+        pl.col("exit_date").is_null() | (pl.col("exit_date") > pl.col("from")),
     )
     days = (pl.col("from") - pl.lit(plan.start)).dt.total_days()
     if plan.design == "stepped_wedge":
