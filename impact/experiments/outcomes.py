@@ -10,7 +10,7 @@ import polars as pl
 from data_contracts.catalogue import TABLES
 from data_contracts.endings import MATURITY_DAYS, endings
 from data_contracts.ingest import layout
-from data_contracts.vocabulary import ATTENDED, TWO_WAY
+from data_contracts.vocabulary import ATTENDED, IN_WORK, TWO_WAY
 from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 DUE: Final = (*ATTENDED, "absent_unjustified", "absent_justified")
 """Half-days on which the person was expected and somebody wrote down whether they came."""
-IN_WORK: Final = ("permanent_job", "long_job", "short_job", "own_business", "apprenticeship")
 INSERTION_DAYS: Final = 213
 """Seven months: six, and one to answer."""
 
