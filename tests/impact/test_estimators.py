@@ -62,6 +62,8 @@ def test_groups_are_least_squares_with_each_group_left_out(sample: Sample) -> No
     for r in range(R):
         x = np.column_stack([np.ones(N), sample.treated[r], sample.z[r]])
         assert (ours.effect[r], ours.error[r]) == pytest.approx(left_out(sample.y[r], x, sample.cluster, 1), rel=1e-9)
+    # People are many, groups are few: it is groups that intervals count.
+    assert ours.df == pytest.approx(G - 2)
 
 
 def test_a_stepped_wedge_is_least_squares_with_group_and_period_effects(sample: Sample) -> None:
@@ -70,6 +72,7 @@ def test_a_stepped_wedge_is_least_squares_with_group_and_period_effects(sample: 
     for r in range(R):
         x = np.column_stack([sample.treated[r], np.eye(T)[sample.period][:, 1:], np.eye(G)[sample.cluster]])
         assert (ours.effect[r], ours.error[r]) == pytest.approx(left_out(sample.y[r], x, sample.cluster, 0), rel=1e-9)
+    assert ours.df == pytest.approx(G - 1)
 
 
 def test_a_wedge_by_time_since_crossing_is_the_same_with_an_effect_for_each(sample: Sample) -> None:

@@ -47,7 +47,7 @@ def test_french_marks_stay_with_their_word_and_the_published_plan_as_it_was_hash
 
 
 def test_numbers_stand_to_the_right_also_below_a_limit_and_the_first_column_names() -> None:
-    rows = pl.DataFrame({"step": ["1", "2"], "p": ["<\u00a00,001", "\u2013"], "said": ["oui", "non"]})
+    rows = pl.DataFrame({"step": ["1", "2"], "p": ["<\u00a00,001", "\u2013"], "said": ["oui", "2 fois"]})
 
     told = table(rows, "Essai", {"step": "marche", "p": "p", "said": "lecture"})
 

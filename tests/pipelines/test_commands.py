@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 VIGIE = str(Path(sys.executable).parent / "vigie")
 
 
-def vigie(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([VIGIE, *words], capture_output=True, text=True, check=False, timeout=300)
+def vigie(*words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([VIGIE, *words], capture_output=True, text=True, check=False, timeout=timeout)
 
 
 def test_a_mistake_gets_a_sentence_and_a_remedy_and_no_traceback(tmp_path: Path) -> None:
@@ -65,7 +65,8 @@ def test_a_setting_that_cannot_stand_is_named_without_a_traceback(
 def test_the_page_is_not_served_in_production_but_by_https(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIGIE_PRODUCTION", "true")
 
-    result = vigie("inbox", "serve", "--home", str(tmp_path), "--print-links")
+    # Served after all, it would never end.
+    result = vigie("inbox", "serve", "--home", str(tmp_path), "--print-links", timeout=60)
 
     assert result.returncode == 1
     assert "VIGIE_INBOX_ADDRESS is http://127.0.0.1:8000" in result.stderr
