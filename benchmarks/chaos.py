@@ -384,7 +384,8 @@ def run(root: Path, base: Path | None, nights: int, sendings: int, seconds: floa
             finally:
                 # An hour of nights is not lost to Ctrl-C.
                 print(json.dumps(dict(sorted(tally.items())), indent=2), flush=True)
-            return int(bool(tally["different"] or tally["mails lost"] or tally["mails that nobody should get"]))
+            wrong = ("different", "mails lost", "mails that nobody should get")
+            return int(any(tally[what] or tally[f"sending alone, {what}"] for what in wrong))
         finally:
             server.terminate()
 
@@ -462,7 +463,7 @@ def _sendings(bench: Bench, mails: Path, times: int, chosen: random.Random) -> C
                 "sendings killed with a mail in doubt": int(there and in_doubt > 0),
                 "sendings killed with more than one in doubt": int(in_doubt > 1),
                 "sendings killed between the server's answer and the note": int(any(copies > 1 for copies in sent.values())),
-                **_of_mail(bench, sent),
+                **{f"sending alone, {what}": number for what, number in _of_mail(bench, sent).items()},
             }
         )
     print(f"sending the mails takes {length:.2f} s", flush=True)
