@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 90
 
-.PHONY: help setup demo test check lint docs bench criteria half-days scale load truth training replications value-added fuzz chaos server mlflow lock clean
+.PHONY: help setup demo test check lint docs bench criteria half-days scale load truth training tuning replications value-added fuzz chaos server mlflow lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ load: $(READY) ## The inbox under load while nights publish: 2,000 advisors, 200
 
 truth: $(READY) ## Simulated territories of known risks: is the model as good as the truth allows; SEEDS=1,2,3 LEARNERS=10000
 	$(BIN)/python benchmarks/truth.py $(if $(SEEDS),--seeds $(SEEDS)) --learners $(or $(LEARNERS),10000)
+
+tuning: $(READY) ## Would other LightGBM settings be better: Optuna inside the time folds; SERVICE=home AS_OF=2026-10-31 TRIALS=30
+	$(BIN)/python benchmarks/tuning.py --home $(SERVICE) --as-of $(AS_OF) --trials $(or $(TRIALS),30) $(if $(FIGURE),--figure $(FIGURE))
 
 training: $(READY) ## Seconds and memory of training beside their floors; LEARNERS=10000,100000
 	$(BIN)/python benchmarks/training.py $(if $(LEARNERS),--learners $(LEARNERS))

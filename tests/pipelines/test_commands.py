@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,23 @@ def test_nights_killed_at_random_instants_end_as_one_never_interrupted(service: 
     told = json.loads(done.stdout[done.stdout.index("{") :])
     assert (told["killed"], told["different"], told["mails lost"]) == (3, 0, 0)
     assert told["mails"] > 30
+
+
+def test_settings_are_sought_in_earlier_folds_and_judged_on_the_last(service: Service) -> None:
+    root = Path(__file__).parents[2]
+    asked = ["--home", str(service.home.root), "--as-of", "2025-10-31", "--trials", "2", "--rounds", "20", "--threads", "1"]
+    command = [sys.executable, "benchmarks/tuning.py", *asked]
+
+    done = subprocess.run(command, cwd=root, env=os.environ | {"PYTHONPATH": "."}, capture_output=True, text=True, check=False, timeout=300)
+
+    assert done.returncode == 0, done.stderr
+    # The settings in use come first, so that a short search never ends below them.
+    first = done.stdout[done.stdout.index("\n   0  ") :].splitlines()[1]
+    assert "'learning_rate': 0.02" in first
+    assert "'rounds': 20" in first
+    *_, in_use, best = done.stdout.splitlines()
+    assert re.match(r"in use +auc 0\.\d{4} \(0\.\d{4}\)  inside", in_use)
+    assert best.startswith("best found")
 
 
 def test_the_layers_of_one_fact_are_told(service: Service) -> None:
