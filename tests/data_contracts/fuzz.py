@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 from openpyxl import load_workbook
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, MergedCell
 
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import DELIVERIES, QUARANTINE, Reception, ingest, layout
@@ -102,7 +102,7 @@ def _workbook(random: Random, _: str, data: bytes) -> bytes:
     sheet = book.worksheets[0]
     cell = sheet.cell(random.randint(1, sheet.max_row + 1), random.randint(1, sheet.max_column + 1))
     change = random.choice(("value", "value", "delete", "merge", "sheet"))
-    if change == "value":
+    if change == "value" and not isinstance(cell, MergedCell):  # Of merged cells only the first has a value.
         word = random.choice(NASTY)
         cell.value = random.choice(
             (46085, 46085.5, -1, True, dt.date(2026, 3, 4), dt.time(9, 5), ILLEGAL_CHARACTERS_RE.sub("", word)[:32_000])
