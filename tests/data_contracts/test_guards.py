@@ -165,6 +165,24 @@ def test_codes_in_other_shares_than_ever_are_held_back_and_a_few_rows_are_not_co
     assert "column status is unlike the past of this sender" in str(held.held)
 
 
+def test_exits_are_taken_when_the_first_courses_end_and_their_other_mix_is_told(desk: Desk) -> None:
+    def left(reason: str, first: int) -> bytes:
+        rows = (f"E{n},2026-03-{1 + n % 28:02d},{reason}" for n in range(first, first + 200))
+        return "\n".join(["enrolment_id,exit_date,reason", *rows, ""]).encode()
+
+    for month in range(3):
+        desk.put(f"exits/2026-{month}.csv", left("dropout", 1_000 * month))
+    desk.take()
+    desk.put("exits/2026-3.csv", left("completed", 3_000))
+
+    intake = desk.take()
+
+    assert not intake.held
+    assert desk.known("exits").height == 800
+    (note,) = [receipt.note for receipt in intake.receipts]
+    assert note == "column reason is unlike the past of this sender: dropout in 0% of rows, 100% before"
+
+
 def test_far_more_rows_than_usual_are_held_back_and_far_fewer_are_told(desk: Desk) -> None:
     desk.limits = DeliveryLimits(volume_ratio=3)
     for week in range(3):
