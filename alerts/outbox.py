@@ -1,9 +1,9 @@
 """What must leave, written down first: each item is tried until it is taken, given up, or refused for good.
 
 Whoever sends claims an item before trying it, so that two senders never send the same one, and notes that it left before anything else:
-a receipt first, an empty file made in some twenty microseconds, then the case store, which takes half a millisecond. One that is asked to
-stop finishes the item in hand. One that is killed leaves a single item in doubt, which says so: unless its receipt is there, it goes again
-as the very same message, since a mail seen twice harms nobody and a lost one does.
+a receipt first, an empty file that is there at once, then the case store, which waits for the disk. One that is asked to stop finishes
+the item in hand. One that is killed leaves a single item in doubt, which says so: unless its receipt is there, it goes again as the very
+same message, since a mail seen twice harms nobody and a lost one does.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 WAITS: Final = tuple(dt.timedelta(minutes=minutes) for minutes in (5, 30, 120, 360, 720))
 """After each failed attempt; then it is given up."""
+TAKEN: Final = ".taken"
+"""Ending of receipts: nothing else in their folder is touched."""
 IN_DOUBT: Final = "interrupted: it may have left, and goes again as the same message"
 """Stands with an item from its claim until somebody tells what became of it."""
 
@@ -100,12 +102,12 @@ def send_due(engine: Engine, channels: Mapping[str, Channel], now: dt.datetime, 
 
 def _receipt(item: Row[Any]) -> str:
     """Name of an item's receipt: by its key, which is never given again."""
-    return hashlib.sha256(item.key.encode()).hexdigest()
+    return hashlib.sha256(item.key.encode()).hexdigest() + TAKEN
 
 
 def _settle(engine: Engine, receipts: Path, now: dt.datetime) -> int:
     """Note what was taken from a sender that was killed before it could; how many."""
-    left = {path.name: path for path in receipts.iterdir()}
+    left = {path.name: path for path in receipts.glob(f"*{TAKEN}")}
     if not left:
         return 0
     with engine.connect() as connection:

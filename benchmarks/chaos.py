@@ -3,7 +3,7 @@
 Each trial is a copy of one prepared service on its evening: deliveries of every kind have landed, advisors have answered by day.
 A forked process runs the night and sends the mail; it is killed at a random instant, or as soon as a file appears that marks a step; a
 second one runs it to its end. Mail goes to a real SMTP server in a process of its own. With --mails, the sending of mail alone is then
-killed so often at random instants, which tells what share of kills falls between the server's answer and the note that a mail left.
+killed so often at random instants, which tells what share of kills falls between the server's answer and the receipt of a mail.
 
     python benchmarks/chaos.py --nights 200 --mails 200
     python benchmarks/chaos.py --nights 3 --base <home of a trained service>
@@ -462,7 +462,7 @@ def _sendings(bench: Bench, mails: Path, times: int, chosen: random.Random) -> C
                 "sendings killed": int(there),
                 "sendings killed with a mail in doubt": int(there and in_doubt > 0),
                 "sendings killed with more than one in doubt": int(in_doubt > 1),
-                "sendings killed between the server's answer and the note": int(any(copies > 1 for copies in sent.values())),
+                "sendings killed between the server's answer and the receipt": int(any(copies > 1 for copies in sent.values())),
                 **{f"sending alone, {what}": number for what, number in _of_mail(bench, sent).items()},
             }
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -93,6 +94,8 @@ def searched(folds: Sequence[Fold], figure: str, trials: int, rounds: int, threa
     try:
         study.optimize(trial_of, n_trials=trials, callbacks=[tell])
     except KeyboardInterrupt:
+        if not any(trial.state.is_finished() and trial.value is not None for trial in study.trials):
+            sys.exit("Stopped before the first trial ended: nothing was found.")
         print("stopped", flush=True)
     found = dict(study.best_params)
     return found, int(found.pop("rounds"))

@@ -229,11 +229,12 @@ def test_a_receipt_of_what_is_noted_changes_nothing_and_goes(cases: CaseStore, m
     with cases.engine.connect() as connection:
         row = connection.execute(select(OUTBOX)).one()
     (receipts / outbox._receipt(row)).touch()
+    (receipts / "notes.txt").touch()
 
     assert send_due(cases.engine, by_mail(mailbox[1]), MORNING + WAITS[0], receipts).settled == 0
     with cases.engine.connect() as connection:
         assert connection.execute(select(OUTBOX)).one() == row
-    assert list(receipts.iterdir()) == []
+    assert [path.name for path in receipts.iterdir()] == ["notes.txt"]
 
 
 def test_a_disk_too_full_for_a_receipt_still_has_the_note(
