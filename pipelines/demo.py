@@ -108,8 +108,8 @@ def _busiest(alerts: Path) -> str:
 
 def _clear(home: Path) -> None:
     mark = home / MARK
-    strangers = [path for path in home.iterdir() if path.name not in {"landing", "refused", "models"} or any(path.iterdir())]
-    if strangers and not mark.exists():
+    # What opening a service makes is empty folders.
+    if not mark.exists() and any(not path.is_dir() or any(path.iterdir()) for path in home.iterdir()):
         raise ConfigurationError(f"{home} holds a service that the demo did not make.", "Give the demo a folder of its own with --home.")
     shutil.rmtree(home)
     home.mkdir(parents=True)

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipelines.demo import MARK, _clear
+from pipelines.service import open_service
 from pipelines.steps import past_nights
 from vigie.errors import ConfigurationError
+from vigie.settings import Settings
 
 if TYPE_CHECKING:
     from pipelines.service import Service
@@ -111,6 +114,21 @@ def test_nights_killed_at_random_instants_end_as_one_never_interrupted(service: 
     told = json.loads(done.stdout[done.stdout.index("{") :])
     assert (told["killed"], told["different"], told["mails lost"]) == (3, 0, 0)
     assert told["mails"] > 30
+
+
+def test_the_demo_takes_a_new_folder_and_its_own_and_no_other(tmp_path: Path) -> None:
+    home = open_service(Settings(home=tmp_path / "home")).home
+
+    _clear(home.root)
+    home.make()
+    (home.landing / "from-the-demo").touch()
+    _clear(home.root)
+    assert [path.name for path in home.root.iterdir()] == [MARK]
+
+    (home.root / MARK).unlink()
+    (home.make().landing / "exits.csv").touch()
+    with pytest.raises(ConfigurationError, match="did not make"):
+        _clear(home.root)
 
 
 def test_settings_are_sought_in_earlier_folds_and_judged_on_the_last(service: Service) -> None:
