@@ -41,7 +41,7 @@ def reasons(
 
     Args:
         contributions: rows x (columns + base value), log-odds, as from `Model.contributions`.
-        margin: log-odds of the same rows; the rest also takes up the contributions' rounding, so that the sum is the margin itself.
+        margin: log-odds of the same rows.
         columns: the model's columns, in order.
         now: the matrix of the same rows.
         before: the matrix seven days earlier, its as_of moved to that of the rows it is compared with; people not yet in training are

@@ -74,7 +74,7 @@ def faithful(world: World) -> list[Line]:
             "Faithful",
             f"additivity on {rows.height:,} rows ({int(rows['label'].sum()):,} of leavers); deletion on the top decile ({int(top.sum()):,}), two top subjects set to the week's median against two by lot",
             # Where the lot fell on the very same subjects nothing can be larger: told apart, and counted against the reasons all the same.
-            f"published reasons add up to {published:.1e} (raw 32-bit contributions to {raw:.1e}); larger fall in {strict:.1%} ({more:.1%} where the lot fell on other subjects), mean fall "
+            f"published reasons add up to {published:.1e} (contributions to {raw:.1e}); larger fall in {strict:.1%} ({more:.1%} where the lot fell on other subjects), mean fall "
             f"{falls['top'].mean():.2f} against {falls['random'].mean():.2f} (x {ratio:.1f}); one subject alone: larger or equal in "
             f"{(one['top'] >= one['random']).mean():.1%}",
             published <= 1e-6 and strict >= 0.90 and ratio >= 3,

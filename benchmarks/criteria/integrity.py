@@ -161,7 +161,7 @@ def reason_codes(world: World) -> list[Line]:
     rows = world.rows
     alerted = replay(rows, advisors(rows, "session_id"), world.risk, budget=2)
     few = rows.filter(pl.Series(alerted))
-    told = reasons(world.model.contributions(few), world.model.margins(few), world.model.columns, few, few.clear(), 4)
+    told = reasons(world.model.contributions(few), world.model.margins(few), world.model.columns, few, few.clear(), 4, rows)
     named = pl.DataFrame({"row": np.arange(few.height), "reason": told}).explode("reason").unnest("reason").filter(pl.col("code") != "rest")
     without = few.height - named["row"].n_unique()
     immutable = named.filter(pl.col("code").is_in(list(CONTEXT))).height

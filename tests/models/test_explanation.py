@@ -86,7 +86,7 @@ def test_subjects_add_up_to_the_change_of_the_score(model: Model, night: pl.Data
     change = sums[1:].sum(axis=1) - sums[:-1].sum(axis=1)
 
     assert len(names) == sums.shape[1]
-    assert np.abs(change - np.diff(model.margins(night))).max() < 1e-5
+    assert np.abs(change - np.diff(model.margins(night))).max() < 1e-9
 
 
 def test_agreement_counts_shared_places() -> None:
