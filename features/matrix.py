@@ -8,7 +8,7 @@ import polars as pl
 
 from features.catalogue import FAMILIES, FEATURES
 from features.declaration import KNOWN
-from features.families.session import MOST_WEEKS, exit_curve, learner_history, session_history
+from features.families.session import learner_history, session_history
 from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
@@ -60,15 +60,8 @@ def matrix(facts: Facts, pairs: pl.DataFrame) -> pl.DataFrame:
     sessions = first.select("session_id", "provider_id", "programme_id")
     peers = facts.tables["enrolments"].lazy().join(sessions, on="session_id")
     history = session_history(dates, peers, facts.tables["exits"].lazy()).collect()
-    curve = exit_curve(dates, peers, facts.tables["exits"].lazy()).collect()
     theirs = learner_history(dates, peers, facts.tables["exits"].lazy()).collect()
     whole = pairs.join(history, on=["as_of", "session_id"], how="left").join(theirs, on=["as_of", "learner_id"], how="left")
-    # What a programme was like is read from its first layer too.
-    week = ((pl.col("as_of") - pl.col("entry_date")).dt.total_days() // 7).clip(0, MOST_WEEKS).cast(pl.Int32)
-    whole = whole.join(sessions.select("session_id", of_programme="programme_id").collect(), on="session_id", how="left").with_columns(
-        week=week
-    )
-    whole = whole.join(curve, left_on=["as_of", "of_programme", "week"], right_on=["as_of", "programme_id", "week"], how="left")
     shard = pl.col("session_id").rank("dense") * (1 + pairs.height // PAIRS_AT_ONCE) // (pl.col("session_id").n_unique() + 1)
     parts = whole.with_columns(shard.alias("shard")).partition_by("shard", include_key=False)
     built = [_build(facts, part) for part in parts]

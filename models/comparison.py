@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from features.catalogue import FEATURES
 from models.blocks import MIN_DROPOUTS
 from models.fairness import read_audit
 from models.gate import Verdict, decide
@@ -75,16 +76,18 @@ def weigh(
     )
 
 
-def rival_of(home: Home, version: str) -> str | None:
-    """The champion, unless it is the version itself or was registered without a twin."""
+def rival_of(home: Home, version: str) -> tuple[str | None, str]:
+    """The champion a version is to be measured beside, None where there is none or it cannot be; and why it cannot."""
     serving = champion(home)
     if serving is None or serving == version:
-        return None
+        return None, ""
     try:
-        twin_of(home, serving)
-    except NoModelError:
-        return None
-    return serving
+        twin, _ = twin_of(home, serving)
+    except NoModelError as error:
+        return None, f"not beside the champion: {error.what}"
+    if gone := sorted(set(twin.columns) - set(FEATURES)):
+        return None, f"not beside the champion {serving}: it reads {', '.join(gone)}, which this version of Vigie does not compute"
+    return serving, ""
 
 
 def keep(home: Home, evidence: Evidence) -> Verdict:

@@ -61,8 +61,9 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
         version = register(service.home, trained)
         learnt = reference(trained.rows, trained.model.calibration.risk(trained.model.margins(trained.rows)))
         write_whole(service.home.models / version / REFERENCE_FILE, learnt.write_parquet)
-        on_step("judging beside the baselines and the champion")
-        evidence = weigh(service.home, warehouse, version, rival_of(service.home, version), as_of, rules, zone, rows=trained.rows)
+        rival, apart = rival_of(service.home, version)
+        on_step(f"judging beside the baselines{' and the champion' if rival else ''}{f' ({apart})' if apart else ''}")
+        evidence = weigh(service.home, warehouse, version, rival, as_of, rules, zone, rows=trained.rows)
     verdict = keep(service.home, evidence)
     on_step("model card")
     weighed = _weighed(held, trained.rows)
@@ -114,10 +115,11 @@ def promote_model(service: Service, version: str, as_of: dt.date, reason: str) -
 
     rules, zone, home = service.rules.invariants, service.time_zone, service.home
     with service.warehouse() as warehouse:
+        rival, _ = rival_of(home, version)
         try:
-            evidence = weigh(home, warehouse, version, rival_of(home, version), as_of, rules, zone)
+            evidence = weigh(home, warehouse, version, rival, as_of, rules, zone)
         except NoDataError:
-            evidence = weigh(home, warehouse, version, rival_of(home, version), dt.date.fromisoformat(version[:10]), rules, zone)
+            evidence = weigh(home, warehouse, version, rival, dt.date.fromisoformat(version[:10]), rules, zone)
     verdict = keep(home, evidence)
     return verdict, promote(home, version, verdict, clock.now(), reason)
 

@@ -14,11 +14,6 @@ from features.declaration import KNOWN, Family, Feature
 PRIOR_LEARNER_DAYS: Final = 2_000
 """Weight of the level above, in learner-days: about one and a half expected dropouts at the French base rate."""
 
-PRIOR_LEARNERS: Final = 50
-"""Weight of the same week over all programmes, in learners."""
-CURVE_WEEKS: Final = 4
-MOST_WEEKS: Final = 104
-
 LEVELS: Final = {"session": "session_id", "provider": "provider_id", "programme": "programme_id"}
 
 
@@ -50,43 +45,6 @@ def session_history(dates: pl.LazyFrame, enrolments: pl.LazyFrame, exits: pl.Laz
     hazards = sums.with_columns(provider_hazard=provider, programme_hazard=programme, overall_hazard=overall)
     session = (pl.col("dropped") + PRIOR_LEARNER_DAYS * pl.col("provider_hazard")) / (pl.col("days") + PRIOR_LEARNER_DAYS)
     return hazards.select("as_of", "session_id", "provider_hazard", "programme_hazard", "overall_hazard", session_hazard=session)
-
-
-def exit_curve(dates: pl.LazyFrame, enrolments: pl.LazyFrame, exits: pl.LazyFrame) -> pl.LazyFrame:
-    """How often learners of the same programme left from this moment of the course on, in sessions that were past it by then.
-
-    For each week since entry: dropouts in the next `CURVE_WEEKS` weeks among those still there, of enrolments whose next weeks are all
-    observed at the as-of date, shrunk towards the same week over all programmes.
-
-    Args:
-        dates: as_of, cutoff; a row per as-of date.
-        enrolments: layers, with programme_id of their session.
-        exits: layers.
-
-    Returns:
-        as_of, programme_id, week, programme_week_risk.
-    """
-    left = dates.join(exits, how="cross").filter(KNOWN, pl.col("exit_date") <= pl.col("as_of"))
-    left = left.select("as_of", "enrolment_id", "exit_date", dropped=(pl.col("reason") == "dropout").cast(pl.Int64))
-    entered = dates.join(enrolments, how="cross").filter(KNOWN, pl.col("entry_date") <= pl.col("as_of"))
-    end = pl.min_horizontal("planned_exit_date", "exit_date")
-    people = entered.join(left, on=["as_of", "enrolment_id"], how="left").select(
-        "as_of",
-        "programme_id",
-        dropped=pl.col("dropped").fill_null(0),
-        stayed=((pl.coalesce(end, "planned_exit_date") - pl.col("entry_date")).dt.total_days() // 7).clip(0, MOST_WEEKS),
-        observed=((pl.col("as_of") - pl.col("entry_date")).dt.total_days() // 7).clip(0, MOST_WEEKS),
-    )
-    counted = people.group_by("as_of", "programme_id", "observed", "stayed").agg(n=pl.len().cast(pl.Int64), dropped=pl.col("dropped").sum())
-    weeks = pl.LazyFrame({"week": list(range(MOST_WEEKS + 1))}, schema={"week": pl.Int64})
-    seen = counted.join(weeks, how="cross").filter(
-        pl.col("observed").cast(pl.Int64) >= pl.col("week") + CURVE_WEEKS, pl.col("stayed").cast(pl.Int64) >= pl.col("week")
-    )
-    soon = pl.col("stayed").cast(pl.Int64) < pl.col("week") + CURVE_WEEKS
-    sums = seen.group_by("as_of", "programme_id", "week").agg(n=pl.col("n").sum(), dropped=pl.when(soon).then("dropped").otherwise(0).sum())
-    overall = pl.col("dropped").sum().over("as_of", "week") / pl.col("n").sum().over("as_of", "week").clip(1)
-    risk = (pl.col("dropped") + PRIOR_LEARNERS * overall) / (pl.col("n") + PRIOR_LEARNERS)
-    return sums.select("as_of", "programme_id", pl.col("week").cast(pl.Int32), programme_week_risk=risk)
 
 
 def learner_history(dates: pl.LazyFrame, enrolments: pl.LazyFrame, exits: pl.LazyFrame) -> pl.LazyFrame:
@@ -148,16 +106,6 @@ SESSION: Final = Family(
         _against("session", "provider", "cette session", "this session"),
         _against("provider", "overall", "cet organisme", "this provider"),
         _against("programme", "overall", "cette formation", "this programme"),
-        Feature(
-            "programme_week_risk",
-            pl.col("programme_week_risk"),
-            unit="share",
-            meaning="Dropouts within four weeks from this week of the course, in earlier sessions of the programme",
-            null_means="no earlier session was observed that far",
-            group="session",
-            fr="{value} de départs dans les quatre semaines, à ce moment des sessions passées",
-            en="{value} left within four weeks at this point of earlier sessions",
-        ),
         Feature(
             "earlier_courses",
             pl.col("courses_so_far") - 1,

@@ -11,7 +11,6 @@ import pytest
 from data_contracts.catalogue import TABLES
 from features.catalogue import FAMILIES
 from features.facts import ENROLMENT_COLUMNS, EXIT_COLUMNS, SESSION_COLUMNS, Facts
-from features.families.session import PRIOR_LEARNERS
 from features.matrix import cohort, matrix
 
 START = dt.date(2026, 1, 5)
@@ -151,24 +150,6 @@ def test_courses_before_and_beside_are_counted_as_known_then() -> None:
     # The exit was long ago; the service learnt of it on day 5, and of the other course on day 12.
     assert told(5) == (1, 1, 1)
     assert told(12) == (2, 1, 2)
-
-
-def test_what_happened_at_this_point_of_earlier_sessions() -> None:
-    earlier = [enrolment(f"E{n}", "R", entry=-200, end=-50) for n in range(10)]
-    left = [{"enrolment_id": f"E{n}", "exit_date": on(-200 + 5 * WEEK), "reason": "dropout", "known_on": at(-160)} for n in range(4)]
-    left += [{"enrolment_id": "E9", "exit_date": on(-200 + 5 * WEEK), "reason": "job", "known_on": at(-160)}]
-    facts = world([enrolment("A"), *earlier], [session("S"), session("R", start=-200)], exits=left)
-
-    def told(week: int) -> float | None:
-        value: float | None = rows_at(facts, week * WEEK)["A"]["programme_week_risk"]
-        return value
-
-    share = 4 / 10
-    expected = (4 + PRIOR_LEARNERS * share) / (10 + PRIOR_LEARNERS)
-    assert told(3) == pytest.approx(expected)
-    assert told(7) == 0
-    # Nobody was observed four weeks past this point yet.
-    assert told(25) is None
 
 
 def test_what_comes_to_be_known_later_changes_nothing_before() -> None:

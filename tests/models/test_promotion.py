@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from features.catalogue import FEATURES
 from models import registry
+from models.comparison import rival_of
 from models.gate import Check, Verdict
 from models.promotion import decisions, promote, rollback
 from pipelines.serving import card_of, compare_models, train_model
@@ -42,6 +44,18 @@ def test_the_gate_compared_the_new_model_with_the_champion(two: tuple[Service, s
 
     assert "no worse than the champion" in entry["checks"]
     assert first in entry["checks"]["no worse than the champion"]["says"]
+
+
+def test_a_champion_whose_columns_are_gone_does_not_stop_a_training(two: tuple[Service, str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    made, first, second = two
+    assert rival_of(made.home, second) == (first, "")
+    monkeypatch.delitem(FEATURES, "work_missed")
+
+    rival, why = rival_of(made.home, second)
+
+    assert rival is None
+    assert first in why
+    assert "work_missed" in why
 
 
 def test_a_refused_model_serves_no_night_and_a_reason_makes_it_serve(two: tuple[Service, str, str], tmp_path: Path) -> None:
