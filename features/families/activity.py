@@ -181,7 +181,6 @@ _helpers = [
     *(_of(kind).alias(f"{kind}_total") for kind in KINDS),
     *(_of(None, weeks_ago=week).alias(f"week_{week}") for week in range(_WEEKS)),
     (pl.col("count") * (within(42) & ~within(14)).cast(pl.Int32)).sum().alias("activity_before"),
-    pl.when(_trace & within(7)).then(1).otherwise(0).max().alias("active_lately"),
     _active_days(56).alias("active_days_56"),
     _decayed(7).alias("activity_week"),
     _decayed(28).alias("activity_month"),
@@ -416,16 +415,6 @@ _cohort = [
         fr="plus régulier en ligne que {value} seulement de la session sur 28 jours",
         en="more regular online than {value} of the session over 28 days",
         worse=-1,
-    ),
-    Feature(
-        "session_active_share_7",
-        pl.when(_traced).then(ratio(pl.col("active_lately").fill_null(0).sum().over(_in_session), pl.len().over(_in_session))),
-        unit="share",
-        meaning="Learners of the session with a trace in the last 7 days",
-        null_means="the session leaves no trace",
-        group="session",
-        fr="{value} de la session active en ligne sur 7 jours",
-        en="{value} of the session active online in 7 days",
     ),
 ]
 

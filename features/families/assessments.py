@@ -392,16 +392,6 @@ _cohort = [
         worse=-1,
     ),
     Feature(
-        "session_last_work_missed_share",
-        ratio(pl.col("last_work_missed").cast(pl.Int64).sum().over(_in_session), pl.col("last_work_missed").count().over(_in_session)),
-        unit="share",
-        meaning="Learners of the session who did not hand in the latest work due",
-        null_means="no deadline has passed",
-        group="session",
-        fr="{value} de la session sans rendre le dernier travail",
-        en="{value} of the session without the latest work",
-    ),
-    Feature(
         "score_rank",
         (pl.col("score_mean").rank("average").over(_in_session) - 0.5) / pl.col("score_mean").count().over(_in_session),
         unit="share",
