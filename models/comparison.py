@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -76,18 +77,31 @@ def weigh(
     )
 
 
-def rival_of(home: Home, version: str) -> tuple[str | None, str]:
-    """The champion a version is to be measured beside, None where there is none or it cannot be; and why it cannot."""
+def weigh_beside_champion(
+    home: Home,
+    warehouse: Warehouse,
+    version: str,
+    as_of: dt.date,
+    rules: Invariants,
+    time_zone: str,
+    *,
+    rows: pl.DataFrame | None = None,
+) -> Evidence:
+    """`weigh` beside the champion, or beside the baselines alone where there is none or it cannot be: the evidence then says why."""
     serving = champion(home)
-    if serving is None or serving == version:
-        return None, ""
+    apart = _why_not(home, serving) if serving else ""
+    evidence = weigh(home, warehouse, version, None if apart else serving, as_of, rules, time_zone, rows=rows)
+    return replace(evidence, apart=apart)
+
+
+def _why_not(home: Home, version: str) -> str:
+    """Why a version cannot be compared; empty where it can."""
     try:
-        twin, _ = twin_of(home, serving)
+        twin, _ = twin_of(home, version)
     except NoModelError as error:
-        return None, f"not beside the champion: {error.what}"
-    if gone := sorted(set(twin.columns) - set(FEATURES)):
-        return None, f"not beside the champion {serving}: it reads {', '.join(gone)}, which this version of Vigie does not compute"
-    return serving, ""
+        return error.what.removesuffix(".")
+    gone = sorted(set(twin.columns) - set(FEATURES))
+    return f"{version} reads {', '.join(gone)}, which this version of Vigie does not compute" if gone else ""
 
 
 def keep(home: Home, evidence: Evidence) -> Verdict:

@@ -72,7 +72,7 @@ def decide(evidence: Evidence) -> Verdict:
             _plausible(evidence),
             _better_than_chance(evidence),
             *(_beats(evidence, rival) for rival in (*RULES, "session_rate", "logistic")),
-            *([_no_worse(evidence)] if evidence.champion else []),
+            *([_no_worse(evidence)] if evidence.champion or evidence.apart else []),
             _calibrated(evidence),
             _steady(evidence),
             *_fair(evidence),
@@ -120,6 +120,8 @@ def _beats(evidence: Evidence, rival: str) -> Check:
 
 
 def _no_worse(evidence: Evidence) -> Check:
+    if evidence.apart:
+        return Check("no worse than the champion", passed=True, says=f"Not compared: {evidence.apart}.")
     said, passed = [], True
     for metric, name in (("average_precision", "average precision"), ("recall_at_top", "recall in the top tenth")):
         difference, low, high = _difference(evidence, CHAMPION, metric)

@@ -73,6 +73,8 @@ class Evidence:
     """feature, auc, low, high: each column alone, within the night; the interval of the best one alone."""
     told: pl.DataFrame
     """as_of, label, risk, week: for plots and drift."""
+    apart: str = ""
+    """Why the champion is not among the contenders, where there is one and it cannot be."""
 
     def to_json(self) -> str:
         """As text; tables as lists of rows."""

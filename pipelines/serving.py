@@ -44,7 +44,7 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
     from alerts.night import notice
     from impact.experiments.support import held_out_weights
     from models.card import write_card
-    from models.comparison import keep, rival_of, weigh
+    from models.comparison import keep, weigh_beside_champion
     from models.promotion import promote
     from models.registry import champion, register
     from models.training import train
@@ -61,9 +61,8 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
         version = register(service.home, trained)
         learnt = reference(trained.rows, trained.model.calibration.risk(trained.model.margins(trained.rows)))
         write_whole(service.home.models / version / REFERENCE_FILE, learnt.write_parquet)
-        rival, apart = rival_of(service.home, version)
-        on_step(f"judging beside the baselines{' and the champion' if rival else ''}{f' ({apart})' if apart else ''}")
-        evidence = weigh(service.home, warehouse, version, rival, as_of, rules, zone, rows=trained.rows)
+        on_step("judging beside the baselines and the champion")
+        evidence = weigh_beside_champion(service.home, warehouse, version, as_of, rules, zone, rows=trained.rows)
     verdict = keep(service.home, evidence)
     on_step("model card")
     weighed = _weighed(held, trained.rows)
@@ -110,16 +109,15 @@ def promote_model(service: Service, version: str, as_of: dt.date, reason: str) -
     """
     import datetime as dt
 
-    from models.comparison import keep, rival_of, weigh
+    from models.comparison import keep, weigh_beside_champion
     from models.promotion import promote
 
     rules, zone, home = service.rules.invariants, service.time_zone, service.home
     with service.warehouse() as warehouse:
-        rival, _ = rival_of(home, version)
         try:
-            evidence = weigh(home, warehouse, version, rival, as_of, rules, zone)
+            evidence = weigh_beside_champion(home, warehouse, version, as_of, rules, zone)
         except NoDataError:
-            evidence = weigh(home, warehouse, version, rival, dt.date.fromisoformat(version[:10]), rules, zone)
+            evidence = weigh_beside_champion(home, warehouse, version, dt.date.fromisoformat(version[:10]), rules, zone)
     verdict = keep(home, evidence)
     return verdict, promote(home, version, verdict, clock.now(), reason)
 

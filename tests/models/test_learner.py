@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,8 @@ from models.learner import LEARNT, Beside, Model, fit
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 NIGHT = dt.date(2026, 3, 1)
 
@@ -102,3 +105,17 @@ def test_rows_that_weigh_nothing_teach_nothing() -> None:
 def test_columns_that_only_rivals_read_are_not_learnt() -> None:
     assert "session_dropout_rate" not in LEARNT
     assert "session_dropout_rate" not in model().columns
+
+
+def test_late_trees_draw_their_thresholds_by_lot_and_the_lot_is_always_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def grown(threads: int = 2) -> list[str]:
+        return [json.dumps(tree["tree_structure"]) for tree in fit(rows, rounds=6, threads=threads).dump_model()["tree_info"]]
+
+    rows = landmark_rows()
+    chosen = grown()
+    monkeypatch.setattr("models.learner.SHARP_ROUNDS", 3)
+    drawn = grown()
+
+    assert drawn[:3] == chosen[:3]
+    assert drawn[3] != chosen[3]
+    assert grown(threads=1) == drawn

@@ -9,8 +9,8 @@ import pytest
 
 from features.catalogue import FEATURES
 from models import registry
-from models.comparison import rival_of
-from models.gate import Check, Verdict
+from models.comparison import weigh_beside_champion
+from models.gate import Check, Verdict, decide
 from models.promotion import decisions, promote, rollback
 from pipelines.serving import card_of, compare_models, train_model
 from tests.services import copy_of
@@ -19,6 +19,7 @@ from vigie.errors import ConfigurationError, NoModelError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from models.judging import Evidence
     from pipelines.service import Service
 
 NOW = dt.datetime(2025, 12, 1, 3, 0, tzinfo=dt.UTC)
@@ -48,14 +49,26 @@ def test_the_gate_compared_the_new_model_with_the_champion(two: tuple[Service, s
 
 def test_a_champion_whose_columns_are_gone_does_not_stop_a_training(two: tuple[Service, str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     made, first, second = two
-    assert rival_of(made.home, second) == (first, "")
-    monkeypatch.delitem(FEATURES, "work_missed")
 
-    rival, why = rival_of(made.home, second)
+    def told() -> tuple[Evidence, Check]:
+        with made.warehouse() as warehouse:
+            evidence = weigh_beside_champion(made.home, warehouse, second, dt.date(2025, 12, 15), made.rules.invariants, made.time_zone)
+        return evidence, next(check for check in decide(evidence).checks if check.name == "no worse than the champion")
 
-    assert rival is None
-    assert first in why
-    assert "work_missed" in why
+    evidence, check = told()
+    assert (evidence.champion, evidence.apart) == (first, "")
+    assert not check.says.startswith("Not compared")
+
+    monkeypatch.setattr("models.comparison.FEATURES", {name: feature for name, feature in FEATURES.items() if name != "work_missed"})
+    evidence, check = told()
+
+    assert evidence.champion == ""
+    assert "champion" not in evidence.figures["contender"]
+    assert check == Check(
+        "no worse than the champion",
+        passed=True,
+        says=f"Not compared: {first} reads work_missed, which this version of Vigie does not compute.",
+    )
 
 
 def test_a_refused_model_serves_no_night_and_a_reason_makes_it_serve(two: tuple[Service, str, str], tmp_path: Path) -> None:
