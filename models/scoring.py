@@ -73,8 +73,8 @@ def score(
         others = both.filter(~pl.col("as_of").is_in(dates))
         rows = pl.concat([rows, others.join(also, on=["as_of", "enrolment_id"], how="semi", maintain_order="left")])
     before = both.with_columns(pl.col("as_of") + change)
-    contributions = model.contributions(rows)
     margin = model.margins(rows, threads)
+    contributions = model.contributions(rows, margin)
     risks = model.risks(margin)
     positive = model.positive_risk(rows, threads)
     scores = rows.select(
