@@ -145,7 +145,7 @@ def copied(source: Path, target: Path) -> None:
     new_cases(target, source)
 
 
-def _own_contributions(self: Model, rows: pl.DataFrame) -> NDArray[np.float64]:
+def _own_contributions(self: Model, rows: pl.DataFrame, _: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
     """LightGBM's own: of so few people they take a twentieth of the time, and most of a night's work here would be theirs."""
     return np.asarray(
         self.booster.predict(rows.select(self.columns).to_numpy(order="c"), pred_contrib=True, num_threads=1), dtype=np.float64

@@ -277,7 +277,7 @@ def _rows_of_the_file(home: Path, receipts: list[Receipt]) -> None:
         _, _, body = text.partition("\n")
         if '"' in body:
             separator = mapping.delimiter if mapping else max(",;", key=text.partition("\n")[0].count)
-            whole_lines = re.sub(r"\r(?!\n)", " ", body)
+            whole_lines = re.sub(r"\r(?!\n)", " ", re.sub(r"\r+\n", "\r\n", body))
             rows = sum(1 for row in csv.reader(io.StringIO(whole_lines, newline=""), delimiter=separator) if row)
         else:
             rows = sum(1 for line in body.split("\n") if line.rstrip("\r"))
