@@ -22,6 +22,7 @@ from models.judging import alone
 from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from world import World
 
 PEOPLE, NIGHTS = 200, 10
@@ -157,26 +158,38 @@ def monotone(world: World) -> list[Line]:
 
 
 def reason_codes(world: World) -> list[Line]:
-    """18: every alert of the weekly replay at budget 2 tells of something, on a known fact."""
+    """18: every alert of the weekly replay tells of something, on a known fact; also where places must be filled whatever the risk."""
     rows = world.rows
-    alerted = replay(rows, advisors(rows, "session_id"), world.risk, budget=2)
-    few = rows.filter(pl.Series(alerted))
-    told = reasons(world.model.contributions(few), world.model.margins(few), world.model.columns, few, few.clear(), 4, rows)
+    limit = world.service.rules.default.minimum_risk
+    opened = world.risk >= limit
+    opened &= replay(rows, advisors(rows, "session_id"), np.where(opened, world.risk, -1), budget=None)
+    filled = replay(rows, advisors(rows, "session_id"), world.risk, budget=2)
+    alerts, without, immutable, wrong = _told(world, opened)
+    forced, silent, *_ = _told(world, filled)
+    return [
+        Line(
+            18,
+            "Reason codes",
+            f"weekly replay of 2014B, every alert from the policy's limit on (risk {limit:.2f}); the value told is the matrix's, whose source rows "
+            "the case page lists with delivery and line",
+            f"{alerts:,} alerts, {without} without a nameable reason, {immutable} immutable, {wrong} values not in the matrix; two places a week "
+            f"and advisor filled whatever the risk, which no night does: {silent} of {forced:,} without ({silent / forced:.2%})",
+            alerts > 0 and without == immutable == wrong == 0,
+        )
+    ]
+
+
+def _told(world: World, alerted: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Alerts, those without a nameable reason, reasons nobody can act on, and values told that are not the matrix's."""
+    few = world.rows.filter(alerted)
+    model = world.model
+    told = reasons(model.contributions(few), model.margins(few), model.columns, few, few.clear(), 4, world.rows)
     named = pl.DataFrame({"row": np.arange(few.height), "reason": told}).explode("reason").unnest("reason").filter(pl.col("code") != "rest")
-    without = few.height - named["row"].n_unique()
-    immutable = named.filter(pl.col("code").is_in(list(CONTEXT))).height
-    values = few.with_row_index("row").unpivot(on=world.model.columns, index="row", variable_name="feature", value_name="known")
+    values = few.with_row_index("row").unpivot(on=model.columns, index="row", variable_name="feature", value_name="known")
     wrong = (
         named.with_columns(pl.col("row").cast(pl.UInt32))
         .join(values, on=["row", "feature"], how="left")
         .filter(pl.col("value").ne_missing(pl.col("known")))
     )
-    return [
-        Line(
-            18,
-            "Reason codes",
-            "weekly replay of 2014B, budget 2; the value told is the matrix's, whose source rows the case page lists with delivery and line",
-            f"{few.height:,} alerts, {without} without a nameable reason ({without / few.height:.2%}), {immutable} immutable, {wrong.height} values not in the matrix",
-            without == 0 and immutable == 0 and wrong.is_empty(),
-        )
-    ]
+    immutable = named.filter(pl.col("code").is_in(list(CONTEXT)))
+    return few.height, few.height - named["row"].n_unique(), immutable.height, wrong.height
