@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,11 +57,13 @@ MORE_POSITIVE: Final = "Un départ vers un emploi ou une autre formation est ici
 
 @dataclass(frozen=True)
 class Phrase:
-    """How a feature is told: a sentence with `{value}` and `{s}` in French and in English, and the unit of the value."""
+    """How a feature is told: a sentence with `{value}`, `{s}` and `[words of a reason]` in French and in English, and the value's unit."""
 
     fr: str
     unit: str
     en: str = ""
+    plain: bool = True
+    """False where the sentence says by how much somebody is worse: it is then not true of a protective fact."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | No
     """
     phrase = phrases.get(reason["feature"] or "")
     now, before = reason["value"], reason["previous_value"]
-    if phrase is None or now is None or before is None or "{value}" not in phrase.fr or phrase.unit == "points":
+    if phrase is None or now is None or before is None or "{value}" not in phrase.fr or not phrase.plain:
         return None
     was = amount(before, phrase.unit)
     if was == amount(now, phrase.unit) or (phrase.unit == "days" and now - before == WEEK):
@@ -160,13 +163,14 @@ def better(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
     """A protective fact: its subject and, where the sentence of a reason is true of it as well, the fact."""
     phrase, value = phrases.get(reason["feature"] or ""), reason["value"]
     subject = say(SUBJECTS.get(reason["code"], reason["code"]))
-    told = phrase is not None and value is not None and "{value}" in phrase.fr and phrase.unit != "points"
-    return f"{subject} ({_sentence(phrase, value)})" if told and phrase else subject
+    told = phrase is not None and value is not None and "{value}" in phrase.fr and phrase.plain
+    return f"{subject} ({_sentence(phrase, value, worse=False)})" if told and phrase else subject
 
 
-def _sentence(phrase: Phrase, value: float) -> str:
+def _sentence(phrase: Phrase, value: float, *, worse: bool = True) -> str:
+    said = phrase.en if current() == "en" and phrase.en else phrase.fr
     sentence = (
-        (phrase.en if current() == "en" and phrase.en else phrase.fr)
+        re.sub(r"\[(.*?)\]", r"\1" if worse else "", said)
         .replace("{value}", amount(value, phrase.unit))
         .replace("{s}", "s" if is_many(value) else "")
     )

@@ -25,7 +25,7 @@ def endings(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_zone: 
 
     A silent dropout has no exit row and shows no presence and no activity for `silence_days` up to the end of what is known or of the
     course, while others of the same session still do: a provider that sends nothing makes nobody drop out. It is dated on the day after
-    the last trace.
+    the last trace, never before the day after the entry.
 
     Returns:
         enrolment_id, exit_date, reason (text, as in the contract `Exits`).
@@ -44,7 +44,8 @@ def endings(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_zone: 
     enrolments = known("enrolments", "enrolment_id", "session_id", "entry_date", "planned_exit_date")
     people = enrolments.filter(pl.col("entry_date") <= as_of).join(last_trace, on="enrolment_id", how="left")
     end = pl.min_horizontal("planned_exit_date", pl.lit(as_of))
-    trace = pl.col("last_trace").fill_null(pl.col("entry_date"))
+    # A platform opened before the course tells nothing of it: silence counts from the entry on.
+    trace = pl.max_horizontal("last_trace", "entry_date")
     silent = people.with_columns(session_last=pl.col("last_trace").max().over("session_id")).filter(
         (end - trace).dt.total_days() >= silence_days, (pl.col("session_last") - trace).dt.total_days() >= silence_days
     )

@@ -34,12 +34,14 @@ class Feature:
     group: Group
     fr: str
     """Sentence for an advisor, said only when the value is on the worse side; `{value}` stands for the value with its unit, `{s}` for the
-    plural of what it counts."""
+    plural of what it counts, and `[words]` are left out where the same fact is told as protective."""
     en: str
     monotone: Literal[-1, 0, 1] = 0
     """1: more of it never lowers the risk; -1: never raises it."""
     worse: Literal[-1, 0, 1] = 0
     """Where the model is left free: which way a person would call it worse. Only a value on the worse side is ever told as a reason."""
+    against: float | None = None
+    """What the sentence itself compares with, such as 0 for "less than": a value is told only beyond it, however others do."""
     learnt: bool = True
     """False for a column that rules and rivals read and the model does not."""
 

@@ -39,7 +39,7 @@ _facts = [
             meaning=f"Days with a trace of distance learning in the last {days} days",
             null_means="no trace at all so far",
             group="activity",
-            fr=f"peu d'activité en ligne : {{value}} sur les {days} derniers jours",
+            fr=f"[peu d']activité en ligne : {{value}} sur les {days} derniers jours",
             en=f"{{value}} active online in the last {days} days",
             monotone=-1,
         )
@@ -53,7 +53,7 @@ _facts = [
             meaning=f"Traces of distance learning in the last {days} days",
             null_means="no trace at all so far",
             group="activity",
-            fr=f"peu d'activité en ligne : {{value}} action{{s}} sur les {days} derniers jours",
+            fr=f"[peu d']activité en ligne : {{value}} action{{s}} sur les {days} derniers jours",
             en=f"{{value}} actions online in the last {days} days",
             worse=-1,
         )
@@ -207,6 +207,7 @@ _derived = [
         fr="activité en ligne en baisse par rapport au mois précédent",
         en="online activity down against the month before",
         worse=-1,
+        against=0.0,
     ),
     Feature(
         "active_share_total",
@@ -229,6 +230,7 @@ _derived = [
         fr="silence en ligne plus long que d'habitude",
         en="silent online for longer than usual",
         worse=1,
+        against=1.0,
     ),
     Feature(
         "silence_surprise",
@@ -251,6 +253,7 @@ _derived = [
         fr="activité en ligne en perte de vitesse",
         en="online activity losing speed",
         worse=-1,
+        against=0.0,
     ),
 ]
 
@@ -295,6 +298,7 @@ _cohort = [
             fr=f"moins actif que la session sur {_KIND_FR[kind]}",
             en=f"less active than the session on {kind}",
             worse=-1,
+            against=0.0,
         )
         for kind in KINDS
         for span in _SPAN
@@ -310,6 +314,7 @@ _cohort = [
             fr="moins actif en ligne que la session ces dernières semaines",
             en="less active online than the session these last weeks",
             worse=-1,
+            against=0.0,
         )
         for week in range(_WEEKS)
     ),
@@ -324,6 +329,7 @@ _cohort = [
             fr=f"activité en ligne sous celle de la session sur {days} jours",
             en=f"less active online than the session over {days} days",
             worse=-1,
+            against=0.0,
         )
         for days in (3, 14)
     ),
@@ -338,6 +344,7 @@ _cohort = [
             fr=f"moins actif en ligne que la session {when}",
             en=f"less active online than the session {then}",
             worse=-1,
+            against=0.0,
         )
         for name, meaning, when, then in (
             ("activity_recent", "Activity weighted with a half-life of 3 days", "ces derniers jours", "these last days"),
@@ -357,6 +364,7 @@ _cohort = [
         fr="plus longtemps sans activité en ligne que {value} de la session",
         en="longer without online activity than {value} of the session",
         worse=1,
+        against=0.5,
     ),
     Feature(
         "activity_total_rank",
@@ -365,9 +373,10 @@ _cohort = [
         meaning="Place in the session by traces so far, 0 the fewest",
         null_means="the session leaves no trace",
         group="activity",
-        fr="plus actif depuis le début que {value} seulement de la session",
+        fr="plus actif depuis le début que {value} [seulement ]de la session",
         en="more active since the start than {value} of the session",
         worse=-1,
+        against=0.5,
     ),
     Feature(
         "first_weeks_rank",
@@ -376,9 +385,10 @@ _cohort = [
         meaning=f"Place in the session by traces of the first {_FIRST_DAYS} days, 0 the fewest",
         null_means="the session leaves no trace, or the first days are not over",
         group="activity",
-        fr="plus actif au démarrage que {value} seulement de la session",
+        fr="plus actif au démarrage que {value} [seulement ]de la session",
         en="more active at the start than {value} of the session",
         worse=-1,
+        against=0.5,
     ),
     Feature(
         "before_entry_rank",
@@ -387,9 +397,10 @@ _cohort = [
         meaning="Place in the session by traces before entry, 0 the fewest",
         null_means="the session leaves no trace",
         group="activity",
-        fr="plus actif avant l'entrée que {value} seulement de la session",
+        fr="plus actif avant l'entrée que {value} [seulement ]de la session",
         en="more active before entry than {value} of the session",
         worse=-1,
+        against=0.5,
     ),
     *(
         Feature(
@@ -399,9 +410,10 @@ _cohort = [
             meaning=f"Place in the session by activity of the last {days} days, 0 the least active",
             null_means="the session leaves no trace",
             group="activity",
-            fr=f"plus actif en ligne que {{value}} seulement de la session sur {days} jours",
+            fr=f"plus actif en ligne que {{value}} [seulement ]de la session sur {days} jours",
             en=f"more active online than {{value}} of the session over {days} days",
             worse=-1,
+            against=0.5,
         )
         for days in (7, 28)
     ),
@@ -412,9 +424,10 @@ _cohort = [
         meaning="Place in the session by active days of the last 28 days, 0 the least active",
         null_means="the session leaves no trace",
         group="activity",
-        fr="plus régulier en ligne que {value} seulement de la session sur 28 jours",
+        fr="plus régulier en ligne que {value} [seulement ]de la session sur 28 jours",
         en="more regular online than {value} of the session over 28 days",
         worse=-1,
+        against=0.5,
     ),
 ]
 

@@ -161,6 +161,7 @@ _facts = [
         fr="travaux rendus en moyenne {value} après l'échéance",
         en="work handed in {value} after the deadline on average",
         worse=1,
+        against=0.0,
     ),
     Feature(
         "score_mean",
@@ -223,6 +224,7 @@ _facts += [
         fr="dernier travail rendu {value} après l'échéance",
         en="latest work handed in {value} after the deadline",
         worse=1,
+        against=0.0,
     ),
 ]
 
@@ -256,6 +258,7 @@ _facts += [
         fr="résultats {value} sous ceux de la session sur les mêmes travaux",
         en="marks {value} below the session's on the same work",
         worse=-1,
+        against=0.0,
     ),
     Feature(
         "lateness_against_session",
@@ -267,6 +270,7 @@ _facts += [
         fr="travaux rendus {value} plus tard que la session",
         en="work handed in {value} later than the session",
         worse=1,
+        against=0.0,
     ),
     Feature(
         "lateness_last_against_session",
@@ -278,6 +282,7 @@ _facts += [
         fr="dernier travail rendu {value} plus tard que la session",
         en="latest work handed in {value} later than the session",
         worse=1,
+        against=0.0,
     ),
     Feature(
         "marks_awaited",
@@ -333,6 +338,7 @@ _derived = [
         fr="dernier résultat {value} sous la moyenne de la personne",
         en="latest mark {value} below the person's mean",
         worse=-1,
+        against=0.0,
     ),
     Feature(
         "silent_before_deadline_days",
@@ -344,6 +350,7 @@ _derived = [
         fr="peu d'activité en ligne autour de la dernière échéance",
         en="little online activity around the latest deadline",
         worse=1,
+        against=0.0,
     ),
 ]
 
@@ -363,6 +370,7 @@ _cohort = [
         fr="dernier résultat {value} sous celui de la session",
         en="latest mark {value} below the session's",
         worse=-1,
+        against=0.0,
     ),
     Feature(
         "work_missed_against_session",
@@ -378,6 +386,7 @@ _cohort = [
         fr="plus de travaux non rendus que la moyenne de la session (écart : {value})",
         en="more work not handed in than the session's mean ({value})",
         monotone=1,
+        against=0.0,
     ),
     Feature(
         "next_work_against_session",
@@ -390,6 +399,7 @@ _cohort = [
         fr="prochain travail pas encore rendu : {value} de moins que la session",
         en="next work not handed in yet: {value} below the session",
         worse=-1,
+        against=0.0,
     ),
     Feature(
         "score_rank",
@@ -398,9 +408,10 @@ _cohort = [
         meaning="Place in the session by mean mark, 0 the lowest",
         null_means="nothing marked yet",
         group="assessments",
-        fr="résultats au-dessus de {value} seulement de la session",
-        en="marks above only {value} of the session",
+        fr="résultats au-dessus de {value} [seulement ]de la session",
+        en="marks above [only ]{value} of the session",
         worse=-1,
+        against=0.5,
     ),
 ]
 

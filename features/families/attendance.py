@@ -155,6 +155,7 @@ _derived = [
         fr="présence en baisse de {value} par rapport au mois précédent",
         en="attendance down by {value} against the month before",
         monotone=-1,
+        against=0.0,
     ),
 ]
 
@@ -171,6 +172,7 @@ _cohort = [
         fr="présence inférieure de {value} à celle de la session",
         en="attendance {value} below the session's",
         monotone=-1,
+        against=0.0,
     ),
     Feature(
         "session_attendance_share_14",

@@ -151,12 +151,20 @@ def test_sentences_follow_french_usage() -> None:
     assert change(two, phrases) == "2 demi-journées d'absence sur 7 jours, contre 1 demi-journée une semaine plus tôt."
     assert change(two | {"previous_value": 2.0}, phrases) is None
     # A week that went by is no news; a day more or less is.
-    phrases |= {"z": Phrase("dernier travail rendu il y a {value}", "days"), "p": Phrase("présence inférieure de {value}", "points")}
+    phrases |= {
+        "z": Phrase("dernier travail rendu il y a {value}", "days"),
+        "p": Phrase("présence inférieure de {value}", "points", plain=False),
+    }
     idle = {"code": "assessments", "feature": "z", "value": 30.0, "previous_value": 23.0}
     assert change(idle, phrases) is None
     assert change(idle | {"previous_value": 2.0}, phrases) == "Dernier travail rendu il y a 30 jours, contre 2 jours une semaine plus tôt."
     assert better(idle | {"value": 1.0}, phrases) == "travaux rendus (Dernier travail rendu il y a 1 jour)"
     assert better(two | {"feature": "p", "value": 0.04}, phrases) == "présence"
+    # What calls a fact bad is not said where the same fact protects.
+    few = {"w": Phrase("[peu d']activité : {value} action{s} sur 7 jours", "count", "[few ]actions: {value}")}
+    busy = {"code": "activity", "feature": "w", "value": 150.0, "previous_value": 2.0}
+    assert why(busy | {"value": 2.0}, few) == "Peu d'activité : 2 actions sur 7 jours."
+    assert better(busy, few) == "activité à distance (Activité : 150 actions sur 7 jours)"
     assert why({"code": "contacts", "feature": "y", "value": 1.0}, phrases) == "1 contact."
     assert why({"code": "attendance", "feature": "gone", "value": 1.0}, phrases) == "Signal sur : présence."
     assert amount(0.5, "share") == "50\xa0%"

@@ -108,3 +108,44 @@ def test_what_lowers_the_risk_is_told_apart_through_a_fact_on_the_better_side(mo
     assert named["contribution"].max() < 0
     for feature, value in named.select("feature", "value").unique().rows():
         assert (value - medians[feature]) * FEATURES[feature].direction < 0, feature
+
+
+def test_a_reason_that_compares_is_told_only_where_the_comparison_is_true() -> None:
+    """Everybody is early; who is a little less so is worse than usual, and still not late."""
+    columns = ["lateness_days_mean", "work_missed_against_session", "days_since_activity"]
+    rows = pl.DataFrame(
+        {
+            "as_of": [NIGHT] * 5,
+            "enrolment_id": [f"e{n}" for n in range(5)],
+            "lateness_days_mean": [-5.0, -5.0, -5.0, -0.8, 2.0],
+            "work_missed_against_session": [-0.3, -0.3, -0.3, -0.011, 0.004],
+            "days_since_activity": [1.0, 1.0, 1.0, 9.0, 9.0],
+        }
+    )
+    parts = np.tile([0.5, 0.6, 0.4, -3.0], (5, 1))
+
+    def facts(found: pl.Series) -> list[list[str]]:
+        return [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
+
+    assert facts(reasons(parts, parts.sum(axis=1), columns, rows, rows.clear(), 3)) == [
+        [],
+        [],
+        [],
+        ["days_since_activity"],
+        # Half a point more of work missed is told as 0 point, so the lateness speaks for the subject.
+        ["lateness_days_mean", "days_since_activity"],
+    ]
+    lowered = np.tile([-0.5, -0.6, -0.4, -3.0], (2, 1))
+    assert facts(protective(lowered, columns, rows[:2], rows.clear(), everybody=rows)) == [[], []]
+    late = rows.with_columns(lateness_days_mean=pl.Series([-5.0, 4.0, 4.0, 4.0, 4.0]))
+    assert facts(protective(lowered[:1], columns, late[:1], rows.clear(), everybody=late)) == [["lateness_days_mean"]]
+
+
+def test_no_reason_of_a_night_says_the_opposite_of_its_fact(model: Model, night: pl.DataFrame) -> None:
+    found = named(model, night)
+    compared = {name: feature for name, feature in FEATURES.items() if feature.against is not None}
+
+    said = found.filter(pl.col("feature").is_in(list(compared))).select("feature", "value").rows()
+
+    assert len(said) > 5
+    assert all((value - (compared[name].against or 0)) * compared[name].direction > 0 for name, value in said)
