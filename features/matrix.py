@@ -55,12 +55,9 @@ def matrix(facts: Facts, pairs: pl.DataFrame) -> pl.DataFrame:
         Rows in the order of `pairs`; features as 64-bit floats, null where nothing is known.
     """
     dates = pairs.lazy().select("as_of", "cutoff").unique()
-    # Who runs a session is taken from its first layer: a later correction must not reach earlier dates.
-    first = facts.tables["sessions"].lazy().sort("known_on").unique("session_id", keep="first", maintain_order=True)
-    sessions = first.select("session_id", "provider_id", "programme_id")
-    peers = facts.tables["enrolments"].lazy().join(sessions, on="session_id")
-    history = session_history(dates, peers, facts.tables["exits"].lazy()).collect()
-    theirs = learner_history(dates, peers, facts.tables["exits"].lazy()).collect()
+    enrolments, sessions, exits = (facts.tables[name].lazy() for name in ("enrolments", "sessions", "exits"))
+    history = session_history(dates, enrolments, sessions, exits).collect()
+    theirs = learner_history(dates, enrolments, exits).collect()
     whole = pairs.join(history, on=["as_of", "session_id"], how="left").join(theirs, on=["as_of", "learner_id"], how="left")
     shard = pl.col("session_id").rank("dense") * (1 + pairs.height // PAIRS_AT_ONCE) // (pl.col("session_id").n_unique() + 1)
     parts = whole.with_columns(shard.alias("shard")).partition_by("shard", include_key=False)

@@ -17,12 +17,13 @@ PRIOR_LEARNER_DAYS: Final = 2_000
 LEVELS: Final = {"session": "session_id", "provider": "provider_id", "programme": "programme_id"}
 
 
-def session_history(dates: pl.LazyFrame, enrolments: pl.LazyFrame, exits: pl.LazyFrame) -> pl.LazyFrame:
+def session_history(dates: pl.LazyFrame, enrolments: pl.LazyFrame, sessions: pl.LazyFrame, exits: pl.LazyFrame) -> pl.LazyFrame:
     """Daily dropout hazards as known at each date, shrunk level by level: all, then provider and programme, then session.
 
     Args:
         dates: as_of, cutoff; a row per as-of date.
-        enrolments: layers, with provider_id and programme_id of their session.
+        enrolments: layers.
+        sessions: layers: who runs a session is what each date knew of it.
         exits: layers.
 
     Returns:
@@ -31,6 +32,8 @@ def session_history(dates: pl.LazyFrame, enrolments: pl.LazyFrame, exits: pl.Laz
     left = dates.join(exits, how="cross").filter(KNOWN, pl.col("exit_date") <= pl.col("as_of"))
     left = left.select("as_of", "enrolment_id", "exit_date", dropped=(pl.col("reason") == "dropout").cast(pl.Int64))
     entered = dates.join(enrolments, how="cross").filter(KNOWN, pl.col("entry_date") <= pl.col("as_of"))
+    run = dates.join(sessions, how="cross").filter(KNOWN).select("as_of", "session_id", "provider_id", "programme_id")
+    entered = entered.join(run, on=["as_of", "session_id"])
     end = pl.min_horizontal("as_of", "planned_exit_date", "exit_date")
     people = entered.join(left, on=["as_of", "enrolment_id"], how="left").select(
         "as_of",
