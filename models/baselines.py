@@ -35,7 +35,7 @@ def rule_flag(rules: Invariants) -> pl.Expr:
     no sheets: there the composite of missed work and silence is the strong rule (modelling notes, section 0).
     """
     absences = pl.col(f"unjustified_half_days_{rules.attendance_rule_days}") >= rules.attendance_rule_absences
-    silence = (pl.col("last_work_missed") == 1) & (pl.col("days_since_activity").fill_null(pl.col("course_day")) >= rules.silence_rule_days)
+    silence = (pl.col("last_work_missed") == 1) & (days_silent() >= rules.silence_rule_days)
     return absences.fill_null(value=False) | silence.fill_null(value=False)
 
 
@@ -52,8 +52,18 @@ def by_rule(rows: pl.DataFrame, rules: Invariants) -> pl.DataFrame:
     """
     days = f"unjustified_half_days_{rules.attendance_rule_days}"
     absences = pl.col(days).fill_null(0) / rules.attendance_rule_absences
-    silence = pl.col("days_since_activity").fill_null(pl.col("course_day")) / rules.silence_rule_days
-    fact = pl.when(absences >= 1).then(_reason("attendance", days)).otherwise(_reason("activity", "days_since_activity"))
+    silence = days_silent() / rules.silence_rule_days
+    # The trace left last, on paper or online; the work missed speaks for who never left one.
+    online, seen = pl.col("days_since_activity"), pl.col("days_since_presence")
+    fact = (
+        pl.when(absences >= 1)
+        .then(_reason("attendance", days))
+        .when(online <= seen.fill_null(online))
+        .then(_reason("activity", "days_since_activity"))
+        .when(seen.is_not_null())
+        .then(_reason("attendance", "days_since_presence"))
+        .otherwise(_reason("assessments", "last_work_missed"))
+    )
     strength = pl.when(absences >= 1).then(absences).otherwise(silence).clip(1, MOST_STRENGTH)
     return rows.filter(rule_flag(rules)).select("enrolment_id", reasons=pl.concat_list(fact), strength=strength)
 
@@ -66,8 +76,8 @@ def _reason(code: str, feature: str) -> pl.Expr:
 
 def rule_score() -> pl.Expr:
     """The rules as a ranking: unjustified half-days first, then missed work and days of silence."""
-    silence = pl.col("days_since_activity").fill_null(pl.col("course_day"))
-    return pl.col("unjustified_half_days_30").fill_null(0) * 10 + pl.col("last_work_missed").fill_null(0) * 100 + silence.clip(0, 60)
+    missed = pl.col("last_work_missed").fill_null(0)
+    return pl.col("unjustified_half_days_30").fill_null(0) * 10 + missed * 100 + days_silent().clip(0, 60)
 
 
 def days_silent() -> pl.Expr:

@@ -63,7 +63,9 @@ def rollback(home: Home, now: dt.datetime, reason: str = "") -> str:
         NoModelError: there was no earlier champion.
     """
     serving, stack = champion(home), _stack(home)
-    earlier = [version for version in stack if version != serving]
+    # A promotion that died before its crown is in the log and never served: only what came before the one that serves counts.
+    places = [place for place, version in enumerate(stack) if version == serving]
+    earlier = [version for version in stack[: places[-1] if places else None] if version != serving]
     if not earlier:
         raise NoModelError("There is no earlier champion to go back to.", "See all versions with: vigie models list.")
     _append(home, now, {"action": "rolled back", "version": earlier[-1], "replaces": serving, "reason": reason})

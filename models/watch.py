@@ -196,7 +196,8 @@ def matured(scores: pl.DataFrame, called: pl.DataFrame, endings: pl.DataFrame) -
     expected, observed = float(told["risk"].sum()), int(told["left"].sum())
     fewest, most = _poisson(observed)
     level, low, high = expected / max(observed, 1), expected / most, expected / max(fewest, 1e-9)
-    off = observed >= LEAST_LEFT and not LEVEL[0] <= level <= LEVEL[1] and not low <= 1 <= high
+    # Nobody leaving where many were expected is the plainest fault of all: an exits file that no longer comes.
+    off = max(observed, expected) >= LEAST_LEFT and not LEVEL[0] <= level <= LEVEL[1] and not low <= 1 <= high
     says = f"On {night} {expected:.0f} people were expected to leave within the horizon and {observed} did: the level is off, train again."
     readings = [Reading("expected over observed", level, low, high, told.height, off, says)]
     listed = told.join(called.select("enrolment_id").unique(), on="enrolment_id", how="semi")

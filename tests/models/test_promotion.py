@@ -105,6 +105,27 @@ def test_a_green_gate_promotes_and_rollbacks_walk_back(two: tuple[Service, str, 
     assert registry.model_for(home, LATER - dt.timedelta(days=1)).version == first
 
 
+def test_a_promotion_that_died_before_its_crown_is_never_gone_back_to(
+    two: tuple[Service, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, first, second = copy_of(two[0], tmp_path / "home").home, two[1], two[2]
+
+    def dies(*_: object) -> None:
+        raise OSError
+
+    with monkeypatch.context() as broken:
+        broken.setattr("models.promotion.crown", dies)
+        with pytest.raises(OSError):  # noqa: PT011 - the one raised above
+            promote(home, second, GREEN, NOW)
+
+    assert registry.champion(home) == first
+    with pytest.raises(NoModelError, match="no earlier champion"):
+        rollback(home, NOW)
+    # Done again, it is a champion like any other, and can be taken back.
+    assert promote(home, second, GREEN, NOW)
+    assert rollback(home, NOW) == first
+
+
 def test_a_model_that_was_never_promoted_serves_no_past_night_either(two: tuple[Service, str, str], tmp_path: Path) -> None:
     home = copy_of(two[0], tmp_path / "home").home
     client = registry.client_of(home)

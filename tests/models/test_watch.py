@@ -108,6 +108,11 @@ def test_a_small_service_is_not_woken_by_chance() -> None:
     assert sum("expected over observed" in outcomes(150, 1.0, seed) for seed in range(40)) <= 3
 
 
+def test_nobody_leaving_where_many_were_expected_is_the_plainest_alarm() -> None:
+    assert "expected over observed" in outcomes(2_500, 0.0)
+    assert not outcomes(60, 0.0)
+
+
 def test_who_had_left_by_the_night_is_no_outcome_of_it() -> None:
     scores = pl.DataFrame({"enrolment_id": ["a", "b"], "risk": [0.5, 0.5], "as_of": NIGHT, "horizon_days": 28})
     endings = pl.DataFrame({"enrolment_id": ["a", "b"], "exit_date": [NIGHT, NIGHT + dt.timedelta(days=28)], "dropped": True})
