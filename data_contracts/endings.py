@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 MATURITY_DAYS: Final = 7
 """Exits reach the service days late: a horizon counts as observed only this long after its end (modelling notes, section 3)."""
+SHEETS_COME_DAYS: Final = 5
+"""After their day, for nearly all sheets and traces."""
+SILENT_SHARE: Final = 0.2
+"""Of all dropouts, how many may be known by silence alone before outcomes wait for silence to have spoken."""
 
 
 def endings(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_zone: str) -> pl.DataFrame:
@@ -53,3 +57,23 @@ def endings(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_zone: 
         "enrolment_id", exit_date=trace + pl.duration(days=1), reason=pl.lit("dropout")
     )
     return pl.concat([delivered, silent]).collect()
+
+
+def decided_after(warehouse: Warehouse, ended: pl.DataFrame, as_of: dt.date, silence_days: int, time_zone: str) -> int:
+    """Days after the end of a horizon until who left within it is known.
+
+    A week, for exits told late. Where providers tell few dropouts and silence tells the others, as long as a silence lasts: sooner,
+    whoever fell silent late in the horizon would be taught and judged as somebody who stayed.
+
+    Args:
+        warehouse: open.
+        ended: as from `endings` of the same day.
+        as_of: what became known later is not used.
+        silence_days: of the rules.
+        time_zone: in which as-of dates end.
+    """
+    instant = end_of_day(as_of, time_zone)
+    told = warehouse.as_known_at(layout(TABLES["exits"]), instant, columns=["enrolment_id"])
+    dropped = ended.filter(pl.col("reason") == "dropout")
+    silent = dropped.join(told, on="enrolment_id", how="anti").height
+    return max(MATURITY_DAYS, silence_days + SHEETS_COME_DAYS) if silent > SILENT_SHARE * dropped.height else MATURITY_DAYS

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Final, cast
 
 from data_contracts.catalogue import TABLES
-from data_contracts.endings import MATURITY_DAYS
+from data_contracts.endings import decided_after
 from data_contracts.ingest import layout
 from features.facts import read_facts
 from features.matrix import cohort, matrix
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 STEP_DAYS: Final = 7
 
 
-def landmark_dates(first: dt.date, as_of: dt.date, horizon_days: int) -> list[dt.date]:
-    """Every seventh day from `first` on, counted back from the newest day whose horizon is observed on `as_of`."""
-    last = as_of - dt.timedelta(days=horizon_days + MATURITY_DAYS)
+def landmark_dates(first: dt.date, as_of: dt.date, wait_days: int) -> list[dt.date]:
+    """Every seventh day from `first` on, counted back from the newest day `wait_days` before `as_of`, whose outcomes are known."""
+    last = as_of - dt.timedelta(days=wait_days)
     return [last - dt.timedelta(days=days) for days in range((last - first).days // STEP_DAYS * STEP_DAYS, -1, -STEP_DAYS)]
 
 
@@ -36,12 +36,13 @@ def training_rows(warehouse: Warehouse, as_of: dt.date, rules: Invariants, time_
         NoDataError: no enrolment was in training long enough ago.
     """
     first = _first_entry(warehouse, as_of, time_zone)
-    dates = landmark_dates(first, as_of, rules.horizon_days) if first else []
+    endings = known_endings(warehouse, as_of, rules.silence_days, time_zone)
+    wait = rules.horizon_days + decided_after(warehouse, endings, as_of, rules.silence_days, time_zone)
+    dates = landmark_dates(first, as_of, wait) if first else []
     if not dates:
-        what = f"No enrolment known at {as_of} entered {rules.horizon_days + MATURITY_DAYS} days before or earlier."
+        what = f"No enrolment known at {as_of} entered {wait} days before or earlier."
         raise NoDataError(what, "Ingest older deliveries, or train at a later date.")
     facts = read_facts(warehouse, dates[0], dates[-1], time_zone)
-    endings = known_endings(warehouse, as_of, rules.silence_days, time_zone)
     # The whole cohort first, as a night sees it: people who had left unnoticed are among the session each learner is compared with.
     return labelled(matrix(facts, cohort(facts, dates)), endings, rules.horizon_days)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 import polars as pl
 
-from data_contracts.endings import MATURITY_DAYS
 from features.catalogue import FEATURES
 from models.baselines import days_silent, logistic, rule_score, session_risk
 from models.blocks import MIN_DROPOUTS, cut, expanding
@@ -117,7 +116,7 @@ def train(
     told = told.with_columns(risk=pl.Series(centred(said, happened, shape).risk(said)))
     alike = bands(told)
     positive, positive_calibration = _positive(blocks, rows, threads)
-    beside = Beside(_horizons(rows, margins, later, as_of, rules.horizon_days), positive, positive_calibration, alike.to_dicts())
+    beside = Beside(_horizons(rows, margins, later, rules.horizon_days), positive, positive_calibration, alike.to_dicts())
     model = Model(booster, final, as_of.isoformat(), rules.horizon_days, beside)
     gain = pl.DataFrame({"feature": model.columns, "gain": model.booster.feature_importance("gain")}).sort("gain", descending=True)
     sizes = [
@@ -154,16 +153,15 @@ def _out_of_time(rows: pl.DataFrame, rounds: int, rules: Invariants, threads: in
     return folds
 
 
-def _horizons(
-    rows: pl.DataFrame, margins: NDArray[np.float64], later: list[pl.DataFrame], as_of: dt.date, main: int
-) -> dict[int, Calibration]:
+def _horizons(rows: pl.DataFrame, margins: NDArray[np.float64], later: list[pl.DataFrame], main: int) -> dict[int, Calibration]:
     """The same margin calibrated on the other horizons, each on the landmarks whose longer horizon was over."""
     found = {}
+    newest = cast("dt.date", rows["as_of"].max())
     everything = rows.select("as_of", "days_to_exit", "exit_reason").with_columns(margin=pl.Series(margins))
     for days in HORIZONS:
         if days == main:
             continue
-        over = pl.col("as_of") <= as_of - dt.timedelta(days=days + MATURITY_DAYS)
+        over = pl.col("as_of") <= newest - dt.timedelta(days=days - main)
         folds = [fold.filter(over).select("margin", label=within(days)) for fold in later]
         known = everything.filter(over).select("margin", label=within(days))
         folds = [fold for fold in folds if fold["label"].sum() >= MIN_DROPOUTS]

@@ -76,18 +76,18 @@ def _answers(service: Service, as_of: dt.date) -> list[str]:
 
 def _outcomes(service: Service, as_of: dt.date) -> list[Reading]:
     """Of the newest night whose horizon is over and whose exits have had time to be told."""
-    from data_contracts.endings import MATURITY_DAYS
+    from data_contracts.endings import decided_after
     from models.labels import known_endings
     from models.watch import matured
 
     rules = service.rules.invariants
-    over = as_of - dt.timedelta(days=rules.horizon_days + MATURITY_DAYS)
-    nights = [service.home.out(over - dt.timedelta(days=days)) for days in range(7)]
+    with service.warehouse() as warehouse:
+        endings = known_endings(warehouse, as_of, rules.silence_days, service.time_zone)
+        wait = rules.horizon_days + decided_after(warehouse, endings, as_of, rules.silence_days, service.time_zone)
+    nights = [service.home.out(as_of - dt.timedelta(days=wait + days)) for days in range(7)]
     night = next((path for path in nights if (path / "scores.parquet").exists() and (path / "alerts.parquet").exists()), None)
     if night is None:
         return []
-    with service.warehouse() as warehouse:
-        endings = known_endings(warehouse, as_of, rules.silence_days, service.time_zone)
     alerts = pl.read_parquet(night / "alerts.parquet")
     called = alerts.filter(pl.col("kind").cast(pl.String) == "dropout_risk", pl.col("state").cast(pl.String).is_in(LISTED))
     return matured(pl.read_parquet(night / "scores.parquet"), called, endings)

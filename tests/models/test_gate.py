@@ -84,8 +84,8 @@ def test_an_honest_model_stands_on_enough_leavers_and_is_held_against_nothing_bu
     failed = {check.name for check in decide(evidence).checks if not check.passed}
 
     assert evidence.dropouts > 100
-    # At this size a regression may do as well: that is an answer, not a fault.
-    assert failed <= {"beats the logistic", "calibrated"}
+    # At this size a regression, or the rules together, may do as well: that is an answer, not a fault.
+    assert failed <= {"beats the attendance rule", "beats the logistic", "calibrated"}
 
 
 def test_a_leaked_column_is_refused(case: Case) -> None:

@@ -1,0 +1,39 @@
+"""What training is taught of a landmark does not change with what becomes known later."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from data_contracts.simulator import simulate, write_deliveries
+from models.landmarks import training_rows
+from pipelines.service import open_service
+from pipelines.steps import take_deliveries
+from vigie.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TRAINED = dt.date(2025, 9, 30)
+
+
+def test_labels_wait_for_silence_where_no_provider_tells_who_dropped_out(tmp_path: Path) -> None:
+    service = open_service(Settings(home=tmp_path))
+    write_deliveries(simulate(1_500, 5, dt.date(2025, 1, 6), dt.date(2025, 12, 31)), service.home.landing)
+    for file in (service.home.landing / "exits").iterdir():
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        file.write_text("".join(line for line in lines if "dropout" not in line), encoding="utf-8")
+    take_deliveries(service)
+
+    with service.warehouse() as warehouse:
+        then, later = (
+            training_rows(warehouse, day, service.rules.invariants, service.time_zone).select("as_of", "enrolment_id", "label")
+            for day in (TRAINED, TRAINED + dt.timedelta(weeks=12))
+        )
+
+    newest = then.filter(pl.col("as_of") > then["as_of"].max() - dt.timedelta(days=28))
+    both = newest.join(later, on=["as_of", "enrolment_id"], suffix="_later")
+    assert both["label_later"].sum() >= 10
+    assert both["label"].sum() >= 0.9 * both["label_later"].sum()
