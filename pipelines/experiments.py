@@ -112,10 +112,9 @@ def status_of(service: Service, experiment_id: str) -> Status:
         frozen = frozen_plans(warehouse).get(experiment_id)
         arms = arms_of(warehouse, experiment_id)
         wrong = altered(warehouse, frozen).height if frozen else 0
-    counts = {str(name): int(number) for name, number in arms.group_by("arm").len().sort("arm").rows()}
     days = arms["allocated_on"].sort().to_list()
     first, last = (days[0], days[-1]) if days else (None, None)
-    return Status(frozen, counts, first, last, wrong, changed_keys(frozen.plan, plan) if frozen else [])
+    return Status(frozen, _by_arm(arms), first, last, wrong, changed_keys(frozen.plan, plan) if frozen else [])
 
 
 def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, interim: bool) -> tuple[str, Path]:
@@ -129,10 +128,11 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
         NoDataError: too few people were followed.
     """
     from impact.experiments.analysis import analyse, due_on
+    from impact.experiments.baseline import at_entry
     from impact.experiments.beside import contacted_or_not, effect_by_person
     from impact.experiments.outcomes import follow_up
     from impact.experiments.plan import ExperimentError
-    from impact.experiments.population import enrolments_at, observed
+    from impact.experiments.population import drawn, enrolments_at, observed
     from impact.experiments.register import altered, arms_of, frozen_plans, in_step, unchanged
     from impact.experiments.report import Account, headline, published, report_page
     from impact.experiments.support import training_weights
@@ -153,15 +153,9 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
             )
             raise ExperimentError(what, "Wait, or add --interim: the report then says that it looked early.")
         arms = arms_of(warehouse, experiment_id)
-        rows = follow_up(
-            warehouse,
-            observed(enrolments_at(warehouse, plan, as_of, service.time_zone), arms, plan),
-            as_of,
-            horizon_days=plan.horizon_days,
-            uptake_days=plan.uptake_days,
-            silence_days=service.rules.invariants.silence_days,
-            time_zone=service.time_zone,
-        )
+        rules: dict[str, Any] = {"silence_days": service.rules.invariants.silence_days, "time_zone": service.time_zone}
+        entered = at_entry(warehouse, drawn(enrolments_at(warehouse, plan, as_of, service.time_zone), arms, plan), as_of, **rules)
+        rows = follow_up(warehouse, observed(entered, plan), as_of, horizon_days=plan.horizon_days, uptake_days=plan.uptake_days, **rules)
         wrong = altered(warehouse, frozen).height
         weights = training_weights(
             warehouse,
@@ -175,7 +169,8 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
     nights, missed = _missed(service, plan, as_of)
     account = Account(
         altered=wrong,
-        arms={str(name): int(number) for name, number in arms.group_by("arm").len().sort("arm").rows()},
+        arms=_by_arm(arms),
+        left_out=_by_arm(arms.join(rows, on="unit_id", how="anti")),
         overrides=_overrides(service, experiment_id, as_of),
         contacted_or_not=contacted_or_not(rows),
         uplift=effect_by_person(plan, rows),
@@ -229,6 +224,10 @@ def rank_by_risk(service: Service, reason: str) -> None:
 
 def _today(service: Service) -> dt.date:
     return clock.last_finished_day(clock.now(), service.time_zone) + dt.timedelta(days=1)
+
+
+def _by_arm(arms: pl.DataFrame) -> dict[str, int]:
+    return {str(name): int(number) for name, number in arms.group_by("arm").len().sort("arm").rows()}
 
 
 def _missed(service: Service, plan: Plan, as_of: dt.date) -> tuple[int, list[dt.date]]:

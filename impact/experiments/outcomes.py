@@ -30,11 +30,12 @@ def follow_up(
 ) -> pl.DataFrame:
     """Add outcomes to people followed from a day of their own.
 
-    Whoever had left by that day, as is known now, is taken out, whatever the arm: the draw came too late for them.
+    Nobody is taken out. An ending dated by that day counts on day 1: it became known after the draw, and somebody absent then whom a call
+    brought back has none; without those who stayed away, an arm that calls would lose its successes to the other.
 
     Args:
         warehouse: open.
-        people: enrolment_id, learner_id, from, entry_date, planned_exit_date and whatever else.
+        people: from `population.observed`: enrolment_id, learner_id, from, entry_date, planned_exit_date and whatever else.
         as_of: what was known at the end of this day counts.
         horizon_days: days after `from` that are looked at.
         uptake_days: days after `from` in which a two-way contact is take-up.
@@ -53,8 +54,7 @@ def follow_up(
 
     ended = endings(warehouse, as_of, silence_days, time_zone)
     rows = people.join(ended, on="enrolment_id", how="left", maintain_order="left")
-    left = (pl.col("exit_date") - pl.col("from")).dt.total_days()
-    rows = rows.filter(left.is_null() | (left > 0))
+    left = (pl.col("exit_date") - pl.col("from")).dt.total_days().clip(1)
     within = (left <= horizon_days).fill_null(value=False)
     dropped = within & (pl.col("reason") == "dropout").fill_null(value=False)
     rows = rows.with_columns(

@@ -49,6 +49,8 @@ class Account:
     """Arms that the frozen plan does not give."""
     arms: dict[str, int]
     """Units drawn, by arm."""
+    left_out: dict[str, int]
+    """Of these, by arm, those of whom nobody is followed: they were known to have left when they were drawn."""
     overrides: dict[str, int]
     """People named on a list in spite of their arm, by kind of alert."""
     contacted_or_not: Estimate | None
@@ -123,8 +125,11 @@ def _planned(analysis: Analysis, frozen: Frozen, account: Account) -> Markup:
             f"{count(analysis.people)} personnes suivies"
             + (f", dont {count(analysis.not_yet)} pas encore jusqu'à l'horizon." if analysis.not_yet else " jusqu'à l'horizon.")
         ),
+        ("Départ ou silence complet déjà connu au jour du tirage" if plan.unit == "learner" else "Unités sans personne à suivre")
+        + f" : {', '.join(f'{_few(number)} « {_arm(arm)} »' for arm, number in account.left_out.items()) or 'aucun cas'}. "
+        "Toute autre personne compte, même absente ce jour-là.",
         "Passées avant leur bras, comme prévu : "
-        + (", ".join(f"{_people(number)} pour {_kind(kind)}" for kind, number in account.overrides.items()) or "aucune personne")
+        + (", ".join(f"{_few(number)} pour {_kind(kind)}" for kind, number in account.overrides.items()) or "aucune personne")
         + ". Elles comptent dans leur bras.",
     ]
     absent = f"Des nuits n'ont pas tourné : {count(len(account.missed))} sur {count(account.nights)}"
@@ -138,7 +143,7 @@ def _arm(name: str) -> str:
     return name.replace("step ", "marche ")
 
 
-def _people(number: int) -> str:
+def _few(number: int) -> str:
     return count(number) if number >= FEWEST_PEOPLE else f"moins de {FEWEST_PEOPLE}"
 
 
@@ -382,6 +387,7 @@ def published(analysis: Analysis, frozen: Frozen, account: Account) -> dict[str,
         "plan_hash": analysis.plan.fingerprint,
         "as_of": analysis.as_of.isoformat(),
         "people": analysis.people,
+        "left_out": {arm: number if number >= FEWEST_PEOPLE else None for arm, number in account.left_out.items()},
         "results": [one.__dict__ for one in analysis.results],
         "by_steps_since_crossing": [one.__dict__ for one in analysis.exposure],
         "exploratory": [{"group": name} | one.__dict__ for name, one in analysis.exploratory],

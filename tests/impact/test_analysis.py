@@ -151,7 +151,7 @@ def test_the_report_of_a_wedge_says_what_one_coefficient_supposes() -> None:
     found = analyse(chosen, followed(chosen, -0.09), LATE)
     frozen = Frozen(chosen, preanalysis(chosen), "a" * 64, dt.datetime(2025, 12, 1, tzinfo=dt.UTC), rehearsal=False)
 
-    html = report_page(found, frozen, Account(0, {}, {}, None, None, 9, []), "")
+    html = report_page(found, frozen, Account(0, {}, {}, {}, None, None, 9, []), "")
 
     assert "Effet selon le temps depuis le passage" in html
     assert html.count('<th scope="row">moyenne</th>') == 1
@@ -225,6 +225,7 @@ def test_the_report_says_what_was_planned_and_what_was_not() -> None:
     account = Account(
         0,
         {CONTROL.name: 1200, TREATED.name: 1200},
+        {CONTROL.name: 12, TREATED.name: 3},
         asked,
         *beside,
         nights=9,
@@ -241,6 +242,7 @@ def test_the_report_says_what_was_planned_and_what_was_not() -> None:
         "Tirage refait",
         "moins de 11 pour une demande",
         "40 pour l",
+        f"12 « {CONTROL.name} », moins de 11 « {TREATED.name} »",
         "3 sur 9 (du 05/01/2026 au 06/01/2026, 10/01/2026).",
     ):
         assert said in planned
@@ -258,7 +260,7 @@ def test_a_rehearsal_says_so_first() -> None:
     found = analyse(chosen, followed(chosen, 0.0, seed=5), LATE)
     frozen = Frozen(chosen, preanalysis(chosen), "a" * 64, dt.datetime(2026, 12, 1, tzinfo=dt.UTC), rehearsal=True)
 
-    html = report_page(found, frozen, Account(2, {}, {}, None, None, 9, []), "Données simulées.")
+    html = report_page(found, frozen, Account(2, {}, {}, {}, None, None, 9, []), "Données simulées.")
 
     assert "il ne prouve rien" in html
     assert "Données simulées." in html
