@@ -219,6 +219,35 @@ def test_few_people_are_hidden_with_a_companion() -> None:
     )
 
 
+def at_work(**cells: tuple[str, str, int]) -> dict[str, bool]:
+    """Which units are shown for the whole period, when so many people complete at these providers and territories."""
+    people = [
+        enrolled(f"{name}{n}", "2025-10-01", "01-10", "01-10", "completed", provider_id=provider, territory_id=territory)
+        for name, (provider, territory, number) in cells.items()
+        for n in range(number)
+    ]
+    table = tabulate(everything_counted(facts(people), RULES)).filter(pl.col("definition_id") == "completed", pl.col("month").is_null())
+    return dict(table.select("unit", "shown").iter_rows())
+
+
+def test_a_provider_with_few_people_in_a_second_territory_does_not_follow_by_subtraction() -> None:
+    """Territory U less its other providers would be the five people of M there; so would M less what M does in T."""
+    homes = {"a": ("P1", "T", 400), "b": ("P2", "T", 300), "e": ("P3", "U", 500), "f": ("P4", "U", 350)}
+
+    shown = at_work(**homes, c=("M", "T", 60), d=("M", "U", 5))
+
+    assert not (shown["territory:U"] and shown["provider:P3"] and shown["provider:P4"])
+    assert not (shown["territory:T"] and shown["provider:P1"] and shown["provider:P2"] and shown["provider:M"])
+    assert shown["all"]
+    assert all(at_work(**homes, c=("M", "T", 60), d=("M", "U", 50)).values())
+
+
+def test_a_small_provider_in_two_territories_costs_neighbours_and_not_the_figure_for_all() -> None:
+    shown = at_work(a=("P1", "T", 400), b=("P2", "T", 300), c=("M", "T", 4), d=("M", "U", 4), e=("P3", "U", 500), f=("P4", "U", 350))
+
+    assert {unit for unit, seen in shown.items() if not seen} == {"provider:M", "provider:P2", "provider:P4"}
+
+
 def test_nothing_of_before_the_period_counts() -> None:
     old = CUT_OFF - dt.timedelta(days=1_000)
     people = [
