@@ -146,16 +146,16 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
         if frozen is None:
             raise ExperimentError(f"{experiment_id} was never frozen: nobody was drawn.", f"Run: vigie experiment freeze {experiment_id}")
         unchanged(frozen, plan)
-        due = due_on(plan)
+        arms = arms_of(warehouse, experiment_id)
+        rules: dict[str, Any] = {"silence_days": service.rules.invariants.silence_days, "time_zone": service.time_zone}
+        entered = at_entry(warehouse, drawn(enrolments_at(warehouse, plan, as_of, service.time_zone), arms, plan), as_of, **rules)
+        rows = follow_up(warehouse, observed(entered, plan), as_of, horizon_days=plan.horizon_days, uptake_days=plan.uptake_days, **rules)
+        due = due_on(plan, rows)
         if due and as_of < due and not interim:
             what = (
                 f"The plan announces its analysis from {due} on; {as_of} is too early, and looking early finds effects that are not there."
             )
             raise ExperimentError(what, "Wait, or add --interim: the report then says that it looked early.")
-        arms = arms_of(warehouse, experiment_id)
-        rules: dict[str, Any] = {"silence_days": service.rules.invariants.silence_days, "time_zone": service.time_zone}
-        entered = at_entry(warehouse, drawn(enrolments_at(warehouse, plan, as_of, service.time_zone), arms, plan), as_of, **rules)
-        rows = follow_up(warehouse, observed(entered, plan), as_of, horizon_days=plan.horizon_days, uptake_days=plan.uptake_days, **rules)
         wrong = altered(warehouse, frozen).height
         weights = training_weights(
             warehouse,

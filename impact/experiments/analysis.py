@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 REDRAWS: Final = 999
 BOOTSTRAPS: Final = 400
+_INSERTION: Final = "in_work_6_months"
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class Analysis:
     not_yet: int
     """Whose horizon is not over."""
     units: int
+    due: dt.date | None
+    """From when on everything planned can be known."""
     departures: list[str] = field(default_factory=list)
     """What happened otherwise than planned, in French sentences."""
 
@@ -102,6 +105,7 @@ def analyse(plan: Plan, rows: pl.DataFrame, as_of: dt.date) -> Analysis:
         raise NoDataError(
             what, f"Wait until {FEWEST_FOR_RATE} of each were followed for {plan.horizon_days} days, and a week for late exits."
         )
+    due = due_on(plan, rows)
     planned = [_result(plan, seen, name, planned=True) for name in (plan.primary, *plan.secondary)]
     results = _holm([one for one in planned if one])
     return Analysis(
@@ -115,22 +119,29 @@ def analyse(plan: Plan, rows: pl.DataFrame, as_of: dt.date) -> Analysis:
         people=rows.height,
         not_yet=rows.height - seen.height,
         units=rows["unit_id"].n_unique(),
-        departures=_departures(plan, rows, seen, as_of, {one.outcome for one in planned if one}),
+        due=due,
+        departures=_early(as_of, due) + _departures(plan, rows, seen, {one.outcome for one in planned if one}),
     )
 
 
-def due_on(plan: Plan) -> dt.date | None:
-    """First day on which everything the plan announces can be known; None for a permanent hold-out."""
+def due_on(plan: Plan, rows: pl.DataFrame) -> dt.date | None:
+    """First day on which everything the plan announces can be known; None for a permanent hold-out.
+
+    Args:
+        plan: as frozen.
+        rows: people with planned_exit_date as known when they entered: employment is asked for after the last of these ends.
+    """
     if plan.end is None:
         return None
-    wait = plan.horizon_days + MATURITY_DAYS
-    if "in_work_6_months" in {plan.primary, *plan.secondary}:
-        wait += INSERTION_DAYS
-    return plan.end + dt.timedelta(days=wait)
+    due = plan.end + dt.timedelta(days=plan.horizon_days + MATURITY_DAYS)
+    last = rows["planned_exit_date"].max()
+    if _INSERTION in {plan.primary, *plan.secondary} and isinstance(last, dt.date):
+        return max(due, last + dt.timedelta(days=INSERTION_DAYS))
+    return due
 
 
 def _result(plan: Plan, rows: pl.DataFrame, outcome: str, *, planned: bool, draws: bool = True) -> Result | None:
-    if outcome == "in_work_6_months":
+    if outcome == _INSERTION:
         rows = rows.filter("insertion_due")
     answered = rows.filter(pl.col(outcome).is_not_null())
     counts = dict(answered.group_by("treated").len().iter_rows())
@@ -278,15 +289,22 @@ def _by_risk(plan: Plan, rows: pl.DataFrame) -> list[tuple[str, Result]]:
     return found
 
 
-def _departures(plan: Plan, rows: pl.DataFrame, seen: pl.DataFrame, as_of: dt.date, done: set[str]) -> list[str]:
-    said = []
-    due = due_on(plan)
+def _early(as_of: dt.date, due: dt.date | None) -> list[str]:
     if due and as_of < due:
-        said.append(
-            f"Analyse intermédiaire : le plan prévoit l'analyse à partir du {day(due)}. Regarder plus tôt augmente les faux positifs."
-        )
+        return [f"Analyse intermédiaire : le plan prévoit l'analyse à partir du {day(due)}. Regarder plus tôt augmente les faux positifs."]
+    return []
+
+
+def _departures(plan: Plan, rows: pl.DataFrame, seen: pl.DataFrame, done: set[str]) -> list[str]:
+    said = []
     if rows.height > seen.height:
         said.append(f"{rows.height - seen.height} personnes ne sont pas encore suivies jusqu'à l'horizon : elles ne comptent pas ici.")
+    waiting = int((~seen["insertion_due"]).sum())
+    if _INSERTION in {plan.primary, *plan.secondary} and waiting:
+        said.append(
+            f"Emploi à six mois : {waiting} personnes n'y comptent pas encore, dans aucun bras ; la fin prévue de leur formation, "
+            "telle que connue au jour du tirage, est trop récente."
+        )
     for name in (plan.primary, *plan.secondary):
         if name not in done:
             said.append(f"Le critère « {name} » est prévu mais trop peu de personnes ont une réponse : rien n'en est dit.")  # noqa: PERF401 - a sentence

@@ -79,7 +79,7 @@ def past_of(warehouse: Warehouse, plan: Plan, as_of: dt.date, scores: pl.DataFra
         uptake_days=plan.uptake_days,
         silence_days=silence_days,
         time_zone=time_zone,
-    ).filter(pl.col(plan.primary).is_not_null())
+    ).filter(pl.col(plan.primary).is_not_null(), pl.col("insertion_due") | (plan.primary != "in_work_6_months"))
     group = rows["unit_id"] if plan.unit != "learner" else rows["session_id"]
     # Those there on the first day enter at once, the others as they come: both are counted over as many days as the plan has.
     days = (last - first).days + 1

@@ -44,7 +44,8 @@ def follow_up(
 
     Returns:
         `people` with observed (the horizon is over, with a week for late exits), dropout, attended_share, spoken_with, in_work_6_months
-        (0 to 1; null when not known), day (of exit or of the end of follow-up, 1 to horizon), cause (1 dropout, 2 other exit, 0 none),
+        (0 to 1; null when not known), insertion_due (the planned end is long enough past to ask whether they are in work), day
+        (of exit or of the end of follow-up, 1 to horizon), cause (1 dropout, 2 other exit, 0 none),
         elapsed (share of the course that was over on `from`).
     """
     instant = end_of_day(as_of, time_zone)
@@ -69,7 +70,8 @@ def follow_up(
     rows = rows.with_columns(spoken_with=pl.col("learner_id").is_in(spoken["learner_id"].implode()).cast(pl.Float64))
     working = _in_work(known("followups", "enrolment_id", "months_after_exit", "situation"))
     rows = rows.join(working, on="enrolment_id", how="left")
-    due = pl.coalesce("exit_date", "planned_exit_date") + pl.duration(days=INSERTION_DAYS) <= as_of
+    # The planned end as known at the draw, in both arms: by the real one, early leavers alone would be due on the first day.
+    due = pl.col("planned_exit_date") + pl.duration(days=INSERTION_DAYS) <= as_of
     return rows.with_columns(insertion_due=due).drop("exit_date", "reason").sort("enrolment_id")
 
 

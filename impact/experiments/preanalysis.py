@@ -14,7 +14,9 @@ OUTCOME_WORDS: Final = {
     "dropout": "abandon dans l'horizon (sortie sans motif positif, abandons silencieux compris ; les autres sorties n'en sont pas)",
     "attended_share": "part des demi-journées dues où la personne est venue, dans l'horizon",
     "spoken_with": "échange dans les deux sens avec le service, dans le délai de recours",
-    "in_work_6_months": "en emploi six mois après la sortie, selon l'enquête de suivi",
+    "in_work_6_months": (
+        "en emploi six mois après la sortie, selon l'enquête de suivi, sept mois au moins après la fin prévue au jour du tirage"
+    ),
 }
 DESIGN_WORDS: Final = {
     "individual": "tirage au sort par personne",

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 from markupsafe import Markup, escape
 
-from impact.experiments.analysis import due_on
 from impact.experiments.preanalysis import DESIGN_WORDS, ESTIMATOR_WORDS, OUTCOME_WORDS, arm_words
 from impact.experiments.words import count, day, interval, p_value, percent, points
 from impact.nights import named
@@ -378,7 +377,6 @@ def _list(lines: list[str]) -> Markup:
 
 def published(analysis: Analysis, frozen: Frozen, account: Account) -> dict[str, object]:
     """The figures of the report, for machines."""
-    due = due_on(analysis.plan)
     return {
         "experiment_id": analysis.plan.experiment_id,
         "title": analysis.plan.title,
@@ -392,6 +390,6 @@ def published(analysis: Analysis, frozen: Frozen, account: Account) -> dict[str,
         "by_steps_since_crossing": [one.__dict__ for one in analysis.exposure],
         "exploratory": [{"group": name} | one.__dict__ for name, one in analysis.exploratory],
         "departures": analysis.departures,
-        "interim": bool(due and analysis.as_of < due),
+        "interim": bool(analysis.due and analysis.as_of < analysis.due),
         "ranking_by_effect": asdict(account.uplift) if account.uplift else None,
     }

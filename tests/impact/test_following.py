@@ -125,6 +125,21 @@ def test_a_planned_end_moved_after_the_draw_changes_nothing(warehouse: Warehouse
     assert found["moved"]["elapsed"] == found["there"]["elapsed"]
 
 
+def test_employment_is_asked_of_early_leavers_when_it_is_of_those_who_stayed(warehouse: Warehouse) -> None:
+    classroom(warehouse, {"stays": (0, 0), "leaves": (3, 999)})
+    left(warehouse, "leaves", on=3, told=6)
+    units = pl.DataFrame({"unit_id": ["stays", "leaves"], "stratum": "", "risk": 0.1})
+    arms = allocate(PLAN, units, Arms.create_empty(), START)
+
+    def asked(as_of: dt.date) -> dict[str, bool]:
+        rows = at_entry(warehouse, drawn(enrolments_at(warehouse, PLAN, as_of, ZONE), arms, PLAN), as_of, **RULES)
+        found = follow_up(warehouse, observed(rows, PLAN), as_of, horizon_days=28, uptake_days=7, **RULES)
+        return dict(found.select("learner_id", "insertion_due").iter_rows())
+
+    assert asked(LAST + dt.timedelta(days=212)) == {"stays": False, "leaves": False}
+    assert asked(LAST + dt.timedelta(days=213)) == {"stays": True, "leaves": True}
+
+
 def test_who_left_a_course_before_the_draw_is_followed_in_the_next(warehouse: Warehouse) -> None:
     classroom(warehouse, {"L": (0, 0)})
     second = {"learner_id": "L", "session_id": "S", "planned_exit_date": LAST, "known_on": START - dt.timedelta(days=10)}
