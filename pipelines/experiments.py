@@ -183,7 +183,7 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
     write_whole(out / "results.json", lambda path: path.write_text(figures, encoding="utf-8"))
     write_whole(out / "weights.parquet", weights.write_parquet)
     write_whole(out / "report.pdf", lambda path: pdf(html, path))
-    return headline(analysis), out / "report.html"
+    return headline(analysis, account.altered), out / "report.html"
 
 
 def newest_analyses(service: Service, as_of: dt.date) -> list[dict[str, Any]]:

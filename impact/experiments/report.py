@@ -61,8 +61,13 @@ class Account:
     """Of these, those that did not run."""
 
 
-def headline(analysis: Analysis) -> str:
-    """What was found on the primary outcome, in one or two sentences a reader can repeat."""
+def headline(analysis: Analysis, altered: int) -> str:
+    """What was found on the primary outcome, in one or two sentences a reader can repeat.
+
+    Args:
+        analysis: of the experiment.
+        altered: arms that the frozen plan does not give: where there are any, figures are told and nothing is concluded.
+    """
     main = next((one for one in analysis.results if one.outcome == analysis.plan.primary), None)
     if main is None:
         return "Trop peu de réponses sur le critère principal : rien ne peut être dit."
@@ -73,6 +78,9 @@ def headline(analysis: Analysis) -> str:
         f"{percent(main.control)} avec « {control.name} », {percent(main.treated)} avec « {treated.name} »{raw}. "
         f"Différence estimée : {points(main.effect)} points, intervalle à 95 % {interval(main.low, main.high)}. "
     )
+    if altered:
+        changed = "1 bras n'est pas celui" if altered == 1 else f"{count(altered)} bras ne sont pas ceux"
+        return f"Tirage modifié : {changed} que donne le plan figé. Rien ne peut être conclu. {start}{found.strip()}"
     if main.low <= 0 <= main.high:
         worst, best = sorted((main.low, main.high), key=lambda value: GOOD[main.outcome] * value)
         verdict = (
@@ -96,7 +104,7 @@ def report_page(analysis: Analysis, frozen: Frozen, account: Account, notice: st
     """The whole report, as a page that stands alone."""
     plan = analysis.plan
     parts = [
-        _paragraph(headline(analysis), "key"),
+        _paragraph(headline(analysis, account.altered), "key"),
         _planned(analysis, frozen, account),
         _results(analysis),
         _exposure(analysis),
@@ -380,7 +388,8 @@ def published(analysis: Analysis, frozen: Frozen, account: Account) -> dict[str,
     return {
         "experiment_id": analysis.plan.experiment_id,
         "title": analysis.plan.title,
-        "headline": headline(analysis),
+        "headline": headline(analysis, account.altered),
+        "altered": account.altered,
         "rehearsal": frozen.rehearsal,
         "plan_hash": analysis.plan.fingerprint,
         "as_of": analysis.as_of.isoformat(),

@@ -159,8 +159,8 @@ def test_the_report_of_a_wedge_says_what_one_coefficient_supposes() -> None:
     assert html.count('<th scope="row">moyenne</th>') == 1
     assert "Courbes brutes" in html
     assert "sorties concurrentes comptées" not in html
-    assert "taux bruts, périodes mêlées" in headline(found)
-    assert "suppose l" in headline(found)
+    assert "taux bruts, périodes mêlées" in headline(found, 0)
+    assert "suppose l" in headline(found, 0)
     assert "8. Effet par marche" in preanalysis(chosen)
     assert "8. " not in preanalysis(PLANS["individual"])
 
@@ -255,7 +255,7 @@ def test_the_report_says_what_was_planned_and_what_was_not() -> None:
     assert "tiers de risque" not in planned
     assert not re.search(r"L\d+\b|E\d{2,}", re.sub(r"<svg.*?</svg>", "", html, flags=re.DOTALL))
     assert "va dans le bon sens" in html
-    assert headline(found).startswith("Abandon dans l'horizon :")
+    assert headline(found, 0).startswith("Abandon dans l'horizon :")
     assert published(found, frozen, account)["plan_hash"] == chosen.fingerprint
 
 
@@ -264,9 +264,25 @@ def test_a_rehearsal_says_so_first() -> None:
     found = analyse(chosen, followed(chosen, 0.0, seed=5), LATE)
     frozen = Frozen(chosen, preanalysis(chosen), "a" * 64, dt.datetime(2026, 12, 1, tzinfo=dt.UTC), rehearsal=True)
 
-    html = report_page(found, frozen, Account(2, {}, {}, {}, None, None, 9, []), "Données simulées.")
+    html = report_page(found, frozen, Account(0, {}, {}, {}, None, None, 9, []), "Données simulées.")
 
     assert "il ne prouve rien" in html
     assert "Données simulées." in html
-    assert "2 bras diffèrent" in html
     assert "Ces données ne permettent pas de dire" in html
+
+
+def test_a_changed_draw_concludes_nothing_wherever_it_is_told() -> None:
+    chosen = PLANS["individual"]
+    found = analyse(chosen, followed(chosen, -0.09), LATE)
+    frozen = Frozen(chosen, preanalysis(chosen), "a" * 64, dt.datetime(2025, 12, 1, tzinfo=dt.UTC), rehearsal=False)
+    account = Account(37, {}, {}, {}, None, None, 9, [])
+
+    html, told = report_page(found, frozen, account, ""), published(found, frozen, account)
+
+    assert told["altered"] == 37
+    assert str(told["headline"]).startswith("Tirage modifié : 37 bras ne sont pas ceux que donne le plan figé.")
+    for text in (html, str(told["headline"])):
+        assert "va dans le bon sens" not in text
+    assert "Tirage modifié" in html.split("<h2>")[0]
+    assert "37 bras diffèrent" in html
+    assert "va dans le bon sens" in headline(found, 0)
