@@ -176,6 +176,7 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
         uplift=effect_by_person(plan, rows),
         nights=nights,
         missed=missed,
+        looks=len({path.parent for path in folder(service, experiment_id).glob("*/results.json")} | {out}),
     )
     html = report_page(analysis, frozen, account, notice)
     figures = json.dumps(published(analysis, frozen, account), ensure_ascii=False, indent=2) + "\n"

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 REDRAWS: Final = 999
 BOOTSTRAPS: Final = 400
+FEWEST_EVENTS: Final = 10
+"""Events, and people without, that the smaller arm of a hold-out would have at the rate of both: with fewer, intervals are too narrow to
+hold at every look."""
 _INSERTION: Final = "in_work_6_months"
 
 
@@ -145,12 +148,13 @@ def _result(plan: Plan, rows: pl.DataFrame, outcome: str, *, planned: bool, draw
         rows = rows.filter("insertion_due")
     answered = rows.filter(pl.col(outcome).is_not_null())
     counts = dict(answered.group_by("treated").len().iter_rows())
-    if min(counts.get(False, 0), counts.get(True, 0)) < FEWEST_FOR_RATE:
+    fewest = min(counts.get(False, 0), counts.get(True, 0))
+    if fewest < FEWEST_FOR_RATE or (plan.design == "holdout" and fewest * _rarer(answered[outcome]) < FEWEST_EVENTS):
         return None
     estimate = _Effect(plan, answered, outcome)
     treated = _numbers(answered["treated"])
     one = estimate(treated)
-    low, high = one.interval()
+    low, high, p = _judged(plan, one)
     y, known, chosen = (
         _numbers(rows[outcome].fill_null(0.0)),
         rows[outcome].is_not_null().to_numpy()[None],
@@ -171,11 +175,24 @@ def _result(plan: Plan, rows: pl.DataFrame, outcome: str, *, planned: bool, draw
         effect=float(one.effect[0]),
         low=float(low[0]),
         high=float(high[0]),
-        p=float(one.p_value()[0]),
-        p_draws=randomisation_p(estimate, treated, _redrawn(plan, answered)) if draws else None,
+        p=float(p[0]),
+        p_draws=randomisation_p(estimate, treated, _redrawn(plan, answered)) if draws and plan.design != "holdout" else None,
         bounds=(float(outside[0][0]), float(outside[1][0])) if outside else None,
         trimmed=(float(inside[0][0]), float(inside[1][0])) if inside else None,
     )
+
+
+def _rarer(outcome: pl.Series) -> float:
+    """Share of those for whom it was one, or of those for whom it was not: the smaller."""
+    mean = float(outcome.to_numpy().mean())
+    return min(mean, 1 - mean)
+
+
+def _judged(plan: Plan, one: Estimate) -> tuple[Floats, Floats, Floats]:
+    """Interval and p-value. A permanent hold-out has no day of its own and is looked at many times: its must hold at every look."""
+    if plan.design == "holdout":
+        return one.at_any_look(plan.expected_effect, plan.alpha)
+    return *one.interval(), one.p_value()
 
 
 class _Effect:

@@ -98,7 +98,7 @@ class Power:
     """Mean standard error of the estimate."""
 
 
-def planned_power(
+def planned_power(  # noqa: PLR0913 - what a plan is made of
     design: str,
     situation: Situation,
     effect: float,
@@ -108,6 +108,7 @@ def planned_power(
     replications: int = 500,
     alpha: float = 0.05,
     seed: int = 1,
+    scale: float | None = None,
 ) -> Power:
     """Play the experiment `replications` times with the estimator that will analyse it.
 
@@ -120,6 +121,7 @@ def planned_power(
         replications: how many.
         alpha: two-sided.
         seed: same seed, same answer.
+        scale: the effect that the plan hopes for, where it is judged at any look (a permanent hold-out).
     """
     rng = np.random.default_rng(seed)
     groups = len(situation.sizes)
@@ -134,7 +136,8 @@ def planned_power(
     seen = rng.random(y.shape) >= situation.attrition if situation.attrition else None
     weights = None if seen is None else seen.astype(np.float64)
     estimate = _estimate(design, y, taken, treated, cluster, period, z, weights)
-    return Power(effect, len(cluster), float((estimate.p_value() < alpha).mean()), float(estimate.error.mean()))
+    p = estimate.p_value() if scale is None else estimate.at_any_look(scale, alpha)[2]
+    return Power(effect, len(cluster), float((p < alpha).mean()), float(estimate.error.mean()))
 
 
 def _draw(design: str, rng: np.random.Generator, replications: int, cluster: Whole, period: Whole, share: float, steps: int) -> Floats:

@@ -36,7 +36,7 @@ ESTIMATOR_WORDS: Final = {
     "cluster": "moindres carrés, écarts-types par grappes au jackknife (CR3), loi t à G moins 2 degrés de liberté",
     "stepped_wedge": "moindres carrés, effets de groupe et de période, jackknife par grappes (CR3), loi t à G moins 1 degrés",
     "encouragement": f"{_LEAST_SQUARES}, puis effet sur les personnes jointes grâce à l'incitation (2SLS, écarts-types robustes)",
-    "holdout": _LEAST_SQUARES,
+    "holdout": f"{_LEAST_SQUARES}, intervalle et p valables à chaque regard (mélange normal à l'échelle de l'effet espéré)",
 }
 _OVER_TIME: Final = (
     "8. Effet par marche depuis le passage, et leur moyenne (mêmes écarts-types, mêmes tirages répétés) : un effet qui s'installe ou "
@@ -101,7 +101,12 @@ def preanalysis(plan: Plan) -> str:
         "",
         f"1. En intention de traiter : {ESTIMATOR_WORDS[plan.design]}.",
         "2. Covariables : " + ("risque (log-cote) et part de la formation écoulée, au jour du tirage." if plan.adjust else "aucune."),
-        "3. Inférence par tirages répétés selon le même dispositif (999 tirages, statistique t).",
+        "3. "
+        + (
+            "Regards sans limite de nombre, numérotés ; aucun classement selon l'effet n'en est tiré."
+            if plan.design == "holdout"
+            else "Inférence par tirages répétés selon le même dispositif (999 tirages, statistique t)."
+        ),
         "4. Abandons dans le temps : incidence cumulée avec sorties concurrentes (Aalen-Johansen), différence à l'horizon.",
         "5. Plusieurs critères : correction de Holm sur l'ensemble des critères prévus.",
         "6. Réponses manquantes : analyse des cas observés, puis bornes de Manski et de Lee.",

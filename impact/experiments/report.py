@@ -59,6 +59,8 @@ class Account:
     """Nights on which people could enter."""
     missed: list[dt.date]
     """Of these, those that did not run."""
+    looks: int = 1
+    """Dates at which it was analysed, this one included."""
 
 
 def headline(analysis: Analysis, altered: int) -> str:
@@ -135,6 +137,13 @@ def _planned(analysis: Analysis, frozen: Frozen, account: Account) -> Markup:
         ("Départ ou silence complet déjà connu au jour du tirage" if plan.unit == "learner" else "Unités sans personne à suivre")
         + f" : {', '.join(f'{_few(number)} « {_arm(arm)} »' for arm, number in account.left_out.items()) or 'aucun cas'}. "
         "Toute autre personne compte, même absente ce jour-là.",
+        f"Regard n° {account.looks} sur ces données."
+        + (
+            " Le plan n'en fixe pas le nombre : l'intervalle et le p des critères prévus sont élargis pour rester valables à chaque "
+            "regard ; les autres intervalles de ce rapport ne valent que pour un seul."
+            if plan.design == "holdout"
+            else ""
+        ),
         "Passées avant leur bras, comme prévu : "
         + (", ".join(f"{_few(number)} pour {_kind(kind)}" for kind, number in account.overrides.items()) or "aucune personne")
         + ". Elles comptent dans leur bras.",
@@ -390,6 +399,7 @@ def published(analysis: Analysis, frozen: Frozen, account: Account) -> dict[str,
         "title": analysis.plan.title,
         "headline": headline(analysis, account.altered),
         "altered": account.altered,
+        "look": account.looks,
         "rehearsal": frozen.rehearsal,
         "plan_hash": analysis.plan.fingerprint,
         "as_of": analysis.as_of.isoformat(),

@@ -286,3 +286,35 @@ def test_a_changed_draw_concludes_nothing_wherever_it_is_told() -> None:
     assert "Tirage modifié" in html.split("<h2>")[0]
     assert "37 bras diffèrent" in html
     assert "va dans le bon sens" in headline(found, 0)
+
+
+def test_looks_at_a_permanent_hold_out_are_numbered_and_its_intervals_hold_at_each() -> None:
+    arms = (Arm(name="témoin", treatment="held_out", share=0.1), Arm(name="liste", treatment="usual", share=0.9))
+    chosen = plan(design="holdout", end=None, arms=arms)
+    found = analyse(chosen, followed(chosen, -0.04), LATE)
+    once, always = analyse(PLANS["individual"], followed(PLANS["individual"], -0.04), LATE).results[0], found.results[0]
+    frozen = Frozen(chosen, preanalysis(chosen), "a" * 64, dt.datetime(2025, 12, 1, tzinfo=dt.UTC), rehearsal=False)
+    account = Account(0, {}, {}, {}, None, None, 9, [], looks=7)
+
+    html = report_page(found, frozen, account, "")
+
+    assert always.effect == pytest.approx(once.effect)
+    assert always.high - always.low > 1.3 * (once.high - once.low)
+    assert always.p > once.p
+    assert always.p_draws is None
+    assert "Regard n° 7" in re.sub(r"\s", " ", html)
+    assert "valables à chaque regard" in re.sub(r"\s", " ", html)
+    assert published(found, frozen, account)["look"] == 7
+
+
+def test_a_hold_out_with_hardly_a_dropout_among_those_held_out_tells_nothing_yet() -> None:
+    arms = (Arm(name="témoin", treatment="held_out", share=0.1), Arm(name="liste", treatment="usual", share=0.9))
+    chosen = plan(design="holdout", end=None, arms=arms)
+    rows = followed(chosen, 0.0, people=2_000)
+    few = rows.filter(pl.col("treated") | (pl.int_range(pl.len()) < 80))
+
+    found = analyse(chosen, few, LATE)
+
+    assert 20 <= few.filter(~pl.col("treated")).height < 50
+    assert headline(found, 0) == "Trop peu de réponses sur le critère principal : rien ne peut être dit."
+    assert analyse(chosen, rows, LATE).results

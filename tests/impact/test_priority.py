@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from impact.experiments.plan import ExperimentError
+from impact.experiments.plan import Arm, ExperimentError
 from impact.experiments.preanalysis import preanalysis
 from impact.experiments.priority import adopt, in_force, withdraw
 from impact.experiments.register import Frozen
@@ -60,6 +60,16 @@ def test_without_proof_the_risk_ranks(changes: dict[str, Any], why: str, tmp_pat
     with pytest.raises(ExperimentError, match=why):
         adopt(tmp_path, frozen(), results(**changes), DAY, "Parce que")
     assert in_force(tmp_path, DAY) is None
+
+
+def test_a_permanent_hold_out_ranks_nobody_by_effect(tmp_path: Path) -> None:
+    held = plan(
+        design="holdout", end=None, arms=(Arm(name="t", treatment="held_out", share=0.1), Arm(name="l", treatment="usual", share=0.9))
+    )
+    kept = Frozen(held, preanalysis(held), "a" * 64, dt.datetime(2025, 12, 1, tzinfo=dt.UTC), rehearsal=False)
+
+    with pytest.raises(ExperimentError, match="until chance favours it"):
+        adopt(tmp_path, kept, results(plan_hash=held.fingerprint), DAY, "Parce que")
 
 
 def test_results_that_do_not_say_whether_the_draw_was_changed_are_no_proof(tmp_path: Path) -> None:

@@ -70,6 +70,16 @@ def test_a_share_has_the_variance_of_the_past_and_not_of_a_yes_or_no(effect: flo
     assert told.error == pytest.approx(float(found.error.mean()), rel=0.05)
 
 
+def test_a_hold_out_that_may_be_looked_at_at_any_time_is_announced_with_less_power() -> None:
+    situation = Situation(0.15, 0.0, 0.0, np.full(300, 20))
+
+    once, always = (planned_power("holdout", situation, -0.05, treated_share=0.9, replications=300, scale=scale) for scale in (None, -0.05))
+
+    assert always.error == once.error
+    assert once.power > 0.8
+    assert always.power < once.power - 0.1
+
+
 def test_shares_are_alike_in_groups_and_by_risk_as_in_the_past() -> None:
     rng = np.random.default_rng(4)
     cluster = np.arange(4_000) // 20
