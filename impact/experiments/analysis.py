@@ -192,7 +192,7 @@ def _judged(plan: Plan, one: Estimate) -> tuple[Floats, Floats, Floats]:
     """Interval and p-value. A permanent hold-out has no day of its own and is looked at many times: its must hold at every look."""
     if plan.design == "holdout":
         return one.at_any_look(plan.expected_effect, plan.alpha)
-    return *one.interval(), one.p_value()
+    return *one.interval(plan.level), one.p_value()
 
 
 class _Effect:
@@ -269,7 +269,7 @@ def _incidence(plan: Plan, rows: pl.DataFrame) -> Incidence:
     day, cause, treated = rows["day"].to_numpy(), rows["cause"].cast(pl.Int64).to_numpy(), rows["treated"].to_numpy()
     curves = [cumulative_incidence(day, cause, horizon, weights * (treated == side)) for side in (False, True)]
     gaps = curves[1][1:, -1] - curves[0][1:, -1]
-    low, high = np.quantile(gaps, [0.025, 0.975])
+    low, high = np.quantile(gaps, [plan.alpha / 2, 1 - plan.alpha / 2])
     return Incidence(curves[0][0], curves[1][0], float(curves[1][0, -1] - curves[0][0, -1]), float(low), float(high))
 
 
@@ -287,7 +287,7 @@ def _complier(plan: Plan, rows: pl.DataFrame) -> Result | None:
     if abs(rates[1] - rates[0]) < 0.01:  # noqa: PLR2004 - an invitation that moves nobody tells nothing
         return None
     fit = IV2SLS(known[plan.primary].to_numpy(), x, taken, invited).fit(cov_type="robust", debiased=True)
-    low, high = fit.conf_int().loc["endog"]
+    low, high = fit.conf_int(plan.level).loc["endog"]
     effect, p = float(fit.params["endog"]), float(fit.pvalues["endog"])
     n = int((invited == 0).sum()), int((invited == 1).sum())
     return Result(plan.primary, True, rates[0], rates[1], n, (0.0, 0.0), effect, float(low), float(high), p)  # noqa: FBT003

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from impact.experiments.words import day, percent, points
+from impact.experiments.words import as_written, day, percent, points
 from impact.wording import TELLS
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def preanalysis(plan: Plan) -> str:
         "",
         f"- Principal : {OUTCOME_WORDS[plan.primary]}.",
         *[f"- Secondaire : {OUTCOME_WORDS[name]}." for name in plan.secondary],
-        f"- Effet espéré : {points(plan.expected_effect)} points ; puissance {percent(plan.power, 0)}, seuil {percent(plan.alpha, 0)}.",
+        f"- Effet espéré : {points(plan.expected_effect)} points ; puissance {percent(plan.power, 0)}, seuil {as_written(plan.alpha)}.",
         "",
         "## Analyse",
         "",

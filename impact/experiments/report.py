@@ -10,7 +10,7 @@ import polars as pl
 from markupsafe import Markup, escape
 
 from impact.experiments.preanalysis import DESIGN_WORDS, ESTIMATOR_WORDS, OUTCOME_WORDS, arm_words
-from impact.experiments.words import count, day, interval, p_value, percent, points
+from impact.experiments.words import as_written, count, day, interval, p_value, percent, points
 from impact.nights import named
 from impact.report import drawing, figure, page, table
 from vigie.disclosure import FEWEST_PEOPLE
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from impact.experiments.analysis import Analysis, Incidence, Result
     from impact.experiments.estimators import Estimate
     from impact.experiments.exposure import Exposed
+    from impact.experiments.plan import Plan
     from impact.experiments.register import Frozen
     from impact.experiments.uplift import Uplift
 
@@ -78,7 +79,7 @@ def headline(analysis: Analysis, altered: int) -> str:
     raw = " (taux bruts, périodes mêlées)" if analysis.plan.design == "stepped_wedge" else ""
     found = (
         f"{percent(main.control)} avec « {control.name} », {percent(main.treated)} avec « {treated.name} »{raw}. "
-        f"Différence estimée : {points(main.effect)} points, intervalle à 95 % {interval(main.low, main.high)}. "
+        f"Différence estimée : {points(main.effect)} points, {_interval_at(analysis.plan)} {interval(main.low, main.high)}. "
     )
     if altered:
         changed = "1 bras n'est pas celui" if altered == 1 else f"{count(altered)} bras ne sont pas ceux"
@@ -100,6 +101,10 @@ def headline(analysis: Analysis, altered: int) -> str:
             f"{points(mean.effect)} points {interval(mean.low, mean.high)}."
         )
     return start + found + verdict
+
+
+def _interval_at(plan: Plan) -> str:
+    return f"intervalle à {as_written(plan.level)}"
 
 
 def report_page(analysis: Analysis, frozen: Frozen, account: Account, notice: str) -> str:
@@ -181,7 +186,7 @@ def _results(analysis: Analysis) -> Markup:
     heads = {
         "outcome": "critère prévu",
         "effect": "différence (points)",
-        "interval": "intervalle à 95 %",
+        "interval": _interval_at(analysis.plan),
         "control": control.name,
         "treated": treated.name,
         "p": "p",
@@ -198,7 +203,7 @@ def _results(analysis: Analysis) -> Markup:
         "effects",
         "Différences : "
         + " ; ".join(f"{SHORT[one.outcome]} {points(one.effect)} {interval(one.low, one.high)}" for one in analysis.results),
-        "Différence entre bras, en points, avec intervalle à 95 %. À gauche de zéro, moins ; à droite, plus.",
+        f"Différence entre bras, en points, avec {_interval_at(analysis.plan)}. À gauche de zéro, moins ; à droite, plus.",
     )
     if analysis.complier:
         one = analysis.complier
@@ -241,7 +246,7 @@ def _exposure(analysis: Analysis) -> Markup:
     heads = {
         "steps": "marches depuis le passage",
         "effect": "différence (points)",
-        "interval": "intervalle à 95 %",
+        "interval": _interval_at(analysis.plan),
         "p": "p",
         "draws": "p par tirages",
         "groups": "groupes",
@@ -265,7 +270,7 @@ def _exposure(analysis: Analysis) -> Markup:
         Markup("<h2>Effet selon le temps depuis le passage</h2>")
         + table(pl.DataFrame(rows), f"{SHORT[analysis.plan.primary]}, après moins avant le passage, à période égale", heads)
         + _paragraph(text)
-        + figure(drawn, "exposure", said[0].upper() + said[1:] + ".", "Différence en points, avec intervalle à 95 %.")
+        + figure(drawn, "exposure", said[0].upper() + said[1:] + ".", f"Différence en points, avec {_interval_at(analysis.plan)}.")
     )
 
 
@@ -344,13 +349,13 @@ def _unplanned(analysis: Analysis, account: Account) -> Markup:
             "control": analysis.plan.arms[0].name,
             "treated": analysis.plan.arms[1].name,
             "effect": "différence (points)",
-            "interval": "intervalle à 95 %",
+            "interval": _interval_at(analysis.plan),
             "n": "personnes",
         }
         body += table(rows, f"{SHORT[analysis.plan.primary]}, par tiers de risque ; sans correction", heads)
     if account.contacted_or_not:
         one = account.contacted_or_not
-        low, high = one.interval()
+        low, high = one.interval(analysis.plan.level)
         body += _paragraph(
             f"Sans tirage, on aurait comparé les personnes jointes aux autres : {points(float(one.effect[0]))} points "
             f"{interval(float(low[0]), float(high[0]))}. Ce chiffre ne mesure pas un effet : on appelle d'abord ceux qui vont mal, "
@@ -361,7 +366,7 @@ def _unplanned(analysis: Analysis, account: Account) -> Markup:
         body += Markup("<h3>Priorité selon l'effet ?</h3>") + _paragraph(one_more.why)
         if one_more.qini and one_more.qini_of_risk and one_more.gain:
             body += _paragraph(
-                f"Aire de Qini, en abandons évités pour 100 personnes : {_area(one_more.qini)} selon l'effet, "
+                f"Aire de Qini, en abandons évités pour 100 personnes, intervalles à 95 % : {_area(one_more.qini)} selon l'effet, "
                 f"{_area(one_more.qini_of_risk)} selon le risque ; écart {_area(one_more.gain)}."
             )
     return body
@@ -405,6 +410,7 @@ def published(analysis: Analysis, frozen: Frozen, account: Account) -> dict[str,
         "as_of": analysis.as_of.isoformat(),
         "people": analysis.people,
         "left_out": {arm: number if number >= FEWEST_PEOPLE else None for arm, number in account.left_out.items()},
+        "level": analysis.plan.level,
         "results": [one.__dict__ for one in analysis.results],
         "by_steps_since_crossing": [one.__dict__ for one in analysis.exposure],
         "exploratory": [{"group": name} | one.__dict__ for name, one in analysis.exploratory],

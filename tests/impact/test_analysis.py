@@ -318,3 +318,35 @@ def test_a_hold_out_with_hardly_a_dropout_among_those_held_out_tells_nothing_yet
     assert 20 <= few.filter(~pl.col("treated")).height < 50
     assert headline(found, 0) == "Trop peu de réponses sur le critère principal : rien ne peut être dit."
     assert analyse(chosen, rows, LATE).results
+
+
+@pytest.mark.parametrize("design", PLANS)
+def test_intervals_and_words_go_by_the_threshold_that_was_frozen(design: str) -> None:
+    """What would be found at 5 % and not at 1 % is not found by a plan that announced 1 %."""
+    usual, strict = PLANS[design], PLANS[design].model_copy(update={"alpha": 0.01})
+    rows = followed(usual, -0.05)
+    wide, narrow = (analyse(chosen, rows, LATE) for chosen in (strict, usual))
+
+    for one, other in zip(wide.results, narrow.results, strict=True):
+        assert (one.high - one.low) / (other.high - other.low) > 1.25
+        assert (one.low <= 0 <= one.high) == (one.p >= 0.01)
+    assert wide.incidence.high - wide.incidence.low > narrow.incidence.high - narrow.incidence.low
+    assert all(one.high - one.low > other.high - other.low for one, other in zip(wide.exposure, narrow.exposure, strict=True))
+    if wide.complier and narrow.complier:
+        assert wide.complier.high - wide.complier.low > 1.25 * (narrow.complier.high - narrow.complier.low)
+    frozen = Frozen(strict, preanalysis(strict), "a" * 64, dt.datetime(2025, 12, 1, tzinfo=dt.UTC), rehearsal=False)
+    html = re.sub(r"\s", " ", report_page(wide, frozen, Account(0, {}, {}, {}, None, None, 9, []), ""))
+    assert "seuil 1 %" in html
+    assert "intervalle à 99 %" in html
+    assert "95 %" not in html
+    assert "seuil 2,5 %" in re.sub(r"\s", " ", preanalysis(plan(alpha=0.025)))
+
+
+def test_an_effect_that_the_announced_threshold_does_not_reach_is_not_told_as_one() -> None:
+    strict = PLANS["individual"].model_copy(update={"alpha": 0.01})
+    found = next(
+        one for seed in range(40) if 0.012 < (one := analyse(strict, followed(strict, -0.035, seed=seed), LATE)).results[0].p < 0.045
+    )
+
+    assert "ne permettent pas de dire" in headline(found, 0)
+    assert "intervalle à 99" in headline(found, 0)
