@@ -139,14 +139,28 @@ def test_ends_are_those_of_all_entrants_once_the_planned_end_is_past() -> None:
 
 
 def test_dropouts_by_week_count_the_weeks_people_were_there() -> None:
-    people = [enrolled("stays", "02-01", "06-30"), enrolled("out", "02-01", "06-30", "02-14", "dropout")]
+    people = [enrolled("stays", "01-01", "06-30"), enrolled("out", "01-01", "06-30", "02-14", "dropout")]
     rows = everything_counted(facts(people), RULES).filter(pl.col("definition_id") == "dropout_weekly").sort("person", "on")
 
     assert [(row["person"], row["on"].month, round(row["n"] * 7), row["value"]) for row in rows.iter_rows(named=True)] == [
+        ("out", 1, 31, 0),
         ("out", 2, 14, 1),
-        ("stays", 2, 28, 0),
-        ("stays", 3, 31, 0),
+        ("stays", 1, 31, 0),
+        # The cut-off is on 31 March: until 26 February every silence of thirty days, with its last sheet, can be known.
+        ("stays", 2, 26, 0),
     ]
+
+
+def test_dropouts_by_week_stop_where_not_every_silence_can_be_known_yet() -> None:
+    """An exit told early counts no sooner than a silence of the same day: or the last month would hold one kind alone."""
+    people = [enrolled("told", "01-01", "06-30", "03-10", "dropout"), enrolled("before", "01-01", "06-30", "02-10", "dropout")]
+
+    def found(as_of: dt.date) -> set[tuple[str, int]]:
+        rows = everything_counted(facts(people, as_of), RULES).filter(pl.col("definition_id") == "dropout_weekly", pl.col("value") == 1)
+        return set(rows.select("person", pl.col("on").dt.month()).iter_rows())
+
+    assert found(CUT_OFF) == {("before", 2)}
+    assert found(day("04-30")) == {("before", 2), ("told", 3)}
 
 
 def test_insertion_takes_the_nearest_answer_and_leaves_the_unknown_unknown() -> None:
