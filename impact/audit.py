@@ -46,9 +46,9 @@ def equity(rows: pl.DataFrame, facts: Facts, protected_attributes: pl.DataFrame)
     people = facts.enrolments.select("learner_id", person="enrolment_id").join(protected_attributes, on="learner_id", how="left")
     told = watched.join(people, on="person", how="left").with_columns(month=pl.lit(None, pl.String))
     parts = [figures(told.with_columns(kind=pl.lit(ALL), unit=pl.lit(ALL)))]
-    within: dict[str, str] = {}
+    within: dict[str, tuple[str, ...]] = {}
     for name in protected_attributes.columns[1:]:
         said = pl.col(name).fill_null("inconnu")
         parts.append(figures(told.with_columns(kind=pl.lit(name), unit=pl.format("{}:{}", pl.lit(name), said))))
-        within |= dict.fromkeys(parts[-1]["unit"].to_list(), ALL)
+        within |= dict.fromkeys(parts[-1]["unit"].to_list(), (ALL,))
     return protected(pl.concat(parts).sort("definition_id", "unit"), within)

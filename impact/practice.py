@@ -41,7 +41,7 @@ def practices(facts: Facts) -> pl.DataFrame:
                 figures(units.with_columns(kind=pl.lit("territory"), unit=pl.format("territory:{}", "territory_id"))),
             ]
         ).sort("month", "unit")
-        parts.append(protected(table, dict.fromkeys(table.filter(pl.col("kind") != ALL)["unit"].unique(), ALL)))
+        parts.append(protected(table, dict.fromkeys(table.filter(pl.col("kind") != ALL)["unit"].unique(), (ALL,))))
     found = pl.concat(parts)
     return found.with_columns(
         reason=pl.col("month").str.split(BETWEEN).list.first(), code=pl.col("month").str.split(BETWEEN).list.last()

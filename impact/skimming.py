@@ -40,4 +40,4 @@ def contact_by_risk(facts: Facts) -> pl.DataFrame:
             for kind, unit in ((ALL, pl.lit(ALL)), ("operator", pl.format("operator:{}", "operator")))
         ]
     ).sort("unit", "month")
-    return protected(table, dict.fromkeys(table.filter(pl.col("kind") != ALL)["unit"].unique(), ALL))
+    return protected(table, dict.fromkeys(table.filter(pl.col("kind") != ALL)["unit"].unique(), (ALL,)))

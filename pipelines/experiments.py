@@ -112,10 +112,9 @@ def status_of(service: Service, experiment_id: str) -> Status:
         frozen = frozen_plans(warehouse).get(experiment_id)
         arms = arms_of(warehouse, experiment_id)
         wrong = altered(warehouse, frozen).height if frozen else 0
-    counts = {str(name): int(number) for name, number in arms.group_by("arm").len().sort("arm").rows()}
     days = arms["allocated_on"].sort().to_list()
     first, last = (days[0], days[-1]) if days else (None, None)
-    return Status(frozen, counts, first, last, wrong, changed_keys(frozen.plan, plan) if frozen else [])
+    return Status(frozen, _by_arm(arms), first, last, wrong, changed_keys(frozen.plan, plan) if frozen else [])
 
 
 def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, interim: bool) -> tuple[str, Path]:
@@ -129,10 +128,11 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
         NoDataError: too few people were followed.
     """
     from impact.experiments.analysis import analyse, due_on
+    from impact.experiments.baseline import at_entry
     from impact.experiments.beside import contacted_or_not, effect_by_person
     from impact.experiments.outcomes import follow_up
     from impact.experiments.plan import ExperimentError
-    from impact.experiments.population import enrolments_at, observed
+    from impact.experiments.population import drawn, enrolments_at, observed
     from impact.experiments.register import altered, arms_of, frozen_plans, in_step, unchanged
     from impact.experiments.report import Account, headline, published, report_page
     from impact.experiments.support import training_weights
@@ -146,22 +146,16 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
         if frozen is None:
             raise ExperimentError(f"{experiment_id} was never frozen: nobody was drawn.", f"Run: vigie experiment freeze {experiment_id}")
         unchanged(frozen, plan)
-        due = due_on(plan)
+        arms = arms_of(warehouse, experiment_id)
+        rules: dict[str, Any] = {"silence_days": service.rules.invariants.silence_days, "time_zone": service.time_zone}
+        entered = at_entry(warehouse, drawn(enrolments_at(warehouse, plan, as_of, service.time_zone), arms, plan), as_of, **rules)
+        rows = follow_up(warehouse, observed(entered, plan), as_of, horizon_days=plan.horizon_days, uptake_days=plan.uptake_days, **rules)
+        due = due_on(plan, rows)
         if due and as_of < due and not interim:
             what = (
                 f"The plan announces its analysis from {due} on; {as_of} is too early, and looking early finds effects that are not there."
             )
             raise ExperimentError(what, "Wait, or add --interim: the report then says that it looked early.")
-        arms = arms_of(warehouse, experiment_id)
-        rows = follow_up(
-            warehouse,
-            observed(enrolments_at(warehouse, plan, as_of, service.time_zone), arms, plan),
-            as_of,
-            horizon_days=plan.horizon_days,
-            uptake_days=plan.uptake_days,
-            silence_days=service.rules.invariants.silence_days,
-            time_zone=service.time_zone,
-        )
         wrong = altered(warehouse, frozen).height
         weights = training_weights(
             warehouse,
@@ -175,12 +169,14 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
     nights, missed = _missed(service, plan, as_of)
     account = Account(
         altered=wrong,
-        arms={str(name): int(number) for name, number in arms.group_by("arm").len().sort("arm").rows()},
+        arms=_by_arm(arms),
+        left_out=_by_arm(arms.join(rows, on="unit_id", how="anti")),
         overrides=_overrides(service, experiment_id, as_of),
         contacted_or_not=contacted_or_not(rows),
         uplift=effect_by_person(plan, rows),
         nights=nights,
         missed=missed,
+        looks=len({path.parent for path in folder(service, experiment_id).glob("*/results.json")} | {out}),
     )
     html = report_page(analysis, frozen, account, notice)
     figures = json.dumps(published(analysis, frozen, account), ensure_ascii=False, indent=2) + "\n"
@@ -188,7 +184,7 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
     write_whole(out / "results.json", lambda path: path.write_text(figures, encoding="utf-8"))
     write_whole(out / "weights.parquet", weights.write_parquet)
     write_whole(out / "report.pdf", lambda path: pdf(html, path))
-    return headline(analysis), out / "report.html"
+    return headline(analysis, account.altered), out / "report.html"
 
 
 def newest_analyses(service: Service, as_of: dt.date) -> list[dict[str, Any]]:
@@ -229,6 +225,10 @@ def rank_by_risk(service: Service, reason: str) -> None:
 
 def _today(service: Service) -> dt.date:
     return clock.last_finished_day(clock.now(), service.time_zone) + dt.timedelta(days=1)
+
+
+def _by_arm(arms: pl.DataFrame) -> dict[str, int]:
+    return {str(name): int(number) for name, number in arms.group_by("arm").len().sort("arm").rows()}
 
 
 def _missed(service: Service, plan: Plan, as_of: dt.date) -> tuple[int, list[dt.date]]:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,31 +30,52 @@ Sum = tuple[int, "Sequence[int]"]
 """A total and its parts, as positions of cells."""
 
 
-def hidden(people: NDArray[np.int64], sums: Sequence[Sum], fewest: int = FEWEST_FOR_RATE) -> NDArray[np.bool_]:
+def hidden(
+    people: NDArray[np.int64], sums: Sequence[Sum], fewest: int = FEWEST_FOR_RATE, unpublished: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
     """Which of these cells may not be shown.
 
     Args:
-        people: how many each published cell stands for, totals included.
+        people: how many each cell stands for, totals included.
         sums: the sums a reader can form: a total and its parts.
         fewest: smaller cells are hidden for their own sake; an empty cell tells of nobody and stays.
+        unpublished: cells that no table shows but that stand in sums: a reader who subtracts must not arrive at a small one. A large one
+            may be worked out. None: every cell is published.
 
     Returns:
-        True for each cell to hide. A total is hidden as well where nothing else is left to protect a part.
+        True for each cell to hide, unpublished ones included. A total is hidden as well where nothing else is left to protect a part.
     """
     equations = np.zeros((len(sums), len(people)))
     for row, (total, parts) in enumerate(sums):
         equations[row, list(parts)] = 1.0
         equations[row, total] = -1.0
+    silent = np.zeros(len(people), np.bool_) if unpublished is None else unpublished
     away = (people > 0) & (people < fewest)
     if not away.any():
-        return away
+        return away | silent
     while True:
-        exposed = _exposed(equations, people, away, fewest)
-        companions = {_smallest(people, (equations[row] != 0) & ~away & (people > 0)) for row in exposed}
+        secret = away | _unsolved(equations, away, silent & (people > 0) & ~away)
+        exposed = _exposed(equations, people, secret, fewest)
+        companions = {_smallest(people, (equations[row] != 0) & ~away & ~silent & (people > 0)) for row in exposed}
         companions.discard(-1)
         if not companions:
-            return away
+            return away | silent
         away[list(companions)] = True
+
+
+def _unsolved(equations: NDArray[np.float64], away: NDArray[np.bool_], open_to_all: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of cells that nobody shows nor protects, those that do not follow from what is shown."""
+    unknown = away | open_to_all
+    found = np.zeros(len(away), np.bool_)
+    if open_to_all.any():
+        found[unknown] = _leverage(equations[:, unknown]) <= 1 - _ZERO
+    return found & open_to_all
+
+
+def _leverage(unknown: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One for each cell that is known exactly: its own unit vector is then a combination of the sums."""
+    unknown = unknown[(unknown != 0).any(axis=1)]
+    return np.asarray((unknown * (np.linalg.pinv(unknown @ unknown.T, hermitian=True) @ unknown)).sum(axis=0))
 
 
 def _exposed(equations: NDArray[np.float64], people: NDArray[np.int64], away: NDArray[np.bool_], fewest: int) -> NDArray[np.int64]:
@@ -67,9 +88,7 @@ def _exposed(equations: NDArray[np.float64], people: NDArray[np.int64], away: ND
     alone = (unknown != 0).sum(axis=1) == 1
     if few.any() or alone.any():
         return np.flatnonzero(few | alone)
-    # A hidden cell is known exactly when its own unit vector is a combination of the sums, that is, when its leverage is one.
-    leverage = (unknown * (np.linalg.pinv(unknown @ unknown.T, hermitian=True) @ unknown)).sum(axis=0)
-    return np.flatnonzero((unknown[:, leverage > 1 - _ZERO] != 0).any(axis=1))
+    return np.flatnonzero((unknown[:, _leverage(unknown) > 1 - _ZERO] != 0).any(axis=1))
 
 
 def _smallest(people: NDArray[np.int64], among: NDArray[np.bool_]) -> int:
@@ -77,14 +96,16 @@ def _smallest(people: NDArray[np.int64], among: NDArray[np.bool_]) -> int:
     return int(found[np.argmin(people[found])]) if found.size else -1
 
 
-def marked(cells: pl.DataFrame, within: Mapping[str, str], fewest: int = FEWEST_FOR_RATE) -> pl.DataFrame:
+def marked(
+    cells: pl.DataFrame, within: Mapping[str, tuple[str, ...]], fewest: int = FEWEST_FOR_RATE, unpublished: Collection[str] = ()
+) -> pl.DataFrame:
     """Add `shown` to a table of units by period.
 
     Args:
         cells: unit, month (null: the whole period), people; one row for each published figure, and one for each total.
-        within: the unit that each unit is part of; units that are part of the same one and of the same kind add up to it. A unit may be
-            part of one other only.
+        within: the units that each unit is part of; units that are part of the same one and of the same kind add up to it.
         fewest: see `hidden`.
+        unpublished: units of `cells` that no table will show.
     """
     rows = cells.with_row_index("cell")
     place = {(unit, month): cell for cell, unit, month in rows.select("cell", "unit", "month").iter_rows()}
@@ -92,7 +113,13 @@ def marked(cells: pl.DataFrame, within: Mapping[str, str], fewest: int = FEWEST_
     for unit, months in rows.filter(pl.col("month").is_not_null()).group_by("unit", maintain_order=True).agg("cell").iter_rows():
         if (unit, None) in place:
             sums.append((place[unit, None], months))
-    parents = pl.DataFrame({"unit": list(within), "parent": list(within.values())}, schema={"unit": pl.String, "parent": pl.String})
-    parts = rows.join(parents, on="unit").group_by("parent", "month", pl.col("unit").str.extract(r"^([^:]*):"), maintain_order=True)
+    parents = pl.DataFrame(
+        {"unit": list(within), "parent": [list(whole) for whole in within.values()]},
+        schema={"unit": pl.String, "parent": pl.List(pl.String)},
+    )
+    parts = rows.join(parents.explode("parent"), on="unit").group_by(
+        "parent", "month", pl.col("unit").str.extract(r"^([^:]*):"), maintain_order=True
+    )
     sums += [(place[parent, month], inside) for parent, month, _, inside in parts.agg("cell").iter_rows() if (parent, month) in place]
-    return cells.with_columns(shown=pl.Series(~hidden(cells["people"].to_numpy(), sums, fewest)))
+    silent = cells["unit"].is_in(list(unpublished)).to_numpy()
+    return cells.with_columns(shown=pl.Series(~hidden(cells["people"].to_numpy(), sums, fewest, silent)))

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 REDRAWS: Final = 999
 BOOTSTRAPS: Final = 400
+FEWEST_EVENTS: Final = 10
+"""Events, and people without, that the smaller arm of a hold-out would have at the rate of both: with fewer, intervals are too narrow to
+hold at every look."""
+_INSERTION: Final = "in_work_6_months"
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class Analysis:
     not_yet: int
     """Whose horizon is not over."""
     units: int
+    due: dt.date | None
+    """From when on everything planned can be known."""
     departures: list[str] = field(default_factory=list)
     """What happened otherwise than planned, in French sentences."""
 
@@ -102,6 +108,7 @@ def analyse(plan: Plan, rows: pl.DataFrame, as_of: dt.date) -> Analysis:
         raise NoDataError(
             what, f"Wait until {FEWEST_FOR_RATE} of each were followed for {plan.horizon_days} days, and a week for late exits."
         )
+    due = due_on(plan, rows)
     planned = [_result(plan, seen, name, planned=True) for name in (plan.primary, *plan.secondary)]
     results = _holm([one for one in planned if one])
     return Analysis(
@@ -115,31 +122,39 @@ def analyse(plan: Plan, rows: pl.DataFrame, as_of: dt.date) -> Analysis:
         people=rows.height,
         not_yet=rows.height - seen.height,
         units=rows["unit_id"].n_unique(),
-        departures=_departures(plan, rows, seen, as_of, {one.outcome for one in planned if one}),
+        due=due,
+        departures=_early(as_of, due) + _departures(plan, rows, seen, {one.outcome for one in planned if one}),
     )
 
 
-def due_on(plan: Plan) -> dt.date | None:
-    """First day on which everything the plan announces can be known; None for a permanent hold-out."""
+def due_on(plan: Plan, rows: pl.DataFrame) -> dt.date | None:
+    """First day on which everything the plan announces can be known; None for a permanent hold-out.
+
+    Args:
+        plan: as frozen.
+        rows: people with planned_exit_date as known when they entered: employment is asked for after the last of these ends.
+    """
     if plan.end is None:
         return None
-    wait = plan.horizon_days + MATURITY_DAYS
-    if "in_work_6_months" in {plan.primary, *plan.secondary}:
-        wait += INSERTION_DAYS
-    return plan.end + dt.timedelta(days=wait)
+    due = plan.end + dt.timedelta(days=plan.horizon_days + MATURITY_DAYS)
+    last = rows["planned_exit_date"].max()
+    if _INSERTION in {plan.primary, *plan.secondary} and isinstance(last, dt.date):
+        return max(due, last + dt.timedelta(days=INSERTION_DAYS))
+    return due
 
 
 def _result(plan: Plan, rows: pl.DataFrame, outcome: str, *, planned: bool, draws: bool = True) -> Result | None:
-    if outcome == "in_work_6_months":
+    if outcome == _INSERTION:
         rows = rows.filter("insertion_due")
     answered = rows.filter(pl.col(outcome).is_not_null())
     counts = dict(answered.group_by("treated").len().iter_rows())
-    if min(counts.get(False, 0), counts.get(True, 0)) < FEWEST_FOR_RATE:
+    fewest = min(counts.get(False, 0), counts.get(True, 0))
+    if fewest < FEWEST_FOR_RATE or (plan.design == "holdout" and fewest * _rarer(answered[outcome]) < FEWEST_EVENTS):
         return None
     estimate = _Effect(plan, answered, outcome)
     treated = _numbers(answered["treated"])
     one = estimate(treated)
-    low, high = one.interval()
+    low, high, p = _judged(plan, one)
     y, known, chosen = (
         _numbers(rows[outcome].fill_null(0.0)),
         rows[outcome].is_not_null().to_numpy()[None],
@@ -160,11 +175,24 @@ def _result(plan: Plan, rows: pl.DataFrame, outcome: str, *, planned: bool, draw
         effect=float(one.effect[0]),
         low=float(low[0]),
         high=float(high[0]),
-        p=float(one.p_value()[0]),
-        p_draws=randomisation_p(estimate, treated, _redrawn(plan, answered)) if draws else None,
+        p=float(p[0]),
+        p_draws=randomisation_p(estimate, treated, _redrawn(plan, answered)) if draws and plan.design != "holdout" else None,
         bounds=(float(outside[0][0]), float(outside[1][0])) if outside else None,
         trimmed=(float(inside[0][0]), float(inside[1][0])) if inside else None,
     )
+
+
+def _rarer(outcome: pl.Series) -> float:
+    """Share of those for whom it was one, or of those for whom it was not: the smaller."""
+    mean = float(outcome.to_numpy().mean())
+    return min(mean, 1 - mean)
+
+
+def _judged(plan: Plan, one: Estimate) -> tuple[Floats, Floats, Floats]:
+    """Interval and p-value. A permanent hold-out has no day of its own and is looked at many times: its must hold at every look."""
+    if plan.design == "holdout":
+        return one.at_any_look(plan.expected_effect, plan.alpha)
+    return *one.interval(plan.level), one.p_value()
 
 
 class _Effect:
@@ -241,7 +269,7 @@ def _incidence(plan: Plan, rows: pl.DataFrame) -> Incidence:
     day, cause, treated = rows["day"].to_numpy(), rows["cause"].cast(pl.Int64).to_numpy(), rows["treated"].to_numpy()
     curves = [cumulative_incidence(day, cause, horizon, weights * (treated == side)) for side in (False, True)]
     gaps = curves[1][1:, -1] - curves[0][1:, -1]
-    low, high = np.quantile(gaps, [0.025, 0.975])
+    low, high = np.quantile(gaps, [plan.alpha / 2, 1 - plan.alpha / 2])
     return Incidence(curves[0][0], curves[1][0], float(curves[1][0, -1] - curves[0][0, -1]), float(low), float(high))
 
 
@@ -259,7 +287,7 @@ def _complier(plan: Plan, rows: pl.DataFrame) -> Result | None:
     if abs(rates[1] - rates[0]) < 0.01:  # noqa: PLR2004 - an invitation that moves nobody tells nothing
         return None
     fit = IV2SLS(known[plan.primary].to_numpy(), x, taken, invited).fit(cov_type="robust", debiased=True)
-    low, high = fit.conf_int().loc["endog"]
+    low, high = fit.conf_int(plan.level).loc["endog"]
     effect, p = float(fit.params["endog"]), float(fit.pvalues["endog"])
     n = int((invited == 0).sum()), int((invited == 1).sum())
     return Result(plan.primary, True, rates[0], rates[1], n, (0.0, 0.0), effect, float(low), float(high), p)  # noqa: FBT003
@@ -278,15 +306,22 @@ def _by_risk(plan: Plan, rows: pl.DataFrame) -> list[tuple[str, Result]]:
     return found
 
 
-def _departures(plan: Plan, rows: pl.DataFrame, seen: pl.DataFrame, as_of: dt.date, done: set[str]) -> list[str]:
-    said = []
-    due = due_on(plan)
+def _early(as_of: dt.date, due: dt.date | None) -> list[str]:
     if due and as_of < due:
-        said.append(
-            f"Analyse intermédiaire : le plan prévoit l'analyse à partir du {day(due)}. Regarder plus tôt augmente les faux positifs."
-        )
+        return [f"Analyse intermédiaire : le plan prévoit l'analyse à partir du {day(due)}. Regarder plus tôt augmente les faux positifs."]
+    return []
+
+
+def _departures(plan: Plan, rows: pl.DataFrame, seen: pl.DataFrame, done: set[str]) -> list[str]:
+    said = []
     if rows.height > seen.height:
         said.append(f"{rows.height - seen.height} personnes ne sont pas encore suivies jusqu'à l'horizon : elles ne comptent pas ici.")
+    waiting = int((~seen["insertion_due"]).sum())
+    if _INSERTION in {plan.primary, *plan.secondary} and waiting:
+        said.append(
+            f"Emploi à six mois : {waiting} personnes n'y comptent pas encore, dans aucun bras ; la fin prévue de leur formation, "
+            "telle que connue au jour du tirage, est trop récente."
+        )
     for name in (plan.primary, *plan.secondary):
         if name not in done:
             said.append(f"Le critère « {name} » est prévu mais trop peu de personnes ont une réponse : rien n'en est dit.")  # noqa: PERF401 - a sentence

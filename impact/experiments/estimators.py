@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _CELLS: Final = 4_000_000
 """Numbers held at once: replications are worked through in parts of about this size."""
+LEAST_SCALE: Final = 0.01
+"""Who looks for less than one point is judged as if looking for this."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,23 @@ class Estimate:
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.abs(self.effect / self.error)
         return np.where(self.error > 0, 2 * stats.t.sf(t, self.df), 1.0)
+
+    def at_any_look(self, scale: float, alpha: float) -> tuple[Floats, Floats, Floats]:
+        """Lower bound, upper bound and p-value that hold however often people were looked at while more of them came.
+
+        A normal mixture over effects of this size (Robbins 1970): with a chance of `alpha` at most, any look of a whole series errs, once
+        errors are near normal. Half as wide again as for one look, or more.
+
+        Args:
+            scale: the effect that is looked for, fixed before the data; one smaller than `LEAST_SCALE` counts as that.
+            alpha: two-sided.
+        """
+        error, size = self.error**2, max(abs(scale), LEAST_SCALE) ** 2
+        growth = (error + size) / np.maximum(error, np.finfo(np.float64).tiny)
+        half = np.sqrt(error * (error + size) / size * (np.log(growth) - 2 * np.log(alpha)))
+        evidence = self.effect**2 / np.maximum(2 * error, np.finfo(np.float64).tiny) * size / (error + size)
+        p = np.exp(np.minimum(np.log(growth) / 2 - evidence, 0.0))
+        return self.effect - half, self.effect + half, np.where(self.error > 0, p, 1.0)
 
 
 def individual(y: Floats, treated: Floats, z: Floats | None = None, weights: Floats | None = None) -> Estimate:

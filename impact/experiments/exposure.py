@@ -64,12 +64,12 @@ def by_exposure(plan: Plan, rows: pl.DataFrame, exposure: Floats, redrawn: Float
     for first, one in enumerate(each, 1):
         last = first if first < told else len(reached)
         there = (exposure[0] >= first) & (exposure[0] <= last)
-        found.append(_exposed((first, last), cluster[there], one))
+        found.append(_exposed((first, last), cluster[there], one, plan.level))
     p_draws = randomisation_p(lambda exposed: estimates(exposed)[-1], exposure, redrawn)
-    return [*found, _exposed((1, len(reached)), cluster[exposure[0] > 0], mean, p_draws)]
+    return [*found, _exposed((1, len(reached)), cluster[exposure[0] > 0], mean, plan.level, p_draws)]
 
 
-def _exposed(steps: tuple[int, int], cluster: Ints, one: Estimate, p: float | None = None) -> Exposed:
-    low, high = one.interval()
+def _exposed(steps: tuple[int, int], cluster: Ints, one: Estimate, level: float, p: float | None = None) -> Exposed:
+    low, high = one.interval(level)
     numbers = float(one.effect[0]), float(low[0]), float(high[0]), float(one.p_value()[0])
     return Exposed(steps, len(np.unique(cluster)), len(cluster), *numbers, p)

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from data_contracts.endings import MATURITY_DAYS
+from impact.experiments.baseline import at_entry
 from impact.experiments.outcomes import covariates, follow_up
 from impact.experiments.population import enrolments_at
 from impact.experiments.power import Situation
@@ -61,7 +62,9 @@ def past_of(warehouse: Warehouse, plan: Plan, as_of: dt.date, scores: pl.DataFra
     known_from = (scores["as_of"] if plan.population == "at_risk" else enrolments["entry_date"]).min()
     if isinstance(known_from, dt.date):
         first = max(first, known_from)
-    people = _entered(enrolments, plan, scores, first, last)
+    entered = _entered(enrolments, plan, scores, first, last)
+    people = at_entry(warehouse, entered, as_of, silence_days=silence_days, time_zone=time_zone, hindsight=True)
+    people = people.filter(~pl.col("gone")).unique("learner_id", keep="first", maintain_order=True)
     if people.height < ENOUGH:
         what = f"{people.height} people could have entered {plan.experiment_id} between {first} and {last}: too few to learn from."
         remedy = "Ingest older deliveries, or widen territories and population."
@@ -76,7 +79,7 @@ def past_of(warehouse: Warehouse, plan: Plan, as_of: dt.date, scores: pl.DataFra
         uptake_days=plan.uptake_days,
         silence_days=silence_days,
         time_zone=time_zone,
-    ).filter(pl.col(plan.primary).is_not_null())
+    ).filter(pl.col(plan.primary).is_not_null(), pl.col("insertion_due") | (plan.primary != "in_work_6_months"))
     group = rows["unit_id"] if plan.unit != "learner" else rows["session_id"]
     # Those there on the first day enter at once, the others as they come: both are counted over as many days as the plan has.
     days = (last - first).days + 1
@@ -103,7 +106,7 @@ def _entered(enrolments: pl.DataFrame, plan: Plan, scores: pl.DataFrame, first: 
         rows = enrolments.with_columns(day.alias("from")).filter(pl.col("from") <= last, pl.col("planned_exit_date") >= pl.col("from"))
         known = scores.select("enrolment_id", "risk", pl.col("as_of").alias("from"))
         rows = rows.join(known, on=["enrolment_id", "from"], how="left")
-    return rows.drop("exit_date").unique("learner_id", keep="first", maintain_order=True)
+    return rows.drop("exit_date")
 
 
 def _log_odds(rows: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

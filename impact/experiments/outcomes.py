@@ -30,11 +30,12 @@ def follow_up(
 ) -> pl.DataFrame:
     """Add outcomes to people followed from a day of their own.
 
-    Whoever had left by that day, as is known now, is taken out, whatever the arm: the draw came too late for them.
+    Nobody is taken out. An ending dated by that day counts on day 1: it became known after the draw, and somebody absent then whom a call
+    brought back has none; without those who stayed away, an arm that calls would lose its successes to the other.
 
     Args:
         warehouse: open.
-        people: enrolment_id, learner_id, from, entry_date, planned_exit_date and whatever else.
+        people: from `population.observed`: enrolment_id, learner_id, from, entry_date, planned_exit_date and whatever else.
         as_of: what was known at the end of this day counts.
         horizon_days: days after `from` that are looked at.
         uptake_days: days after `from` in which a two-way contact is take-up.
@@ -43,7 +44,8 @@ def follow_up(
 
     Returns:
         `people` with observed (the horizon is over, with a week for late exits), dropout, attended_share, spoken_with, in_work_6_months
-        (0 to 1; null when not known), day (of exit or of the end of follow-up, 1 to horizon), cause (1 dropout, 2 other exit, 0 none),
+        (0 to 1; null when not known), insertion_due (the planned end is long enough past to ask whether they are in work), day
+        (of exit or of the end of follow-up, 1 to horizon), cause (1 dropout, 2 other exit, 0 none),
         elapsed (share of the course that was over on `from`).
     """
     instant = end_of_day(as_of, time_zone)
@@ -53,8 +55,7 @@ def follow_up(
 
     ended = endings(warehouse, as_of, silence_days, time_zone)
     rows = people.join(ended, on="enrolment_id", how="left", maintain_order="left")
-    left = (pl.col("exit_date") - pl.col("from")).dt.total_days()
-    rows = rows.filter(left.is_null() | (left > 0))
+    left = (pl.col("exit_date") - pl.col("from")).dt.total_days().clip(1)
     within = (left <= horizon_days).fill_null(value=False)
     dropped = within & (pl.col("reason") == "dropout").fill_null(value=False)
     rows = rows.with_columns(
@@ -69,7 +70,8 @@ def follow_up(
     rows = rows.with_columns(spoken_with=pl.col("learner_id").is_in(spoken["learner_id"].implode()).cast(pl.Float64))
     working = _in_work(known("followups", "enrolment_id", "months_after_exit", "situation"))
     rows = rows.join(working, on="enrolment_id", how="left")
-    due = pl.coalesce("exit_date", "planned_exit_date") + pl.duration(days=INSERTION_DAYS) <= as_of
+    # The planned end as known at the draw, in both arms: by the real one, early leavers alone would be due on the first day.
+    due = pl.col("planned_exit_date") + pl.duration(days=INSERTION_DAYS) <= as_of
     return rows.with_columns(insertion_due=due).drop("exit_date", "reason").sort("enrolment_id")
 
 

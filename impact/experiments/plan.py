@@ -120,6 +120,11 @@ class Plan(BaseModel):
         return sha256(self.canonical)
 
     @property
+    def level(self) -> float:
+        """Of the intervals that go with `alpha`."""
+        return 1 - self.alpha
+
+    @property
     def last_entry(self) -> dt.date:
         """Last as-of date on which a unit may enter."""
         return self.end or dt.date.max

@@ -69,32 +69,48 @@ def eligible(enrolments: pl.DataFrame, plan: Plan, as_of: dt.date, scores: pl.Da
     return there.unique("unit_id", keep="first", maintain_order=True).select("unit_id", stratum=stratum, risk=risk)
 
 
-def observed(enrolments: pl.DataFrame, arms: pl.DataFrame, plan: Plan) -> pl.DataFrame:
+def drawn(enrolments: pl.DataFrame, arms: pl.DataFrame, plan: Plan) -> pl.DataFrame:
+    """Every course of those drawn, with the day from which they would be followed in it: the draw, or the entry, if later.
+
+    Args:
+        enrolments: from `enrolments_at`.
+        arms: `Arms` of the experiment.
+        plan: as frozen.
+
+    Returns:
+        `enrolments` but exit_date, with stratum, arm, allocated_on, applies_until, risk and from.
+    """
+    theirs = arms.select("unit_id", "stratum", "arm", "allocated_on", "applies_until", "risk")
+    rows = enrolments.drop("exit_date").join(theirs, on="unit_id", maintain_order="left")
+    rows = rows.with_columns(pl.max_horizontal("allocated_on", "entry_date").alias("from")).filter(
+        pl.col("from") <= pl.lit(plan.last_entry)
+    )
+    return rows.filter(pl.col("entry_date") <= pl.col("allocated_on")) if plan.unit == "learner" else rows
+
+
+def observed(rows: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     """One row for each learner of the experiment, with the day from which they are followed.
 
     A learner drawn for themselves is followed from the draw. In a group, from the draw or from their own entry, if later: both are known
-    before anything the arm can change. Who has two courses is followed in the first that they had not left by then.
+    before anything the arm can change. Who has two courses is followed in the first that they were not known to have left by then.
     Stepped wedge: only those whose horizon ends within the step they entered in, a rule of the
     calendar that is the same for every group.
+
+    Args:
+        rows: from `drawn`, then `baseline.at_entry`.
+        plan: as frozen.
 
     Returns:
         enrolment_id, learner_id, unit_id, cluster, stratum, arm, treated (the treated arm's rule holds from `from` on), period (step,
         0 but in a stepped wedge), from, entry_date, planned_exit_date, risk, allocated_on.
     """
-    rows = enrolments.join(arms.select("unit_id", "stratum", "arm", "allocated_on", "applies_until", "risk"), on="unit_id")
-    rows = rows.with_columns(pl.max_horizontal("allocated_on", "entry_date").alias("from")).filter(
-        pl.col("from") <= pl.lit(plan.last_entry),
-        pl.col("planned_exit_date") >= pl.col("from"),
-        pl.col("exit_date").is_null() | (pl.col("exit_date") > pl.col("from")),
-    )
+    rows = rows.filter(~pl.col("gone"), pl.col("planned_exit_date") >= pl.col("from"))
     days = (pl.col("from") - pl.lit(plan.start)).dt.total_days()
     if plan.design == "stepped_wedge":
         rows = rows.with_columns(period=days // plan.step_days, treated=pl.col("from") > pl.col("applies_until"))
         rows = rows.filter(days % plan.step_days + plan.horizon_days <= plan.step_days)
     else:
         rows = rows.with_columns(period=pl.lit(0, pl.Int64), treated=pl.col("arm") == plan.arms[1].name)
-    if plan.unit == "learner":
-        rows = rows.filter(pl.col("entry_date") <= pl.col("allocated_on"))
     return rows.unique("learner_id", keep="first", maintain_order=True).select(
         "enrolment_id",
         "learner_id",

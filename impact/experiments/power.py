@@ -33,6 +33,8 @@ class Situation:
     """Learners in each group of the experiment, all periods together."""
     take_up: tuple[float, float] | None = None
     attrition: float = 0.0
+    values: Floats | None = None
+    """Past outcomes in order, where they are shares and not yes or no: what a share varies is not what a yes or no of its mean does."""
 
     @property
     def learners(self) -> int:
@@ -63,7 +65,8 @@ class Situation:
         known = np.isfinite(risk)
         varied = known.sum() > 2 and np.std(risk[known]) > 0 and np.std(y[known]) > 0  # noqa: PLR2004 - a line needs three points
         r2 = float(np.corrcoef(y[known], risk[known])[0, 1] ** 2) if varied else 0.0
-        return cls(float(y.mean()), icc(y, cluster), r2, sizes, take_up, attrition)
+        values = None if np.isin(y, (0.0, 1.0)).all() else np.sort(y)
+        return cls(float(y.mean()), icc(y, cluster), r2, sizes, take_up, attrition, values)
 
     def of_size(self, factor: float) -> Situation:
         """The same territory with so many times the groups."""
@@ -95,7 +98,7 @@ class Power:
     """Mean standard error of the estimate."""
 
 
-def planned_power(
+def planned_power(  # noqa: PLR0913 - what a plan is made of
     design: str,
     situation: Situation,
     effect: float,
@@ -105,6 +108,7 @@ def planned_power(
     replications: int = 500,
     alpha: float = 0.05,
     seed: int = 1,
+    scale: float | None = None,
 ) -> Power:
     """Play the experiment `replications` times with the estimator that will analyse it.
 
@@ -117,6 +121,7 @@ def planned_power(
         replications: how many.
         alpha: two-sided.
         seed: same seed, same answer.
+        scale: the effect that the plan hopes for, where it is judged at any look (a permanent hold-out).
     """
     rng = np.random.default_rng(seed)
     groups = len(situation.sizes)
@@ -131,7 +136,8 @@ def planned_power(
     seen = rng.random(y.shape) >= situation.attrition if situation.attrition else None
     weights = None if seen is None else seen.astype(np.float64)
     estimate = _estimate(design, y, taken, treated, cluster, period, z, weights)
-    return Power(effect, len(cluster), float((estimate.p_value() < alpha).mean()), float(estimate.error.mean()))
+    p = estimate.p_value() if scale is None else estimate.at_any_look(scale, alpha)[2]
+    return Power(effect, len(cluster), float((p < alpha).mean()), float(estimate.error.mean()))
 
 
 def _draw(design: str, rng: np.random.Generator, replications: int, cluster: Whole, period: Whole, share: float, steps: int) -> Floats:
@@ -145,26 +151,55 @@ def _draw(design: str, rng: np.random.Generator, replications: int, cluster: Who
 
 
 def _outcomes(rng: np.random.Generator, s: Situation, effect: float, treated: Floats, cluster: Whole) -> tuple[Floats, Floats, Floats]:
-    shape = treated.shape
-    base = min(max(s.base, 1e-4), 1 - 1e-4)
-    groups = np.full((shape[0], len(s.sizes)), base)
-    if s.icc > 0:
-        scale = (1 - s.icc) / s.icc
-        groups = rng.beta(base * scale, (1 - base) * scale, groups.shape)
-    z = rng.normal(size=shape)
-    pull = np.sqrt(s.r2 * (1 - base) / base)
-    chance = groups[:, cluster] * np.exp(pull * z - pull**2 / 2)
+    groups = _groups(rng, s, len(treated))
+    z = rng.normal(size=treated.shape)
     taken = treated
     moved = treated * effect
     if s.take_up:
         without, with_it = s.take_up
-        kind = rng.random(shape)
+        kind = rng.random(treated.shape)
         brought = (kind >= without) & (kind < with_it)
         taken = ((kind < without) | (brought & (treated > 0))).astype(np.float64)
         moved = taken * brought * effect / (with_it - without)
+    alike = groups[:, cluster]
+    found = _yes_or_no(rng, s, moved, z, alike) if s.values is None else _shares(rng, s, s.values, moved, z, alike)
+    return found, taken, z[..., None]
+
+
+def _groups(rng: np.random.Generator, s: Situation, replications: int) -> Floats:
+    """The chance of each group; of shares, how far it stands from the others, in standard deviations."""
+    shape, base = (replications, len(s.sizes)), _base(s)
+    if s.values is not None:
+        return rng.normal(size=shape)
+    if s.icc > 0:
+        scale = (1 - s.icc) / s.icc
+        return rng.beta(base * scale, (1 - base) * scale, shape)
+    return np.full(shape, base)
+
+
+def _base(s: Situation) -> float:
+    return min(max(s.base, 1e-4), 1 - 1e-4)
+
+
+def _yes_or_no(rng: np.random.Generator, s: Situation, moved: Floats, z: Floats, alike: Floats) -> Floats:
+    base = _base(s)
+    pull = np.sqrt(s.r2 * (1 - base) / base)
+    chance = alike * np.exp(pull * z - pull**2 / 2)
     # In proportion to each one's own chance, so that no chance falls below zero.
     chance = np.clip(chance * (1 + moved / base), 0, _HIGHEST)
-    return (rng.random(shape) < chance).astype(np.float64), taken, z[..., None]
+    return np.asarray(rng.random(z.shape) < chance, dtype=np.float64)
+
+
+def _shares(rng: np.random.Generator, s: Situation, values: Floats, moved: Floats, z: Floats, alike: Floats) -> Floats:
+    """Past values drawn again, alike within groups and by risk as they were."""
+    from scipy.special import ndtr
+
+    shared = min(s.icc + s.r2, 1.0)
+    rank = ndtr(np.sqrt(s.icc) * alike + np.sqrt(shared - s.icc) * z + np.sqrt(1 - shared) * rng.normal(size=z.shape))
+    y = values[np.minimum((rank * len(values)).astype(np.int64), len(values) - 1)]
+    # In proportion to what is left up to one, or down to zero: no share leaves them.
+    room = np.where(moved > 0, (1 - y) / (1 - _base(s)), y / _base(s))
+    return np.asarray(np.clip(y + moved * room, 0, 1), dtype=np.float64)
 
 
 def _estimate(

@@ -74,6 +74,7 @@ def prospect(plan: Plan, past: Past, replications: int = 500) -> Prospect:
             replications=replications,
             alpha=plan.alpha,
             seed=plan.seed,
+            scale=plan.expected_effect if plan.design == "holdout" else None,
         )
 
     # No rate falls below zero or rises above one: of effects, only those that can be.

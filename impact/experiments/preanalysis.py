@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from impact.experiments.words import day, percent, points
+from impact.experiments.words import as_written, day, percent, points
 from impact.wording import TELLS
 
 if TYPE_CHECKING:
@@ -14,7 +14,9 @@ OUTCOME_WORDS: Final = {
     "dropout": "abandon dans l'horizon (sortie sans motif positif, abandons silencieux compris ; les autres sorties n'en sont pas)",
     "attended_share": "part des demi-journées dues où la personne est venue, dans l'horizon",
     "spoken_with": "échange dans les deux sens avec le service, dans le délai de recours",
-    "in_work_6_months": "en emploi six mois après la sortie, selon l'enquête de suivi",
+    "in_work_6_months": (
+        "en emploi six mois après la sortie, selon l'enquête de suivi, sept mois au moins après la fin prévue au jour du tirage"
+    ),
 }
 DESIGN_WORDS: Final = {
     "individual": "tirage au sort par personne",
@@ -34,7 +36,7 @@ ESTIMATOR_WORDS: Final = {
     "cluster": "moindres carrés, écarts-types par grappes au jackknife (CR3), loi t à G moins 2 degrés de liberté",
     "stepped_wedge": "moindres carrés, effets de groupe et de période, jackknife par grappes (CR3), loi t à G moins 1 degrés",
     "encouragement": f"{_LEAST_SQUARES}, puis effet sur les personnes jointes grâce à l'incitation (2SLS, écarts-types robustes)",
-    "holdout": _LEAST_SQUARES,
+    "holdout": f"{_LEAST_SQUARES}, intervalle et p valables à chaque regard (mélange normal à l'échelle de l'effet espéré)",
 }
 _OVER_TIME: Final = (
     "8. Effet par marche depuis le passage, et leur moyenne (mêmes écarts-types, mêmes tirages répétés) : un effet qui s'installe ou "
@@ -93,13 +95,18 @@ def preanalysis(plan: Plan) -> str:
         "",
         f"- Principal : {OUTCOME_WORDS[plan.primary]}.",
         *[f"- Secondaire : {OUTCOME_WORDS[name]}." for name in plan.secondary],
-        f"- Effet espéré : {points(plan.expected_effect)} points ; puissance {percent(plan.power, 0)}, seuil {percent(plan.alpha, 0)}.",
+        f"- Effet espéré : {points(plan.expected_effect)} points ; puissance {percent(plan.power, 0)}, seuil {as_written(plan.alpha)}.",
         "",
         "## Analyse",
         "",
         f"1. En intention de traiter : {ESTIMATOR_WORDS[plan.design]}.",
         "2. Covariables : " + ("risque (log-cote) et part de la formation écoulée, au jour du tirage." if plan.adjust else "aucune."),
-        "3. Inférence par tirages répétés selon le même dispositif (999 tirages, statistique t).",
+        "3. "
+        + (
+            "Regards sans limite de nombre, numérotés ; aucun classement selon l'effet n'en est tiré."
+            if plan.design == "holdout"
+            else "Inférence par tirages répétés selon le même dispositif (999 tirages, statistique t)."
+        ),
         "4. Abandons dans le temps : incidence cumulée avec sorties concurrentes (Aalen-Johansen), différence à l'horizon.",
         "5. Plusieurs critères : correction de Holm sur l'ensemble des critères prévus.",
         "6. Réponses manquantes : analyse des cas observés, puis bornes de Manski et de Lee.",

@@ -43,13 +43,16 @@ def adopt(folder: Path, frozen: Frozen, results: Mapping[str, Any], today: dt.da
         reason: written, kept for ever.
 
     Raises:
-        ExperimentError: a rehearsal, an early look, another plan, or no proof that ranking by effect does better.
+        ExperimentError: a rehearsal, an early look, another plan, a changed draw, a permanent hold-out, or no proof that ranking by
+            effect does better.
     """
     told, name = results["ranking_by_effect"], frozen.plan.experiment_id
     faults = {
         "it was a rehearsal, which proves nothing": frozen.rehearsal,
         "these results are of another plan": results["plan_hash"] != frozen.plan.fingerprint,
         "it was looked at before its day": results["interim"],
+        "a permanent hold-out may be looked at until chance favours it": frozen.plan.design == "holdout",
+        "its draw was changed, or was not made again: analyse it once more": results.get("altered") != 0,
         "ranking by effect was not shown to avoid more dropouts than ranking by risk": not (told and told["use"]),
     }
     found = [fault for fault, holds in faults.items() if holds]

@@ -9,9 +9,8 @@ import numpy as np
 import polars as pl
 from markupsafe import Markup, escape
 
-from impact.experiments.analysis import due_on
 from impact.experiments.preanalysis import DESIGN_WORDS, ESTIMATOR_WORDS, OUTCOME_WORDS, arm_words
-from impact.experiments.words import count, day, interval, p_value, percent, points
+from impact.experiments.words import as_written, count, day, interval, p_value, percent, points
 from impact.nights import named
 from impact.report import drawing, figure, page, table
 from vigie.disclosure import FEWEST_PEOPLE
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from impact.experiments.analysis import Analysis, Incidence, Result
     from impact.experiments.estimators import Estimate
     from impact.experiments.exposure import Exposed
+    from impact.experiments.plan import Plan
     from impact.experiments.register import Frozen
     from impact.experiments.uplift import Uplift
 
@@ -49,6 +49,8 @@ class Account:
     """Arms that the frozen plan does not give."""
     arms: dict[str, int]
     """Units drawn, by arm."""
+    left_out: dict[str, int]
+    """Of these, by arm, those of whom nobody is followed: they were known to have left when they were drawn."""
     overrides: dict[str, int]
     """People named on a list in spite of their arm, by kind of alert."""
     contacted_or_not: Estimate | None
@@ -58,10 +60,17 @@ class Account:
     """Nights on which people could enter."""
     missed: list[dt.date]
     """Of these, those that did not run."""
+    looks: int = 1
+    """Dates at which it was analysed, this one included."""
 
 
-def headline(analysis: Analysis) -> str:
-    """What was found on the primary outcome, in one or two sentences a reader can repeat."""
+def headline(analysis: Analysis, altered: int) -> str:
+    """What was found on the primary outcome, in one or two sentences a reader can repeat.
+
+    Args:
+        analysis: of the experiment.
+        altered: arms that the frozen plan does not give: where there are any, figures are told and nothing is concluded.
+    """
     main = next((one for one in analysis.results if one.outcome == analysis.plan.primary), None)
     if main is None:
         return "Trop peu de réponses sur le critère principal : rien ne peut être dit."
@@ -70,8 +79,11 @@ def headline(analysis: Analysis) -> str:
     raw = " (taux bruts, périodes mêlées)" if analysis.plan.design == "stepped_wedge" else ""
     found = (
         f"{percent(main.control)} avec « {control.name} », {percent(main.treated)} avec « {treated.name} »{raw}. "
-        f"Différence estimée : {points(main.effect)} points, intervalle à 95 % {interval(main.low, main.high)}. "
+        f"Différence estimée : {points(main.effect)} points, {_interval_at(analysis.plan)} {interval(main.low, main.high)}. "
     )
+    if altered:
+        changed = "1 bras n'est pas celui" if altered == 1 else f"{count(altered)} bras ne sont pas ceux"
+        return f"Tirage modifié : {changed} que donne le plan figé. Rien ne peut être conclu. {start}{found.strip()}"
     if main.low <= 0 <= main.high:
         worst, best = sorted((main.low, main.high), key=lambda value: GOOD[main.outcome] * value)
         verdict = (
@@ -91,11 +103,15 @@ def headline(analysis: Analysis) -> str:
     return start + found + verdict
 
 
+def _interval_at(plan: Plan) -> str:
+    return f"intervalle à {as_written(plan.level)}"
+
+
 def report_page(analysis: Analysis, frozen: Frozen, account: Account, notice: str) -> str:
     """The whole report, as a page that stands alone."""
     plan = analysis.plan
     parts = [
-        _paragraph(headline(analysis), "key"),
+        _paragraph(headline(analysis, account.altered), "key"),
         _planned(analysis, frozen, account),
         _results(analysis),
         _exposure(analysis),
@@ -123,8 +139,18 @@ def _planned(analysis: Analysis, frozen: Frozen, account: Account) -> Markup:
             f"{count(analysis.people)} personnes suivies"
             + (f", dont {count(analysis.not_yet)} pas encore jusqu'à l'horizon." if analysis.not_yet else " jusqu'à l'horizon.")
         ),
+        ("Départ ou silence complet déjà connu au jour du tirage" if plan.unit == "learner" else "Unités sans personne à suivre")
+        + f" : {', '.join(f'{_few(number)} « {_arm(arm)} »' for arm, number in account.left_out.items()) or 'aucun cas'}. "
+        "Toute autre personne compte, même absente ce jour-là.",
+        f"Regard n° {account.looks} sur ces données."
+        + (
+            " Le plan n'en fixe pas le nombre : l'intervalle et le p des critères prévus sont élargis pour rester valables à chaque "
+            "regard ; les autres intervalles de ce rapport ne valent que pour un seul."
+            if plan.design == "holdout"
+            else ""
+        ),
         "Passées avant leur bras, comme prévu : "
-        + (", ".join(f"{_people(number)} pour {_kind(kind)}" for kind, number in account.overrides.items()) or "aucune personne")
+        + (", ".join(f"{_few(number)} pour {_kind(kind)}" for kind, number in account.overrides.items()) or "aucune personne")
         + ". Elles comptent dans leur bras.",
     ]
     absent = f"Des nuits n'ont pas tourné : {count(len(account.missed))} sur {count(account.nights)}"
@@ -138,7 +164,7 @@ def _arm(name: str) -> str:
     return name.replace("step ", "marche ")
 
 
-def _people(number: int) -> str:
+def _few(number: int) -> str:
     return count(number) if number >= FEWEST_PEOPLE else f"moins de {FEWEST_PEOPLE}"
 
 
@@ -160,7 +186,7 @@ def _results(analysis: Analysis) -> Markup:
     heads = {
         "outcome": "critère prévu",
         "effect": "différence (points)",
-        "interval": "intervalle à 95 %",
+        "interval": _interval_at(analysis.plan),
         "control": control.name,
         "treated": treated.name,
         "p": "p",
@@ -177,7 +203,7 @@ def _results(analysis: Analysis) -> Markup:
         "effects",
         "Différences : "
         + " ; ".join(f"{SHORT[one.outcome]} {points(one.effect)} {interval(one.low, one.high)}" for one in analysis.results),
-        "Différence entre bras, en points, avec intervalle à 95 %. À gauche de zéro, moins ; à droite, plus.",
+        f"Différence entre bras, en points, avec {_interval_at(analysis.plan)}. À gauche de zéro, moins ; à droite, plus.",
     )
     if analysis.complier:
         one = analysis.complier
@@ -220,7 +246,7 @@ def _exposure(analysis: Analysis) -> Markup:
     heads = {
         "steps": "marches depuis le passage",
         "effect": "différence (points)",
-        "interval": "intervalle à 95 %",
+        "interval": _interval_at(analysis.plan),
         "p": "p",
         "draws": "p par tirages",
         "groups": "groupes",
@@ -244,7 +270,7 @@ def _exposure(analysis: Analysis) -> Markup:
         Markup("<h2>Effet selon le temps depuis le passage</h2>")
         + table(pl.DataFrame(rows), f"{SHORT[analysis.plan.primary]}, après moins avant le passage, à période égale", heads)
         + _paragraph(text)
-        + figure(drawn, "exposure", said[0].upper() + said[1:] + ".", "Différence en points, avec intervalle à 95 %.")
+        + figure(drawn, "exposure", said[0].upper() + said[1:] + ".", f"Différence en points, avec {_interval_at(analysis.plan)}.")
     )
 
 
@@ -323,13 +349,13 @@ def _unplanned(analysis: Analysis, account: Account) -> Markup:
             "control": analysis.plan.arms[0].name,
             "treated": analysis.plan.arms[1].name,
             "effect": "différence (points)",
-            "interval": "intervalle à 95 %",
+            "interval": _interval_at(analysis.plan),
             "n": "personnes",
         }
         body += table(rows, f"{SHORT[analysis.plan.primary]}, par tiers de risque ; sans correction", heads)
     if account.contacted_or_not:
         one = account.contacted_or_not
-        low, high = one.interval()
+        low, high = one.interval(analysis.plan.level)
         body += _paragraph(
             f"Sans tirage, on aurait comparé les personnes jointes aux autres : {points(float(one.effect[0]))} points "
             f"{interval(float(low[0]), float(high[0]))}. Ce chiffre ne mesure pas un effet : on appelle d'abord ceux qui vont mal, "
@@ -340,7 +366,7 @@ def _unplanned(analysis: Analysis, account: Account) -> Markup:
         body += Markup("<h3>Priorité selon l'effet ?</h3>") + _paragraph(one_more.why)
         if one_more.qini and one_more.qini_of_risk and one_more.gain:
             body += _paragraph(
-                f"Aire de Qini, en abandons évités pour 100 personnes : {_area(one_more.qini)} selon l'effet, "
+                f"Aire de Qini, en abandons évités pour 100 personnes, intervalles à 95 % : {_area(one_more.qini)} selon l'effet, "
                 f"{_area(one_more.qini_of_risk)} selon le risque ; écart {_area(one_more.gain)}."
             )
     return body
@@ -373,19 +399,22 @@ def _list(lines: list[str]) -> Markup:
 
 def published(analysis: Analysis, frozen: Frozen, account: Account) -> dict[str, object]:
     """The figures of the report, for machines."""
-    due = due_on(analysis.plan)
     return {
         "experiment_id": analysis.plan.experiment_id,
         "title": analysis.plan.title,
-        "headline": headline(analysis),
+        "headline": headline(analysis, account.altered),
+        "altered": account.altered,
+        "look": account.looks,
         "rehearsal": frozen.rehearsal,
         "plan_hash": analysis.plan.fingerprint,
         "as_of": analysis.as_of.isoformat(),
         "people": analysis.people,
+        "left_out": {arm: number if number >= FEWEST_PEOPLE else None for arm, number in account.left_out.items()},
+        "level": analysis.plan.level,
         "results": [one.__dict__ for one in analysis.results],
         "by_steps_since_crossing": [one.__dict__ for one in analysis.exposure],
         "exploratory": [{"group": name} | one.__dict__ for name, one in analysis.exploratory],
         "departures": analysis.departures,
-        "interim": bool(due and analysis.as_of < due),
+        "interim": bool(analysis.due and analysis.as_of < analysis.due),
         "ranking_by_effect": asdict(account.uplift) if account.uplift else None,
     }

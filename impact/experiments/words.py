@@ -17,6 +17,11 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{POINTS * share:.{digits}f}{TOGETHER}%".replace(".", ",")
 
 
+def as_written(share: float) -> str:
+    """0.05 as 5 %, 0.025 as 2,5 %: as many digits as it has."""
+    return f"{POINTS * share:g}{TOGETHER}%".replace(".", ",")
+
+
 def points(share: float, digits: int = 1) -> str:
     """-0.021 as minus 2,1, with the sign that is read as one."""
     shown = f"{POINTS * share:+.{digits}f}"

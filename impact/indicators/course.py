@@ -12,6 +12,7 @@ from impact.indicators.process import risk_alerts
 
 if TYPE_CHECKING:
     from impact.facts import Facts
+    from vigie.rules import Invariants
 
 BACK_DAYS: Final = (14, 30)
 BACK_SHARE: Final = 0.8
@@ -21,12 +22,12 @@ ENDING_DAYS: Final = 30
 """An end is looked at this long after the planned one."""
 
 
-def course(facts: Facts) -> pl.DataFrame:
+def course(facts: Facts, rules: Invariants) -> pl.DataFrame:
     """Rows as `counted` makes them."""
     over = ended(facts)
     reasons = {"completed": "completed", "dropped": "dropout", "left_for_job": "job"}
     by_end = [counted(over, name, "ends_on", pl.col("reason") == reason) for name, reason in reasons.items()]
-    return pl.concat([_weekly(facts), *(_back(facts, days) for days in BACK_DAYS), *by_end])
+    return pl.concat([_weekly(facts, rules.silence_days), *(_back(facts, days) for days in BACK_DAYS), *by_end])
 
 
 def ended(facts: Facts) -> pl.DataFrame:
@@ -39,10 +40,12 @@ def ended(facts: Facts) -> pl.DataFrame:
     return facts.enrolments.filter(pl.col("planned_exit_date").is_between(first, last)).with_columns(ends_on=pl.col("planned_exit_date"))
 
 
-def _weekly(facts: Facts) -> pl.DataFrame:
-    months = pl.DataFrame({"on": pl.date_range(facts.first.replace(day=1), facts.as_of, "1mo", eager=True)})
-    until = pl.coalesce("exit_date", pl.min_horizontal("planned_exit_date", pl.lit(facts.as_of)))
-    there = facts.enrolments.with_columns(until=pl.min_horizontal(until, "planned_exit_date", pl.lit(facts.as_of)))
+def _weekly(facts: Facts, silence_days: int) -> pl.DataFrame:
+    # Days of which not every silent dropout can be known yet would end every trend too low.
+    known = facts.as_of - dt.timedelta(days=silence_days + SHEETS_COME_DAYS)
+    months = pl.DataFrame({"on": pl.date_range(facts.first.replace(day=1), known, "1mo", eager=True)})
+    until = pl.min_horizontal(pl.coalesce("exit_date", "planned_exit_date"), "planned_exit_date", pl.lit(known))
+    there = facts.enrolments.with_columns(until=until)
     spent = there.join_where(months, pl.col("entry_date") < pl.col("on").dt.offset_by("1mo"), pl.col("until") >= pl.col("on"))
     start = pl.max_horizontal("entry_date", "on", pl.lit(facts.first))
     last = pl.min_horizontal("until", pl.col("on").dt.month_end())

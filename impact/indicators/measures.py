@@ -18,4 +18,4 @@ if TYPE_CHECKING:
 
 def everything_counted(facts: Facts, rules: Invariants) -> pl.DataFrame:
     """Rows of every indicator of the catalogue, as `counted` makes them."""
-    return pl.concat([cover(facts, rules), process(facts), course(facts), after(facts)])
+    return pl.concat([cover(facts, rules), process(facts), course(facts, rules), after(facts)])

@@ -32,9 +32,12 @@ def tabulate(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("on").dt.strftime("%Y-%m").alias("month"),
         *(pl.format(f"{kind}:{{}}", column).alias(kind) for kind, column in _KINDS.items()),
     )
-    units = units.with_columns(all=pl.lit(ALL))
-    parts = [_figures(units, kind, period) for kind in (ALL, *_KINDS) for period in (True, False)]
-    return protected(pl.concat(parts).sort("definition_id", "unit", "month", nulls_last=True), _within(units))
+    units = units.with_columns(all=pl.lit(ALL), cell=pl.format("{}\x1f{}", "provider", "territory"))
+    within, cells = _within(units)
+    units = units.with_columns(pl.when(pl.col("cell").is_in(cells)).then("cell"))
+    parts = [_figures(units, kind, period) for kind in (ALL, *_KINDS, "cell") for period in (True, False)]
+    seen = protected(pl.concat(parts).sort("definition_id", "unit", "month", nulls_last=True), within, cells)
+    return seen.filter(pl.col("kind") != "cell")
 
 
 _KINDS: Final = {"territory": "territory_id", "operator": "operator", "provider": "provider_id"}
@@ -98,10 +101,16 @@ def wilson(hits: pl.Expr, n: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     return middle - half, middle + half
 
 
-def protected(table: pl.DataFrame, within: Mapping[str, str]) -> pl.DataFrame:
-    """Figures with `shown`, one indicator after the other; those of few people, and their companions, become null."""
+def protected(table: pl.DataFrame, within: Mapping[str, tuple[str, ...]], unpublished: Sequence[str] = ()) -> pl.DataFrame:
+    """Figures with `shown`, one indicator after the other; those of few people, and their companions, become null.
+
+    Args:
+        table: definition_id, unit, month, `FIGURES`.
+        within: as in `vigie.disclosure.marked`.
+        unpublished: units that stand in sums and on no page.
+    """
     parts = table.partition_by("definition_id", maintain_order=True) or [table]
-    seen = pl.concat([marked(one, within, FEWEST_FOR_RATE) for one in parts])
+    seen = pl.concat([marked(one, within, FEWEST_FOR_RATE, unpublished) for one in parts])
     return seen.with_columns(pl.when("shown").then(name) for name in FIGURES)
 
 
@@ -112,9 +121,15 @@ def only_shown(table: pl.DataFrame, shown: pl.DataFrame, rates: Sequence[str]) -
     return told.with_columns(pl.when("seen").then(rate) for rate in rates).drop("seen")
 
 
-def _within(units: pl.DataFrame) -> dict[str, str]:
-    """What each unit is part of. A provider at work in several territories is part of none of them."""
-    places = units.drop_nulls("provider").group_by("provider").agg(pl.col("territory").unique())
-    home = {name: found[0] if len(found) == 1 else ALL for name, found in places.iter_rows()}
-    whole = {name: ALL for kind in ("territory", "operator") for name in units[kind].drop_nulls().unique()}
-    return home | whole
+def _within(units: pl.DataFrame) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """What each unit is part of, and cells: what a provider of several territories does in one of them.
+
+    No table shows a cell; who subtracts the other providers of its territory arrives at it.
+    """
+    places = units.select("provider", "territory", "cell").drop_nulls().unique().sort("cell")
+    lone = pl.len().over("provider") == 1
+    home = places.filter(lone).select("provider", "territory").rows()
+    split = places.filter(~lone)
+    whole = {name: (ALL,) for kind in ("territory", "operator") for name in units[kind].drop_nulls().unique()}
+    within = {provider: (territory,) for provider, territory in home} | whole
+    return within | {cell: (territory, provider) for provider, territory, cell in split.rows()}, split["cell"].to_list()

@@ -155,7 +155,8 @@ def by_effect(
 ) -> None:
     """From tonight on, rank by what a call would change: only where the analysis showed that it avoids more dropouts than the risk does.
 
-    Refused for a rehearsal, an early look, or without that proof. To take it back: vigie experiment rank-by-risk.
+    Refused for a rehearsal, an early look, a changed draw, a permanent hold-out, or without that proof.
+    To take it back: vigie experiment rank-by-risk.
 
     [dim]vigie experiment rank-by-effect place-sur-la-liste --as-of 2027-08-31 --reason "Steering group of 2 September"[/dim]
     """

@@ -14,7 +14,6 @@ from polars.testing import assert_frame_equal
 from data_contracts.tables.experiments import Arms
 from impact.experiments.allocation import allocate, draw, drawn_again
 from impact.experiments.plan import Arm
-from impact.experiments.population import observed
 from tests.impact.plans import CONTROL, START, TREATED, plan, units
 from vigie.settings import ROOT
 
@@ -110,19 +109,3 @@ def test_the_draw_made_again_equals_the_table_and_shows_what_was_changed(chosen:
     flipped = arms.with_columns(arm=pl.when(pl.col("unit_id") == "L00003").then(pl.lit("step 9")).otherwise("arm"))
 
     assert_frame_equal(drawn_again(frozen, flipped).select("unit_id"), pl.DataFrame({"unit_id": ["L00003"]}))
-
-
-def test_who_left_a_course_before_the_draw_is_followed_in_the_next() -> None:
-    learner = {"learner_id": "L00001", "unit_id": "L00001", "session_id": "s"}
-    courses = pl.DataFrame(
-        [
-            {**learner, "enrolment_id": "left", "entry_date": START - 4 * WEEK, "exit_date": START - WEEK},
-            {**learner, "enrolment_id": "goes on", "entry_date": START - WEEK, "exit_date": None},
-            {**learner, "enrolment_id": "second", "entry_date": START - WEEK, "exit_date": START + WEEK},
-        ],
-        schema_overrides={"exit_date": pl.Date},
-    ).with_columns(planned_exit_date=pl.lit(START + 20 * WEEK))
-
-    followed = observed(courses, allocate(plan(), units(2), NONE, START), plan())
-
-    assert followed["enrolment_id"].to_list() == ["goes on"]

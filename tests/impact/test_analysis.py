@@ -20,6 +20,7 @@ from tests.impact.plans import CONTROL, START, TREATED, plan
 from vigie.errors import NoDataError
 
 LATE = dt.date(2026, 12, 31)
+PLANNED = dt.date(2026, 11, 30)
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +63,7 @@ def followed(chosen: Plan, effect: float, seed: int = 1, people: int = 2_400, gr
             "spoken_with": spoken.astype(float),
             "in_work_6_months": np.full(people, np.nan),
             "insertion_due": np.zeros(people, np.bool_),
+            "planned_exit_date": [PLANNED] * people,
             "day": day,
             "cause": dropped.astype(int),
         }
@@ -151,14 +153,14 @@ def test_the_report_of_a_wedge_says_what_one_coefficient_supposes() -> None:
     found = analyse(chosen, followed(chosen, -0.09), LATE)
     frozen = Frozen(chosen, preanalysis(chosen), "a" * 64, dt.datetime(2025, 12, 1, tzinfo=dt.UTC), rehearsal=False)
 
-    html = report_page(found, frozen, Account(0, {}, {}, None, None, 9, []), "")
+    html = report_page(found, frozen, Account(0, {}, {}, {}, None, None, 9, []), "")
 
     assert "Effet selon le temps depuis le passage" in html
     assert html.count('<th scope="row">moyenne</th>') == 1
     assert "Courbes brutes" in html
     assert "sorties concurrentes comptées" not in html
-    assert "taux bruts, périodes mêlées" in headline(found)
-    assert "suppose l" in headline(found)
+    assert "taux bruts, périodes mêlées" in headline(found, 0)
+    assert "suppose l" in headline(found, 0)
     assert "8. Effet par marche" in preanalysis(chosen)
     assert "8. " not in preanalysis(PLANS["individual"])
 
@@ -194,8 +196,10 @@ def test_an_early_look_an_absent_outcome_and_an_odd_draw_are_told() -> None:
     rows = followed(chosen, 0.0).filter(pl.col("treated") | (pl.int_range(pl.len()) % 3 == 0))
     found = analyse(chosen, rows, dt.date(2026, 7, 15))
 
-    assert [line.split(" ")[0] for line in found.departures] == ["Analyse", "Le", "Déséquilibre"]
-    assert due_on(chosen) == dt.date(2026, 6, 30) + dt.timedelta(days=28 + 7 + 213)
+    assert [line.split(" ")[0] for line in found.departures] == ["Analyse", "Emploi", "Le", "Déséquilibre"]
+    assert f"{rows.height} personnes n'y comptent pas encore" in found.departures[1]
+    assert due_on(chosen, rows) == PLANNED + dt.timedelta(days=213)
+    assert due_on(plan(), rows) == dt.date(2026, 6, 30) + dt.timedelta(days=28 + 7)
 
 
 def test_too_few_people_give_no_figure() -> None:
@@ -225,6 +229,7 @@ def test_the_report_says_what_was_planned_and_what_was_not() -> None:
     account = Account(
         0,
         {CONTROL.name: 1200, TREATED.name: 1200},
+        {CONTROL.name: 12, TREATED.name: 3},
         asked,
         *beside,
         nights=9,
@@ -241,15 +246,16 @@ def test_the_report_says_what_was_planned_and_what_was_not() -> None:
         "Tirage refait",
         "moins de 11 pour une demande",
         "40 pour l",
+        f"12 « {CONTROL.name} », moins de 11 « {TREATED.name} »",
         "3 sur 9 (du 05/01/2026 au 06/01/2026, 10/01/2026).",
     ):
-        assert said in planned
+        assert said in re.sub(r"\s", " ", planned)
     for said in ("tiers de risque", "Ce chiffre ne mesure pas un effet", "Qini", chosen.fingerprint):
         assert said in apart
     assert "tiers de risque" not in planned
     assert not re.search(r"L\d+\b|E\d{2,}", re.sub(r"<svg.*?</svg>", "", html, flags=re.DOTALL))
     assert "va dans le bon sens" in html
-    assert headline(found).startswith("Abandon dans l'horizon :")
+    assert headline(found, 0).startswith("Abandon dans l'horizon :")
     assert published(found, frozen, account)["plan_hash"] == chosen.fingerprint
 
 
@@ -258,9 +264,89 @@ def test_a_rehearsal_says_so_first() -> None:
     found = analyse(chosen, followed(chosen, 0.0, seed=5), LATE)
     frozen = Frozen(chosen, preanalysis(chosen), "a" * 64, dt.datetime(2026, 12, 1, tzinfo=dt.UTC), rehearsal=True)
 
-    html = report_page(found, frozen, Account(2, {}, {}, None, None, 9, []), "Données simulées.")
+    html = report_page(found, frozen, Account(0, {}, {}, {}, None, None, 9, []), "Données simulées.")
 
     assert "il ne prouve rien" in html
     assert "Données simulées." in html
-    assert "2 bras diffèrent" in html
     assert "Ces données ne permettent pas de dire" in html
+
+
+def test_a_changed_draw_concludes_nothing_wherever_it_is_told() -> None:
+    chosen = PLANS["individual"]
+    found = analyse(chosen, followed(chosen, -0.09), LATE)
+    frozen = Frozen(chosen, preanalysis(chosen), "a" * 64, dt.datetime(2025, 12, 1, tzinfo=dt.UTC), rehearsal=False)
+    account = Account(37, {}, {}, {}, None, None, 9, [])
+
+    html, told = report_page(found, frozen, account, ""), published(found, frozen, account)
+
+    assert told["altered"] == 37
+    assert str(told["headline"]).startswith("Tirage modifié : 37 bras ne sont pas ceux que donne le plan figé.")
+    for text in (html, str(told["headline"])):
+        assert "va dans le bon sens" not in text
+    assert "Tirage modifié" in html.split("<h2>")[0]
+    assert "37 bras diffèrent" in html
+    assert "va dans le bon sens" in headline(found, 0)
+
+
+def test_looks_at_a_permanent_hold_out_are_numbered_and_its_intervals_hold_at_each() -> None:
+    arms = (Arm(name="témoin", treatment="held_out", share=0.1), Arm(name="liste", treatment="usual", share=0.9))
+    chosen = plan(design="holdout", end=None, arms=arms)
+    found = analyse(chosen, followed(chosen, -0.04), LATE)
+    once, always = analyse(PLANS["individual"], followed(PLANS["individual"], -0.04), LATE).results[0], found.results[0]
+    frozen = Frozen(chosen, preanalysis(chosen), "a" * 64, dt.datetime(2025, 12, 1, tzinfo=dt.UTC), rehearsal=False)
+    account = Account(0, {}, {}, {}, None, None, 9, [], looks=7)
+
+    html = report_page(found, frozen, account, "")
+
+    assert always.effect == pytest.approx(once.effect)
+    assert always.high - always.low > 1.3 * (once.high - once.low)
+    assert always.p > once.p
+    assert always.p_draws is None
+    assert "Regard n° 7" in re.sub(r"\s", " ", html)
+    assert "valables à chaque regard" in re.sub(r"\s", " ", html)
+    assert published(found, frozen, account)["look"] == 7
+
+
+def test_a_hold_out_with_hardly_a_dropout_among_those_held_out_tells_nothing_yet() -> None:
+    arms = (Arm(name="témoin", treatment="held_out", share=0.1), Arm(name="liste", treatment="usual", share=0.9))
+    chosen = plan(design="holdout", end=None, arms=arms)
+    rows = followed(chosen, 0.0, people=2_000)
+    few = rows.filter(pl.col("treated") | (pl.int_range(pl.len()) < 80))
+
+    found = analyse(chosen, few, LATE)
+
+    assert 20 <= few.filter(~pl.col("treated")).height < 50
+    assert headline(found, 0) == "Trop peu de réponses sur le critère principal : rien ne peut être dit."
+    assert analyse(chosen, rows, LATE).results
+
+
+@pytest.mark.parametrize("design", PLANS)
+def test_intervals_and_words_go_by_the_threshold_that_was_frozen(design: str) -> None:
+    """What would be found at 5 % and not at 1 % is not found by a plan that announced 1 %."""
+    usual, strict = PLANS[design], PLANS[design].model_copy(update={"alpha": 0.01})
+    rows = followed(usual, -0.05)
+    wide, narrow = (analyse(chosen, rows, LATE) for chosen in (strict, usual))
+
+    for one, other in zip(wide.results, narrow.results, strict=True):
+        assert (one.high - one.low) / (other.high - other.low) > 1.25
+        assert (one.low <= 0 <= one.high) == (one.p >= 0.01)
+    assert wide.incidence.high - wide.incidence.low > narrow.incidence.high - narrow.incidence.low
+    assert all(one.high - one.low > other.high - other.low for one, other in zip(wide.exposure, narrow.exposure, strict=True))
+    if wide.complier and narrow.complier:
+        assert wide.complier.high - wide.complier.low > 1.25 * (narrow.complier.high - narrow.complier.low)
+    frozen = Frozen(strict, preanalysis(strict), "a" * 64, dt.datetime(2025, 12, 1, tzinfo=dt.UTC), rehearsal=False)
+    html = re.sub(r"\s", " ", report_page(wide, frozen, Account(0, {}, {}, {}, None, None, 9, []), ""))
+    assert "seuil 1 %" in html
+    assert "intervalle à 99 %" in html
+    assert "95 %" not in html
+    assert "seuil 2,5 %" in re.sub(r"\s", " ", preanalysis(plan(alpha=0.025)))
+
+
+def test_an_effect_that_the_announced_threshold_does_not_reach_is_not_told_as_one() -> None:
+    strict = PLANS["individual"].model_copy(update={"alpha": 0.01})
+    found = next(
+        one for seed in range(40) if 0.012 < (one := analyse(strict, followed(strict, -0.035, seed=seed), LATE)).results[0].p < 0.045
+    )
+
+    assert "ne permettent pas de dire" in headline(found, 0)
+    assert "intervalle à 99" in headline(found, 0)

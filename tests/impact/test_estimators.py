@@ -177,3 +177,30 @@ def test_lee_trims_the_arm_that_answered_more() -> None:
     # Half of the control arm goes: its highest leaves 0, its lowest leaves 1; the treated who answered have 1.
     assert (low[0], high[0]) == pytest.approx((0.0, 1.0))
     assert lee(y, treated, np.ones_like(seen)) == (pytest.approx(0.0), pytest.approx(0.0))
+
+
+def test_an_interval_for_any_look_holds_over_all_looks_and_one_for_a_single_look_does_not() -> None:
+    """A hold-out without effect, a tenth held out, looked at each month for two years as people come."""
+    rng = np.random.default_rng(0)
+    y, treated = (rng.random((600, 2_400)) < 0.12).astype(float), (rng.random((600, 2_400)) > 0.1).astype(float)
+    looks = [estimators.individual(y[:, : 100 * month], treated[:, : 100 * month]) for month in range(8, 25)]
+
+    once = np.any([one.p_value() < 0.05 for one in looks], axis=0)
+    always = [one.at_any_look(0.03, 0.05) for one in looks]
+
+    assert once.mean() > 0.15
+    assert np.any([(low > 0) | (high < 0) for low, high, _ in always], axis=0).mean() < 0.05
+    for one, (low, high, p) in zip(looks, always, strict=True):
+        assert ((low > 0) | (high < 0)).tolist() == (p < 0.05).tolist()
+        assert np.all(high - low > np.subtract(*one.interval()[::-1]))
+
+
+def test_an_interval_for_any_look_finds_a_large_effect() -> None:
+    rng = np.random.default_rng(1)
+    treated = (rng.random((200, 6_000)) > 0.1).astype(float)
+    y = (rng.random(treated.shape) < 0.25 - 0.08 * treated).astype(float)
+
+    low, high, _ = estimators.individual(y, treated).at_any_look(0.08, 0.05)
+
+    assert (high < 0).mean() > 0.9
+    assert ((low < -0.08) & (high > -0.08)).mean() > 0.95

@@ -139,14 +139,28 @@ def test_ends_are_those_of_all_entrants_once_the_planned_end_is_past() -> None:
 
 
 def test_dropouts_by_week_count_the_weeks_people_were_there() -> None:
-    people = [enrolled("stays", "02-01", "06-30"), enrolled("out", "02-01", "06-30", "02-14", "dropout")]
+    people = [enrolled("stays", "01-01", "06-30"), enrolled("out", "01-01", "06-30", "02-14", "dropout")]
     rows = everything_counted(facts(people), RULES).filter(pl.col("definition_id") == "dropout_weekly").sort("person", "on")
 
     assert [(row["person"], row["on"].month, round(row["n"] * 7), row["value"]) for row in rows.iter_rows(named=True)] == [
+        ("out", 1, 31, 0),
         ("out", 2, 14, 1),
-        ("stays", 2, 28, 0),
-        ("stays", 3, 31, 0),
+        ("stays", 1, 31, 0),
+        # The cut-off is on 31 March: until 26 February every silence of thirty days, with its last sheet, can be known.
+        ("stays", 2, 26, 0),
     ]
+
+
+def test_dropouts_by_week_stop_where_not_every_silence_can_be_known_yet() -> None:
+    """An exit told early counts no sooner than a silence of the same day: or the last month would hold one kind alone."""
+    people = [enrolled("told", "01-01", "06-30", "03-10", "dropout"), enrolled("before", "01-01", "06-30", "02-10", "dropout")]
+
+    def found(as_of: dt.date) -> set[tuple[str, int]]:
+        rows = everything_counted(facts(people, as_of), RULES).filter(pl.col("definition_id") == "dropout_weekly", pl.col("value") == 1)
+        return set(rows.select("person", pl.col("on").dt.month()).iter_rows())
+
+    assert found(CUT_OFF) == {("before", 2)}
+    assert found(day("04-30")) == {("before", 2), ("told", 3)}
 
 
 def test_insertion_takes_the_nearest_answer_and_leaves_the_unknown_unknown() -> None:
@@ -217,6 +231,35 @@ def test_few_people_are_hidden_with_a_companion() -> None:
     assert (
         table.filter(~pl.col("shown")).select("people", "n", "missing", "value", "low", "high").null_count().sum_horizontal().item() == 12
     )
+
+
+def at_work(**cells: tuple[str, str, int]) -> dict[str, bool]:
+    """Which units are shown for the whole period, when so many people complete at these providers and territories."""
+    people = [
+        enrolled(f"{name}{n}", "2025-10-01", "01-10", "01-10", "completed", provider_id=provider, territory_id=territory)
+        for name, (provider, territory, number) in cells.items()
+        for n in range(number)
+    ]
+    table = tabulate(everything_counted(facts(people), RULES)).filter(pl.col("definition_id") == "completed", pl.col("month").is_null())
+    return dict(table.select("unit", "shown").iter_rows())
+
+
+def test_a_provider_with_few_people_in_a_second_territory_does_not_follow_by_subtraction() -> None:
+    """Territory U less its other providers would be the five people of M there; so would M less what M does in T."""
+    homes = {"a": ("P1", "T", 400), "b": ("P2", "T", 300), "e": ("P3", "U", 500), "f": ("P4", "U", 350)}
+
+    shown = at_work(**homes, c=("M", "T", 60), d=("M", "U", 5))
+
+    assert not (shown["territory:U"] and shown["provider:P3"] and shown["provider:P4"])
+    assert not (shown["territory:T"] and shown["provider:P1"] and shown["provider:P2"] and shown["provider:M"])
+    assert shown["all"]
+    assert all(at_work(**homes, c=("M", "T", 60), d=("M", "U", 50)).values())
+
+
+def test_a_small_provider_in_two_territories_costs_neighbours_and_not_the_figure_for_all() -> None:
+    shown = at_work(a=("P1", "T", 400), b=("P2", "T", 300), c=("M", "T", 4), d=("M", "U", 4), e=("P3", "U", 500), f=("P4", "U", 350))
+
+    assert {unit for unit, seen in shown.items() if not seen} == {"provider:M", "provider:P2", "provider:P4"}
 
 
 def test_nothing_of_before_the_period_counts() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from impact.experiments.plan import ExperimentError
+from impact.experiments.plan import Arm, ExperimentError
 from impact.experiments.preanalysis import preanalysis
 from impact.experiments.priority import adopt, in_force, withdraw
 from impact.experiments.register import Frozen
@@ -30,7 +30,7 @@ def frozen(*, rehearsal: bool = False) -> Frozen:
 
 def results(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - as JSON is
     told = {"use": True, "effect": asdict(EFFECT)}
-    return {"plan_hash": plan().fingerprint, "interim": False, "ranking_by_effect": told} | changes
+    return {"plan_hash": plan().fingerprint, "interim": False, "altered": 0, "ranking_by_effect": told} | changes
 
 
 def test_what_was_decided_holds_from_that_night_until_it_is_taken_back(tmp_path: Path) -> None:
@@ -52,6 +52,7 @@ def test_what_was_decided_holds_from_that_night_until_it_is_taken_back(tmp_path:
         ({"ranking_by_effect": {"use": False, "effect": None}}, "not shown to avoid more"),
         ({"ranking_by_effect": None}, "not shown to avoid more"),
         ({"interim": True}, "before its day"),
+        ({"altered": 37}, "draw was changed"),
         ({"plan_hash": "b" * 64}, "another plan"),
     ],
 )
@@ -59,6 +60,24 @@ def test_without_proof_the_risk_ranks(changes: dict[str, Any], why: str, tmp_pat
     with pytest.raises(ExperimentError, match=why):
         adopt(tmp_path, frozen(), results(**changes), DAY, "Parce que")
     assert in_force(tmp_path, DAY) is None
+
+
+def test_a_permanent_hold_out_ranks_nobody_by_effect(tmp_path: Path) -> None:
+    held = plan(
+        design="holdout", end=None, arms=(Arm(name="t", treatment="held_out", share=0.1), Arm(name="l", treatment="usual", share=0.9))
+    )
+    kept = Frozen(held, preanalysis(held), "a" * 64, dt.datetime(2025, 12, 1, tzinfo=dt.UTC), rehearsal=False)
+
+    with pytest.raises(ExperimentError, match="until chance favours it"):
+        adopt(tmp_path, kept, results(plan_hash=held.fingerprint), DAY, "Parce que")
+
+
+def test_results_that_do_not_say_whether_the_draw_was_changed_are_no_proof(tmp_path: Path) -> None:
+    told = results()
+    del told["altered"]
+
+    with pytest.raises(ExperimentError, match="analyse it once more"):
+        adopt(tmp_path, frozen(), told, DAY, "Parce que")
 
 
 def test_a_rehearsal_and_a_decision_without_reason_are_refused(tmp_path: Path) -> None:

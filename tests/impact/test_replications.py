@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from impact.experiments.estimators import individual
+from impact.experiments.power import Situation, _outcomes, planned_power
 from impact.experiments.replications import GROWING, SETTINGS, bounds_hold, by_exposure, naive, power_as_planned, replicate, world_of
 from impact.experiments.simulated import expected, live
 
@@ -49,6 +51,47 @@ def test_power_is_what_the_plan_announced(design: str) -> None:
     announced = power_as_planned(BY_NAME[design], "known effect", 400, pasts=2)
 
     assert announced.mean == pytest.approx(announced.found, abs=0.09)
+
+
+@pytest.mark.parametrize("effect", [0.03, -0.03])
+def test_a_share_has_the_variance_of_the_past_and_not_of_a_yes_or_no(effect: float) -> None:
+    """Presence: a mean of .85 that hardly varies; as a yes or no of this mean the announced power would be less than half."""
+    rng = np.random.default_rng(3)
+    past = rng.beta(2.5, 0.45, 3_000)
+    situation = Situation.from_history(past, np.arange(3_000) // 20, np.full(3_000, np.nan), sizes=np.full(30, 20))
+
+    told = planned_power("individual", situation, effect, replications=400)
+
+    treated = (rng.random((400, 600)).argsort(axis=1) < 300).astype(float)
+    y = rng.choice(past, treated.shape)
+    moved = (1 - y) / (1 - past.mean()) if effect > 0 else y / past.mean()
+    found = individual(y + treated * effect * moved, treated)
+    assert told.power == pytest.approx(float((found.p_value() < 0.05).mean()), abs=0.1)
+    assert told.error == pytest.approx(float(found.error.mean()), rel=0.05)
+
+
+def test_a_hold_out_that_may_be_looked_at_at_any_time_is_announced_with_less_power() -> None:
+    situation = Situation(0.15, 0.0, 0.0, np.full(300, 20))
+
+    once, always = (planned_power("holdout", situation, -0.05, treated_share=0.9, replications=300, scale=scale) for scale in (None, -0.05))
+
+    assert always.error == once.error
+    assert once.power > 0.8
+    assert always.power < once.power - 0.1
+
+
+def test_shares_are_alike_in_groups_and_by_risk_as_in_the_past() -> None:
+    rng = np.random.default_rng(4)
+    cluster = np.arange(4_000) // 20
+    risk = rng.normal(size=4_000)
+    past = np.clip(0.7 + 0.1 * rng.normal(size=200)[cluster] + 0.08 * risk + 0.12 * rng.normal(size=4_000), 0, 1)
+    situation = Situation.from_history(past, cluster, risk, sizes=np.full(200, 20))
+
+    y, _, z = _outcomes(rng, situation, 0.0, np.zeros((1, 4_000)), cluster)
+
+    again = Situation.from_history(y[0], cluster, z[0, :, 0], sizes=situation.sizes)
+    assert (again.base, again.icc, again.r2) == pytest.approx((situation.base, situation.icc, situation.r2), abs=0.05)
+    assert y.std() == pytest.approx(past.std(), rel=0.05)
 
 
 def test_the_truth_is_what_happens_to_very_many() -> None:

@@ -75,6 +75,24 @@ def test_no_table_with_margins_gives_a_hidden_cell_away(rows: int, columns: int,
     assert attack(people, sums, away) == []
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 5), st.integers(2, 4), st.data())
+def test_margins_alone_give_no_small_cell_of_the_table_away(rows: int, columns: int, data: st.DataObject) -> None:
+    """Providers by territories: only the margins are published, and what is inside must not follow from them."""
+    sizes = st.sampled_from([0, 0, 0, 5, 12, 60])
+    people, sums = grid(np.array(data.draw(st.lists(sizes, min_size=rows * columns, max_size=rows * columns))).reshape(rows, columns))
+    at = np.arange(people.size).reshape(rows + 1, columns + 1)
+    inside = np.isin(np.arange(people.size), at[:rows, :columns])
+    # An empty cell is no secret: its provider is not at work there.
+    silent = inside & (people > 0)
+
+    away = hidden(people, sums, unpublished=silent)
+
+    small = (people > 0) & (people < FEWEST_FOR_RATE)
+    assert not np.any(~away & small)
+    assert not [cell for cell in attack(people, sums, away) if small[cell]]
+
+
 def test_nothing_is_hidden_without_need() -> None:
     people, sums = grid(np.array([[30, 40], [50, 0]]))
 
@@ -83,12 +101,12 @@ def test_nothing_is_hidden_without_need() -> None:
 
 @pytest.mark.parametrize("month", ["2026-01", None])
 def test_units_within_units_and_months_within_the_period_are_sums_too(month: str | None) -> None:
-    within = {"territory:a": "all", "territory:b": "all"}
-    within |= {"provider:1": "territory:a", "provider:2": "territory:a", "provider:3": "territory:b"}
+    within = {"territory:a": ("all",), "territory:b": ("all",)}
+    within |= {"provider:1": ("territory:a",), "provider:2": ("territory:a",), "provider:3": ("territory:b",)}
     months = {"2026-01": (40, 8, 60), "2026-02": (40, 40, 70)}
     rows = [(f"provider:{n + 1}", name, people) for name, counts in months.items() for n, people in enumerate(counts)]
     cells = pl.DataFrame(rows, schema=["unit", "month", "people"], orient="row")
-    territories = cells.with_columns(unit=pl.col("unit").replace_strict(within))
+    territories = cells.with_columns(unit=pl.col("unit").replace_strict({unit: whole[0] for unit, whole in within.items()}))
     cells = pl.concat([cells, territories, cells.with_columns(unit=pl.lit("all"))])
     whole = cells.with_columns(month=pl.lit(None, pl.String))
     cells = pl.concat([cells, whole]).group_by("unit", "month", maintain_order=True).agg(pl.col("people").sum())
