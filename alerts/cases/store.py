@@ -229,7 +229,7 @@ class CaseStore:
 
     def answered(self, as_of: dt.date, time_zone: str) -> pl.DataFrame:
         """Every answer written by the end of `as_of`, oldest first: `alerts.facts.ANSWER_COLUMNS`."""
-        columns = [ACTIONS.c[name] for name in ("enrolment_id", "learner_id", "code", "at", "remind_on", "reason")]
+        columns = [ACTIONS.c[name] for name in ("enrolment_id", "learner_id", "code", "at", "remind_on", "reason", "kind")]
         query = select(*columns).where(ACTIONS.c.at <= end_of_day(as_of, time_zone)).order_by(ACTIONS.c.at, ACTIONS.c.action_id)
         schema = {column.name: _POLARS.get(type(column.type), pl.String) for column in columns}
         rows = self._frame(query, schema)

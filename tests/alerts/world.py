@@ -117,9 +117,14 @@ def states(alerts: pl.DataFrame, kind: str = "dropout_risk") -> dict[str, str]:
     return dict(chosen.select("enrolment_id", pl.col("state").cast(pl.String)).rows())
 
 
-def said(*answers: tuple[str, str, dt.date], remind_on: dt.date | None = None, away: tuple[str, dt.date, dt.date] | None = None) -> Said:
-    """Answers as (enrolment, code, day)."""
-    rows = [(name, f"L{name}", code, day, remind_on, None) for name, code, day in answers]
+def said(
+    *answers: tuple[str, str, dt.date],
+    remind_on: dt.date | None = None,
+    kind: str | None = None,
+    away: tuple[str, dt.date, dt.date] | None = None,
+) -> Said:
+    """Answers as (enrolment, code, day), given to alerts of that kind."""
+    rows = [(name, f"L{name}", code, day, remind_on, None, kind) for name, code, day in answers]
     absent = [away] if away else []
     return Said(
         pl.DataFrame(rows, schema=ANSWER_COLUMNS, orient="row"),
