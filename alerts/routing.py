@@ -30,17 +30,17 @@ def with_territory(enrolments: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataF
 def routes(facts: Facts, rules: Rules) -> pl.DataFrame:
     """Where each learner's tasks go.
 
-    An owner holds while the assignment is valid, they are in post, and they still work for the operator they had then. An owner who is
-    away keeps the case; their backup takes the calls meanwhile.
+    An owner holds while the assignment is valid, they are in post on the day the list is used, and they still work for the operator they
+    had then. An owner who is away that day keeps the case; their backup takes the calls meanwhile.
 
     Returns:
         learner_id, advisor_id, queue (owner, backup; territory when both are away), owned (somebody in post has the case), for every
         learner an advisor or a backup can be named for, or who is owned. All others belong to their territory's queue.
     """
-    as_of = facts.as_of
-    in_post = pl.col("active_from") <= as_of, pl.col("active_to").is_null() | (pl.col("active_to") >= as_of)
+    as_of, day = facts.as_of, facts.list_day
+    in_post = pl.col("active_from") <= day, pl.col("active_to").is_null() | (pl.col("active_to") >= day)
     away = facts.said.absences.filter(
-        pl.lit(facts.list_day).is_between("first_day", "last_day"),
+        pl.lit(day).is_between("first_day", "last_day"),
         (pl.col("last_day") - pl.col("first_day")).dt.total_days() + 1 >= rules.default.backup_after_days,
     )
     posts = facts.advisors.with_columns(

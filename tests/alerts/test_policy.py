@@ -116,6 +116,25 @@ def test_an_owner_who_left_is_missed_though_a_backup_takes_the_calls() -> None:
     assert routes == {"dropout_risk": ("backup", "C"), "no_owner": ("territory", None)}
 
 
+@pytest.mark.parametrize(
+    ("post", "lands"),
+    [
+        ({"active_to": DAY}, ("C", "backup")),
+        ({"active_to": DAY + dt.timedelta(days=1)}, ("A", "owner")),
+        ({"active_from": DAY + dt.timedelta(days=1)}, ("A", "owner")),
+        ({"active_from": DAY + dt.timedelta(days=2)}, ("C", "backup")),
+    ],
+)
+def test_a_list_goes_to_who_is_in_post_on_the_day_it_is_used(post: dict[str, dt.date], lands: tuple[str, str]) -> None:
+    facts = people([0.4])
+    moved = (pl.when(pl.col("advisor_id") == "A").then(pl.lit(day)).otherwise(name).alias(name) for name, day in post.items())
+
+    alerts = decide(replace(facts, advisors=facts.advisors.with_columns(*moved)), RULES)
+
+    risks_ = alerts.filter(pl.col("kind").cast(pl.String) == "dropout_risk")
+    assert risks_.select("advisor_id", pl.col("queue").cast(pl.String)).rows() == [lands]
+
+
 def test_an_owner_is_looked_for_before_the_delay_to_find_one_is_over() -> None:
     first = RULES.invariants.owner_within_days - RULES.invariants.promise_warning_days
 
