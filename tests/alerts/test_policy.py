@@ -315,12 +315,24 @@ def test_somebody_who_wants_no_call_is_still_owed_an_owner() -> None:
 
 def test_what_was_put_off_waits_for_its_day() -> None:
     facts = people([0.9])
-    following = next_night(facts, decide(facts, RULES))
-    until = DAY + dt.timedelta(days=5)
+    opened = decide(facts, RULES)
+    facts = replace(next_night(facts, opened), said=said(("000", "no_answer", DAY), remind_on=DAY + dt.timedelta(days=5)))
+    nights = []
+    for _ in range(5):
+        nights.append(decide(facts, RULES))
+        facts = next_night(facts, nights[-1])
 
-    for days, state in ((0, "repeat_suppressed"), (3, "sent")):
-        night = replace(following, as_of=following.as_of + dt.timedelta(days=days), said=said(("000", "no_answer", DAY), remind_on=until))
-        assert states(decide(night, RULES)) == {"000": state}
+    assert [states(night)["000"] for night in nights] == [*["repeat_suppressed"] * 3, *["sent"] * 2]
+    assert pl.concat(nights)["alert_id"].unique().to_list() == opened["alert_id"].to_list()
+
+
+def test_what_was_put_off_and_then_spoken_of_is_in_hand_on_its_day() -> None:
+    facts = people([0.9])
+    facts = next_night(facts, decide(facts, RULES))
+    facts = replace(facts, said=said(("000", "reached", DAY), remind_on=DAY + dt.timedelta(days=3)), contacts=spoken(("L000", DAY)))
+    facts = next_night(facts, decide(facts, RULES))
+
+    assert states(decide(facts, RULES)) == {"000": "repeat_suppressed"}
 
 
 @pytest.mark.parametrize(
