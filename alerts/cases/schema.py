@@ -157,6 +157,7 @@ ACTIONS: Final = Table(
     Column("why", String(32)),
     Column("remind_on", Date),
     Column("reason", String(32)),
+    Column("given_for", Date),
 )
 MOVES: Final = Table(
     "moves",
@@ -170,6 +171,7 @@ MOVES: Final = Table(
     Column("taken_for", Date),
     Column("from_advisor_id", _ID, index=True),
     Column("to_operator", _ID),
+    Column("given_for", Date),
 )
 ABSENCES: Final = Table(
     "advisor_absences",
