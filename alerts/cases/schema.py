@@ -105,6 +105,7 @@ PEOPLE: Final = Table(
     Column("course", String(300), nullable=False),
     Column("entry_date", Date),
     Column("planned_exit_date", Date, nullable=False),
+    # Null where somebody has the case, be they away.
     Column("waiting_since", Date),
     Column("referred_to", _ID),
     Index(None, "territory_id", "queue"),

@@ -299,7 +299,7 @@ def _move_again(connection: Connection, as_of: dt.date) -> None:
     last = select(MOVES.c.learner_id, MOVES.c.to_operator, MOVES.c.at, newest.label("newest")).subquery()
     sent_on = select(last.c.learner_id, last.c.to_operator).where(last.c.at == last.c.newest, last.c.to_operator.is_not(None))
     for learner_id, operator in connection.execute(sent_on).all():
-        waiting = (PEOPLE.c.learner_id == learner_id) & (PEOPLE.c.queue == "territory")
+        waiting = (PEOPLE.c.learner_id == learner_id) & PEOPLE.c.waiting_since.is_not(None)
         connection.execute(update(PEOPLE).where(waiting).values(referred_to=operator))
 
 
@@ -308,5 +308,5 @@ def apply_move(connection: Connection, as_of: dt.date, learner_id: str, to_advis
     queue = "owner" if to_advisor_id else "territory"
     where = {"advisor_id": to_advisor_id, "queue": queue}
     theirs = PEOPLE.c.learner_id == learner_id
-    connection.execute(update(PEOPLE).where(theirs).values(**where, referred_to=None))
+    connection.execute(update(PEOPLE).where(theirs).values(**where, waiting_since=None, referred_to=None))
     connection.execute(update(ALERTS).where(ALERTS.c.as_of == as_of, ALERTS.c.learner_id == learner_id).values(**where))

@@ -9,15 +9,11 @@ import polars as pl
 import pytest
 
 from alerts.policy import decide
-from tests.alerts.world import DAY, NATIONAL, contacts, next_night, people, said, spoken, states
+from tests.alerts.world import DAY, NATIONAL, ago, contacts, next_night, people, said, spoken, states
 
 RULES = NATIONAL
 DELAYS = NATIONAL.invariants
 WARNING = DELAYS.promise_warning_days
-
-
-def ago(days: int) -> dt.date:
-    return DAY - dt.timedelta(days=days)
 
 
 def course(entered_days: int, ends_in: int):  # noqa: ANN201 - Facts

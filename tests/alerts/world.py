@@ -32,6 +32,10 @@ def ruled(*, default: dict[str, object] | None = None, **invariants: object) -> 
 RULES = ruled(mid_course_from_days=10_000)
 
 
+def ago(days: int) -> dt.date:
+    return DAY - dt.timedelta(days=days)
+
+
 def instant(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day, dt.time(12), tzinfo=dt.UTC)
 
