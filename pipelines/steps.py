@@ -319,7 +319,7 @@ def send_outbox(service: Service, now: Callable[[], dt.datetime] = clock.now) ->
     if settings.webhook_url:
         channels["webhook"] = writeback.caller(settings.webhook_secret.get_secret_value(), now)
     with CaseStore(service.cases_url) as cases:
-        return send_due(cases.engine, channels, now(), service.home.outbox)
+        return send_due(cases.engine, channels, now, service.home.outbox)
 
 
 def show_list(service: Service, as_of: dt.date, recipient: str) -> None:
