@@ -6,7 +6,9 @@ import datetime as dt
 import http.server
 import json
 import signal
+import sqlite3
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -14,14 +16,17 @@ import pytest
 from sqlalchemy import select
 
 from alerts import outbox, writeback
-from alerts.cases import acts
+from alerts.cases import CaseStore, acts, database
 from alerts.cases.access import User
 from alerts.cases.schema import OUTBOX
 from alerts.digest import digests
 from alerts.mail import Post
 from alerts.outbox import WAITS, Item, put, send_due, try_again, waiting
+from pipelines.notice import tell_failure
+from pipelines.service import open_service
 from tests.alerts.served import MORNING, NIGHT, World
 from vigie.errors import ConfigurationError
+from vigie.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +34,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from alerts.cases.store import CaseStore
     from alerts.outbox import Channel
     from tests.alerts.conftest import Mailbox
 
@@ -314,6 +318,29 @@ def test_a_sender_asked_to_stop_finishes_the_item_in_hand_and_begins_no_other(
         signal.signal(asked, before)
 
     assert [(row.key, row.attempts) for row in waiting(cases.engine)] == [("b", 0)]
+
+
+@pytest.mark.parametrize("port", [None, 1])
+def test_with_the_case_store_locked_the_operator_is_told_by_mail_and_the_night_s_own_error_stays(
+    tmp_path: Path, mailbox: tuple[Mailbox, int], monkeypatch: pytest.MonkeyPatch, port: int | None
+) -> None:
+    box, there = mailbox
+    box.mails.clear()
+    address = {"operator_mail": "o@example.org", "mail_test_address": "essai@example.org"}
+    service = open_service(Settings(home=tmp_path, smtp_host="127.0.0.1", smtp_port=port or there, smtp_starttls=False, **address))
+    CaseStore(service.cases_url).engine.dispose()
+    as_server = database._as_server
+
+    def impatient(connection: Any, record: object) -> None:  # noqa: ANN401 - the driver's own
+        as_server(connection, record)
+        connection.execute("PRAGMA busy_timeout = 100")
+
+    monkeypatch.setattr(database, "_as_server", impatient)
+    with closing(sqlite3.connect(service.home.cases, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        tell_failure(service, NIGHT, "boom")
+
+    assert ["boom" in mail.get_content() for _, mail in box.mails] == ([] if port else [True])
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
