@@ -147,9 +147,7 @@ def _called_this_week(facts: Facts) -> pl.DataFrame:
 
 def _as_alerts(rows: pl.DataFrame, facts: Facts) -> dy.DataFrame[Alerts]:
     order = pl.col("state").replace_strict({"new": 0, "sent": 0, "over_capacity": 1, "repeat_suppressed": 2, "held_out": 3})
-    rows = rows.with_columns(as_of=pl.lit(facts.as_of), order=order).sort(
-        "recipient", "order", -pl.col("priority"), "enrolment_id", "kind"
-    )
+    rows = rows.with_columns(as_of=pl.lit(facts.as_of), order=order).sort("recipient", "order", -pl.col("priority"), "enrolment_id", "kind")
     alerts = rows.select(
         # Readable, and the same whenever and wherever it is made: no hash, no counter.
         pl.concat_str("kind", "enrolment_id", pl.col("opened_on").dt.to_string("iso"), separator="/").alias("alert_id"),

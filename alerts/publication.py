@@ -86,7 +86,8 @@ def with_owners(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFram
     """
     routed = people.join(routes(facts, rules), on="learner_id", how="left").join(_left(facts), on="learner_id", how="left")
     routed = routed.with_columns(pl.col("queue").fill_null("territory"), pl.col("owned").fill_null(value=False))
-    since = pl.max_horizontal("entry_date", "without_since")
+    # Nobody owes an owner to somebody who has not entered.
+    since = pl.max_horizontal(pl.min_horizontal("entry_date", pl.lit(facts.list_day)), "without_since")
     return routed.with_columns(waiting_since=pl.when(~pl.col("owned")).then(since))
 
 

@@ -16,9 +16,18 @@ NO_TERRITORY: Final = "inconnu"
 
 def in_training(facts: Facts) -> pl.DataFrame:
     """Enrolments entered, not known to have left, whose planned end has not passed, with the territory of their session."""
+    return _not_over(facts).filter(pl.col("entry_date") <= facts.as_of)
+
+
+def to_come(facts: Facts) -> pl.DataFrame:
+    """Enrolments not yet entered and not given up, as `in_training` gives those that are."""
+    return _not_over(facts).filter(~(pl.col("entry_date") <= facts.as_of).fill_null(value=False))
+
+
+def _not_over(facts: Facts) -> pl.DataFrame:
     left = facts.exits.filter(pl.col("exit_date") <= facts.as_of).select("enrolment_id")
-    there = facts.enrolments.filter(pl.col("entry_date") <= facts.as_of, pl.col("planned_exit_date") >= facts.as_of)
-    return with_territory(there.join(left, on="enrolment_id", how="anti"), facts.sessions)
+    there = facts.enrolments.filter(pl.col("planned_exit_date") >= facts.as_of).join(left, on="enrolment_id", how="anti")
+    return with_territory(there, facts.sessions)
 
 
 def with_territory(enrolments: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:

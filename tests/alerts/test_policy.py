@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from alerts.candidates import week_start
 from alerts.policy import LISTED, decide
+from alerts.publication import with_owners
 from alerts.routing import NO_TERRITORY
 from alerts.silence import EXPLAINED
 from tests.alerts.world import DAY, NATIONAL, RULES, contacts, next_night, people, ruled, said, spoken, states
@@ -241,6 +242,27 @@ def test_a_person_s_own_request_comes_first_whatever_the_risks_and_the_budget() 
     assert alerts.row(0, named=True)["learner_id"] == "L003"
     answered = pl.concat([asked, contacts(("L003", DAY + dt.timedelta(days=1), "outbound", "reached", "other"))])
     assert states(decide(replace(next_night(facts, spent), contacts=answered), RULES), "learner_request") == {}
+
+
+@pytest.mark.parametrize("entry", [None, DAY + dt.timedelta(days=3)])
+def test_somebody_enrolled_who_writes_before_they_enter_is_called_back_and_owed_nothing_else(entry: dt.date | None) -> None:
+    facts = people([0.0], owners=[None], entered_days=RULES.invariants.entry_contact_within_days)
+    facts = replace(facts, enrolments=facts.enrolments.with_columns(entry_date=pl.lit(entry, pl.Date)))
+    asked = replace(facts, contacts=contacts(("L000", DAY, "inbound", "left_message", "other")))
+    gone = replace(asked, exits=pl.DataFrame({"enrolment_id": ["000"], "exit_date": [DAY], "reason": ["no_show"]}))
+
+    assert decide(facts, RULES).is_empty()
+    assert decide(asked, RULES)["kind"].to_list() == ["learner_request"]
+    assert decide(gone, RULES).is_empty()
+    assert with_owners(asked.enrolments, asked, RULES)["waiting_since"].to_list() == [asked.list_day]
+
+
+def test_somebody_in_training_who_writes_is_called_back_for_that_course_and_not_the_next() -> None:
+    facts = people([0.0, 0.0])
+    one = facts.enrolments.with_columns(learner_id=pl.lit("L000"), entry_date=pl.Series([DAY, DAY + dt.timedelta(days=9)]))
+    asked = contacts(("L000", DAY, "inbound", "left_message", "other"))
+
+    assert states(decide(replace(facts, enrolments=one, contacts=asked), RULES), "learner_request") == {"000": "new"}
 
 
 def test_somebody_who_asks_again_within_the_cool_down_is_called_again() -> None:
