@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from alerts.promises import promises, requests, spoken
-from alerts.routing import in_training, routes, with_territory
+from alerts.routing import in_training, routes, to_come, with_territory
 from alerts.silence import silenced, told_of_a_job
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def candidates(facts: Facts, rules: Rules) -> pl.DataFrame:
     """
     training = _with_support(in_training(facts), facts, rules)
     after = _with_support(ended(facts, rules), facts, rules)
-    everybody = pl.concat([training, after], how="diagonal")
+    known = pl.concat([training.select("learner_id"), after.select("learner_id")])
+    before = _with_support(to_come(facts).join(known, on="learner_id", how="anti"), facts, rules)
+    everybody = pl.concat([training, after, before], how="diagonal")
     owed = pl.concat(
         [promises(training, after, facts, rules.invariants), requests(everybody, facts, rules.invariants)],
         how="diagonal",

@@ -35,8 +35,9 @@ ANSWER_COLUMNS: Final = {
     "on": pl.Date,
     "remind_on": pl.Date,
     "reason": pl.String,
+    "kind": pl.String,
 }
-"""Columns of what advisors answered; `on` is the day, in the service's time zone."""
+"""Columns of what advisors answered; `on` is the day, in the service's time zone, `kind` that of the alert it was given to."""
 RULED_COLUMNS: Final = {"enrolment_id": pl.String, "reasons": pl.List(REASON.dtype), "strength": pl.Float64}
 """Columns of those whom a rule alone would call: reasons as in the scores, and how many times over the rule holds."""
 SUGGESTED_COLUMNS: Final = dict.fromkeys(("enrolment_id", "reason", "action"), pl.String)

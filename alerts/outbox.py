@@ -1,9 +1,9 @@
 """What must leave, written down first: each item is tried until it is taken, given up, or refused for good.
 
-Whoever sends claims an item before trying it, so that two senders never send the same one, and notes that it left before anything else:
-a receipt first, an empty file that is there at once, then the case store, which waits for the disk. One that is asked to stop finishes
-the item in hand. One that is killed leaves a single item in doubt, which says so: unless its receipt is there, it goes again as the very
-same message, since a mail seen twice harms nobody and a lost one does.
+Whoever sends claims an item before trying it, from that very instant, so that two senders never send the same one, and notes that it left
+before anything else: a receipt first, an empty file that is there at once, then the case store, which waits for the disk. One that is asked
+to stop finishes the item in hand. One that is killed leaves a single item in doubt, which says so: unless its receipt is there, it goes
+again as the very same message, since a mail seen twice harms nobody and a lost one does.
 """
 
 from __future__ import annotations
@@ -81,17 +81,17 @@ def put(engine: Engine, items: Sequence[Item], now: dt.datetime) -> int:
     return len(rows)
 
 
-def send_due(engine: Engine, channels: Mapping[str, Channel], now: dt.datetime, receipts: Path) -> Sent:
+def send_due(engine: Engine, channels: Mapping[str, Channel], now: Callable[[], dt.datetime], receipts: Path) -> Sent:
     """Try everything that is due on these channels; a failure of one keeps none of the others.
 
     Args:
         engine: of the case store.
         channels: what carries an item, by name.
-        now: the instant.
+        now: the clock, read at each item: a round may last longer than the first wait.
         receipts: a folder that outlives the process, for what was taken and is not noted yet; empty but after a kill.
     """
-    done = Sent(settled=_settle(engine, receipts, now))
-    due = select(OUTBOX).where(OUTBOX.c.sent_at.is_(None), OUTBOX.c.next_at <= now, OUTBOX.c.channel.in_(list(channels)))
+    done = Sent(settled=_settle(engine, receipts, now()))
+    due = select(OUTBOX).where(OUTBOX.c.sent_at.is_(None), OUTBOX.c.next_at <= now(), OUTBOX.c.channel.in_(list(channels)))
     with engine.connect() as connection:
         items = connection.execute(due.order_by(OUTBOX.c.item)).all()
     for item in items:
@@ -125,10 +125,11 @@ def mailer(post: Post) -> Channel:
     return lambda item, taken: post.send(item.to, item.subject, item.text, item.html, Postmark(item.key, item.made_at), taken)
 
 
-def _try(engine: Engine, channel: Channel, item: Row[Any], now: dt.datetime, receipt: Path, done: Sent) -> None:
-    late = item.until is not None and item.until <= now
+def _try(engine: Engine, channel: Channel, item: Row[Any], now: Callable[[], dt.datetime], receipt: Path, done: Sent) -> None:
+    begun = now()
+    late = item.until is not None and item.until <= begun
     last = item.attempts >= len(WAITS)
-    again = None if late or last else now + WAITS[item.attempts]
+    again = None if late or last else begun + WAITS[item.attempts]
     if not _claim(engine, item, again):
         return
     if late:
@@ -140,7 +141,7 @@ def _try(engine: Engine, channel: Channel, item: Row[Any], now: dt.datetime, rec
     def taken() -> None:
         with suppress(OSError):  # A full disk spoils the receipt, not the note.
             receipt.touch()
-        _note(engine, item, sent_at=now, fault=None, next_at=None)
+        _note(engine, item, sent_at=now(), fault=None, next_at=None)
         done.sent += 1
         receipt.unlink(missing_ok=True)
 

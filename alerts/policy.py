@@ -28,7 +28,7 @@ def decide(facts: Facts, rules: Rules) -> dy.DataFrame[Alerts]:
     - It ends when it expires, when someone has spoken with the learner since, or when the risk falls below keep_share of its limit; then
       the same kind is not raised again for that enrolment within the cool-down (`repeat_suppressed`), but for a person's own request.
     - Nobody spoken with in the last days gets a new risk alert: the case is in hand. What the advisor put off waits for its day
-      (`repeat_suppressed`).
+      (`repeat_suppressed`), and is then the same alert again.
     - Held-out enrolments get no risk alert (`held_out`); promises are kept to everybody.
     - What is left is ranked by priority within each recipient and fills what remains of the week's budget of new people (`new`); the
       rest is `over_capacity`: counted, visible, never dropped. A person's own request is always listed, and uses up a place.
@@ -46,9 +46,9 @@ def decide(facts: Facts, rules: Rules) -> dy.DataFrame[Alerts]:
 def _history(facts: Facts, rules: Rules) -> pl.DataFrame:
     past = facts.past
     opened = past.filter(pl.col("state") == "new").group_by("kind", "enrolment_id").agg(first_opened=pl.col("opened_on").max())
-    open_then = past.filter(pl.col("as_of") == pl.col("as_of").max(), pl.col("state").is_in(LISTED)).select(
-        "kind", "enrolment_id", was_open=pl.lit(value=True)
-    )
+    # Suppressed with the day it was opened on: put off, and open all the same.
+    open_ = pl.col("state").is_in(LISTED) | ((pl.col("state") == "repeat_suppressed") & (pl.col("opened_on") < pl.col("as_of")))
+    open_then = past.filter(pl.col("as_of") == pl.col("as_of").max(), open_).select("kind", "enrolment_id", was_open=pl.lit(value=True))
     age = (pl.lit(facts.as_of) - pl.col("first_opened")).dt.total_days()
     return opened.join(open_then, on=["kind", "enrolment_id"], how="left").with_columns(
         was_open=pl.col("was_open").fill_null(value=False) & (age < rules.invariants.alert_expires_days),
@@ -78,7 +78,8 @@ def _standing(joined: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
         .then(pl.lit("repeat_suppressed"))
         .otherwise(pl.lit("new"))
     )
-    return kept.with_columns(state=state)
+    opened = pl.when(open_still & ~held_out).then("first_opened").otherwise(pl.lit(facts.as_of))
+    return kept.with_columns(state=state, opened_on=opened)
 
 
 def _within_budget(standing: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
@@ -145,11 +146,8 @@ def _called_this_week(facts: Facts) -> pl.DataFrame:
 
 
 def _as_alerts(rows: pl.DataFrame, facts: Facts) -> dy.DataFrame[Alerts]:
-    opened = pl.when(pl.col("state") == "sent").then("first_opened").otherwise(pl.lit(facts.as_of))
     order = pl.col("state").replace_strict({"new": 0, "sent": 0, "over_capacity": 1, "repeat_suppressed": 2, "held_out": 3})
-    rows = rows.with_columns(as_of=pl.lit(facts.as_of), opened_on=opened, order=order).sort(
-        "recipient", "order", -pl.col("priority"), "enrolment_id", "kind"
-    )
+    rows = rows.with_columns(as_of=pl.lit(facts.as_of), order=order).sort("recipient", "order", -pl.col("priority"), "enrolment_id", "kind")
     alerts = rows.select(
         # Readable, and the same whenever and wherever it is made: no hash, no counter.
         pl.concat_str("kind", "enrolment_id", pl.col("opened_on").dt.to_string("iso"), separator="/").alias("alert_id"),

@@ -47,10 +47,7 @@ def publication(
     # Those whose course ended of late stay: the service still owes them a contact.
     there = (in_training(facts), ended(facts, rules), told)
     followed = pl.concat([rows.select("enrolment_id") for rows in there]).unique()
-    theirs = where.join(followed, on="enrolment_id", how="semi").join(_waiting(facts), on="learner_id", how="left")
-    people = theirs.join(routes(facts, rules), on="learner_id", how="left").with_columns(pl.col("queue").fill_null("territory"))
-    since = pl.max_horizontal("entry_date", "without_since")
-    people = people.with_columns(waiting_since=pl.when(pl.col("queue") == "territory").then(since))
+    people = with_owners(where.join(followed, on="enrolment_id", how="semi"), facts, rules)
     names = [
         "enrolment_id",
         "learner_id",
@@ -79,8 +76,24 @@ def publication(
     )
 
 
-def _waiting(facts: Facts) -> pl.DataFrame:
-    """learner_id, without_since: the day after the last one on which they had an owner in post."""
-    until = pl.min_horizontal("valid_to", "active_to")
-    owned = facts.assignments.join(facts.advisors.select("advisor_id", "active_to"), on="advisor_id", how="left")
-    return owned.group_by("learner_id").agg(without_since=until.max() + pl.duration(days=1))
+def with_owners(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
+    """The enrolments with advisor_id and queue of their calls, and waiting_since: since when nobody has the case, null where somebody has.
+
+    Args:
+        people: enrolment_id, learner_id, entry_date, and any others.
+        facts: as known.
+        rules: of the service.
+    """
+    routed = people.join(routes(facts, rules), on="learner_id", how="left").join(_left(facts), on="learner_id", how="left")
+    routed = routed.with_columns(pl.col("queue").fill_null("territory"), pl.col("owned").fill_null(value=False))
+    # Nobody owes an owner to somebody who has not entered.
+    since = pl.max_horizontal(pl.min_horizontal("entry_date", pl.lit(facts.list_day)), "without_since")
+    return routed.with_columns(waiting_since=pl.when(~pl.col("owned")).then(since))
+
+
+def _left(facts: Facts) -> pl.DataFrame:
+    """learner_id, without_since: the day after the last one on which an owner who is none any more had the case."""
+    moved = pl.when(pl.col("valid_from") < pl.col("joined_on")).then(pl.col("joined_on") - pl.duration(days=1))
+    until = pl.min_horizontal("valid_to", "active_to", moved)
+    over = facts.assignments.join(facts.advisors, on="advisor_id").filter(until <= facts.as_of)
+    return over.group_by("learner_id").agg(without_since=until.max() + pl.duration(days=1))

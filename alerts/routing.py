@@ -16,9 +16,18 @@ NO_TERRITORY: Final = "inconnu"
 
 def in_training(facts: Facts) -> pl.DataFrame:
     """Enrolments entered, not known to have left, whose planned end has not passed, with the territory of their session."""
+    return _not_over(facts).filter(pl.col("entry_date") <= facts.as_of)
+
+
+def to_come(facts: Facts) -> pl.DataFrame:
+    """Enrolments not yet entered and not given up, as `in_training` gives those that are."""
+    return _not_over(facts).filter(~(pl.col("entry_date") <= facts.as_of).fill_null(value=False))
+
+
+def _not_over(facts: Facts) -> pl.DataFrame:
     left = facts.exits.filter(pl.col("exit_date") <= facts.as_of).select("enrolment_id")
-    there = facts.enrolments.filter(pl.col("entry_date") <= facts.as_of, pl.col("planned_exit_date") >= facts.as_of)
-    return with_territory(there.join(left, on="enrolment_id", how="anti"), facts.sessions)
+    there = facts.enrolments.filter(pl.col("planned_exit_date") >= facts.as_of).join(left, on="enrolment_id", how="anti")
+    return with_territory(there, facts.sessions)
 
 
 def with_territory(enrolments: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
@@ -30,17 +39,17 @@ def with_territory(enrolments: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataF
 def routes(facts: Facts, rules: Rules) -> pl.DataFrame:
     """Where each learner's tasks go.
 
-    An owner holds while the assignment is valid, they are in post, and they still work for the operator they had then. An owner who is
-    away keeps the case; their backup takes the calls meanwhile.
+    An owner holds while the assignment is valid, they are in post on the day the list is used, and they still work for the operator they
+    had then. An owner who is away that day keeps the case; their backup takes the calls meanwhile.
 
     Returns:
         learner_id, advisor_id, queue (owner, backup; territory when both are away), owned (somebody in post has the case), for every
         learner an advisor or a backup can be named for, or who is owned. All others belong to their territory's queue.
     """
-    as_of = facts.as_of
-    in_post = pl.col("active_from") <= as_of, pl.col("active_to").is_null() | (pl.col("active_to") >= as_of)
+    as_of, day = facts.as_of, facts.list_day
+    in_post = pl.col("active_from") <= day, pl.col("active_to").is_null() | (pl.col("active_to") >= day)
     away = facts.said.absences.filter(
-        pl.lit(facts.list_day).is_between("first_day", "last_day"),
+        pl.lit(day).is_between("first_day", "last_day"),
         (pl.col("last_day") - pl.col("first_day")).dt.total_days() + 1 >= rules.default.backup_after_days,
     )
     posts = facts.advisors.with_columns(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from alerts.answers import AS_CONTACT
+
 if TYPE_CHECKING:
     from alerts.facts import Facts
     from vigie.rules import Invariants
@@ -13,8 +15,8 @@ if TYPE_CHECKING:
 EXCUSED: Final = ("absent_justified", "exempt")
 CAME: Final = ("present", "late", "left_early", "absent_unjustified")
 EXPLAINED: Final = ("already_known", "not_relevant")
-NOT_SPOKEN: Final = ("no_answer", "wrong_details", "mediation", "already_known", "not_relevant")
-"""Answers that tell of no conversation with the person."""
+SPOKEN: Final = tuple(code for code, contact in AS_CONTACT.items() if contact.outcome == "reached")
+"""Answers that tell of a conversation with the person."""
 OWED_ALL_THE_SAME: Final = ("no_owner", "learner_request")
 """What holds also for somebody who does not want to be called: an owner, and an answer to their own request."""
 
@@ -62,10 +64,15 @@ def opposed(answers: pl.DataFrame) -> pl.DataFrame:
 
 
 def told_of_a_job(answers: pl.DataFrame) -> pl.DataFrame:
-    """enrolment_id, told_on of those whose last conversation told of a job; answers oldest first."""
-    spoken = answers.filter(~pl.col("code").is_in(NOT_SPOKEN))
-    last = spoken.group_by("enrolment_id", maintain_order=True).agg(pl.col("code").last(), told_on=pl.col("on").last())
-    return last.filter(pl.col("code") == "found_job").select("enrolment_id", "told_on")
+    """enrolment_id, told_on of those whose last conversation told of a job; answers oldest first.
+
+    A job confirmed is the job first told of. A check answered by a plain conversation found nothing against it.
+    """
+    job = pl.col("code") == "found_job"
+    checked = (pl.col("code") == "reached") & (pl.col("kind") == "positive_exit_check").fill_null(value=False)
+    spoken = answers.filter(pl.col("code").is_in(SPOKEN), ~checked)
+    told_on = pl.col("on").filter((~job).cum_sum(reverse=True) == 0).first()
+    return spoken.group_by("enrolment_id", maintain_order=True).agg(told_on=told_on).drop_nulls()
 
 
 def _excused(facts: Facts) -> pl.DataFrame:

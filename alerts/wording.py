@@ -25,7 +25,7 @@ PROMISES: Final = {
     "no_owner": "Aucun conseiller référent en poste n'est connu.",
     "entry_contact_due": "Aucun échange connu depuis l'inscription.",
     "mid_course_contact_due": "Aucun échange connu autour de la mi-parcours.",
-    "job_search_due": "La fin approche ; aucun échange connu sur la recherche d'emploi.",
+    "job_search_due": "La fin approche ; aucun échange connu sur la recherche d'emploi depuis la mi-parcours.",
     "post_exit_contact_due": "Aucun échange connu depuis la fin de la formation.",
     "positive_exit_check": "Un emploi ou une autre formation est annoncé, pas encore confirmé.",
     "learner_request": "La personne a cherché à joindre le service ; aucun échange connu depuis.",
@@ -50,7 +50,10 @@ SUBJECTS: Final = {
 WEEK: Final = 7
 """Days between a fact and the one it is compared with."""
 UNITS: Final = {"half_days": ("demi-journée", "demi-journées"), "days": ("jour", "jours"), "points": ("point", "points")}
-LIKELIHOOD: Final = "Sur 100 situations semblables, environ {n} se terminent par un départ dans les 4 semaines."
+LIKELIHOOD: Final = (
+    "Sur 100 situations semblables, environ {n} se termine par un départ dans les 4 semaines.",
+    "Sur 100 situations semblables, environ {n} se terminent par un départ dans les 4 semaines.",
+)
 POSITIVE_EXIT: Final = "Vers un emploi ou une autre formation : environ {n}."
 MORE_POSITIVE: Final = "Un départ vers un emploi ou une autre formation est ici plus probable qu'un abandon."
 
@@ -96,16 +99,21 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
     facts = raising(leading["reasons"])
     promises = [say(PROMISES[alert["kind"]]) for alert in alerts if alert["kind"] in PROMISES]
     return Told(
-        kinds=[say(KINDS[alert["kind"]]) for alert in alerts],
-        why=[*promises, *(why(reason, phrases) for reason in facts)],
+        kinds=_once(say(KINDS[alert["kind"]]) for alert in alerts),
+        why=_once([*promises, *(why(reason, phrases) for reason in facts)]),
         changed=[text for reason in facts if (text := change(reason, phrases))],
         likelihood=likelihood(leading["risk"]),
         weak=bool(leading["low_confidence"]),
-        actions=list(dict.fromkeys(say(actions.get(alert["suggested_action"], alert["suggested_action"])) for alert in alerts)),
+        actions=_once(say(actions.get(alert["suggested_action"], alert["suggested_action"])) for alert in alerts),
         since=day(min(alert["opened_on"] for alert in alerts)),
         until=day(due) + (say(" (délai dépassé)") if due <= leading["as_of"] else ""),
         is_new=any(alert["state"] == "new" for alert in alerts),
     )
+
+
+def _once(texts: Iterable[str]) -> list[str]:
+    """Each text the first time it comes: two courses of one person may owe the same."""
+    return list(dict.fromkeys(texts))
 
 
 def raising(reasons: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -193,4 +201,5 @@ def likelihood(risk: float | None) -> str:
     """The risk as a count among a hundred, never as a verdict; rounded, since it is not known better."""
     if risk is None:
         return say("Pas d'estimation.")
-    return say(LIKELIHOOD).format(n=max(1, round(risk * 100)))
+    n = max(1, round(risk * 100))
+    return say_many(*LIKELIHOOD, n).format(n=n)

@@ -18,6 +18,7 @@ import polars as pl
 from alerts.answers import AS_CONTACT
 from alerts.outbox import Item
 from vigie.errors import ConfigurationError, VigieError
+from vigie.settings import signing_key
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -49,7 +50,6 @@ COLUMNS: Final = {
 IN_ONE_CALL: Final = 500
 TIMEOUT_SECONDS: Final = 10
 LOCAL: Final = ("127.0.0.1", "localhost", "::1")
-PREFIX: Final = "whsec_"
 TAKEN: Final = range(200, 300)
 
 
@@ -96,12 +96,8 @@ def calls(rows: pl.DataFrame, as_of: dt.date, url: str) -> list[Item]:
 
 
 def signature(secret: str, message_id: str, timestamp: int, body: str) -> str:
-    """`v1,` and the HMAC-SHA256 of identifier, timestamp and body, as the receiver computes it again.
-
-    A secret that starts with whsec_ is the base64 of the key, as the specification has it; any other is the key itself.
-    """
-    key = base64.b64decode(secret.removeprefix(PREFIX)) if secret.startswith(PREFIX) else secret.encode()
-    mac = hmac.new(key, f"{message_id}.{timestamp}.{body}".encode(), hashlib.sha256)
+    """`v1,` and the HMAC-SHA256 of identifier, timestamp and body, as the receiver computes it again."""
+    mac = hmac.new(signing_key(secret), f"{message_id}.{timestamp}.{body}".encode(), hashlib.sha256)
     return f"v1,{base64.b64encode(mac.digest()).decode()}"
 
 

@@ -73,7 +73,7 @@ class Desk:
             send(item, (lambda: os.kill(os.getpid(), signal.SIGKILL)) if killed else taken)
 
         with CaseStore(self.url) as cases:
-            return send_due(cases.engine, {"mail": dies}, now, self.receipts)
+            return send_due(cases.engine, {"mail": dies}, lambda: now, self.receipts)
 
 
 def messages(spool: Path) -> Counter[Path]:

@@ -75,8 +75,10 @@ def degraded(service: Service, account: dict[str, Any]) -> list[str]:
 
 def _put(service: Service, key: str, subject: str, text: str, **shown: object) -> None:
     """By the outbox; straight to the mail server when the case store, and so the outbox, is what failed."""
+    from sqlalchemy.exc import SQLAlchemyError
+
     from alerts.cases import CaseStore
-    from alerts.mail import MailError, Postmark
+    from alerts.mail import Postmark
     from alerts.outbox import Item, put
     from pipelines.service import post_of
 
@@ -87,10 +89,10 @@ def _put(service: Service, key: str, subject: str, text: str, **shown: object) -
     try:
         with CaseStore(service.cases_url) as cases:
             put(cases.engine, [Item(key=key, channel="mail", to=to, subject=subject, text=body)], clock.now())
-    except VigieError:
+    except (VigieError, SQLAlchemyError):
         try:
             post_of(service.settings).send(to, subject, body, mark=Postmark(key, clock.now()))
-        except MailError:
+        except VigieError:
             # The night's own error is what the operator must see; the doctor looks at mail.
             return
 

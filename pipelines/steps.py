@@ -287,19 +287,22 @@ def alert_night(
 
 
 def _give_back(service: Service, cases: CaseStore, as_of: dt.date) -> None:
-    """Write what advisors wrote down for other software, and put down the calls and mails that must leave."""
+    """Write what advisors wrote down for other software, and put down the calls and mails that must leave.
+
+    Noted last: killed before, what it gave is given again, by this night or the next.
+    """
     from alerts import writeback
     from alerts.digest import digests
     from alerts.outbox import put
 
-    end = clock.end_of_day(as_of, service.time_zone)
-    rows = writeback.records(cases.answers(as_of, end), cases.moves(as_of, end))
+    rows = writeback.records(*cases.to_give_back(as_of))
     write_whole(service.home.out(as_of) / "actions.csv", rows.write_csv)
     settings, now = service.settings, clock.now()
     items = writeback.calls(rows, as_of, settings.webhook_url) if settings.webhook_url else []
     if settings.smtp_host and as_of >= clock.last_finished_day(now, service.time_zone):
         items += digests(cases.engine, settings.inbox_address.rstrip("/"), service.time_zone)
     put(cases.engine, items, now)
+    cases.given_back(as_of)
 
 
 def send_outbox(service: Service, now: Callable[[], dt.datetime] = clock.now) -> Sent:
@@ -316,7 +319,7 @@ def send_outbox(service: Service, now: Callable[[], dt.datetime] = clock.now) ->
     if settings.webhook_url:
         channels["webhook"] = writeback.caller(settings.webhook_secret.get_secret_value(), now)
     with CaseStore(service.cases_url) as cases:
-        return send_due(cases.engine, channels, now(), service.home.outbox)
+        return send_due(cases.engine, channels, now, service.home.outbox)
 
 
 def show_list(service: Service, as_of: dt.date, recipient: str) -> None:

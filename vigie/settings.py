@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
 ROOT = Path(__file__).resolve().parent.parent
+SIGNING_PREFIX: Final = "whsec_"
 
 
 class Settings(BaseSettings):
@@ -89,9 +91,26 @@ class Settings(BaseSettings):
         address = urlsplit(self.webhook_url)
         if self.webhook_url and address.scheme != "https" and address.hostname not in {"127.0.0.1", "localhost", "::1"}:
             raise ValueError("VIGIE_WEBHOOK_URL must start with https://")
-        if self.webhook_url and not self.webhook_secret.get_secret_value():
+        try:
+            key = signing_key(self.webhook_secret.get_secret_value())
+        except ValueError as error:
+            raise ValueError(f"VIGIE_WEBHOOK_SECRET starts with {SIGNING_PREFIX} and is not base64 after it") from error
+        if self.webhook_url and not key:
             raise ValueError("VIGIE_WEBHOOK_URL needs a VIGIE_WEBHOOK_SECRET to sign with")
         return self
+
+
+def signing_key(secret: str) -> bytes:
+    """The key that a webhook's secret stands for.
+
+    A secret that starts with whsec_ is the base64 of the key, as the Standard Webhooks specification has it; any other is the key itself.
+
+    Raises:
+        ValueError: it is no base64.
+    """
+    if secret.startswith(SIGNING_PREFIX):
+        return base64.b64decode(secret.removeprefix(SIGNING_PREFIX), validate=True)
+    return secret.encode()
 
 
 class Home:

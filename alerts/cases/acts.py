@@ -164,7 +164,7 @@ def _from_queue(engine: Engine, user: User, enrolment_id: str, to_advisor_id: st
     with engine.begin() as connection:
         person = connection.execute(select(PEOPLE).where(_queued(user, enrolment_id))).one_or_none()
         # Two hands at once: only one of them changes the row.
-        taken = connection.execute(update(PEOPLE).where(_queued(user, enrolment_id)).values(advisor_id=to_advisor_id, queue="owner"))
+        taken = connection.execute(update(PEOPLE).where(_queued(user, enrolment_id)).values(advisor_id=to_advisor_id, waiting_since=None))
         if person is None or not taken.rowcount:
             return False
         _move(connection, user, person, to_advisor_id, how, now)
@@ -185,7 +185,8 @@ def _note_move(connection: Connection, user: User, how: str, learner_id: str, no
 
 
 def _queued(user: User, enrolment_id: str) -> ColumnElement[bool]:
-    return and_(PEOPLE.c.enrolment_id == enrolment_id, PEOPLE.c.queue == "territory", PEOPLE.c.territory_id == user.territory_id)
+    """A case that nobody has, whoever takes its calls: owners who are away keep theirs."""
+    return and_(PEOPLE.c.enrolment_id == enrolment_id, PEOPLE.c.waiting_since.is_not(None), PEOPLE.c.territory_id == user.territory_id)
 
 
 def _theirs(connection: Connection, user: User, enrolment_id: str) -> Row[Any] | None:

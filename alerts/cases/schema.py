@@ -105,6 +105,7 @@ PEOPLE: Final = Table(
     Column("course", String(300), nullable=False),
     Column("entry_date", Date),
     Column("planned_exit_date", Date, nullable=False),
+    # Null where somebody has the case, be they away.
     Column("waiting_since", Date),
     Column("referred_to", _ID),
     Index(None, "territory_id", "queue"),
@@ -157,6 +158,7 @@ ACTIONS: Final = Table(
     Column("why", String(32)),
     Column("remind_on", Date),
     Column("reason", String(32)),
+    Column("given_for", Date),
 )
 MOVES: Final = Table(
     "moves",
@@ -170,6 +172,7 @@ MOVES: Final = Table(
     Column("taken_for", Date),
     Column("from_advisor_id", _ID, index=True),
     Column("to_operator", _ID),
+    Column("given_for", Date),
 )
 ABSENCES: Final = Table(
     "advisor_absences",

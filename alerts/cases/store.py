@@ -24,7 +24,7 @@ from vigie.errors import StorageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import ColumnElement, Connection, Table
 
 _PRIVATE: Final = {"learner_identities": LEARNERS, "advisors": ADVISORS}
 _POLARS: Final[dict[type, pl.DataType]] = {Instant: pl.Datetime("us", "UTC"), Date: pl.Date(), Boolean: pl.Boolean()}
@@ -229,7 +229,7 @@ class CaseStore:
 
     def answered(self, as_of: dt.date, time_zone: str) -> pl.DataFrame:
         """Every answer written by the end of `as_of`, oldest first: `alerts.facts.ANSWER_COLUMNS`."""
-        columns = [ACTIONS.c[name] for name in ("enrolment_id", "learner_id", "code", "at", "remind_on", "reason")]
+        columns = [ACTIONS.c[name] for name in ("enrolment_id", "learner_id", "code", "at", "remind_on", "reason", "kind")]
         query = select(*columns).where(ACTIONS.c.at <= end_of_day(as_of, time_zone)).order_by(ACTIONS.c.at, ACTIONS.c.action_id)
         schema = {column.name: _POLARS.get(type(column.type), pl.String) for column in columns}
         rows = self._frame(query, schema)
@@ -249,17 +249,38 @@ class CaseStore:
                 fresh = (table.c.at <= before) & table.c.taken_for.is_(None)
                 connection.execute(update(table).where(fresh).values(taken_for=as_of))
 
+    def to_give_back(self, as_of: dt.date) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Actions and moves that nights up to `as_of` took up and no other night gave back, oldest first: every column of both tables.
+
+        A night that died, or was not published, leaves its own to the next.
+        """
+        actions, moves = (self._rows(table, _not_given(table, as_of) | (table.c.given_for == as_of)) for table in (ACTIONS, MOVES))
+        return actions, moves
+
+    def given_back(self, as_of: dt.date) -> None:
+        """Note that the night of `as_of` gave back what was left to give."""
+        with self.engine.begin() as connection:
+            for table in (ACTIONS, MOVES):
+                connection.execute(update(table).where(_not_given(table, as_of)).values(given_for=as_of))
+
     def _fresh(self, table: Table, as_of: dt.date, before: dt.datetime) -> pl.DataFrame:
-        schema = {column.name: _POLARS.get(type(column.type), pl.String) for column in table.columns}
-        key = next(iter(table.primary_key.columns))
         # The same night run again takes up the same: its files stay byte for byte what they were.
         fresh = table.c.taken_for.is_(None) | (table.c.taken_for == as_of)
-        return self._frame(select(table).where(table.c.at <= before, fresh).order_by(table.c.at, key), schema)
+        return self._rows(table, (table.c.at <= before) & fresh)
+
+    def _rows(self, table: Table, which: ColumnElement[bool]) -> pl.DataFrame:
+        schema = {column.name: _POLARS.get(type(column.type), pl.String) for column in table.columns}
+        key = next(iter(table.primary_key.columns))
+        return self._frame(select(table).where(which).order_by(table.c.at, key), schema)
 
     def _frame(self, query: Any, schema: dict[str, Any]) -> pl.DataFrame:  # noqa: ANN401 - a select
         with self.engine.connect() as connection:
             rows = [tuple(row) for row in connection.execute(query)]
         return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _not_given(table: Table, as_of: dt.date) -> ColumnElement[bool]:
+    return (table.c.taken_for <= as_of) & table.c.given_for.is_(None)
 
 
 def _replace_people(connection: Connection, changed: pl.DataFrame, gone: list[str]) -> None:
@@ -278,7 +299,7 @@ def _move_again(connection: Connection, as_of: dt.date) -> None:
     last = select(MOVES.c.learner_id, MOVES.c.to_operator, MOVES.c.at, newest.label("newest")).subquery()
     sent_on = select(last.c.learner_id, last.c.to_operator).where(last.c.at == last.c.newest, last.c.to_operator.is_not(None))
     for learner_id, operator in connection.execute(sent_on).all():
-        waiting = (PEOPLE.c.learner_id == learner_id) & (PEOPLE.c.queue == "territory")
+        waiting = (PEOPLE.c.learner_id == learner_id) & PEOPLE.c.waiting_since.is_not(None)
         connection.execute(update(PEOPLE).where(waiting).values(referred_to=operator))
 
 
@@ -287,5 +308,5 @@ def apply_move(connection: Connection, as_of: dt.date, learner_id: str, to_advis
     queue = "owner" if to_advisor_id else "territory"
     where = {"advisor_id": to_advisor_id, "queue": queue}
     theirs = PEOPLE.c.learner_id == learner_id
-    connection.execute(update(PEOPLE).where(theirs).values(**where, referred_to=None))
+    connection.execute(update(PEOPLE).where(theirs).values(**where, waiting_since=None, referred_to=None))
     connection.execute(update(ALERTS).where(ALERTS.c.as_of == as_of, ALERTS.c.learner_id == learner_id).values(**where))

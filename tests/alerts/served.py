@@ -96,6 +96,7 @@ def people(*rows: tuple[str, str | None]) -> pl.DataFrame:
         territory_id=pl.lit("T"),
         course=pl.lit(f"Soudeur {SCRIPT}"),
         entry_date=pl.lit(dt.date(2026, 1, 5)),
+        waiting_since=pl.when(pl.col("advisor_id").is_null()).then(pl.lit(dt.date(2026, 1, 5))),
         planned_exit_date=pl.lit(dt.date(2026, 6, 30)),
     )
 

@@ -145,7 +145,7 @@ def digest_link(service: Service, address: str, mailbox: tuple[Mailbox, int], em
             [replace(item, key=f"{item.key}/{uuid.uuid4()}") for item in digests(cases.engine, address, "Europe/Paris")],
             MORNING,
         )
-        send_due(cases.engine, {"mail": mailer(post)}, MORNING, service.home.outbox)
+        send_due(cases.engine, {"mail": mailer(post)}, lambda: MORNING, service.home.outbox)
         names = cases.names(pl.read_parquet(service.home.out(NIGHT) / "alerts.parquet")["learner_id"].unique().to_list())
     mail = next(mail for recipients, mail in reversed(mailbox[0].mails) if recipients == [email] and mail.is_multipart())
     text = mail.get_payload()[0].get_payload(decode=True).decode()

@@ -13,7 +13,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from alerts.cases import CaseStore, audit
-from alerts.cases.schema import ALERTS, AUDIT, FILES, METADATA, PEOPLE
+from alerts.cases.schema import ACTIONS, ALERTS, AUDIT, FILES, METADATA, PEOPLE
 from alerts.cases.store import Published
 from data_contracts.catalogue import TABLES
 from tests.alerts.made import risk_alerts
@@ -172,6 +172,24 @@ def test_the_day_goes_on_while_a_night_is_written(cases: CaseStore) -> None:
 def test_migrations_make_the_tables_the_code_knows(cases: CaseStore) -> None:
     with cases.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+
+
+def test_what_was_taken_up_before_the_upgrade_is_not_given_back_again(cases_url: str) -> None:
+    taken, later = dt.date(2026, 3, 2), dt.date(2026, 3, 3)
+    act = {"at": AT, "by_user": "u", "learner_id": "l", "enrolment_id": "e", "code": "reached", "channel": "phone"}
+    with CaseStore(cases_url) as store, store.engine.begin() as connection:
+        connection.execute(insert(ACTIONS), [act | {"action_id": name, "taken_for": day} for name, day in (("a", taken), ("b", None))])
+        for table in ("actions", "moves"):
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN given_for")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
+
+    with CaseStore(cases_url) as store:
+        assert store.to_give_back(later)[0].is_empty()
+        store.taken_up(later, AT)
+        assert store.to_give_back(later)[0]["action_id"].to_list() == ["b"]
+        store.given_back(later)
+        assert store.to_give_back(later)[0]["action_id"].to_list() == ["b"]
+        assert store.to_give_back(later + dt.timedelta(days=1))[0].is_empty()
 
 
 def test_a_store_is_opened_again_as_it_was(cases_url: str) -> None:

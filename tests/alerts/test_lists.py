@@ -137,6 +137,15 @@ def test_a_fact_that_lowers_the_risk_is_not_told_as_a_reason() -> None:
     assert made.lines[0].why == ["Signal sur : présence."]
 
 
+def test_one_promise_owed_for_two_courses_is_told_once() -> None:
+    two = pl.concat([told("new", kind="no_owner", enrolment_id=name) for name in ("a", "b")])
+
+    (made,) = lists(two, NOBODY, ADVISOR, WORDS)
+
+    (one,) = made.lines
+    assert (one.kinds, one.why) == (["Sans conseiller référent"], ["Aucun conseiller référent en poste n'est connu."])
+
+
 def test_a_name_in_square_brackets_is_not_markup() -> None:
     shown = table(of(line("[red]Zoé[/red]")))
 
@@ -171,4 +180,5 @@ def test_sentences_follow_french_usage() -> None:
     assert amount(1234, "count") == "1\u202f234"
     assert [amount(days, "days") for days in (0, 0.5, 1.94, 1.96, 2.5)] == ["0 jour", "0,5 jour", "1,9 jour", "2 jours", "2,5 jours"]
     assert day(dt.date(2026, 3, 1)) == "dimanche 1er mars"
-    assert "environ 3 " in likelihood(0.031)
+    assert "environ 3 se terminent" in likelihood(0.031)
+    assert "environ 1 se termine par" in likelihood(0.004)

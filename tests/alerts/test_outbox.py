@@ -6,7 +6,9 @@ import datetime as dt
 import http.server
 import json
 import signal
+import sqlite3
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -14,14 +16,17 @@ import pytest
 from sqlalchemy import select
 
 from alerts import outbox, writeback
-from alerts.cases import acts
+from alerts.cases import CaseStore, acts, database
 from alerts.cases.access import User
 from alerts.cases.schema import OUTBOX
 from alerts.digest import digests
 from alerts.mail import Post
 from alerts.outbox import WAITS, Item, put, send_due, try_again, waiting
+from pipelines.notice import tell_failure
+from pipelines.service import open_service
 from tests.alerts.served import MORNING, NIGHT, World
 from vigie.errors import ConfigurationError
+from vigie.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +34,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from alerts.cases.store import CaseStore
     from alerts.outbox import Channel
     from tests.alerts.conftest import Mailbox
 
@@ -41,6 +45,10 @@ def receipts(tmp_path: Path) -> Path:
     folder = tmp_path / "receipts"
     folder.mkdir()
     return folder
+
+
+def at(instant: dt.datetime) -> Callable[[], dt.datetime]:
+    return lambda: instant
 
 
 def by_mail(port: int, *, production: bool = True) -> dict[str, Channel]:
@@ -58,8 +66,8 @@ def test_an_advisor_with_somebody_to_contact_gets_one_mail_with_counts_and_a_lin
     # A night published again puts nothing down twice.
     assert put(world.cases.engine, digests(world.cases.engine, "https://vigie.example.org", "Europe/Paris"), MORNING) == 0
 
-    assert send_due(world.cases.engine, by_mail(port), MORNING, receipts).sent == 2
-    assert send_due(world.cases.engine, by_mail(port), MORNING + dt.timedelta(hours=1), receipts).sent == 0
+    assert send_due(world.cases.engine, by_mail(port), at(MORNING), receipts).sent == 2
+    assert send_due(world.cases.engine, by_mail(port), at(MORNING + dt.timedelta(hours=1)), receipts).sent == 0
 
     assert sorted(recipients for recipients, _ in box.mails) == [["A@example.org"], ["B@example.org"]]
     mail = next(mail for recipients, mail in box.mails if recipients == ["A@example.org"])
@@ -77,8 +85,8 @@ def test_no_mail_leaves_before_the_morning_and_none_after_the_evening(world: Wor
     night = dt.datetime(2026, 3, 5, 5, 59, tzinfo=dt.UTC)
     evening = dt.datetime(2026, 3, 5, 19, 1, tzinfo=dt.UTC)
 
-    assert send_due(world.cases.engine, by_mail(mailbox[1]), night, receipts).sent == 0
-    late = send_due(world.cases.engine, by_mail(mailbox[1]), evening, receipts)
+    assert send_due(world.cases.engine, by_mail(mailbox[1]), at(night), receipts).sent == 0
+    late = send_due(world.cases.engine, by_mail(mailbox[1]), at(evening), receipts)
     assert (late.sent, late.given_up) == (0, 2)
     assert try_again(world.cases.engine, evening) == 0
 
@@ -103,7 +111,7 @@ def test_outside_production_all_mail_goes_to_the_test_address(world: World, mail
     box.mails.clear()
     put(world.cases.engine, digests(world.cases.engine, "https://v.example", "Europe/Paris"), MORNING)
 
-    send_due(world.cases.engine, by_mail(port, production=False), MORNING, receipts)
+    send_due(world.cases.engine, by_mail(port, production=False), at(MORNING), receipts)
 
     assert {recipient for recipients, _ in box.mails for recipient in recipients} == {"essai@example.org"}
 
@@ -112,10 +120,10 @@ def test_a_server_that_is_away_is_tried_again_and_given_up_in_the_end(cases: Cas
     put(cases.engine, [Item("k", "mail", "a@example.org", "s", "t")], MORNING)
     now = MORNING
     for wait in WAITS:
-        assert send_due(cases.engine, by_mail(1), now, receipts).failed == 1
-        assert send_due(cases.engine, by_mail(1), now + wait - dt.timedelta(seconds=1), receipts).failed == 0
+        assert send_due(cases.engine, by_mail(1), at(now), receipts).failed == 1
+        assert send_due(cases.engine, by_mail(1), at(now + wait - dt.timedelta(seconds=1)), receipts).failed == 0
         now += wait
-    last = send_due(cases.engine, by_mail(1), now, receipts)
+    last = send_due(cases.engine, by_mail(1), at(now), receipts)
 
     assert (last.failed, last.given_up) == (0, 1)
     (row,) = waiting(cases.engine)
@@ -133,7 +141,7 @@ def test_a_bounce_is_noted_and_not_tried_again(
     items = [Item("a", "mail", "gone@example.org", "s", "t"), Item("b", "mail", "here@example.org", "s", "t")]
     put(cases.engine, items, MORNING)
 
-    done = send_due(cases.engine, by_mail(port), MORNING, receipts)
+    done = send_due(cases.engine, by_mail(port), at(MORNING), receipts)
 
     box.refused = {}
     assert (done.sent, done.failed, done.given_up) == (1, int(tried_again), int(not tried_again))
@@ -150,12 +158,31 @@ def test_two_senders_send_one_mail(cases: CaseStore, receipts: Path) -> None:
         # While one sender is at it, another one starts.
         if not sent:
             sent.append(item.key)
-            send_due(cases.engine, {"mail": lambda other, _: sent.append(other.key)}, MORNING, receipts)
+            send_due(cases.engine, {"mail": lambda other, _: sent.append(other.key)}, at(MORNING), receipts)
             taken()
 
-    send_due(cases.engine, {"mail": slow}, MORNING, receipts)
+    send_due(cases.engine, {"mail": slow}, at(MORNING), receipts)
 
     assert sent == ["k"]
+
+
+def test_a_round_that_lasts_leaves_a_second_sender_only_what_nobody_has_in_hand(cases: CaseStore, receipts: Path) -> None:
+    put(cases.engine, [Item(name, "mail", "a@example.org", "s", "t") for name in "abcd"], MORNING)
+    clock, sent = [MORNING], list[str]()
+
+    def quick(item: Row[Any], taken: Callable[[], None]) -> None:
+        sent.append(item.key)
+        taken()
+
+    def slow(item: Row[Any], taken: Callable[[], None]) -> None:
+        clock[0] += WAITS[0] / 2
+        if item.key == "c":
+            send_due(cases.engine, {"mail": quick}, at(clock[0]), receipts)
+        quick(item, taken)
+
+    send_due(cases.engine, {"mail": slow}, lambda: clock[0], receipts)
+
+    assert sent == ["a", "b", "d", "c"]
 
 
 def test_of_two_senders_that_saw_the_same_item_one_has_it(cases: CaseStore) -> None:
@@ -187,9 +214,9 @@ def test_a_sender_killed_before_its_note_leaves_that_mail_in_doubt_and_it_goes_a
         send(item, note)
 
     with pytest.raises(Killed):
-        send_due(cases.engine, {"mail": killed_at_b}, MORNING, receipts)
+        send_due(cases.engine, {"mail": killed_at_b}, at(MORNING), receipts)
     told = {row.key: (row.attempts, row.fault) for row in waiting(cases.engine)}
-    done = send_due(cases.engine, {"mail": send}, MORNING + WAITS[0], receipts)
+    done = send_due(cases.engine, {"mail": send}, at(MORNING + WAITS[0]), receipts)
 
     assert told == {"b": (1, outbox.IN_DOUBT), "c": (0, None)}
     assert (done.sent, done.in_doubt) == (2, 1)
@@ -214,8 +241,8 @@ def test_a_sender_killed_between_receipt_and_note_is_believed_and_the_mail_leave
     with monkeypatch.context() as patch:
         patch.setattr(outbox, "_note", killed)
         with pytest.raises(Killed):
-            send_due(cases.engine, by_mail(port), MORNING, receipts)
-    done = send_due(cases.engine, by_mail(port), MORNING + WAITS[0], receipts)
+            send_due(cases.engine, by_mail(port), at(MORNING), receipts)
+    done = send_due(cases.engine, by_mail(port), at(MORNING + WAITS[0]), receipts)
 
     assert (done.settled, done.sent, done.in_doubt) == (1, 1, 0)
     assert sorted(recipients[0][0] for recipients, _ in box.mails) == ["a", "b"]
@@ -225,13 +252,13 @@ def test_a_sender_killed_between_receipt_and_note_is_believed_and_the_mail_leave
 
 def test_a_receipt_of_what_is_noted_changes_nothing_and_goes(cases: CaseStore, mailbox: tuple[Mailbox, int], receipts: Path) -> None:
     put(cases.engine, [Item("k", "mail", "a@example.org", "s", "t")], MORNING)
-    send_due(cases.engine, by_mail(mailbox[1]), MORNING, receipts)
+    send_due(cases.engine, by_mail(mailbox[1]), at(MORNING), receipts)
     with cases.engine.connect() as connection:
         row = connection.execute(select(OUTBOX)).one()
     (receipts / outbox._receipt(row)).touch()
     (receipts / "notes.txt").touch()
 
-    assert send_due(cases.engine, by_mail(mailbox[1]), MORNING + WAITS[0], receipts).settled == 0
+    assert send_due(cases.engine, by_mail(mailbox[1]), at(MORNING + WAITS[0]), receipts).settled == 0
     with cases.engine.connect() as connection:
         assert connection.execute(select(OUTBOX)).one() == row
     assert [path.name for path in receipts.iterdir()] == ["notes.txt"]
@@ -247,7 +274,7 @@ def test_a_disk_too_full_for_a_receipt_still_has_the_note(
 
     monkeypatch.setattr("pathlib.Path.touch", full)
 
-    assert send_due(cases.engine, by_mail(mailbox[1]), MORNING, receipts).sent == 1
+    assert send_due(cases.engine, by_mail(mailbox[1]), at(MORNING), receipts).sent == 1
     assert waiting(cases.engine) == []
 
 
@@ -260,12 +287,12 @@ def test_a_mail_is_noted_before_the_farewell_and_sent_once_however_that_goes(
     left: list[int] = []
     box.farewell, box.at_farewell = "421 too busy to say goodbye", lambda: left.append(len(waiting(cases.engine)))
 
-    done = send_due(cases.engine, by_mail(port), MORNING, receipts)
+    done = send_due(cases.engine, by_mail(port), at(MORNING), receipts)
 
     box.farewell, box.at_farewell = "221 bye", lambda: None
     assert left == [0]
     assert (done.sent, done.failed) == (1, 0)
-    assert send_due(cases.engine, by_mail(port), MORNING + WAITS[0], receipts).sent == 0
+    assert send_due(cases.engine, by_mail(port), at(MORNING + WAITS[0]), receipts).sent == 0
     assert len(box.mails) == 1
 
 
@@ -285,12 +312,35 @@ def test_a_sender_asked_to_stop_finishes_the_item_in_hand_and_begins_no_other(
     before = signal.signal(asked, stop)
     try:
         with pytest.raises(Killed):
-            send_due(cases.engine, {"mail": interrupted}, MORNING, receipts)
+            send_due(cases.engine, {"mail": interrupted}, at(MORNING), receipts)
         assert signal.getsignal(asked) is stop
     finally:
         signal.signal(asked, before)
 
     assert [(row.key, row.attempts) for row in waiting(cases.engine)] == [("b", 0)]
+
+
+@pytest.mark.parametrize("port", [None, 1])
+def test_with_the_case_store_locked_the_operator_is_told_by_mail_and_the_night_s_own_error_stays(
+    tmp_path: Path, mailbox: tuple[Mailbox, int], monkeypatch: pytest.MonkeyPatch, port: int | None
+) -> None:
+    box, there = mailbox
+    box.mails.clear()
+    address = {"operator_mail": "o@example.org", "mail_test_address": "essai@example.org"}
+    service = open_service(Settings(home=tmp_path, smtp_host="127.0.0.1", smtp_port=port or there, smtp_starttls=False, **address))
+    CaseStore(service.cases_url).engine.dispose()
+    as_server = database._as_server
+
+    def impatient(connection: Any, record: object) -> None:  # noqa: ANN401 - the driver's own
+        as_server(connection, record)
+        connection.execute("PRAGMA busy_timeout = 100")
+
+    monkeypatch.setattr(database, "_as_server", impatient)
+    with closing(sqlite3.connect(service.home.cases, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        tell_failure(service, NIGHT, "boom")
+
+    assert ["boom" in mail.get_content() for _, mail in box.mails] == ([] if port else [True])
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
@@ -347,10 +397,10 @@ def test_a_call_is_signed_tried_again_and_made_once(world: World, receiver: tupl
     put(world.cases.engine, items, MORNING)
     channels = {"webhook": writeback.caller(SECRET, lambda: MORNING)}
 
-    assert send_due(world.cases.engine, channels, MORNING, receipts).failed == 1
+    assert send_due(world.cases.engine, channels, at(MORNING), receipts).failed == 1
     there.status = 204
-    assert send_due(world.cases.engine, channels, MORNING + WAITS[0], receipts).sent == 1
-    assert send_due(world.cases.engine, channels, MORNING + WAITS[-1], receipts).sent == 0
+    assert send_due(world.cases.engine, channels, at(MORNING + WAITS[0]), receipts).sent == 1
+    assert send_due(world.cases.engine, channels, at(MORNING + WAITS[-1]), receipts).sent == 0
 
     (first, _), (headers, body) = there.got
     assert first["webhook-id"] == headers["webhook-id"] == items[0].key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -13,6 +14,8 @@ from alerts.answers import as_assignments
 from alerts.cases.access import add_user
 from alerts.cases.schema import ABSENCES, MOVES, PEOPLE
 from alerts.cases.store import Published
+from alerts.publication import with_owners
+from tests.alerts import world as facts
 from tests.alerts.made import risk_alerts
 from tests.alerts.served import MORNING, NIGHT, World, form_token, people
 
@@ -115,6 +118,53 @@ def test_somebody_taken_has_an_owner_and_that_task_is_done(world: World) -> None
     assert "Zoé Seule" not in browser.get("/liste").text
     assert "Zoé Seule" not in browser.get("/file").text
     assert browser.get("/cas/e4").status_code == 200
+
+
+def test_whose_owner_and_backup_are_away_is_in_the_queue_for_calls_and_stays_theirs(world: World) -> None:
+    with world.cases.engine.begin() as connection:
+        connection.execute(update(PEOPLE).where(PEOPLE.c.enrolment_id == "e4").values(waiting_since=None))
+    browser, lead = world.logged_in("A@example.org"), world.logged_in("lead@example.org")
+
+    page = browser.get("/file").text
+    assert "Zoé Seule" in page
+    assert "Référent et remplaçant absents" in page
+    assert "Sans référent depuis" not in page
+    assert "/file/e4/prendre" not in page
+    assert "Sans conseiller référent" not in browser.get("/cas/e4").text
+    assert [post(browser, "/file/e4/prendre"), post(lead, "/file/e4/confier", advisor="B")] == [404, 404]
+    assert post(browser, "/cas/e4/reponse", code="reached") == 200
+    assert owner(world.cases, "e4") == (None, "territory", None)
+
+
+def test_whose_owner_left_is_taken_though_a_backup_has_the_calls(world: World) -> None:
+    with world.cases.engine.begin() as connection:
+        connection.execute(update(PEOPLE).where(PEOPLE.c.enrolment_id == "e4").values(advisor_id="B", queue="backup"))
+    first, second = world.logged_in("A@example.org"), world.logged_in("C@example.org")
+
+    assert [post(browser, "/file/e4/prendre") for browser in (first, second)] == [200, 404]
+    assert owner(world.cases, "e4") == ("A", "owner", None)
+
+
+def waiting_since(owned: list[tuple[str, int, int | None]], away: str | None = None) -> dt.date | None:
+    """Of somebody who entered sixty days ago and had these advisors, from and until so many days ago."""
+    rows = [("L000", facts.ago(first), None if last is None else facts.ago(last), name) for name, first, last in owned]
+    one = facts.people([0.4])
+    moved = one.advisors.with_columns(joined_on=pl.when(pl.col("advisor_id") == "C").then(pl.lit(facts.ago(15))).otherwise("joined_on"))
+    absence = (away, facts.DAY, facts.ago(-9)) if away else None
+    assigned = pl.DataFrame(rows, schema=one.assignments.schema, orient="row")
+    known = replace(one, assignments=assigned, advisors=moved, said=facts.said(away=absence))
+    return with_owners(one.enrolments, known, facts.NATIONAL)["waiting_since"].item()
+
+
+def test_nobody_waits_but_whom_no_one_has_and_since_the_last_who_had_them() -> None:
+    # A is in post; B left yesterday; C changed operator fifteen days ago.
+    assert waiting_since([]) == facts.ago(60)
+    assert waiting_since([("A", 50, None)]) is None
+    assert waiting_since([("B", 50, 40), ("A", 39, None)], away="A") is None
+    assert waiting_since([("A", 50, 40)]) == facts.ago(39)
+    assert waiting_since([("A", 50, 40), ("B", 39, None)]) == facts.DAY
+    assert waiting_since([("A", 50, 40), ("C", 39, None)]) == facts.ago(15)
+    assert waiting_since([("A", 50, 40), ("unknown", 39, None)]) == facts.ago(39)
 
 
 def test_all_cases_of_one_advisor_are_counted_then_handed_over(world: World) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from alerts.candidates import week_start
 from alerts.policy import LISTED, decide
+from alerts.publication import with_owners
 from alerts.routing import NO_TERRITORY
 from alerts.silence import EXPLAINED
 from tests.alerts.world import DAY, NATIONAL, RULES, contacts, next_night, people, ruled, said, spoken, states
@@ -114,6 +115,25 @@ def test_an_owner_who_left_is_missed_though_a_backup_takes_the_calls() -> None:
 
     routes = {row["kind"]: (row["queue"], row["advisor_id"]) for row in alerts.to_dicts()}
     assert routes == {"dropout_risk": ("backup", "C"), "no_owner": ("territory", None)}
+
+
+@pytest.mark.parametrize(
+    ("post", "lands"),
+    [
+        ({"active_to": DAY}, ("C", "backup")),
+        ({"active_to": DAY + dt.timedelta(days=1)}, ("A", "owner")),
+        ({"active_from": DAY + dt.timedelta(days=1)}, ("A", "owner")),
+        ({"active_from": DAY + dt.timedelta(days=2)}, ("C", "backup")),
+    ],
+)
+def test_a_list_goes_to_who_is_in_post_on_the_day_it_is_used(post: dict[str, dt.date], lands: tuple[str, str]) -> None:
+    facts = people([0.4])
+    moved = (pl.when(pl.col("advisor_id") == "A").then(pl.lit(day)).otherwise(name).alias(name) for name, day in post.items())
+
+    alerts = decide(replace(facts, advisors=facts.advisors.with_columns(*moved)), RULES)
+
+    risks_ = alerts.filter(pl.col("kind").cast(pl.String) == "dropout_risk")
+    assert risks_.select("advisor_id", pl.col("queue").cast(pl.String)).rows() == [lands]
 
 
 def test_an_owner_is_looked_for_before_the_delay_to_find_one_is_over() -> None:
@@ -224,6 +244,27 @@ def test_a_person_s_own_request_comes_first_whatever_the_risks_and_the_budget() 
     assert states(decide(replace(next_night(facts, spent), contacts=answered), RULES), "learner_request") == {}
 
 
+@pytest.mark.parametrize("entry", [None, DAY + dt.timedelta(days=3)])
+def test_somebody_enrolled_who_writes_before_they_enter_is_called_back_and_owed_nothing_else(entry: dt.date | None) -> None:
+    facts = people([0.0], owners=[None], entered_days=RULES.invariants.entry_contact_within_days)
+    facts = replace(facts, enrolments=facts.enrolments.with_columns(entry_date=pl.lit(entry, pl.Date)))
+    asked = replace(facts, contacts=contacts(("L000", DAY, "inbound", "left_message", "other")))
+    gone = replace(asked, exits=pl.DataFrame({"enrolment_id": ["000"], "exit_date": [DAY], "reason": ["no_show"]}))
+
+    assert decide(facts, RULES).is_empty()
+    assert decide(asked, RULES)["kind"].to_list() == ["learner_request"]
+    assert decide(gone, RULES).is_empty()
+    assert with_owners(asked.enrolments, asked, RULES)["waiting_since"].to_list() == [asked.list_day]
+
+
+def test_somebody_in_training_who_writes_is_called_back_for_that_course_and_not_the_next() -> None:
+    facts = people([0.0, 0.0])
+    one = facts.enrolments.with_columns(learner_id=pl.lit("L000"), entry_date=pl.Series([DAY, DAY + dt.timedelta(days=9)]))
+    asked = contacts(("L000", DAY, "inbound", "left_message", "other"))
+
+    assert states(decide(replace(facts, enrolments=one, contacts=asked), RULES), "learner_request") == {"000": "new"}
+
+
 def test_somebody_who_asks_again_within_the_cool_down_is_called_again() -> None:
     def on(days: int) -> dt.date:
         return DAY + dt.timedelta(days=days)
@@ -296,12 +337,24 @@ def test_somebody_who_wants_no_call_is_still_owed_an_owner() -> None:
 
 def test_what_was_put_off_waits_for_its_day() -> None:
     facts = people([0.9])
-    following = next_night(facts, decide(facts, RULES))
-    until = DAY + dt.timedelta(days=5)
+    opened = decide(facts, RULES)
+    facts = replace(next_night(facts, opened), said=said(("000", "no_answer", DAY), remind_on=DAY + dt.timedelta(days=5)))
+    nights = []
+    for _ in range(5):
+        nights.append(decide(facts, RULES))
+        facts = next_night(facts, nights[-1])
 
-    for days, state in ((0, "repeat_suppressed"), (3, "sent")):
-        night = replace(following, as_of=following.as_of + dt.timedelta(days=days), said=said(("000", "no_answer", DAY), remind_on=until))
-        assert states(decide(night, RULES)) == {"000": state}
+    assert [states(night)["000"] for night in nights] == [*["repeat_suppressed"] * 3, *["sent"] * 2]
+    assert pl.concat(nights)["alert_id"].unique().to_list() == opened["alert_id"].to_list()
+
+
+def test_what_was_put_off_and_then_spoken_of_is_in_hand_on_its_day() -> None:
+    facts = people([0.9])
+    facts = next_night(facts, decide(facts, RULES))
+    facts = replace(facts, said=said(("000", "reached", DAY), remind_on=DAY + dt.timedelta(days=3)), contacts=spoken(("L000", DAY)))
+    facts = next_night(facts, decide(facts, RULES))
+
+    assert states(decide(facts, RULES)) == {"000": "repeat_suppressed"}
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,11 @@ import polars as pl
 import pytest
 
 from alerts.policy import decide
-from tests.alerts.world import DAY, NATIONAL, contacts, next_night, people, said, spoken, states
+from tests.alerts.world import DAY, NATIONAL, ago, contacts, next_night, people, said, spoken, states
 
 RULES = NATIONAL
 DELAYS = NATIONAL.invariants
 WARNING = DELAYS.promise_warning_days
-
-
-def ago(days: int) -> dt.date:
-    return DAY - dt.timedelta(days=days)
 
 
 def course(entered_days: int, ends_in: int):  # noqa: ANN201 - Facts
@@ -104,6 +100,31 @@ def test_a_job_told_to_the_advisor_is_checked_before_the_provider_says_so() -> N
 
     assert states(decide(told, RULES), "positive_exit_check") == {"000": "new"}
     assert states(decide(replace(told, said=said(("000", "found_job", DAY))), RULES), "positive_exit_check") == {}
+
+
+@pytest.mark.parametrize("code", ["found_job", "reached"])
+def test_a_job_that_holds_is_checked_once(code: str) -> None:
+    told, checked = ago(DELAYS.positive_exit_within_days), ago(-1)
+    facts = replace(people([0.4]), said=said(("000", "found_job", told)), contacts=spoken(("L000", told)))
+    opened = decide(facts, RULES)
+    answers = said(("000", "found_job", told), ("000", code, checked), kind="positive_exit_check")
+    facts = replace(next_night(facts, opened), said=answers, contacts=spoken(("L000", told), ("L000", checked)))
+    kinds = set()
+    for _ in range(30):
+        alerts = decide(facts, RULES)
+        kinds |= set(alerts["kind"].cast(pl.String))
+        facts = next_night(facts, alerts)
+
+    assert states(opened, "positive_exit_check") == {"000": "new"}
+    assert kinds == set()
+
+
+def test_a_job_told_of_anew_after_it_ended_is_checked_anew() -> None:
+    ended, again = ago(DELAYS.positive_exit_within_days + 10), ago(DELAYS.positive_exit_within_days)
+    told = said(("000", "found_job", ago(60)), ("000", "job_search_step", ended), ("000", "found_job", again))
+    facts = replace(course(90, 60), said=told, contacts=spoken(("L000", again)))
+
+    assert states(decide(facts, RULES), "positive_exit_check") == {"000": "new"}
 
 
 def test_a_promise_opened_on_the_last_day_stays_until_it_is_kept() -> None:

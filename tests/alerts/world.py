@@ -32,6 +32,10 @@ def ruled(*, default: dict[str, object] | None = None, **invariants: object) -> 
 RULES = ruled(mid_course_from_days=10_000)
 
 
+def ago(days: int) -> dt.date:
+    return DAY - dt.timedelta(days=days)
+
+
 def instant(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day, dt.time(12), tzinfo=dt.UTC)
 
@@ -117,9 +121,14 @@ def states(alerts: pl.DataFrame, kind: str = "dropout_risk") -> dict[str, str]:
     return dict(chosen.select("enrolment_id", pl.col("state").cast(pl.String)).rows())
 
 
-def said(*answers: tuple[str, str, dt.date], remind_on: dt.date | None = None, away: tuple[str, dt.date, dt.date] | None = None) -> Said:
-    """Answers as (enrolment, code, day)."""
-    rows = [(name, f"L{name}", code, day, remind_on, None) for name, code, day in answers]
+def said(
+    *answers: tuple[str, str, dt.date],
+    remind_on: dt.date | None = None,
+    kind: str | None = None,
+    away: tuple[str, dt.date, dt.date] | None = None,
+) -> Said:
+    """Answers as (enrolment, code, day), given to alerts of that kind."""
+    rows = [(name, f"L{name}", code, day, remind_on, None, kind) for name, code, day in answers]
     absent = [away] if away else []
     return Said(
         pl.DataFrame(rows, schema=ANSWER_COLUMNS, orient="row"),

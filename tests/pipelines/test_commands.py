@@ -52,6 +52,7 @@ def test_a_mistake_gets_a_sentence_and_a_remedy_and_no_traceback(tmp_path: Path)
         ("VIGIE_OIDC_SIRETS", "abc", "VIGIE_OIDC_SIRETS is not JSON."),
         ("VIGIE_WEBHOOK_URL", "http://elsewhere.example/in", "VIGIE_WEBHOOK_URL must start with https://"),
         ("VIGIE_WEBHOOK_URL", "https://elsewhere.example/in", "needs a VIGIE_WEBHOOK_SECRET"),
+        ("VIGIE_WEBHOOK_SECRET", "whsec_abc", "VIGIE_WEBHOOK_SECRET starts with whsec_ and is not base64"),
     ],
 )
 def test_a_setting_that_cannot_stand_is_named_without_a_traceback(

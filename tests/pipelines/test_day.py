@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -10,6 +11,7 @@ import pytest
 
 from alerts.cases import CaseStore, acts
 from alerts.cases.access import User
+from alerts.outbox import waiting
 from alerts.policy import LISTED
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
@@ -18,9 +20,11 @@ from tests.services import copy_of
 from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pipelines.service import Service
+    from pipelines.steps import T
 
 NIGHT = dt.date(2025, 11, 20)
 NEXT = NIGHT + dt.timedelta(days=1)
@@ -157,3 +161,35 @@ def test_what_was_written_by_day_is_given_back_as_a_file_the_same_each_time(serv
     assert given[0] == given[1]
     assert pl.read_csv(given[0]).select("enrolment_id", "code", "outcome").rows() == [(called["enrolment_id"], "reached", "reached")]
     assert b"secret" not in given[0]
+
+
+class Dies(Directly):
+    """A night that dies once it has taken its deliveries."""
+
+    def __call__(self, name: str, step: Callable[[], T]) -> T:
+        if name == "score":
+            raise RuntimeError(name)
+        return super().__call__(name, step)
+
+
+@pytest.mark.parametrize("how", ["dies", "is not published"])
+def test_what_a_night_took_up_and_did_not_give_back_the_next_one_gives_once(served: Service, how: str) -> None:
+    settings = served.settings.model_copy(update={"webhook_url": "https://elsewhere.example/in"})
+    served = replace(served, settings=settings)
+    called = listed(served, NIGHT).filter(pl.col("advisor_id").is_not_null()).row(0, named=True)
+    with CaseStore(served.cases_url) as cases:
+        acts.act(cases.engine, advisor(called["advisor_id"]), called["enrolment_id"], acts.Answer("reached"), MORNING)
+    if how == "dies":
+        with pytest.raises(RuntimeError):
+            run_night(served, NEXT, Dies())
+    else:
+        run_night(served, NEXT, Directly(), notify=False)
+
+    last, given = NEXT + dt.timedelta(days=1), []
+    for night in (last, NEXT, last):
+        run_night(served, night, Directly())
+        given.append(pl.read_csv(served.home.out(night) / "actions.csv", infer_schema=False)["enrolment_id"].to_list())
+
+    assert given == [[called["enrolment_id"]], [], [called["enrolment_id"]]]
+    with CaseStore(served.cases_url) as cases:
+        assert [row.key.split("/")[:2] for row in waiting(cases.engine)] == [["writeback", str(last)]]
