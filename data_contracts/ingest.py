@@ -13,7 +13,7 @@ from data_contracts import guards
 from data_contracts.archive import Archive, Kept
 from data_contracts.border import Checked, check
 from data_contracts.deliveries import Delivery, Part, landed, read_parts
-from data_contracts.readers.received import LINE
+from data_contracts.readers.received import LINE, refusing
 from data_contracts.sources.stripping import strip
 from data_contracts.tables.ledger import Deliveries, Quarantine
 from vigie.errors import RefusedFileError
@@ -180,18 +180,19 @@ def ingest(  # noqa: PLR0913 - folders, stores and what the caller wants of them
             continue
         source = sources.get(delivery.source or "")
         try:
-            fingerprint = delivery.fingerprint()
-            if fingerprint not in taken and strip(delivery, source):
+            with refusing(delivery.name):
                 fingerprint = delivery.fingerprint()
-            if fingerprint in taken:
-                intake.known_before += 1
-                continue
-            parts = read_parts(delivery, sources)
+                if fingerprint not in taken and strip(delivery, source):
+                    fingerprint = delivery.fingerprint()
+                if fingerprint in taken:
+                    intake.known_before += 1
+                    continue
+                parts = read_parts(delivery, sources)
+                checked = _checked(delivery, parts, source, assumed_lag)
         except RefusedFileError as error:
             _set_aside(delivery, refused, str(error))
             receipts = [Receipt(delivery.table, delivery.name, refused=str(error))]
         else:
-            checked = _checked(delivery, parts, source, assumed_lag)
             arrival = Arrival(delivery, fingerprint, parts, checked, taken_for, source)
             verdict = guards.Verdict() if fingerprint in reception.released else guards.judge(arrival, warehouse, reception.limits, past)
             if verdict.held is None:

@@ -66,7 +66,7 @@ def decoded(data: bytes, name: str, shape: Shape) -> str:
     Raises:
         RefusedFileError: bytes that are not of this encoding, or text that is plainly of another.
     """
-    encoding = next((marked for mark, marked in _MARKS if data.startswith(mark)), shape.encoding)
+    encoding = encoding_of(data, shape)
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -84,6 +84,11 @@ def decoded(data: bytes, name: str, shape: Shape) -> str:
         )
     text = text.removeprefix("\ufeff")
     return text if "\n" in text else text.replace("\r", "\n")
+
+
+def encoding_of(data: bytes, shape: Shape) -> str:
+    """In which the bytes are read: what their mark says, whatever was declared."""
+    return next((marked for mark, marked in _MARKS if data.startswith(mark)), shape.encoding)
 
 
 def _reads_as(data: bytes, encoding: str) -> bool:

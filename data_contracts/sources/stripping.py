@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -78,7 +79,9 @@ def _text(delivery: Delivery, mapping: FileMapping, never: set[str]) -> bool:
         return False
     out = io.StringIO(newline="")
     csv.writer(out, delimiter=separator, lineterminator="\n").writerows(lines)
-    clean = out.getvalue().encode(mapping.encoding)
+    # With the mark it came with: without, it would be read in the encoding of the mapping.
+    mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+    clean = mark + out.getvalue().encode(text.encoding_of(data, mapping.shape))
     packed = gzip.compress(clean, mtime=0) if delivery.path.name.lower().endswith(".gz") else clean
     write_whole(delivery.path, lambda part: part.write_bytes(packed))
     return True

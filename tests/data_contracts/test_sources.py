@@ -6,6 +6,7 @@ import datetime as dt
 import gzip
 import io
 import os
+import re
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -288,6 +289,48 @@ def test_social_security_numbers_leave_workbooks_parquet_and_lines_that_do_not_f
     with zipfile.ZipFile(book) as archive:
         assert not any(b"184057512345678" in archive.read(name) for name in archive.namelist())
     assert b"184057512345678" not in (desk.home / "w.duckdb").read_bytes()
+
+
+def test_a_file_that_a_library_cannot_make_sense_of_is_refused_and_the_night_goes_on(desk: Desk) -> None:
+    path = desk.put(UPLOAD, workbook(lambda book: book["Effectifs"].cell(1, 12, "INE")))
+    with zipfile.ZipFile(path) as archive:
+        inside = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in inside.items():
+            # calamine reads a fill that says nothing; openpyxl, which empties the column, does not.
+            archive.writestr(name, re.sub(rb"<fill>.*?</fill>|<fill ?/>", b"<fill/>", content, count=1))
+    desk.put(SHEETS, fixture(SHEETS))
+
+    intake = desk.take()
+
+    assert counts(intake) == EXPECTED[SHEETS]
+    (refused,) = intake.refused
+    assert refused.file == UPLOAD
+    assert "it cannot be understood (TypeError" in str(refused.refused)
+    assert not path.exists()
+    assert not desk.take().refused
+
+
+def test_a_column_under_both_of_its_names_is_refused_by_name(desk: Desk) -> None:
+    lines = fixture(NATIONAL).decode().splitlines()
+    desk.put(NATIONAL, "\n".join([f"{lines[0]}|dat_debut_session", *(f"{line}|x" for line in lines[1:])]))
+
+    (receipt,) = desk.take().receipts
+
+    assert "columns date_debut_session, dat_debut_session are all date_debut_session to the mapping" in str(receipt.refused)
+
+
+def test_a_marked_file_is_emptied_in_the_encoding_it_is_read_in(desk: Desk) -> None:
+    shipped = (FIXTURES.parents[2] / "config/sources/extranet_regional.toml").read_text(encoding="utf-8")
+    desk.mapping("extranet_regional", shipped.replace('encoding = "utf-8"', 'encoding = "cp1252"'))
+    assert desk.sources["extranet_regional"].files["enrolments"].encoding == "cp1252"
+    path = desk.put(REGIONAL, b"\xef\xbb\xbf" + fixture(REGIONAL).replace(b"Maquette", "Łukasz".encode(), 1))
+
+    intake = desk.take()
+
+    assert counts(intake) == EXPECTED[REGIONAL]
+    assert "Łukasz" in path.read_text(encoding="utf-8-sig")
+    assert b"1 84 05 75" not in path.read_bytes()
 
 
 def test_a_year_of_two_digits_is_never_the_first_century(desk: Desk) -> None:
