@@ -72,7 +72,8 @@ def check(
         table: which contract.
         received: rows as read.
         received_at: `known_on` of rows that bring none.
-        assumed_lag: for a first load of history: rows that bring no `known_on` get the fact's own date plus this lag, marked as assumed.
+        assumed_lag: for a first load of history: rows that bring no `known_on` get the fact's own date plus this lag, marked as assumed,
+            where that is before `received_at`.
         until: last day of that history; rows of later facts are known from `received_at` on, like any other.
         headers: under which name the sender knows a column, for the quarantine.
 
@@ -159,16 +160,17 @@ def _when_known(
     table: DeliveredTable, rows: pl.DataFrame, received_at: dt.datetime, assumed_lag: dt.timedelta | None, until: dt.date | None
 ) -> pl.DataFrame:
     absent = pl.col("known_on").is_null()
-    assumed = pl.lit(assumed_lag is not None)
+    assumed = pl.lit(value=False)
     known = pl.lit(received_at).cast(pl.Datetime("us", "UTC"))
     if assumed_lag is not None:
         dates = [pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC") for name in table.fact_dates if name != "occurred_at"]
         instants = [pl.col(name) for name in table.fact_dates if name == "occurred_at"]
         epoch = pl.lit(0, pl.Int64).cast(pl.Datetime("us", "UTC"))
         happened = pl.coalesce(*dates, *instants, epoch)
-        if until is not None:
-            assumed = happened.dt.date() <= until
-        known = pl.when(assumed).then(happened + pl.lit(assumed_lag)).otherwise(known)
+        then = happened + pl.lit(assumed_lag)
+        # What lies ahead is known from the delivery that tells it: dated later, it would win over its own correction.
+        assumed = then < known if until is None else (then < known) & (happened.dt.date() <= until)
+        known = pl.when(assumed).then(then).otherwise(known)
     return rows.with_columns(
         known_on=pl.when(absent).then(known).otherwise(pl.col("known_on")),
         known_on_assumed=pl.col("known_on_assumed").fill_null(absent & assumed),

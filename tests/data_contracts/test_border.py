@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import io
+import os
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -173,6 +174,25 @@ def test_history_without_known_on_is_known_from_its_own_date_plus_the_declared_l
         early = warehouse.as_known_at(layout(TABLES["exits"]), dt.datetime(2020, 1, 6, tzinfo=dt.UTC))
     assert early.select("enrolment_id", "known_on_assumed").rows() == [("e1", True)]
     assert exits(tmp_path).filter(enrolment_id="e2")["known_on_assumed"].to_list() == [False]
+
+
+def test_what_a_first_load_of_history_tells_of_days_to_come_is_known_from_its_delivery_and_can_be_corrected(tmp_path: Path) -> None:
+    names = "enrolment_id,learner_id,session_id,enrolled_on,entry_date,planned_exit_date\n"
+    loaded, corrected = (dt.datetime(2026, 3, day, tzinfo=dt.UTC) for day in (20, 30))
+    put(tmp_path, "enrolments/a.csv", f"{names}e1,l1,s1,2026-03-01,2026-04-01,2026-06-01\ne2,l2,s1,2026-03-01,2026-03-16,2026-06-01\n")
+    os.utime(tmp_path / "landing/enrolments/a.csv", (loaded.timestamp(), loaded.timestamp()))
+    take(tmp_path, assumed_lag=dt.timedelta(days=1))
+    put(tmp_path, "enrolments/b.csv", f"{names}e1,l1,s1,2026-03-01,2026-04-15,2026-06-15\n")
+    os.utime(tmp_path / "landing/enrolments/b.csv", (corrected.timestamp(), corrected.timestamp()))
+    take(tmp_path)
+
+    with Warehouse(tmp_path / "w.duckdb") as warehouse:
+        at_load, later = (warehouse.as_known_at(layout(TABLES["enrolments"]), instant).sort("enrolment_id") for instant in (loaded, NOW))
+    assert at_load.select("enrolment_id", "known_on", "known_on_assumed").rows() == [
+        ("e1", loaded, False),
+        ("e2", dt.datetime(2026, 3, 17, tzinfo=dt.UTC), True),
+    ]
+    assert later["entry_date"][0] == dt.date(2026, 4, 15)
 
 
 text = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=12)
