@@ -16,6 +16,7 @@ from vigie.rules import DeliveryLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from data_contracts.simulator import Simulation
 
@@ -240,6 +241,27 @@ def test_people_of_a_held_file_are_known_until_facts_as_recent_come_otherwise(de
     desk.take()
     # Of the last five the last day is still missing.
     assert [name for name, _ in missed(desk, landed)] == [f"e{n}" for n in range(15, 20)]
+
+
+def at(path: Path, day: dt.date, hour: int) -> None:
+    instant = dt.datetime.combine(day, dt.time(hour), dt.UTC).timestamp()
+    os.utime(path, (instant, instant))
+
+
+def test_after_a_held_file_is_corrected_whoever_stopped_before_its_last_day_waits_no_more(desk: Desk) -> None:
+    landed = DAY + dt.timedelta(days=3)
+    territory(desk)
+    head, *rows = sheets(usual, range(20)).splitlines()
+    good = [row for row in rows if not row.startswith("e0,") or str(DAY) in row]
+    wrong = [row.replace("present", "presnt") for row in good]
+    at(desk.put("attendance/m.csv", "\n".join([head, *wrong])), landed, 16)
+    assert len(desk.take().held) == 1
+    assert len(missed(desk, landed)) == 20
+
+    at(desk.put("attendance/corrected.csv", "\n".join([head, *good])), landed, 17)
+    assert not desk.take().held
+
+    assert missed(desk, landed) == []
 
 
 def test_people_whose_rows_alone_were_set_aside_are_known_and_the_others_of_the_file_are_not(desk: Desk) -> None:
