@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from data_contracts.archive import Archive, expected
+from data_contracts.catalogue import TABLES
 from data_contracts.deliveries import Delivery, Part, delivery_at, read_parts
 from data_contracts.guards import NOBODY_CAME
-from data_contracts.ingest import DELIVERIES, HELD, QUARANTINE, layout
+from data_contracts.ingest import ARCHIVE, DELIVERIES, HELD, QUARANTINE, layout
 from data_contracts.quarantine import held_files
-from data_contracts.readers.received import LINE
 from vigie.clock import end_of_day
 from vigie.errors import RefusedFileError
 
@@ -43,14 +44,11 @@ class _Doubted:
     """enrolment_id and date, as received."""
 
 
-def concerned(
-    landing: Path, refused: Path, warehouse: Warehouse, sources: Mapping[str, Source], as_of: dt.date, time_zone: str
-) -> pl.DataFrame:
+def concerned(refused: Path, warehouse: Warehouse, sources: Mapping[str, Source], as_of: dt.date, time_zone: str) -> pl.DataFrame:
     """People of files that were held back when the night of `as_of` ended, or of rows set aside, until facts as recent are known of them.
 
     Args:
-        landing: where the files of rows set aside lie.
-        refused: folder beside `held/`.
+        refused: folder beside `held/` and `archive/`.
         warehouse: open.
         sources: mappings by source.
         as_of: the night.
@@ -58,10 +56,13 @@ def concerned(
 
     Returns:
         enrolment_id, and heard_on: the last night before the file landed.
+
+    Raises:
+        DamagedArchiveError: a delivery of which rows were set aside is not what was kept.
     """
     end = end_of_day(as_of, time_zone)
     found = [pl.DataFrame(schema=SCHEMA)]
-    for doubted in (*_held(refused, sources, end), *_set_aside(landing, warehouse, sources, end)):
+    for doubted in (*_held(refused, sources, end), *_set_aside(Archive(refused.with_name(ARCHIVE)), warehouse, end)):
         landed_on = doubted.received_at.astimezone(ZoneInfo(time_zone)).date()
         people = _last_told(doubted.told, landed_on)
         known = warehouse.as_known_at(layout(doubted.table), end, columns=list(people.columns), among=people.select("enrolment_id"))
@@ -89,14 +90,14 @@ def _held(refused: Path, sources: Mapping[str, Source], end: dt.datetime) -> Ite
                 yield from (_Doubted(part.table, delivery.received_at, part.received.rows) for part in _parts(delivery, sources))
 
 
-def _set_aside(landing: Path, warehouse: Warehouse, sources: Mapping[str, Source], end: dt.datetime) -> Iterator[_Doubted]:
+def _set_aside(archive: Archive, warehouse: Warehouse, end: dt.datetime) -> Iterator[_Doubted]:
+    """Out of the archive: the file they came in may be written over by the next one of its name."""
     ledger = warehouse.read(DELIVERIES).filter(pl.col("received_at").is_between(end - LOOK_BACK, end), pl.col("table").is_in(DAILY))
-    rows = warehouse.read(QUARANTINE).filter(reason=NOBODY_CAME).join(ledger, on="delivery_id").select(LINE, "file", "received_at")
-    for (file, received_at), lines in rows.partition_by("file", "received_at", as_dict=True, include_key=False).items():
-        if (landing / str(file)).is_file():
-            delivery = delivery_at(landing / str(file), landing, _EVER, sources)
-            for part in _parts(delivery, sources):
-                yield _Doubted(part.table, received_at, part.received.rows.join(lines, on=LINE, how="semi"))
+    for name in expected(ledger.join(warehouse.read(QUARANTINE).filter(reason=NOBODY_CAME), on="delivery_id", how="semi")):
+        kept = archive.read(name)
+        if kept.doubted is not None:
+            receipt = kept.receipt.row(0, named=True)
+            yield _Doubted(TABLES[receipt["table"]], receipt["received_at"], kept.doubted)
 
 
 def _parts(delivery: Delivery, sources: Mapping[str, Source]) -> list[Part]:

@@ -249,8 +249,9 @@ def _take(
 
 def _load(arrival: Arrival, place: int, verdict: guards.Verdict, warehouse: Warehouse, archive: Archive, number: int) -> Receipt:
     part, delivery = arrival.parts[place], arrival.delivery
-    checked = _without(arrival.checked[place], verdict.set_aside.get(place))
-    table = part.table
+    table, doubts = part.table, verdict.set_aside.get(place)
+    checked = _without(arrival.checked[place], doubts)
+    doubted = None if doubts is None else arrival.checked[place].rows.join(doubts, on=LINE, how="semi").select(*table.public, LINE)
     gone = verdict.withdrawn.get(place, checked.rows.clear())
     rows = pl.concat([checked.rows.select(*table.public, LINE), gone.select(*table.public, LINE)])
     kept = warehouse.append_layers(layout(table), rows, number) - gone.height if table.in_warehouse else checked.rows.height
@@ -271,7 +272,7 @@ def _load(arrival: Arrival, place: int, verdict: guards.Verdict, warehouse: Ware
     when = {"number": number, "received_at": delivery.received_at, "taken_for": arrival.taken_for, "withdrawn": gone.height}
     entry = pl.DataFrame([origin | counts | how | when], schema=dict(DELIVERIES.columns))
     faults = checked.quarantine.with_columns(pl.lit(value).alias(name) for name, value in origin.items())
-    taken = Kept(Deliveries.validate(entry), rows, Quarantine.validate(faults.select(list(QUARANTINE.columns))))
+    taken = Kept(Deliveries.validate(entry), rows, Quarantine.validate(faults.select(list(QUARANTINE.columns))), doubted)
     # Before the warehouse says that it has it: killed in between, the next run takes it from the archive.
     archive.keep(taken)
     enter(taken, warehouse)
