@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from data_contracts.sources.mapping import Source
 
     PrivateSink = Callable[[str, pl.DataFrame], None]
-    """Takes a table's name and its rows: key, known_on and the columns that name a person."""
+    """Takes a table's name and its rows: key, known_on, withdrawn and the columns that name a person."""
 
 
 def ledger_layout(name: str, schema: type[dy.Schema]) -> Layout:
@@ -72,6 +72,8 @@ class Receipt:
     """Facts that a full export told before and tells no more."""
     note: str | None = None
     """What about it deserves a look."""
+    delivery_id: str = ""
+    """In the ledger, of what was taken."""
 
 
 @dataclass
@@ -220,7 +222,7 @@ def _checked(delivery: Delivery, parts: list[Part], source: Source | None, assum
 
 def _entries(receipts: list[Receipt], number: int, past: pl.DataFrame) -> pl.DataFrame:
     """What the guards will know of deliveries just taken, without reading the ledger again."""
-    rows = [(number + place, one.table, one.file, one.read) for place, one in enumerate(reversed(receipts), 1)]
+    rows = [(number + place, one.delivery_id, one.table, one.file, one.read) for place, one in enumerate(reversed(receipts), 1)]
     return pl.DataFrame(rows, schema=past.schema, orient="row")
 
 
@@ -238,7 +240,7 @@ def _take(
         if part.table.private:
             # Before the warehouse: killed in between, the file is taken again, and the sink keeps one row for one fact.
             checked = arrival.checked[place]
-            private(part.table.name, checked.rows.select(*part.table.key, "known_on", *part.table.private))
+            private(part.table.name, checked.rows.select(*part.table.key, "known_on", "withdrawn", *part.table.private))
     with stores[0].transaction():
         for place in reversed(range(len(arrival.parts))):
             if arrival.identity(place) not in taken:
@@ -265,8 +267,9 @@ def _load(arrival: Arrival, place: int, verdict: guards.Verdict, warehouse: Ware
         checked.quarantine[LINE].n_unique(),
         withdrawn=gone.height,
         note=verdict.note,
+        delivery_id=arrival.identity(place),
     )
-    origin = {"delivery_id": arrival.identity(place), "table": table.name, "file": delivery.name}
+    origin = {"delivery_id": receipt.delivery_id, "table": table.name, "file": delivery.name}
     counts = {"rows_read": receipt.read, "loaded": kept, "unchanged": unchanged, "quarantined": receipt.quarantined}
     how = {"source": delivery.source, "mapping": arrival.source.version if arrival.source else None, "note": verdict.note}
     when = {"number": number, "received_at": delivery.received_at, "taken_for": arrival.taken_for, "withdrawn": gone.height}

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 ORIGIN: Final = "origin_delivery"
 FAULTS: Final = "faults"
 """Columns of an export, beside those of the table: where the row came from, and what is wrong with it."""
+DATED: Final = ("known_on", "known_on_assumed")
+"""Columns that a mended row leaves behind: it is known from its own delivery on."""
 _SHOWN: Final = 16
 
 
@@ -143,7 +145,7 @@ def export(warehouse: Warehouse, landing: Path, folder: Path, file: str, recepti
 def _editable(
     table: DeliveredTable, rows: pl.DataFrame, received: Received, faults: pl.DataFrame, headers: Mapping[str, str]
 ) -> pl.DataFrame:
-    own = [name for name in table.schema.column_names() if name not in OWN_COLUMNS]
+    own = [name for name in table.schema.column_names() if name not in DATED and name in {*received.rows.columns, *_needed(table)}]
     absent = [pl.lit(None, pl.String).alias(name) for name in own if name not in received.rows.columns]
     values = received.rows.with_columns(absent).select(LINE, pl.col(own).cast(pl.String))
     wide = rows.select(LINE, "delivery_id", "reasons").join(values, on=LINE, how="left", maintain_order="left")
@@ -200,7 +202,7 @@ def fix(warehouse: Warehouse, landing: Path, folder: Path, table: str, mended: P
         raise RefusedFileError(f"{table} is not a table of the contract.", f"One of {', '.join(TABLES)}.")
     contract = TABLES[table]
     received = read_rows(mended, mended.name, Shape())
-    needed = {ORIGIN, ORIGIN_LINE, *(name for name in contract.schema.column_names() if name not in OWN_COLUMNS)}
+    needed = {ORIGIN, ORIGIN_LINE, *_needed(contract)}
     if missing := sorted(needed - {*received.rows.columns}):
         raise RefusedFileError(
             f"{mended.name}: missing column {', '.join(missing)}.", "Keep every column of the export; change its values."
@@ -238,10 +240,14 @@ def replay(warehouse: Warehouse, landing: Path, folder: Path, file: str, recepti
     return Mended(done, pl.concat(faults))
 
 
+def _needed(table: DeliveredTable) -> list[str]:
+    return [name for name in table.schema.column_names() if name not in OWN_COLUMNS]
+
+
 def _bring_back(
     table: DeliveredTable, rows: pl.DataFrame, origin: str, known: pl.DataFrame, landing: Path, folder: Path, now: dt.datetime
 ) -> Mended:
-    own = rows.drop(OWN_COLUMNS, strict=False)
+    own = rows.drop(DATED, strict=False)
     checked = check(table, Received(own, no_faults()), now)
     good = own.join(checked.quarantine, on=LINE, how="anti")
     if good.height:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alerts.cases.store import CaseStore
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import DELIVERIES, QUARANTINE, Intake, ingest, layout
 from data_contracts.readers import parquet
@@ -163,6 +164,21 @@ def test_names_never_enter_the_warehouse_nor_its_quarantine(tmp_path: Path) -> N
 
     assert {name for name, _ in private} == {"learner_identities", "advisors"}
     assert b"anarie" not in (tmp_path / "w.duckdb").read_bytes()
+
+
+def test_who_is_withdrawn_leaves_the_case_store(tmp_path: Path) -> None:
+    put(tmp_path, "learner_identities/a.csv", "learner_id,given_name,family_name\nL1,Zoé,Martin\nL2,Léa,Roux\n")
+    put(tmp_path, "learner_identities/b.csv", "learner_id,given_name,family_name,withdrawn\nL1,Zoé,Martin,true\n")
+
+    _, _, private = take(tmp_path)
+
+    with CaseStore(f"sqlite:///{tmp_path / 'cases.sqlite'}") as cases:
+        for table, rows in private:
+            cases.save_private(table, rows)
+        assert cases.names(["L1", "L2"])["learner_id"].to_list() == ["L2"]
+        older = private[1][1].with_columns(known_on=pl.lit(dt.datetime(2020, 1, 1, tzinfo=dt.UTC)), learner_id=pl.lit("L2"))
+        cases.save_private("learner_identities", older)
+        assert cases.names(["L1", "L2"])["learner_id"].to_list() == ["L2"], "known since then"
 
 
 def test_history_without_known_on_is_known_from_its_own_date_plus_the_declared_lag_and_says_so(tmp_path: Path) -> None:

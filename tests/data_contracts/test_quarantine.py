@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHEETS = "emargement/attendance/presences_20260304.csv"
+FULL = "catalogue_formacode/sessions/sessions.csv"
 EARLY = dt.datetime(2026, 3, 5, tzinfo=dt.UTC)
 
 
@@ -74,6 +75,35 @@ def test_a_row_is_exported_corrected_and_taken_once_by_the_ordinary_road(desk: D
     with pytest.raises(NoDataError, match="no open row"):
         exported(desk)
     assert len(list(desk.decisions.glob("*-mended.json"))) == 1
+
+
+def test_a_row_that_takes_a_fact_back_still_does_once_it_is_mended(desk: Desk) -> None:
+    head = "enrolment_id,date,half_day,status"
+    for name, content in (("a", f"{head}\ne1,2026-03-02,am,present\n"), ("b", f"{head},planned_minutes\ne1,2026-03-02,am,present,3h30\n")):
+        desk.put(f"attendance/{name}.csv", content)
+    desk.put("attendance/c.csv", f"{head},planned_minutes,withdrawn\ne1,2026-03-02,am,present,3h30,true\n")
+    desk.take()
+    assert "withdrawn" not in exported(desk, "attendance/b.csv")["attendance"].columns
+    assert desk.known("attendance").height == 1
+
+    mend(desk, "attendance", exported(desk, "attendance/c.csv")["attendance"].with_columns(planned_minutes=pl.lit("210")))
+    desk.take()
+
+    assert desk.known("attendance").is_empty()
+
+
+def test_a_fact_that_was_mended_is_withdrawn_by_the_next_full_export_without_it(desk: Desk) -> None:
+    lines = (FIXTURES / FULL).read_bytes().decode("mac_roman").split("\r")[:-1]
+    received(desk, FULL)
+    mend(desk, "sessions", exported(desk, FULL)["sessions"].with_columns(domain=pl.lit("42654")))
+    desk.take()
+    assert desk.known("sessions").height == 6
+
+    desk.put(FULL.replace("sessions.csv", "2.csv"), "\r".join(line for line in lines if "4265;" not in line).encode("mac_roman"))
+    (receipt,) = desk.take().receipts
+
+    assert receipt.withdrawn == 1
+    assert desk.known("sessions").height == 5
 
 
 def test_what_is_still_wrong_stays_and_is_named(desk: Desk) -> None:
