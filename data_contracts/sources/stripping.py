@@ -107,9 +107,14 @@ def _workbook(delivery: Delivery, mapping: FileMapping, never: set[str]) -> bool
         return False
     from openpyxl import load_workbook
 
-    book = load_workbook(delivery.path)
+    # Values in place of formulas: openpyxl saves a formula without its result, and nobody would calculate it again.
+    book, formulas = (load_workbook(delivery.path, data_only=plain) for plain in (True, False))
     changed = False
     for sheet in book.worksheets:
+        for row in formulas[sheet.title].iter_rows():
+            for cell in row:
+                if cell.data_type == "f" and sheet[cell.coordinate].value is None:
+                    sheet[cell.coordinate].value = cell.value  # never calculated: its row says so
         titles = {cell.column: str(cell.value or "").strip() for cell in sheet[mapping.header_line]}
         for column in (place for place, title in titles.items() if title in never):
             for (cell,) in sheet.iter_rows(min_row=mapping.header_line + 1, min_col=column, max_col=column):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import openpyxl
 import polars as pl
 import pytest
+import xlsxwriter
 
 from data_contracts.sources.guess import guess
 from data_contracts.sources.mapping import read_source, read_sources
@@ -331,6 +332,25 @@ def test_a_marked_file_is_emptied_in_the_encoding_it_is_read_in(desk: Desk) -> N
     assert counts(intake) == EXPECTED[REGIONAL]
     assert "Łukasz" in path.read_text(encoding="utf-8-sig")
     assert b"1 84 05 75" not in path.read_bytes()
+
+
+def test_a_workbook_keeps_what_its_formulas_give_when_a_column_is_emptied(desk: Desk) -> None:
+    rows = [[cell.value for cell in row] for row in openpyxl.load_workbook(FIXTURES / UPLOAD)["Effectifs"].iter_rows()]
+    place = rows[0].index("Courriel")
+    path = desk.put(UPLOAD, b"")
+    with xlsxwriter.Workbook(str(path)) as book:
+        sheet = book.add_worksheet("Effectifs")
+        for line, row in enumerate(rows):
+            sheet.write_row(line, 0, [str(value or "") if isinstance(value, dt.date) else value for value in row])
+            sheet.write(line, len(row), "1234567890A" if line else "INE")
+            if line:
+                sheet.write_formula(line, place, f'=LOWER("A{line}@B.FR")', None, f"a{line}@b.fr" if line < 8 else "")
+    desk.take()
+
+    cells = openpyxl.load_workbook(path, data_only=True)["Effectifs"]
+    assert {cell.value for cell in cells["L"][1:]} == {None}
+    assert [row[1]["email"].to_list() for row in desk.private] == [[f"a{line}@b.fr" for line in range(1, 8)]]
+    assert set(desk.quarantine().filter(pl.col("reason").str.contains("never calculated"))["line"]) == {9}
 
 
 def test_a_year_of_two_digits_is_never_the_first_century(desk: Desk) -> None:
