@@ -98,14 +98,17 @@ def _with_own_columns(table: DeliveredTable, rows: pl.DataFrame) -> pl.DataFrame
 
 
 def _parsed(name: str, received: pl.DataType, wanted: pl.DataType) -> pl.Expr:
-    read = _read_as(name, received, wanted)
+    if isinstance(received, pl.Datetime) and wanted.is_temporal():
+        read = _moment_as(pl.col(name), received, wanted)
+    else:
+        read = _read_as(name, received, wanted)
     # Beyond what a calendar of people holds, and what Python can tell.
     return pl.when(read.dt.year().is_between(*_YEARS)).then(read) if wanted.is_temporal() else read
 
 
 def _read_as(name: str, received: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     column = pl.col(name)
-    if received == wanted or (isinstance(received, pl.Datetime) and wanted.is_temporal()):
+    if received == wanted:
         return column.cast(wanted, strict=False)
     if received.is_numeric() and wanted.is_numeric():
         # A cast alone would cut 2.5 down to 2.
@@ -122,6 +125,14 @@ def _read_as(name: str, received: pl.DataType, wanted: pl.DataType) -> pl.Expr:
             {"true": True, "false": False, "1": True, "0": False}, default=None, return_dtype=pl.Boolean
         )
     return column.cast(wanted, strict=False)
+
+
+def _moment_as(column: pl.Expr, received: pl.Datetime, wanted: pl.DataType) -> pl.Expr:
+    """A day only from a midnight, told in its own zone; an instant only from one that has a zone. Nothing is cut off or taken for UTC."""
+    if isinstance(wanted, pl.Datetime):
+        return column.cast(wanted, strict=False) if received.time_zone else pl.lit(None, wanted)
+    local = column.dt.replace_time_zone(None)
+    return pl.when(local == local.dt.truncate("1d")).then(local.dt.date())
 
 
 def _unreadable(table: DeliveredTable, name: str, raw: pl.DataFrame, parsed: pl.DataFrame) -> pl.DataFrame:

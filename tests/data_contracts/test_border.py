@@ -265,6 +265,35 @@ def test_parquet_is_never_rounded_nor_believed_when_its_columns_are_of_another_k
     assert "column status holds no plain values" in str(intake.refused[0].refused)
 
 
+def test_a_moment_in_parquet_is_a_day_only_at_midnight_and_an_instant_only_with_its_zone(tmp_path: Path) -> None:
+    sheet = {"half_day": "am", "status": "present"}
+    days = {"paris": (dt.datetime(2026, 3, 4), "Europe/Paris"), "utc": (dt.datetime(2026, 3, 3, 23), "UTC")}  # noqa: DTZ001 - zone beside
+    days |= {"naive": (dt.datetime(2026, 3, 4), None), "afternoon": (dt.datetime(2026, 3, 4, 15, 30), None)}  # noqa: DTZ001 - none, on purpose
+    call = {"learner_id": "l", "channel": "phone", "direction": "outbound", "outcome": "reached"}
+    for name, (moment, zone) in days.items():
+        packed = io.BytesIO()
+        moments = pl.Series([moment]).dt.replace_time_zone(zone)
+        pl.DataFrame([{"enrolment_id": name, **sheet}]).with_columns(date=moments).write_parquet(packed)
+        put(tmp_path, f"attendance/{name}.parquet", packed.getvalue())
+        packed = io.BytesIO()
+        pl.DataFrame([{"contact_id": name, **call}]).with_columns(occurred_at=moments).write_parquet(packed)
+        put(tmp_path, f"contacts/{name}.parquet", packed.getvalue())
+
+    _, quarantine, _ = take(tmp_path)
+
+    with Warehouse(tmp_path / "w.duckdb") as warehouse:
+        sheets, calls = (warehouse.as_known_at(layout(TABLES[table]), NOW) for table in ("attendance", "contacts"))
+    assert sorted(sheets.select("enrolment_id", "date").rows()) == [("naive", dt.date(2026, 3, 4)), ("paris", dt.date(2026, 3, 4))]
+    assert sorted(calls["contact_id"]) == ["paris", "utc"]
+    assert set(calls["occurred_at"]) == {dt.datetime(2026, 3, 3, 23, tzinfo=dt.UTC)}
+    assert sorted(quarantine.select("file", "reason").rows()) == [
+        ("attendance/afternoon.parquet", "expected a date such as 2026-03-04"),
+        ("attendance/utc.parquet", "expected a date such as 2026-03-04"),
+        ("contacts/afternoon.parquet", "expected an instant with its offset, such as 2026-03-04T18:05:00Z"),
+        ("contacts/naive.parquet", "expected an instant with its offset, such as 2026-03-04T18:05:00Z"),
+    ]
+
+
 def test_parquet_with_bytes_turned_over_is_refused_or_read_and_never_ends_the_process(tmp_path: Path) -> None:
     rows = pl.DataFrame(
         {"enrolment_id": ["e1", None] * 40, "exit_date": [dt.date(2026, 1, 2)] * 80, "reason": ["job"] * 80, "x": [True, None] * 40}
