@@ -194,6 +194,15 @@ def test_a_file_in_another_encoding_is_refused_and_the_likely_one_is_named(desk:
     assert said in str(receipt.refused)
 
 
+@pytest.mark.parametrize("name", ["UTF-8", "utf8", "utf-8-sig"])
+def test_an_encoding_may_be_written_in_any_of_its_names(desk: Desk, name: str) -> None:
+    shipped = (FIXTURES.parents[2] / "config/sources/extranet_regional.toml").read_text(encoding="utf-8")
+    desk.mapping("extranet_regional", shipped.replace('encoding = "utf-8"', f'encoding = "{name}"'))
+    desk.put(REGIONAL, fixture(REGIONAL))
+
+    assert counts(desk.take()) == EXPECTED[REGIONAL]
+
+
 def test_utf16_with_its_mark_is_read_whatever_the_mapping_says(desk: Desk) -> None:
     desk.put(REGIONAL, fixture(REGIONAL).decode().encode("utf-16"))
 
