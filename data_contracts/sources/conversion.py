@@ -19,6 +19,8 @@ from vigie.errors import RefusedFileError
 
 _CELLS: Final = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d")
 """How a cell that holds a date is read, out of a workbook or a parquet file."""
+_MIDNIGHT: Final = r" 00:00:00(?:\.0+)?$"
+"""How a cell that holds a day alone is read."""
 _NUMBER: Final = {",": r"^[+-]?\d+(?:,\d+)?$", ".": r"^[+-]?\d+(?:\.\d+)?$"}
 _EPOCH: Final = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - a local day, as spreadsheets count from
 _FEW: Final = 4
@@ -223,7 +225,8 @@ class _Maker:
     def _instant(self, text: pl.Expr) -> pl.Expr:
         hour, minute = (int(part) for part in self.spec.time.split(":"))
         moment = self._moment(text)
-        whole_day = (moment == moment.dt.truncate("1d")) & ~text.str.contains(r"\d{1,2}:\d{2}")
+        told = text.str.replace(_MIDNIGHT, "") if self.typed else text
+        whole_day = (moment == moment.dt.truncate("1d")) & ~told.str.contains(r"\d{1,2}:\d{2}")
         local = pl.when(whole_day).then(moment.dt.offset_by(f"{hour}h{minute}m")).otherwise(moment)
         return local.dt.replace_time_zone(self.mapping.time_zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
 

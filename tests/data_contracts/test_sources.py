@@ -269,6 +269,24 @@ def test_canonical_workbooks_are_read_with_their_dates_and_numbers(desk: Desk) -
     assert desk.known("exits").select("enrolment_id", "exit_date").rows() == [("0012", dt.date(2026, 1, 3)), ("12", dt.date(2026, 1, 2))]
 
 
+def test_a_cell_that_holds_a_day_alone_is_an_instant_at_the_hour_the_mapping_says(desk: Desk) -> None:
+    header, first = (line.split(";") for line in fixture(CALLS).decode("utf-8-sig").splitlines()[:2])
+    place = header.index("date_heure")
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    book.active.append(header)
+    for number, moment in enumerate((dt.date(2026, 3, 4), dt.datetime(2026, 3, 4, 0, 30), "04/03/2026 00:00")):  # noqa: DTZ001 - as cells are
+        book.active.append([f"x{number}", *first[1:place], moment, *first[place + 1 :]])
+    book.save(desk.put(CALLS.replace(".csv", ".xlsx"), b""))
+
+    desk.take()
+
+    moments = (
+        desk.known("contacts").sort("contact_id")["occurred_at"].dt.convert_time_zone("Europe/Paris").dt.strftime("%d %H:%M").to_list()
+    )
+    assert moments == ["04 12:00", "04 00:30", "04 00:00"]
+
+
 def test_social_security_numbers_are_emptied_in_the_file_itself_before_anything_reads_it(desk: Desk) -> None:
     path = desk.put(REGIONAL, fixture(REGIONAL))
     os.utime(path, (1_700_000_000, 1_700_000_000))
