@@ -192,7 +192,7 @@ def ingest(  # noqa: PLR0913 - folders, stores and what the caller wants of them
                 parts = read_parts(delivery, sources)
                 checked = _checked(delivery, parts, source, assumed_lag)
         except RefusedFileError as error:
-            _set_aside(delivery, refused, str(error))
+            set_aside(delivery.path, delivery.name, refused, str(error))
             receipts = [Receipt(delivery.table, delivery.name, refused=str(error))]
         else:
             arrival = Arrival(delivery, fingerprint, parts, checked, taken_for, source)
@@ -202,7 +202,7 @@ def ingest(  # noqa: PLR0913 - folders, stores and what the caller wants of them
                 past = pl.concat([past, _entries(receipts, number, past)])
                 number += len(receipts)
             else:
-                _set_aside(delivery, refused.with_name(HELD), verdict.held)
+                set_aside(delivery.path, delivery.name, refused.with_name(HELD), verdict.held)
                 receipts = [_held(part, delivery, verdict.held) for part in parts]
         intake.receipts += receipts
         _tell(receipts, on_receipt)
@@ -295,10 +295,25 @@ def _without(checked: Checked, doubted: pl.DataFrame | None) -> Checked:
     return replace(checked, rows=checked.rows.join(doubted, on=LINE, how="anti"), quarantine=pl.concat([checked.quarantine, doubted]))
 
 
-def _set_aside(delivery: Delivery, folder: Path, why: str) -> None:
-    target, number = folder / delivery.name, 1
-    while target.exists() and target.read_bytes() != delivery.path.read_bytes():
+def set_aside(path: Path, name: str, folder: Path, why: str) -> Path:
+    """Move a file to a folder, with the reason beside it; where to.
+
+    Args:
+        path: the file.
+        name: its path below the folder it comes from.
+        folder: `refused/` or `held/`.
+        why: the reason.
+    """
+    target = free_place(path, folder / name)
+    write_whole(target.with_name(f"{target.name}.reason.txt"), lambda part: part.write_text(f"{why}\n", encoding="utf-8"))
+    shutil.move(path, target)
+    return target
+
+
+def free_place(path: Path, wanted: Path) -> Path:
+    """Where a file may be moved without writing over another of the name: `2~name`, `3~name` if need be."""
+    target, number = wanted, 1
+    while target.exists() and target.read_bytes() != path.read_bytes():
         number += 1
-        target = folder / f"{delivery.name.removesuffix(delivery.path.name)}{number}~{delivery.path.name}"
-    write_whole(target.with_name(target.name + ".reason.txt"), lambda part: part.write_text(f"{why}\n", encoding="utf-8"))
-    shutil.move(delivery.path, target)
+        target = wanted.with_name(f"{number}~{wanted.name}")
+    return target

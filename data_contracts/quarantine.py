@@ -17,7 +17,7 @@ import polars as pl
 from data_contracts.border import WITHHELD, check
 from data_contracts.catalogue import OWN_COLUMNS, TABLES, DeliveredTable
 from data_contracts.deliveries import MENDED, ORIGIN_LINE, Delivery, delivery_at, read_parts, read_rows
-from data_contracts.ingest import DELIVERIES, HELD, QUARANTINE, identity
+from data_contracts.ingest import DELIVERIES, HELD, QUARANTINE, free_place, identity, set_aside
 from data_contracts.readers.received import FAULTS as COLUMNS
 from data_contracts.readers.received import LINE, Received, Shape, no_faults
 from vigie.errors import NoDataError, RefusedFileError
@@ -273,11 +273,8 @@ def close(warehouse: Warehouse, folder: Path, refused: Path, file: str, because:
     """
     held = refused.with_name(HELD) / file
     if held.is_file():
-        target = refused / file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target.with_name(f"{target.name}.reason.txt"), lambda part: part.write_text(f"{because}\n", encoding="utf-8"))
         _decide(folder, Decision("", file, "closed", now.isoformat(), because=because))
-        shutil.move(held, target)
+        set_aside(held, file, refused, because)
         held.with_name(f"{held.name}.reason.txt").unlink(missing_ok=True)
         return 0
     rows = rows_set_aside(warehouse, folder).filter((pl.col("file") == file) & (pl.col("state") == "open"))
@@ -289,23 +286,22 @@ def close(warehouse: Warehouse, folder: Path, refused: Path, file: str, because:
     return rows.height
 
 
-def release(landing: Path, folder: Path, refused: Path, file: str, because: str, now: dt.datetime, sources: Mapping[str, Source]) -> None:
-    """Let a file that was held back pass as it is: it goes back to `landing`, and the guards leave it alone.
+def release(landing: Path, folder: Path, refused: Path, file: str, because: str, now: dt.datetime, sources: Mapping[str, Source]) -> str:
+    """Let a file that was held back pass as it is: it goes back to `landing`, and the guards leave it alone; under which name.
 
     Raises:
-        NoDataError: no such file is held, or another of that name lies in landing.
+        NoDataError: no such file is held.
     """
     held = refused.with_name(HELD) / file
     if not held.is_file():
         raise NoDataError(f"{file} is not held back.", "See what is with: vigie quarantine list.")
-    target = landing / file
-    if target.exists():
-        raise NoDataError(f"Another {file} lies in landing/ already.", "Take it first (vigie ingest), or move it away.")
+    target = free_place(held, landing / file)
     target.parent.mkdir(parents=True, exist_ok=True)
     fingerprint = delivery_at(held, refused.with_name(HELD), now, sources).fingerprint()
     _decide(folder, Decision(fingerprint, file, "released", now.isoformat(), because=because))
     shutil.move(held, target)
     held.with_name(f"{held.name}.reason.txt").unlink(missing_ok=True)
+    return target.relative_to(landing).as_posix()
 
 
 def faults(warehouse: Warehouse, folder: Path, refused: Path, file: str, sources: Mapping[str, Source], now: dt.datetime) -> pl.DataFrame:

@@ -143,8 +143,8 @@ def release(file: File, because: Because, home: HomeOption = None) -> None:
     service = service_at(home)
     with only_writer(service.home.lock, "vigie quarantine release"):
         sources = reception(service).sources
-        let_pass(service.home.landing, service.home.decisions, service.home.refused, file, because, clock.now(), sources)
-    console.out.print(f"{file} is back in landing/. {NEXT}", soft_wrap=True)
+        back = let_pass(service.home.landing, service.home.decisions, service.home.refused, file, because, clock.now(), sources)
+    console.out.print(f"{back} is back in landing/. {NEXT}", soft_wrap=True)
 
 
 @app.command()

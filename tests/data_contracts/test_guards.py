@@ -299,6 +299,32 @@ def test_two_held_files_of_one_name_are_both_kept(desk: Desk) -> None:
     assert sorted(path.name for path in (desk.home / "held/exits").glob("*.csv")) == ["2~a.csv", "a.csv"]
 
 
+def test_a_held_file_passes_beside_a_later_one_of_its_name_that_was_taken(desk: Desk) -> None:
+    desk.put("exits/a.csv", exits(6, 100))
+    desk.take()
+    desk.put("exits/a.csv", exits(0, 3))
+    desk.take()
+
+    name = release(desk.landing, desk.decisions, desk.refused, "exits/a.csv", "asked the sender", NOW, desk.sources)
+
+    assert name == "exits/2~a.csv"
+    assert counts(desk.take()) == {"exits": (100, 94, 0, 6)}
+
+
+def test_a_held_file_that_is_given_up_writes_over_no_refused_one(desk: Desk) -> None:
+    refused = desk.put("exits/a.csv", b"\xff\x00").read_bytes()
+    desk.take()
+    desk.put("exits/a.csv", exits(6, 100))
+    desk.take()
+
+    with desk.warehouse() as warehouse:
+        close(warehouse, desk.decisions, desk.refused, "exits/a.csv", "sent by mistake", NOW)
+
+    assert (desk.refused / "exits/a.csv").read_bytes() == refused
+    assert (desk.refused / "exits/2~a.csv").read_text(encoding="utf-8") == exits(6, 100)
+    assert (desk.refused / "exits/2~a.csv.reason.txt").read_text(encoding="utf-8") == "sent by mistake\n"
+
+
 def test_a_held_file_can_be_given_up(desk: Desk) -> None:
     desk.put("exits/a.csv", exits(6, 100))
     desk.take()
