@@ -17,9 +17,9 @@ import polars as pl
 from data_contracts.border import WITHHELD, check
 from data_contracts.catalogue import OWN_COLUMNS, TABLES, DeliveredTable
 from data_contracts.deliveries import MENDED, ORIGIN_LINE, Delivery, delivery_at, read_parts, read_rows
-from data_contracts.ingest import DELIVERIES, HELD, QUARANTINE, free_place, identity, set_aside
+from data_contracts.ingest import DELIVERIES, HELD, QUARANTINE, free_place, identity, layout, set_aside
 from data_contracts.readers.received import FAULTS as COLUMNS
-from data_contracts.readers.received import LINE, Received, Shape, no_faults
+from data_contracts.readers.received import LINE, ROW, Received, Shape, no_faults
 from vigie.errors import NoDataError, RefusedFileError
 from vigie.files import write_whole
 
@@ -191,8 +191,10 @@ class Mended:
     """What is still wrong: line, column, value, reason."""
 
 
-def fix(warehouse: Warehouse, landing: Path, folder: Path, table: str, mended: Path, now: dt.datetime) -> Mended:
+def fix(warehouse: Warehouse, landing: Path, folder: Path, table: str, mended: Path, now: dt.datetime, *, anyway: bool = False) -> Mended:
     """Take the corrected copy of an export: rows that keep the contract go where deliveries land, the others stay and are named.
+
+    So do rows whose fact was told otherwise since, which they would win over, unless `anyway`.
 
     Raises:
         RefusedFileError: the file cannot be read, or is no export of this table.
@@ -216,25 +218,30 @@ def fix(warehouse: Warehouse, landing: Path, folder: Path, table: str, mended: P
     faults, done = [received.faults], 0
     for (origin,), part in rows.partition_by(ORIGIN, as_dict=True).items():
         own = part.drop(LINE).rename({ORIGIN_LINE: LINE}).drop(FAULTS, ORIGIN, strict=False)
-        outcome = _bring_back(contract, own, str(origin), known, landing, folder, now)
+        stale = no_faults() if anyway else _told_since(warehouse, contract, own, known.filter(delivery_id=origin), now)
+        outcome = _bring_back(contract, own, stale, known.filter(delivery_id=origin), landing, folder, now)
         done += outcome.rows
         faults.append(outcome.faults)
     return Mended(done, pl.concat(faults))
 
 
-def replay(warehouse: Warehouse, landing: Path, folder: Path, file: str, reception: Reception, now: dt.datetime) -> Mended:
+def replay(
+    warehouse: Warehouse, landing: Path, folder: Path, file: str, reception: Reception, now: dt.datetime, *, anyway: bool = False
+) -> Mended:
     """Read the open rows of a file once more, with the mapping and the contract of today; those that pass go where deliveries land.
+
+    Rows whose fact was told otherwise since stay, unless `anyway`.
 
     Raises:
         NoDataError: the file has no open row, or is no longer as it was delivered.
     """
     wanted, parts = _open_rows(warehouse, landing, folder, file, reception.sources, now)
-    known = rows_set_aside(warehouse, folder)
     faults, done = [no_faults()], 0
     for key, part in parts.items():
         lines = wanted[key].select(LINE)
         rows = part.received.rows.join(part.received.faults, on=LINE, how="anti").join(lines, on=LINE, how="semi")
-        outcome = _bring_back(part.table, rows, key, known, landing, folder, now)
+        stale = no_faults() if anyway else _told_since(warehouse, part.table, rows, wanted[key], now)
+        outcome = _bring_back(part.table, rows, stale, wanted[key], landing, folder, now)
         done += outcome.rows
         faults += [part.received.faults.join(lines, on=LINE, how="semi"), outcome.faults]
     return Mended(done, pl.concat(faults))
@@ -244,25 +251,39 @@ def _needed(table: DeliveredTable) -> list[str]:
     return [name for name in table.schema.column_names() if name not in OWN_COLUMNS]
 
 
+def _told_since(warehouse: Warehouse, table: DeliveredTable, rows: pl.DataFrame, origin: pl.DataFrame, now: dt.datetime) -> pl.DataFrame:
+    """Faults of rows that say otherwise than what became known after the delivery they were set aside from."""
+    if not table.in_warehouse:
+        return no_faults()
+    content = [name for name in table.public if name not in DATED]
+    good = check(table, Received(rows.drop(DATED, strict=False), no_faults()), now).rows.select(LINE, *content)
+    known = warehouse.as_known_at(layout(table), now, columns=table.public, among=good.select(table.key[0]))
+    later = known.filter(pl.col("known_on") > origin["received_at"][0]).drop("known_on_assumed")
+    same = good.join(later, on=content, how="semi", nulls_equal=True)
+    found = good.join(same, on=LINE, how="anti").join(later.select(*table.key, "known_on"), on=table.key)
+    reason = pl.format("told otherwise since, on {}: close it, or give --anyway for this row to win", pl.col("known_on").dt.date())
+    return found.select(LINE, column=pl.lit(ROW), value=pl.lit(None, pl.String), reason=reason)
+
+
 def _bring_back(
-    table: DeliveredTable, rows: pl.DataFrame, origin: str, known: pl.DataFrame, landing: Path, folder: Path, now: dt.datetime
+    table: DeliveredTable, rows: pl.DataFrame, stale: pl.DataFrame, origin: pl.DataFrame, landing: Path, folder: Path, now: dt.datetime
 ) -> Mended:
     own = rows.drop(DATED, strict=False)
-    checked = check(table, Received(own, no_faults()), now)
-    good = own.join(checked.quarantine, on=LINE, how="anti")
+    faults = pl.concat([check(table, Received(own, no_faults()), now).quarantine, stale])
+    good = own.join(faults, on=LINE, how="anti")
     if good.height:
-        number = sum(decision.delivery == origin for decision in decisions(folder)) + 1
-        target = landing / MENDED / table.name / f"{origin}.{number}.parquet"
+        came, file = origin.select("delivery_id", "file").row(0)
+        number = sum(decision.delivery == came for decision in decisions(folder)) + 1
+        target = landing / MENDED / table.name / f"{came}.{number}.parquet"
         part = target.with_name(f".{target.name}.part")
         part.parent.mkdir(parents=True, exist_ok=True)
         good.rename({LINE: ORIGIN_LINE}).write_parquet(part)
         by = Delivery(part, "", table.name, now, MENDED).fingerprint()
-        file = known.filter(delivery_id=origin)["file"][0]
         # The decision first: killed in between, the rows are open once more.
         comes_as = target.relative_to(landing).as_posix()
-        _decide(folder, Decision(origin, file, "mended", now.isoformat(), good[LINE].to_list(), by, comes_as, table=table.name))
+        _decide(folder, Decision(came, file, "mended", now.isoformat(), good[LINE].to_list(), by, comes_as, table=table.name))
         part.replace(target)
-    return Mended(good.height, checked.quarantine)
+    return Mended(good.height, faults)
 
 
 def close(warehouse: Warehouse, folder: Path, refused: Path, file: str, because: str, now: dt.datetime) -> int:

@@ -47,11 +47,11 @@ def exported(desk: Desk, name: str = SHEETS) -> dict[str, pl.DataFrame]:
         return export(warehouse, desk.landing, desk.decisions, name, desk.reception(), NOW)
 
 
-def mend(desk: Desk, table: str, rows: pl.DataFrame) -> tuple[int, pl.DataFrame]:
+def mend(desk: Desk, table: str, rows: pl.DataFrame, *, anyway: bool = False) -> tuple[int, pl.DataFrame]:
     path = desk.home / "mended.csv"
     rows.write_csv(path)
     with desk.warehouse() as warehouse:
-        done = fix(warehouse, desk.landing, desk.decisions, table, path, NOW)
+        done = fix(warehouse, desk.landing, desk.decisions, table, path, NOW, anyway=anyway)
     return done.rows, done.faults
 
 
@@ -104,6 +104,28 @@ def test_a_fact_that_was_mended_is_withdrawn_by_the_next_full_export_without_it(
 
     assert receipt.withdrawn == 1
     assert desk.known("sessions").height == 5
+
+
+def test_a_mended_row_wins_over_a_later_correction_of_its_sender_only_when_asked_to(desk: Desk) -> None:
+    head = "enrolment_id,date,half_day,status,planned_minutes\n"
+    desk.put("attendance/a.csv", f"{head}e1,2026-03-02,am,absent_unjustified,3h30\ne2,2026-03-02,am,present,3h30\n")
+    desk.take()
+    desk.put("attendance/b.csv", f"{head}e1,2026-03-02,am,absent_justified,210\ne2,2026-03-02,am,present,210\n")
+    desk.take()
+    rows = exported(desk, "attendance/a.csv")["attendance"].with_columns(planned_minutes=pl.lit("210"))
+
+    done, faults = mend(desk, "attendance", rows)
+    desk.take()
+
+    assert done == 1, "the other says the same"
+    assert faults.select("line", "column").rows() == [(2, "row")]
+    assert "told otherwise since" in faults["reason"][0]
+    assert states(desk) == {"open": 1, "mended": 1}
+    assert desk.known("attendance")["status"].to_list() == ["absent_justified", "present"]
+
+    assert mend(desk, "attendance", rows.filter(origin_line=2), anyway=True)[0] == 1
+    desk.take()
+    assert desk.known("attendance")["status"].to_list() == ["absent_unjustified", "present"]
 
 
 def test_what_is_still_wrong_stays_and_is_named(desk: Desk) -> None:
