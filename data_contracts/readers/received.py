@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -67,7 +69,9 @@ def refusing(name: str) -> Iterator[None]:
     except BaseException as error:
         if not is_ours_to_explain(error):
             raise
-        said = " ".join([type(error).__name__, *str(error).splitlines()[:1]])
+        # Where it happened, not what was said: a library may quote a value, and a value may name a person.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        said = f"{type(error).__name__}, {Path(place.filename).name}, line {place.lineno}"
         remedy = "Ask for the file in another form, such as csv. If it is as it should be, report this sentence to those who keep Vigie."
         raise RefusedFileError(f"{name}: it cannot be understood ({said}).", remedy) from error
 

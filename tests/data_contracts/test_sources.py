@@ -334,7 +334,7 @@ def test_a_file_that_a_library_cannot_make_sense_of_is_refused_and_the_night_goe
     assert counts(intake) == EXPECTED[SHEETS]
     (refused,) = intake.refused
     assert refused.file == UPLOAD
-    assert "it cannot be understood (TypeError" in str(refused.refused)
+    assert "it cannot be understood (TypeError, " in str(refused.refused)
     assert not path.exists()
     assert not desk.take().refused
 
