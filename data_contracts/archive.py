@@ -1,8 +1,9 @@
 """The deliveries are the truth: each one that was accepted is kept as it was understood, and never written again.
 
 `archive/<number>-<table>-<start of its fingerprint>/` holds `rows.parquet` (accepted rows, columns for the warehouse, with their lines),
-`quarantine.parquet` (what was set aside) and `receipt.json` (the line of the ledger, and the fingerprint of both files). Names of people
-are not in it: they go to the case store, which backups cover.
+`quarantine.parquet` (what was set aside) and `receipt.json` (the line of the ledger, and the fingerprint of the other files); where rows
+kept the contract and were not believed, also `doubted.parquet`: their file may be written over. Names of people are not in it: they go to
+the case store, which backups cover.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 ROWS: Final = "rows.parquet"
 QUARANTINE: Final = "quarantine.parquet"
+DOUBTED: Final = "doubted.parquet"
 RECEIPT: Final = "receipt.json"
 _SHOWN: Final = 16
 REMEDY: Final = "Restore the archive from a backup (vigie restore), or deliver the files again into an empty home folder."
@@ -40,6 +42,8 @@ class Kept:
     """Accepted rows: columns of the table that the warehouse keeps, and `line`."""
     quarantine: pl.DataFrame
     """Rows of the contract `Quarantine`."""
+    doubted: pl.DataFrame | None = None
+    """Columns as `rows`: those that only the guards set aside; None where there are none."""
 
     @property
     def number(self) -> int:
@@ -60,10 +64,13 @@ class Archive:
             return
 
         def write(part: Path) -> None:
-            delivery.rows.write_parquet(part / ROWS)
-            delivery.quarantine.write_parquet(part / QUARANTINE)
+            tables = {ROWS: delivery.rows, QUARANTINE: delivery.quarantine, DOUBTED: delivery.doubted}
+            prints = {}
+            for name, table in tables.items():
+                if table is not None:
+                    table.write_parquet(part / name)
+                    prints[name] = _fingerprint((part / name).read_bytes())
             receipt = json.loads(delivery.receipt.write_json())[0]
-            prints = {name: _fingerprint((part / name).read_bytes()) for name in (ROWS, QUARANTINE)}
             content = {"receipt": receipt, "sha256": prints | {RECEIPT: _fingerprint(_canonical(receipt))}}
             (part / RECEIPT).write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
@@ -82,7 +89,8 @@ class Archive:
         folder = self.root / name
         try:
             content = json.loads((folder / RECEIPT).read_text(encoding="utf-8"))
-            whole = {RECEIPT: _canonical(content["receipt"])} | {part: (folder / part).read_bytes() for part in (ROWS, QUARANTINE)}
+            whole = {part: (folder / part).read_bytes() for part in (ROWS, QUARANTINE, *({DOUBTED} & {*content["sha256"]}))}
+            whole[RECEIPT] = _canonical(content["receipt"])
             touched = [part for part, inside in whole.items() if content["sha256"][part] != _fingerprint(inside)]
             if touched:
                 raise DamagedArchiveError(f"{folder}: {', '.join(touched)} is not what was kept.", REMEDY)
@@ -90,7 +98,8 @@ class Archive:
                 json.dumps([content["receipt"]]).encode(), schema={name: column.dtype for name, column in Deliveries.columns().items()}
             )
             rows, quarantine = (pl.read_parquet(whole[part]) for part in (ROWS, QUARANTINE))
-            return Kept(Deliveries.validate(receipt), rows, quarantine)
+            doubted = pl.read_parquet(whole[DOUBTED]) if DOUBTED in whole else None
+            return Kept(Deliveries.validate(receipt), rows, quarantine, doubted)
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             raise DamagedArchiveError(f"{folder} cannot be read: {str(error).splitlines()[0]}", REMEDY) from error
 

@@ -72,7 +72,8 @@ def check(
         table: which contract.
         received: rows as read.
         received_at: `known_on` of rows that bring none.
-        assumed_lag: for a first load of history: rows that bring no `known_on` get the fact's own date plus this lag, marked as assumed.
+        assumed_lag: for a first load of history: rows that bring no `known_on` get the fact's own date plus this lag, marked as assumed,
+            where that is before `received_at`.
         until: last day of that history; rows of later facts are known from `received_at` on, like any other.
         headers: under which name the sender knows a column, for the quarantine.
 
@@ -97,14 +98,17 @@ def _with_own_columns(table: DeliveredTable, rows: pl.DataFrame) -> pl.DataFrame
 
 
 def _parsed(name: str, received: pl.DataType, wanted: pl.DataType) -> pl.Expr:
-    read = _read_as(name, received, wanted)
+    if isinstance(received, pl.Datetime) and wanted.is_temporal():
+        read = _moment_as(pl.col(name), received, wanted)
+    else:
+        read = _read_as(name, received, wanted)
     # Beyond what a calendar of people holds, and what Python can tell.
     return pl.when(read.dt.year().is_between(*_YEARS)).then(read) if wanted.is_temporal() else read
 
 
 def _read_as(name: str, received: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     column = pl.col(name)
-    if received == wanted or (isinstance(received, pl.Datetime) and wanted.is_temporal()):
+    if received == wanted:
         return column.cast(wanted, strict=False)
     if received.is_numeric() and wanted.is_numeric():
         # A cast alone would cut 2.5 down to 2.
@@ -121,6 +125,14 @@ def _read_as(name: str, received: pl.DataType, wanted: pl.DataType) -> pl.Expr:
             {"true": True, "false": False, "1": True, "0": False}, default=None, return_dtype=pl.Boolean
         )
     return column.cast(wanted, strict=False)
+
+
+def _moment_as(column: pl.Expr, received: pl.Datetime, wanted: pl.DataType) -> pl.Expr:
+    """A day only from a midnight, told in its own zone; an instant only from one that has a zone. Nothing is cut off or taken for UTC."""
+    if isinstance(wanted, pl.Datetime):
+        return column.cast(wanted, strict=False) if received.time_zone else pl.lit(None, wanted)
+    local = column.dt.replace_time_zone(None)
+    return pl.when(local == local.dt.truncate("1d")).then(local.dt.date())
 
 
 def _unreadable(table: DeliveredTable, name: str, raw: pl.DataFrame, parsed: pl.DataFrame) -> pl.DataFrame:
@@ -159,16 +171,17 @@ def _when_known(
     table: DeliveredTable, rows: pl.DataFrame, received_at: dt.datetime, assumed_lag: dt.timedelta | None, until: dt.date | None
 ) -> pl.DataFrame:
     absent = pl.col("known_on").is_null()
-    assumed = pl.lit(assumed_lag is not None)
+    assumed = pl.lit(value=False)
     known = pl.lit(received_at).cast(pl.Datetime("us", "UTC"))
     if assumed_lag is not None:
         dates = [pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC") for name in table.fact_dates if name != "occurred_at"]
         instants = [pl.col(name) for name in table.fact_dates if name == "occurred_at"]
         epoch = pl.lit(0, pl.Int64).cast(pl.Datetime("us", "UTC"))
         happened = pl.coalesce(*dates, *instants, epoch)
-        if until is not None:
-            assumed = happened.dt.date() <= until
-        known = pl.when(assumed).then(happened + pl.lit(assumed_lag)).otherwise(known)
+        then = happened + pl.lit(assumed_lag)
+        # What lies ahead is known from the delivery that tells it: dated later, it would win over its own correction.
+        assumed = then < known if until is None else (then < known) & (happened.dt.date() <= until)
+        known = pl.when(assumed).then(then).otherwise(known)
     return rows.with_columns(
         known_on=pl.when(absent).then(known).otherwise(pl.col("known_on")),
         known_on_assumed=pl.col("known_on_assumed").fill_null(absent & assumed),

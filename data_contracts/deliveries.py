@@ -64,14 +64,15 @@ class Part:
 
 
 def landed(landing: Path, now: dt.datetime, sources: Collection[str] = ()) -> list[Delivery]:
-    """Files waiting in `landing/<table>/` and `landing/<source>/<table>/`, tables in the catalogue's order, then by name.
+    """Files waiting in `landing/<table>/` and `landing/<source>/<table>/`: by table, then the oldest first, then by name.
 
+    By name alone, 01-03-2026 would come before the 28-02-2026 that it corrects, and lose to it where both are dated after a night that ran.
     A delivery's own time is the file's modification time, never later than `now`. Hidden and partial files are left alone.
     """
     order = {name: place for place, name in enumerate(TABLES)}
     files = (path for path in landing.rglob("*") if path.is_file() and not path.name.startswith((".", "~")) and path.suffix != ".part")
     deliveries = [delivery_at(path, landing, now, sources) for path in files]
-    return sorted(deliveries, key=lambda delivery: (order.get(delivery.table, len(order)), delivery.name))
+    return sorted(deliveries, key=lambda delivery: (order.get(delivery.table, len(order)), delivery.received_at, delivery.name))
 
 
 def delivery_at(path: Path, landing: Path, now: dt.datetime, sources: Collection[str] = ()) -> Delivery:

@@ -28,7 +28,7 @@ REMEDY: Final = (
 NOBODY_CAME: Final = "everyone of the provider is marked absent that day: a broken export, until somebody says otherwise"
 """Reason for which rows alone are set aside."""
 ABSENT: Final = ("absent_unjustified", "absent_justified")
-PAST: Final = ("number", "table", "file", "rows_read")
+PAST: Final = ("number", "delivery_id", "table", "file", "rows_read")
 PAST_DELIVERIES: Final = 20
 """Of the same sender, the last ones."""
 
@@ -209,7 +209,10 @@ class _Look:
 
     def _of_this_source(self) -> pl.Series:
         folder = f"{self.arrival.delivery.source}/{self.arrival.delivery.table}/"
-        return self.ledger.filter((pl.col("table") == self.table.name) & pl.col("file").str.starts_with(folder))["number"]
+        own = self.ledger.filter((pl.col("table") == self.table.name) & pl.col("file").str.starts_with(folder))
+        # What came back out of the quarantine is still told by the source of the file it was set aside from.
+        origin = pl.col("file").str.extract(rf"^{MENDED}/{self.table.name}/(\w+)\.")
+        return self.ledger.filter(pl.coalesce(origin, "delivery_id").is_in(own["delivery_id"].implode()))["number"]
 
 
 _ANY_TIME: Final = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)

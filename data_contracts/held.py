@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from data_contracts.border import check
+from data_contracts.archive import Archive, expected
+from data_contracts.catalogue import TABLES
 from data_contracts.deliveries import Delivery, Part, delivery_at, read_parts
 from data_contracts.guards import NOBODY_CAME
-from data_contracts.ingest import DELIVERIES, HELD, QUARANTINE, layout
+from data_contracts.ingest import ARCHIVE, DELIVERIES, HELD, QUARANTINE, layout
 from data_contracts.quarantine import held_files
-from data_contracts.readers.received import LINE
 from vigie.clock import end_of_day
 from vigie.errors import RefusedFileError
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from data_contracts.catalogue import DeliveredTable
     from data_contracts.sources.mapping import Source
     from vigie.store import Warehouse
 
@@ -37,23 +38,17 @@ SCHEMA: Final = {"enrolment_id": pl.String, "heard_on": pl.Date}
 class _Doubted:
     """What a file tells of one table, and is not believed."""
 
-    part: Part
+    table: DeliveredTable
     received_at: dt.datetime
-    lines: pl.DataFrame | None = None
-    """Which; all of them when None."""
-
-    def of(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return rows if self.lines is None else rows.join(self.lines, on=LINE, how="semi")
+    told: pl.DataFrame
+    """enrolment_id and date, as received."""
 
 
-def concerned(
-    landing: Path, refused: Path, warehouse: Warehouse, sources: Mapping[str, Source], as_of: dt.date, time_zone: str
-) -> pl.DataFrame:
+def concerned(refused: Path, warehouse: Warehouse, sources: Mapping[str, Source], as_of: dt.date, time_zone: str) -> pl.DataFrame:
     """People of files that were held back when the night of `as_of` ended, or of rows set aside, until facts as recent are known of them.
 
     Args:
-        landing: where the files of rows set aside lie.
-        refused: folder beside `held/`.
+        refused: folder beside `held/` and `archive/`.
         warehouse: open.
         sources: mappings by source.
         as_of: the night.
@@ -61,20 +56,29 @@ def concerned(
 
     Returns:
         enrolment_id, and heard_on: the last night before the file landed.
+
+    Raises:
+        DamagedArchiveError: a delivery of which rows were set aside is not what was kept.
     """
     end = end_of_day(as_of, time_zone)
     found = [pl.DataFrame(schema=SCHEMA)]
-    for doubted in (*_held(refused, sources, end), *_set_aside(landing, warehouse, sources, end)):
-        part = doubted.part
+    for doubted in (*_held(refused, sources, end), *_set_aside(Archive(refused.with_name(ARCHIVE)), warehouse, end)):
         landed_on = doubted.received_at.astimezone(ZoneInfo(time_zone)).date()
-        told = doubted.of(check(part.table, part.received, doubted.received_at, headers=part.headers).rows)
-        last = told["date"].max() or landed_on
-        people = doubted.of(part.received.rows).select(pl.col("enrolment_id").cast(pl.String).drop_nulls().unique())
-        known = warehouse.as_known_at(layout(part.table), end, columns=["enrolment_id", "date"], among=people)
-        heard_since = known.filter(pl.col("date") >= last)
-        people = people.join(heard_since, on="enrolment_id", how="anti")
-        found.append(people.with_columns(heard_on=pl.lit(landed_on - dt.timedelta(days=1), pl.Date)))
+        people = _last_told(doubted.told, landed_on)
+        known = warehouse.as_known_at(layout(doubted.table), end, columns=list(people.columns), among=people.select("enrolment_id"))
+        # Each beside their own last day: who stopped before the others of the file is told no more by a corrected one.
+        heard_since = known.join(people, on="enrolment_id", suffix="_told").filter(pl.col("date") >= pl.col("date_told"))
+        waiting = people.select("enrolment_id").join(heard_since, on="enrolment_id", how="anti")
+        found.append(waiting.with_columns(heard_on=pl.lit(landed_on - dt.timedelta(days=1), pl.Date)))
     return pl.concat(found).group_by("enrolment_id").agg(pl.col("heard_on").min()).sort("enrolment_id")
+
+
+def _last_told(told: pl.DataFrame, landed_on: dt.date) -> pl.DataFrame:
+    """enrolment_id, and the last date up to the landing that a file tells of each: that of all of them where none can be read."""
+    day = pl.col("date").cast(pl.String).str.strip_chars().str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    rows = told.select(pl.col("enrolment_id").cast(pl.String).str.strip_chars(), day).drop_nulls("enrolment_id")
+    lasts = rows.group_by("enrolment_id").agg(pl.col("date").filter(pl.col("date") <= landed_on).max())
+    return lasts.with_columns(pl.col("date").fill_null(pl.col("date").max()).fill_null(landed_on))
 
 
 def _held(refused: Path, sources: Mapping[str, Source], end: dt.datetime) -> Iterator[_Doubted]:
@@ -83,16 +87,17 @@ def _held(refused: Path, sources: Mapping[str, Source], end: dt.datetime) -> Ite
         if (folder / name).is_file():
             delivery = delivery_at(folder / name, folder, _EVER, sources)
             if end - LOOK_BACK <= delivery.received_at <= end:
-                yield from (_Doubted(part, delivery.received_at) for part in _parts(delivery, sources))
+                yield from (_Doubted(part.table, delivery.received_at, part.received.rows) for part in _parts(delivery, sources))
 
 
-def _set_aside(landing: Path, warehouse: Warehouse, sources: Mapping[str, Source], end: dt.datetime) -> Iterator[_Doubted]:
+def _set_aside(archive: Archive, warehouse: Warehouse, end: dt.datetime) -> Iterator[_Doubted]:
+    """Out of the archive: the file they came in may be written over by the next one of its name."""
     ledger = warehouse.read(DELIVERIES).filter(pl.col("received_at").is_between(end - LOOK_BACK, end), pl.col("table").is_in(DAILY))
-    rows = warehouse.read(QUARANTINE).filter(reason=NOBODY_CAME).join(ledger, on="delivery_id").select(LINE, "file", "received_at")
-    for (file, received_at), lines in rows.partition_by("file", "received_at", as_dict=True, include_key=False).items():
-        if (landing / str(file)).is_file():
-            delivery = delivery_at(landing / str(file), landing, _EVER, sources)
-            yield from (_Doubted(part, received_at, lines) for part in _parts(delivery, sources))
+    for name in expected(ledger.join(warehouse.read(QUARANTINE).filter(reason=NOBODY_CAME), on="delivery_id", how="semi")):
+        kept = archive.read(name)
+        if kept.doubted is not None:
+            receipt = kept.receipt.row(0, named=True)
+            yield _Doubted(TABLES[receipt["table"]], receipt["received_at"], kept.doubted)
 
 
 def _parts(delivery: Delivery, sources: Mapping[str, Source]) -> list[Part]:

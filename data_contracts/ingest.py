@@ -13,7 +13,7 @@ from data_contracts import guards
 from data_contracts.archive import Archive, Kept
 from data_contracts.border import Checked, check
 from data_contracts.deliveries import Delivery, Part, landed, read_parts
-from data_contracts.readers.received import LINE
+from data_contracts.readers.received import LINE, refusing
 from data_contracts.sources.stripping import strip
 from data_contracts.tables.ledger import Deliveries, Quarantine
 from vigie.errors import RefusedFileError
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from data_contracts.sources.mapping import Source
 
     PrivateSink = Callable[[str, pl.DataFrame], None]
-    """Takes a table's name and its rows: key, known_on and the columns that name a person."""
+    """Takes a table's name and its rows: key, known_on, withdrawn and the columns that name a person."""
 
 
 def ledger_layout(name: str, schema: type[dy.Schema]) -> Layout:
@@ -72,6 +72,8 @@ class Receipt:
     """Facts that a full export told before and tells no more."""
     note: str | None = None
     """What about it deserves a look."""
+    delivery_id: str = ""
+    """In the ledger, of what was taken."""
 
 
 @dataclass
@@ -180,18 +182,19 @@ def ingest(  # noqa: PLR0913 - folders, stores and what the caller wants of them
             continue
         source = sources.get(delivery.source or "")
         try:
-            fingerprint = delivery.fingerprint()
-            if fingerprint not in taken and strip(delivery, source):
+            with refusing(delivery.name):
                 fingerprint = delivery.fingerprint()
-            if fingerprint in taken:
-                intake.known_before += 1
-                continue
-            parts = read_parts(delivery, sources)
+                if fingerprint not in taken and strip(delivery, source):
+                    fingerprint = delivery.fingerprint()
+                if fingerprint in taken:
+                    intake.known_before += 1
+                    continue
+                parts = read_parts(delivery, sources)
+                checked = _checked(delivery, parts, source, assumed_lag)
         except RefusedFileError as error:
-            _set_aside(delivery, refused, str(error))
+            set_aside(delivery.path, delivery.name, refused, str(error))
             receipts = [Receipt(delivery.table, delivery.name, refused=str(error))]
         else:
-            checked = _checked(delivery, parts, source, assumed_lag)
             arrival = Arrival(delivery, fingerprint, parts, checked, taken_for, source)
             verdict = guards.Verdict() if fingerprint in reception.released else guards.judge(arrival, warehouse, reception.limits, past)
             if verdict.held is None:
@@ -199,7 +202,7 @@ def ingest(  # noqa: PLR0913 - folders, stores and what the caller wants of them
                 past = pl.concat([past, _entries(receipts, number, past)])
                 number += len(receipts)
             else:
-                _set_aside(delivery, refused.with_name(HELD), verdict.held)
+                set_aside(delivery.path, delivery.name, refused.with_name(HELD), verdict.held)
                 receipts = [_held(part, delivery, verdict.held) for part in parts]
         intake.receipts += receipts
         _tell(receipts, on_receipt)
@@ -219,7 +222,7 @@ def _checked(delivery: Delivery, parts: list[Part], source: Source | None, assum
 
 def _entries(receipts: list[Receipt], number: int, past: pl.DataFrame) -> pl.DataFrame:
     """What the guards will know of deliveries just taken, without reading the ledger again."""
-    rows = [(number + place, one.table, one.file, one.read) for place, one in enumerate(reversed(receipts), 1)]
+    rows = [(number + place, one.delivery_id, one.table, one.file, one.read) for place, one in enumerate(reversed(receipts), 1)]
     return pl.DataFrame(rows, schema=past.schema, orient="row")
 
 
@@ -237,7 +240,7 @@ def _take(
         if part.table.private:
             # Before the warehouse: killed in between, the file is taken again, and the sink keeps one row for one fact.
             checked = arrival.checked[place]
-            private(part.table.name, checked.rows.select(*part.table.key, "known_on", *part.table.private))
+            private(part.table.name, checked.rows.select(*part.table.key, "known_on", "withdrawn", *part.table.private))
     with stores[0].transaction():
         for place in reversed(range(len(arrival.parts))):
             if arrival.identity(place) not in taken:
@@ -248,8 +251,9 @@ def _take(
 
 def _load(arrival: Arrival, place: int, verdict: guards.Verdict, warehouse: Warehouse, archive: Archive, number: int) -> Receipt:
     part, delivery = arrival.parts[place], arrival.delivery
-    checked = _without(arrival.checked[place], verdict.set_aside.get(place))
-    table = part.table
+    table, doubts = part.table, verdict.set_aside.get(place)
+    checked = _without(arrival.checked[place], doubts)
+    doubted = None if doubts is None else arrival.checked[place].rows.join(doubts, on=LINE, how="semi").select(*table.public, LINE)
     gone = verdict.withdrawn.get(place, checked.rows.clear())
     rows = pl.concat([checked.rows.select(*table.public, LINE), gone.select(*table.public, LINE)])
     kept = warehouse.append_layers(layout(table), rows, number) - gone.height if table.in_warehouse else checked.rows.height
@@ -263,14 +267,15 @@ def _load(arrival: Arrival, place: int, verdict: guards.Verdict, warehouse: Ware
         checked.quarantine[LINE].n_unique(),
         withdrawn=gone.height,
         note=verdict.note,
+        delivery_id=arrival.identity(place),
     )
-    origin = {"delivery_id": arrival.identity(place), "table": table.name, "file": delivery.name}
+    origin = {"delivery_id": receipt.delivery_id, "table": table.name, "file": delivery.name}
     counts = {"rows_read": receipt.read, "loaded": kept, "unchanged": unchanged, "quarantined": receipt.quarantined}
     how = {"source": delivery.source, "mapping": arrival.source.version if arrival.source else None, "note": verdict.note}
     when = {"number": number, "received_at": delivery.received_at, "taken_for": arrival.taken_for, "withdrawn": gone.height}
     entry = pl.DataFrame([origin | counts | how | when], schema=dict(DELIVERIES.columns))
     faults = checked.quarantine.with_columns(pl.lit(value).alias(name) for name, value in origin.items())
-    taken = Kept(Deliveries.validate(entry), rows, Quarantine.validate(faults.select(list(QUARANTINE.columns))))
+    taken = Kept(Deliveries.validate(entry), rows, Quarantine.validate(faults.select(list(QUARANTINE.columns))), doubted)
     # Before the warehouse says that it has it: killed in between, the next run takes it from the archive.
     archive.keep(taken)
     enter(taken, warehouse)
@@ -290,10 +295,25 @@ def _without(checked: Checked, doubted: pl.DataFrame | None) -> Checked:
     return replace(checked, rows=checked.rows.join(doubted, on=LINE, how="anti"), quarantine=pl.concat([checked.quarantine, doubted]))
 
 
-def _set_aside(delivery: Delivery, folder: Path, why: str) -> None:
-    target, number = folder / delivery.name, 1
-    while target.exists() and target.read_bytes() != delivery.path.read_bytes():
+def set_aside(path: Path, name: str, folder: Path, why: str) -> Path:
+    """Move a file to a folder, with the reason beside it; where to.
+
+    Args:
+        path: the file.
+        name: its path below the folder it comes from.
+        folder: `refused/` or `held/`.
+        why: the reason.
+    """
+    target = free_place(path, folder / name)
+    write_whole(target.with_name(f"{target.name}.reason.txt"), lambda part: part.write_text(f"{why}\n", encoding="utf-8"))
+    shutil.move(path, target)
+    return target
+
+
+def free_place(path: Path, wanted: Path) -> Path:
+    """Where a file may be moved without writing over another of the name: `2~name`, `3~name` if need be."""
+    target, number = wanted, 1
+    while target.exists() and target.read_bytes() != path.read_bytes():
         number += 1
-        target = folder / f"{delivery.name.removesuffix(delivery.path.name)}{number}~{delivery.path.name}"
-    write_whole(target.with_name(target.name + ".reason.txt"), lambda part: part.write_text(f"{why}\n", encoding="utf-8"))
-    shutil.move(delivery.path, target)
+        target = wanted.with_name(f"{number}~{wanted.name}")
+    return target

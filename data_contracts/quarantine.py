@@ -17,9 +17,9 @@ import polars as pl
 from data_contracts.border import WITHHELD, check
 from data_contracts.catalogue import OWN_COLUMNS, TABLES, DeliveredTable
 from data_contracts.deliveries import MENDED, ORIGIN_LINE, Delivery, delivery_at, read_parts, read_rows
-from data_contracts.ingest import DELIVERIES, HELD, QUARANTINE, identity
+from data_contracts.ingest import DELIVERIES, HELD, QUARANTINE, free_place, identity, layout, set_aside
 from data_contracts.readers.received import FAULTS as COLUMNS
-from data_contracts.readers.received import LINE, Received, Shape, no_faults
+from data_contracts.readers.received import LINE, ROW, Received, Shape, no_faults
 from vigie.errors import NoDataError, RefusedFileError
 from vigie.files import write_whole
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 ORIGIN: Final = "origin_delivery"
 FAULTS: Final = "faults"
 """Columns of an export, beside those of the table: where the row came from, and what is wrong with it."""
+DATED: Final = ("known_on", "known_on_assumed")
+"""Columns that a mended row leaves behind: it is known from its own delivery on."""
 _SHOWN: Final = 16
 
 
@@ -143,7 +145,7 @@ def export(warehouse: Warehouse, landing: Path, folder: Path, file: str, recepti
 def _editable(
     table: DeliveredTable, rows: pl.DataFrame, received: Received, faults: pl.DataFrame, headers: Mapping[str, str]
 ) -> pl.DataFrame:
-    own = [name for name in table.schema.column_names() if name not in OWN_COLUMNS]
+    own = [name for name in table.schema.column_names() if name not in DATED and name in {*received.rows.columns, *_needed(table)}]
     absent = [pl.lit(None, pl.String).alias(name) for name in own if name not in received.rows.columns]
     values = received.rows.with_columns(absent).select(LINE, pl.col(own).cast(pl.String))
     wide = rows.select(LINE, "delivery_id", "reasons").join(values, on=LINE, how="left", maintain_order="left")
@@ -189,8 +191,10 @@ class Mended:
     """What is still wrong: line, column, value, reason."""
 
 
-def fix(warehouse: Warehouse, landing: Path, folder: Path, table: str, mended: Path, now: dt.datetime) -> Mended:
+def fix(warehouse: Warehouse, landing: Path, folder: Path, table: str, mended: Path, now: dt.datetime, *, anyway: bool = False) -> Mended:
     """Take the corrected copy of an export: rows that keep the contract go where deliveries land, the others stay and are named.
+
+    So do rows whose fact was told otherwise since, which they would win over, unless `anyway`.
 
     Raises:
         RefusedFileError: the file cannot be read, or is no export of this table.
@@ -200,7 +204,7 @@ def fix(warehouse: Warehouse, landing: Path, folder: Path, table: str, mended: P
         raise RefusedFileError(f"{table} is not a table of the contract.", f"One of {', '.join(TABLES)}.")
     contract = TABLES[table]
     received = read_rows(mended, mended.name, Shape())
-    needed = {ORIGIN, ORIGIN_LINE, *(name for name in contract.schema.column_names() if name not in OWN_COLUMNS)}
+    needed = {ORIGIN, ORIGIN_LINE, *_needed(contract)}
     if missing := sorted(needed - {*received.rows.columns}):
         raise RefusedFileError(
             f"{mended.name}: missing column {', '.join(missing)}.", "Keep every column of the export; change its values."
@@ -214,49 +218,72 @@ def fix(warehouse: Warehouse, landing: Path, folder: Path, table: str, mended: P
     faults, done = [received.faults], 0
     for (origin,), part in rows.partition_by(ORIGIN, as_dict=True).items():
         own = part.drop(LINE).rename({ORIGIN_LINE: LINE}).drop(FAULTS, ORIGIN, strict=False)
-        outcome = _bring_back(contract, own, str(origin), known, landing, folder, now)
+        stale = no_faults() if anyway else _told_since(warehouse, contract, own, known.filter(delivery_id=origin), now)
+        outcome = _bring_back(contract, own, stale, known.filter(delivery_id=origin), landing, folder, now)
         done += outcome.rows
         faults.append(outcome.faults)
     return Mended(done, pl.concat(faults))
 
 
-def replay(warehouse: Warehouse, landing: Path, folder: Path, file: str, reception: Reception, now: dt.datetime) -> Mended:
+def replay(
+    warehouse: Warehouse, landing: Path, folder: Path, file: str, reception: Reception, now: dt.datetime, *, anyway: bool = False
+) -> Mended:
     """Read the open rows of a file once more, with the mapping and the contract of today; those that pass go where deliveries land.
+
+    Rows whose fact was told otherwise since stay, unless `anyway`.
 
     Raises:
         NoDataError: the file has no open row, or is no longer as it was delivered.
     """
     wanted, parts = _open_rows(warehouse, landing, folder, file, reception.sources, now)
-    known = rows_set_aside(warehouse, folder)
     faults, done = [no_faults()], 0
     for key, part in parts.items():
         lines = wanted[key].select(LINE)
         rows = part.received.rows.join(part.received.faults, on=LINE, how="anti").join(lines, on=LINE, how="semi")
-        outcome = _bring_back(part.table, rows, key, known, landing, folder, now)
+        stale = no_faults() if anyway else _told_since(warehouse, part.table, rows, wanted[key], now)
+        outcome = _bring_back(part.table, rows, stale, wanted[key], landing, folder, now)
         done += outcome.rows
         faults += [part.received.faults.join(lines, on=LINE, how="semi"), outcome.faults]
     return Mended(done, pl.concat(faults))
 
 
+def _needed(table: DeliveredTable) -> list[str]:
+    return [name for name in table.schema.column_names() if name not in OWN_COLUMNS]
+
+
+def _told_since(warehouse: Warehouse, table: DeliveredTable, rows: pl.DataFrame, origin: pl.DataFrame, now: dt.datetime) -> pl.DataFrame:
+    """Faults of rows that say otherwise than what became known after the delivery they were set aside from."""
+    if not table.in_warehouse:
+        return no_faults()
+    content = [name for name in table.public if name not in DATED]
+    good = check(table, Received(rows.drop(DATED, strict=False), no_faults()), now).rows.select(LINE, *content)
+    known = warehouse.as_known_at(layout(table), now, columns=table.public, among=good.select(table.key[0]))
+    later = known.filter(pl.col("known_on") > origin["received_at"][0]).drop("known_on_assumed")
+    same = good.join(later, on=content, how="semi", nulls_equal=True)
+    found = good.join(same, on=LINE, how="anti").join(later.select(*table.key, "known_on"), on=table.key)
+    reason = pl.format("told otherwise since, on {}: close it, or give --anyway for this row to win", pl.col("known_on").dt.date())
+    return found.select(LINE, column=pl.lit(ROW), value=pl.lit(None, pl.String), reason=reason)
+
+
 def _bring_back(
-    table: DeliveredTable, rows: pl.DataFrame, origin: str, known: pl.DataFrame, landing: Path, folder: Path, now: dt.datetime
+    table: DeliveredTable, rows: pl.DataFrame, stale: pl.DataFrame, origin: pl.DataFrame, landing: Path, folder: Path, now: dt.datetime
 ) -> Mended:
-    own = rows.drop(OWN_COLUMNS, strict=False)
-    checked = check(table, Received(own, no_faults()), now)
-    good = own.join(checked.quarantine, on=LINE, how="anti")
+    own = rows.drop(DATED, strict=False)
+    faults = pl.concat([check(table, Received(own, no_faults()), now).quarantine, stale])
+    good = own.join(faults, on=LINE, how="anti")
     if good.height:
-        number = sum(decision.delivery == origin for decision in decisions(folder)) + 1
-        target = landing / MENDED / table.name / f"{origin}.{number}.parquet"
+        came, file = origin.select("delivery_id", "file").row(0)
+        number = sum(decision.delivery == came for decision in decisions(folder)) + 1
+        target = landing / MENDED / table.name / f"{came}.{number}.parquet"
         part = target.with_name(f".{target.name}.part")
         part.parent.mkdir(parents=True, exist_ok=True)
         good.rename({LINE: ORIGIN_LINE}).write_parquet(part)
         by = Delivery(part, "", table.name, now, MENDED).fingerprint()
-        file = known.filter(delivery_id=origin)["file"][0]
         # The decision first: killed in between, the rows are open once more.
         comes_as = target.relative_to(landing).as_posix()
-        _decide(folder, Decision(origin, file, "mended", now.isoformat(), good[LINE].to_list(), by, comes_as, table=table.name))
+        _decide(folder, Decision(came, file, "mended", now.isoformat(), good[LINE].to_list(), by, comes_as, table=table.name))
         part.replace(target)
-    return Mended(good.height, checked.quarantine)
+    return Mended(good.height, faults)
 
 
 def close(warehouse: Warehouse, folder: Path, refused: Path, file: str, because: str, now: dt.datetime) -> int:
@@ -267,11 +294,8 @@ def close(warehouse: Warehouse, folder: Path, refused: Path, file: str, because:
     """
     held = refused.with_name(HELD) / file
     if held.is_file():
-        target = refused / file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target.with_name(f"{target.name}.reason.txt"), lambda part: part.write_text(f"{because}\n", encoding="utf-8"))
         _decide(folder, Decision("", file, "closed", now.isoformat(), because=because))
-        shutil.move(held, target)
+        set_aside(held, file, refused, because)
         held.with_name(f"{held.name}.reason.txt").unlink(missing_ok=True)
         return 0
     rows = rows_set_aside(warehouse, folder).filter((pl.col("file") == file) & (pl.col("state") == "open"))
@@ -283,23 +307,22 @@ def close(warehouse: Warehouse, folder: Path, refused: Path, file: str, because:
     return rows.height
 
 
-def release(landing: Path, folder: Path, refused: Path, file: str, because: str, now: dt.datetime, sources: Mapping[str, Source]) -> None:
-    """Let a file that was held back pass as it is: it goes back to `landing`, and the guards leave it alone.
+def release(landing: Path, folder: Path, refused: Path, file: str, because: str, now: dt.datetime, sources: Mapping[str, Source]) -> str:
+    """Let a file that was held back pass as it is: it goes back to `landing`, and the guards leave it alone; under which name.
 
     Raises:
-        NoDataError: no such file is held, or another of that name lies in landing.
+        NoDataError: no such file is held.
     """
     held = refused.with_name(HELD) / file
     if not held.is_file():
         raise NoDataError(f"{file} is not held back.", "See what is with: vigie quarantine list.")
-    target = landing / file
-    if target.exists():
-        raise NoDataError(f"Another {file} lies in landing/ already.", "Take it first (vigie ingest), or move it away.")
+    target = free_place(held, landing / file)
     target.parent.mkdir(parents=True, exist_ok=True)
     fingerprint = delivery_at(held, refused.with_name(HELD), now, sources).fingerprint()
     _decide(folder, Decision(fingerprint, file, "released", now.isoformat(), because=because))
     shutil.move(held, target)
     held.with_name(f"{held.name}.reason.txt").unlink(missing_ok=True)
+    return target.relative_to(landing).as_posix()
 
 
 def faults(warehouse: Warehouse, folder: Path, refused: Path, file: str, sources: Mapping[str, Source], now: dt.datetime) -> pl.DataFrame:

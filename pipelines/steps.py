@@ -160,8 +160,7 @@ def score_night(
     with service.warehouse(at_most) as warehouse:
         silent = silences(warehouse, as_of, service.time_zone)
         if held is None:
-            folders, sources = service.home, reception(service).sources
-            held = held_back.concerned(folders.landing, folders.refused, warehouse, sources, as_of, service.time_zone)
+            held = held_back.concerned(service.home.refused, warehouse, reception(service).sources, as_of, service.time_zone)
         # Whichever was heard of last: what either leaves out raises nothing.
         heard = pl.concat([silent.concerned, held]).group_by("enrolment_id").agg(pl.col("heard_on").min()).sort("enrolment_id")
         try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import polars as pl
-from sqlalchemy import Boolean, Date, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Boolean, Date, and_, bindparam, delete, func, insert, or_, select, update
 
 from alerts.cases.bulk import fill
 from alerts.cases.database import open_database
@@ -88,17 +88,22 @@ class CaseStore:
             raise StorageError("The case store may not be written to.", "Give this account the right to write to its folder.") from error
 
     def save_private(self, table: str, rows: pl.DataFrame) -> None:
-        """Keep the newest known layer of each person: an older delivery that comes later changes nothing.
+        """Keep the newest known layer of each person: an older delivery that comes later changes nothing. Who is withdrawn is deleted.
 
         Args:
             table: learner_identities or advisors.
-            rows: key, known_on and the private columns of that contract.
+            rows: key, known_on and the private columns of that contract; withdrawn, or nobody is.
         """
         target = _PRIVATE[table]
         key = next(iter(target.primary_key.columns))
         newest = rows.sort("known_on").unique(key.name, keep="last", maintain_order=True)
+        gone = newest.filter("withdrawn") if "withdrawn" in newest.columns else newest.clear()
+        kept = newest.join(gone, on=key.name, how="anti", maintain_order="left").drop("withdrawn", strict=False)
         with self.engine.begin() as connection:
-            fill(connection, target, newest, newest_by="known_on")
+            fill(connection, target, kept, newest_by="known_on")
+            if gone.height:
+                older = and_(key == bindparam("who"), target.c.known_on <= bindparam("then"))
+                connection.execute(delete(target).where(older), gone.select(who=key.name, then="known_on").to_dicts())
 
     def publish(self, night: Published) -> None:
         """Replace what the night of `night.as_of` published: a reader sees the former list whole, or the new one.

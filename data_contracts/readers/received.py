@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import traceback
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
+
+from vigie.errors import RefusedFileError, VigieError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LINE: Final = "line"
 FAULTS: Final = {LINE: pl.Int64, "column": pl.String, "value": pl.String, "reason": pl.String}
@@ -45,6 +53,27 @@ class Shape:
 def is_ours_to_explain(error: BaseException) -> bool:
     """True for what a library says of a broken file; a panic of its native part is no Exception, and no reason to end the night."""
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+@contextmanager
+def refusing(name: str) -> Iterator[None]:
+    """Make whatever is said of one file inside the block a reason to refuse that file: it must not end the night, and every night after it.
+
+    Raises:
+        RefusedFileError: in place of an error that is neither in our words nor the system's about its disk or memory.
+    """
+    try:
+        yield
+    except (VigieError, OSError, MemoryError):
+        raise
+    except BaseException as error:
+        if not is_ours_to_explain(error):
+            raise
+        # Where it happened, not what was said: a library may quote a value, and a value may name a person.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        said = f"{type(error).__name__}, {Path(place.filename).name}, line {place.lineno}"
+        remedy = "Ask for the file in another form, such as csv. If it is as it should be, report this sentence to those who keep Vigie."
+        raise RefusedFileError(f"{name}: it cannot be understood ({said}).", remedy) from error
 
 
 def no_faults() -> pl.DataFrame:

@@ -66,24 +66,38 @@ def decoded(data: bytes, name: str, shape: Shape) -> str:
     Raises:
         RefusedFileError: bytes that are not of this encoding, or text that is plainly of another.
     """
-    encoding = next((marked for mark, marked in _MARKS if data.startswith(mark)), shape.encoding)
+    encoding = encoding_of(data, shape)
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        remedy = "Export the file in UTF-8." if shape.encoding == "utf-8" else "Export it as before, or correct `encoding` in the mapping."
+        remedy = (
+            "Export the file in UTF-8."
+            if _canonical(shape.encoding) == "utf-8"
+            else "Export it as before, or correct `encoding` in the mapping."
+        )
         raise RefusedFileError(
             f"{name}, line {line}: byte {data[error.start]:#04x} is not {encoding.upper()}{_looks_like(data)}.", remedy
         ) from error
     except UnicodeError as error:
         raise RefusedFileError(f"{name}: the bytes are not {encoding.upper()} ({error}).", "Export the file as before.") from error
-    if encoding not in {"utf-8", "utf-16"} and not text.isascii() and _reads_as(data, "utf-8"):
+    if not _canonical(encoding).startswith("utf") and not text.isascii() and _reads_as(data, "utf-8"):
         # A single-byte encoding reads anything, so nothing else would say that every accent is wrong.
         raise RefusedFileError(
             f"{name}: the file is in UTF-8, and the mapping says {encoding}.", 'Export it as before, or set encoding = "utf-8".'
         )
     text = text.removeprefix("\ufeff")
     return text if "\n" in text else text.replace("\r", "\n")
+
+
+def encoding_of(data: bytes, shape: Shape) -> str:
+    """In which the bytes are read: what their mark says, whatever was declared."""
+    return next((marked for mark, marked in _MARKS if data.startswith(mark)), shape.encoding)
+
+
+def _canonical(encoding: str) -> str:
+    """Of the names that one encoding has, always the same: UTF-8, utf8 and utf_8 are utf-8."""
+    return codecs.lookup(encoding).name
 
 
 def _reads_as(data: bytes, encoding: str) -> bool:

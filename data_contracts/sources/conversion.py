@@ -19,6 +19,8 @@ from vigie.errors import RefusedFileError
 
 _CELLS: Final = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d")
 """How a cell that holds a date is read, out of a workbook or a parquet file."""
+_MIDNIGHT: Final = r" 00:00:00(?:\.0+)?$"
+"""How a cell that holds a day alone is read."""
 _NUMBER: Final = {",": r"^[+-]?\d+(?:,\d+)?$", ".": r"^[+-]?\d+(?:\.\d+)?$"}
 _EPOCH: Final = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - a local day, as spreadsheets count from
 _FEW: Final = 4
@@ -54,6 +56,7 @@ def known_columns(delivery: Delivery, mapping: FileMapping) -> tuple[Received, s
         RefusedFileError: it cannot be read, or its header is not that of the mapping.
     """
     received = read_rows(delivery.path, delivery.name, mapping.shape)
+    _complain_of_twins(delivery, mapping, received.rows.columns)
     rows = received.rows.rename({old: new for old, new in mapping.aliases.items() if old in received.rows.columns}, strict=False)
     missing = [header for header in mapping.headers if header not in rows.columns and header not in mapping.optional]
     unknown = [header for header in rows.columns if header not in {LINE, *mapping.headers, *mapping.ignored, *mapping.never}]
@@ -68,6 +71,17 @@ def known_columns(delivery: Delivery, mapping: FileMapping) -> tuple[Received, s
     # A line that does not fit its header may hold a name anywhere.
     withheld = pl.when((pl.col("column") == ROW) | pl.col("column").is_in(list(mapping.private))).then(pl.lit(WITHHELD)).otherwise("value")
     return Received(said, received.faults.with_columns(value=withheld)), note
+
+
+def _complain_of_twins(delivery: Delivery, mapping: FileMapping, columns: list[str]) -> None:
+    """Refuse a file in which two columns stand for one header: nothing says which of them is right."""
+    for header in dict.fromkeys(mapping.aliases.values()):
+        twins = [column for column in columns if mapping.aliases.get(column, column) == header]
+        if len(twins) > 1:
+            raise RefusedFileError(
+                f"{delivery.name}, line {mapping.header_line}: columns {', '.join(twins)} are all {header} to the mapping.",
+                "Export one of them, or take the name that means something else out of aliases in the mapping.",
+            )
 
 
 def _misread(delivery: Delivery, mapping: FileMapping) -> str:
@@ -211,7 +225,8 @@ class _Maker:
     def _instant(self, text: pl.Expr) -> pl.Expr:
         hour, minute = (int(part) for part in self.spec.time.split(":"))
         moment = self._moment(text)
-        whole_day = (moment == moment.dt.truncate("1d")) & ~text.str.contains(r"\d{1,2}:\d{2}")
+        told = text.str.replace(_MIDNIGHT, "") if self.typed else text
+        whole_day = (moment == moment.dt.truncate("1d")) & ~told.str.contains(r"\d{1,2}:\d{2}")
         local = pl.when(whole_day).then(moment.dt.offset_by(f"{hour}h{minute}m")).otherwise(moment)
         return local.dt.replace_time_zone(self.mapping.time_zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -78,7 +79,9 @@ def _text(delivery: Delivery, mapping: FileMapping, never: set[str]) -> bool:
         return False
     out = io.StringIO(newline="")
     csv.writer(out, delimiter=separator, lineterminator="\n").writerows(lines)
-    clean = out.getvalue().encode(mapping.encoding)
+    # With the mark it came with: without, it would be read in the encoding of the mapping.
+    mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+    clean = mark + out.getvalue().encode(text.encoding_of(data, mapping.shape))
     packed = gzip.compress(clean, mtime=0) if delivery.path.name.lower().endswith(".gz") else clean
     write_whole(delivery.path, lambda part: part.write_bytes(packed))
     return True
@@ -104,9 +107,14 @@ def _workbook(delivery: Delivery, mapping: FileMapping, never: set[str]) -> bool
         return False
     from openpyxl import load_workbook
 
-    book = load_workbook(delivery.path)
+    # Values in place of formulas: openpyxl saves a formula without its result, and nobody would calculate it again.
+    book, formulas = (load_workbook(delivery.path, data_only=plain) for plain in (True, False))
     changed = False
     for sheet in book.worksheets:
+        for row in formulas[sheet.title].iter_rows():
+            for cell in row:
+                if cell.data_type == "f" and sheet[cell.coordinate].value is None:
+                    sheet[cell.coordinate].value = cell.value  # never calculated: its row says so
         titles = {cell.column: str(cell.value or "").strip() for cell in sheet[mapping.header_line]}
         for column in (place for place, title in titles.items() if title in never):
             for (cell,) in sheet.iter_rows(min_row=mapping.header_line + 1, min_col=column, max_col=column):

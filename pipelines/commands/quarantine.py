@@ -19,6 +19,7 @@ app = typer.Typer(help="Rows set aside and files held back: list, report, export
 
 File = Annotated[str, typer.Argument(help="Path below landing/, as `vigie quarantine list` shows it.")]
 Because = Annotated[str, typer.Option("--because", help="Why, for whoever asks later.")]
+Anyway = Annotated[bool, typer.Option("--anyway", help="Also rows whose fact was told otherwise since: they win over it.")]
 NEXT = "The next night takes them, or: vigie ingest."
 
 
@@ -103,6 +104,7 @@ def fix(
     mended: Annotated[Path, typer.Argument(help="A corrected export.", exists=True, dir_okay=False)],
     table: Annotated[str, typer.Option("--table", help="The table it was exported from.")],
     home: HomeOption = None,
+    anyway: Anyway = False,
 ) -> None:
     """Bring corrected rows back. Good ones go where deliveries land, once, by the ordinary road; what is still wrong stays and is named.
 
@@ -112,12 +114,12 @@ def fix(
 
     service = service_at(home)
     with only_writer(service.home.lock, "vigie quarantine fix"), service.warehouse() as warehouse:
-        done = bring_back(warehouse, service.home.landing, service.home.decisions, table, mended, clock.now())
+        done = bring_back(warehouse, service.home.landing, service.home.decisions, table, mended, clock.now(), anyway=anyway)
     _say(done)
 
 
 @app.command()
-def replay(file: File, home: HomeOption = None) -> None:
+def replay(file: File, home: HomeOption = None, anyway: Anyway = False) -> None:
     """Read the open rows of a file once more, after a mapping was completed; those that pass now go where deliveries land.
 
     [dim]vigie quarantine replay emargement/attendance/presences.csv[/dim]
@@ -127,7 +129,7 @@ def replay(file: File, home: HomeOption = None) -> None:
 
     service = service_at(home)
     with only_writer(service.home.lock, "vigie quarantine replay"), service.warehouse() as warehouse:
-        done = bring_back(warehouse, service.home.landing, service.home.decisions, file, reception(service), clock.now())
+        done = bring_back(warehouse, service.home.landing, service.home.decisions, file, reception(service), clock.now(), anyway=anyway)
     _say(done)
 
 
@@ -143,8 +145,8 @@ def release(file: File, because: Because, home: HomeOption = None) -> None:
     service = service_at(home)
     with only_writer(service.home.lock, "vigie quarantine release"):
         sources = reception(service).sources
-        let_pass(service.home.landing, service.home.decisions, service.home.refused, file, because, clock.now(), sources)
-    console.out.print(f"{file} is back in landing/. {NEXT}", soft_wrap=True)
+        back = let_pass(service.home.landing, service.home.decisions, service.home.refused, file, because, clock.now(), sources)
+    console.out.print(f"{back} is back in landing/. {NEXT}", soft_wrap=True)
 
 
 @app.command()

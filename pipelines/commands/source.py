@@ -84,7 +84,12 @@ def new(
 
 
 @app.command()
-def check(name: Name, sample: Annotated[Path | None, typer.Argument(help="A file of the source.")] = None, home: HomeOption = None) -> None:
+def check(
+    name: Name,
+    sample: Annotated[Path | None, typer.Argument(help="A file of the source.")] = None,
+    table: Table = None,
+    home: HomeOption = None,
+) -> None:
     """Say whether a mapping can stand, and, with a file, what would become of its rows. Nothing is taken. Exit code 1 on any fault.
 
     [dim]vigie source check emargement[/dim]
@@ -94,7 +99,7 @@ def check(name: Name, sample: Annotated[Path | None, typer.Argument(help="A file
     source = _source(service, name)
     console.out.print(f"{name}: the mapping can stand.")
     if sample is not None:
-        parts = _read(source, sample, None)
+        parts = _read(source, sample, table)
         _say(parts)
         if any(checked.quarantine.height for _, checked in parts):
             raise typer.Exit(1)

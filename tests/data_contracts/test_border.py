@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import io
+import os
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alerts.cases.store import CaseStore
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import DELIVERIES, QUARANTINE, Intake, ingest, layout
 from data_contracts.readers import parquet
@@ -164,6 +166,21 @@ def test_names_never_enter_the_warehouse_nor_its_quarantine(tmp_path: Path) -> N
     assert b"anarie" not in (tmp_path / "w.duckdb").read_bytes()
 
 
+def test_who_is_withdrawn_leaves_the_case_store(tmp_path: Path) -> None:
+    put(tmp_path, "learner_identities/a.csv", "learner_id,given_name,family_name\nL1,Zoé,Martin\nL2,Léa,Roux\n")
+    put(tmp_path, "learner_identities/b.csv", "learner_id,given_name,family_name,withdrawn\nL1,Zoé,Martin,true\n")
+
+    _, _, private = take(tmp_path)
+
+    with CaseStore(f"sqlite:///{tmp_path / 'cases.sqlite'}") as cases:
+        for table, rows in private:
+            cases.save_private(table, rows)
+        assert cases.names(["L1", "L2"])["learner_id"].to_list() == ["L2"]
+        older = private[1][1].with_columns(known_on=pl.lit(dt.datetime(2020, 1, 1, tzinfo=dt.UTC)), learner_id=pl.lit("L2"))
+        cases.save_private("learner_identities", older)
+        assert cases.names(["L1", "L2"])["learner_id"].to_list() == ["L2"], "known since then"
+
+
 def test_history_without_known_on_is_known_from_its_own_date_plus_the_declared_lag_and_says_so(tmp_path: Path) -> None:
     put(tmp_path, "exits/a.csv", HEADER + "e1,2020-01-02,job,\ne2,2020-01-02,job,2021-01-01T00:00:00Z\n")
 
@@ -173,6 +190,25 @@ def test_history_without_known_on_is_known_from_its_own_date_plus_the_declared_l
         early = warehouse.as_known_at(layout(TABLES["exits"]), dt.datetime(2020, 1, 6, tzinfo=dt.UTC))
     assert early.select("enrolment_id", "known_on_assumed").rows() == [("e1", True)]
     assert exits(tmp_path).filter(enrolment_id="e2")["known_on_assumed"].to_list() == [False]
+
+
+def test_what_a_first_load_of_history_tells_of_days_to_come_is_known_from_its_delivery_and_can_be_corrected(tmp_path: Path) -> None:
+    names = "enrolment_id,learner_id,session_id,enrolled_on,entry_date,planned_exit_date\n"
+    loaded, corrected = (dt.datetime(2026, 3, day, tzinfo=dt.UTC) for day in (20, 30))
+    put(tmp_path, "enrolments/a.csv", f"{names}e1,l1,s1,2026-03-01,2026-04-01,2026-06-01\ne2,l2,s1,2026-03-01,2026-03-16,2026-06-01\n")
+    os.utime(tmp_path / "landing/enrolments/a.csv", (loaded.timestamp(), loaded.timestamp()))
+    take(tmp_path, assumed_lag=dt.timedelta(days=1))
+    put(tmp_path, "enrolments/b.csv", f"{names}e1,l1,s1,2026-03-01,2026-04-15,2026-06-15\n")
+    os.utime(tmp_path / "landing/enrolments/b.csv", (corrected.timestamp(), corrected.timestamp()))
+    take(tmp_path)
+
+    with Warehouse(tmp_path / "w.duckdb") as warehouse:
+        at_load, later = (warehouse.as_known_at(layout(TABLES["enrolments"]), instant).sort("enrolment_id") for instant in (loaded, NOW))
+    assert at_load.select("enrolment_id", "known_on", "known_on_assumed").rows() == [
+        ("e1", loaded, False),
+        ("e2", dt.datetime(2026, 3, 17, tzinfo=dt.UTC), True),
+    ]
+    assert later["entry_date"][0] == dt.date(2026, 4, 15)
 
 
 text = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=12)
@@ -227,6 +263,35 @@ def test_parquet_is_never_rounded_nor_believed_when_its_columns_are_of_another_k
     assert intake.by_table().row(0) == ("attendance", 3, 1, 0, 2)
     assert quarantine.select("line", "column", "value").sort("line").rows() == [(2, "planned_minutes", "2.5"), (3, "half_day", "AM")]
     assert "column status holds no plain values" in str(intake.refused[0].refused)
+
+
+def test_a_moment_in_parquet_is_a_day_only_at_midnight_and_an_instant_only_with_its_zone(tmp_path: Path) -> None:
+    sheet = {"half_day": "am", "status": "present"}
+    days = {"paris": (dt.datetime(2026, 3, 4), "Europe/Paris"), "utc": (dt.datetime(2026, 3, 3, 23), "UTC")}  # noqa: DTZ001 - zone beside
+    days |= {"naive": (dt.datetime(2026, 3, 4), None), "afternoon": (dt.datetime(2026, 3, 4, 15, 30), None)}  # noqa: DTZ001 - none, on purpose
+    call = {"learner_id": "l", "channel": "phone", "direction": "outbound", "outcome": "reached"}
+    for name, (moment, zone) in days.items():
+        packed = io.BytesIO()
+        moments = pl.Series([moment]).dt.replace_time_zone(zone)
+        pl.DataFrame([{"enrolment_id": name, **sheet}]).with_columns(date=moments).write_parquet(packed)
+        put(tmp_path, f"attendance/{name}.parquet", packed.getvalue())
+        packed = io.BytesIO()
+        pl.DataFrame([{"contact_id": name, **call}]).with_columns(occurred_at=moments).write_parquet(packed)
+        put(tmp_path, f"contacts/{name}.parquet", packed.getvalue())
+
+    _, quarantine, _ = take(tmp_path)
+
+    with Warehouse(tmp_path / "w.duckdb") as warehouse:
+        sheets, calls = (warehouse.as_known_at(layout(TABLES[table]), NOW) for table in ("attendance", "contacts"))
+    assert sorted(sheets.select("enrolment_id", "date").rows()) == [("naive", dt.date(2026, 3, 4)), ("paris", dt.date(2026, 3, 4))]
+    assert sorted(calls["contact_id"]) == ["paris", "utc"]
+    assert set(calls["occurred_at"]) == {dt.datetime(2026, 3, 3, 23, tzinfo=dt.UTC)}
+    assert sorted(quarantine.select("file", "reason").rows()) == [
+        ("attendance/afternoon.parquet", "expected a date such as 2026-03-04"),
+        ("attendance/utc.parquet", "expected a date such as 2026-03-04"),
+        ("contacts/afternoon.parquet", "expected an instant with its offset, such as 2026-03-04T18:05:00Z"),
+        ("contacts/naive.parquet", "expected an instant with its offset, such as 2026-03-04T18:05:00Z"),
+    ]
 
 
 def test_parquet_with_bytes_turned_over_is_refused_or_read_and_never_ends_the_process(tmp_path: Path) -> None:

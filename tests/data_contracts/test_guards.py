@@ -16,6 +16,7 @@ from vigie.rules import DeliveryLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from data_contracts.simulator import Simulation
 
@@ -215,7 +216,7 @@ def test_a_held_file_is_taken_once_somebody_lets_it_pass_and_leaves_a_trace(desk
 
 def missed(desk: Desk, night: dt.date) -> list[tuple[str, dt.date]]:
     with desk.warehouse() as warehouse:
-        return concerned(desk.landing, desk.refused, warehouse, desk.sources, night, "Europe/Paris").rows()
+        return concerned(desk.refused, warehouse, desk.sources, night, "Europe/Paris").rows()
 
 
 def held_on(desk: Desk, landed: dt.date) -> None:
@@ -242,6 +243,27 @@ def test_people_of_a_held_file_are_known_until_facts_as_recent_come_otherwise(de
     assert [name for name, _ in missed(desk, landed)] == [f"e{n}" for n in range(15, 20)]
 
 
+def at(path: Path, day: dt.date, hour: int) -> None:
+    instant = dt.datetime.combine(day, dt.time(hour), dt.UTC).timestamp()
+    os.utime(path, (instant, instant))
+
+
+def test_after_a_held_file_is_corrected_whoever_stopped_before_its_last_day_waits_no_more(desk: Desk) -> None:
+    landed = DAY + dt.timedelta(days=3)
+    territory(desk)
+    head, *rows = sheets(usual, range(20)).splitlines()
+    good = [row for row in rows if not row.startswith("e0,") or str(DAY) in row]
+    wrong = [row.replace("present", "presnt") for row in good]
+    at(desk.put("attendance/m.csv", "\n".join([head, *wrong])), landed, 16)
+    assert len(desk.take().held) == 1
+    assert len(missed(desk, landed)) == 20
+
+    at(desk.put("attendance/corrected.csv", "\n".join([head, *good])), landed, 17)
+    assert not desk.take().held
+
+    assert missed(desk, landed) == []
+
+
 def test_people_whose_rows_alone_were_set_aside_are_known_and_the_others_of_the_file_are_not(desk: Desk) -> None:
     landed = DAY + dt.timedelta(days=3)
     territory(desk)
@@ -251,8 +273,13 @@ def test_people_whose_rows_alone_were_set_aside_are_known_and_the_others_of_the_
     os.utime(path, (instant, instant))
     assert desk.take().held == []
 
-    assert missed(desk, landed) == sorted((f"e{n}", landed - dt.timedelta(days=1)) for n in range(20))
+    expected = sorted((f"e{n}", landed - dt.timedelta(days=1)) for n in range(20))
+    assert missed(desk, landed) == expected
     assert missed(desk, landed - dt.timedelta(days=1)) == []
+
+    # The provider that is well sends its next file under the same name.
+    desk.put("attendance/all.csv", sheets(usual, range(20, 40), range(3, 4)))
+    assert missed(desk, landed) == expected
 
 
 def test_a_held_file_that_passes_or_is_given_up_leaves_nobody_waiting(desk: Desk) -> None:
@@ -270,6 +297,32 @@ def test_two_held_files_of_one_name_are_both_kept(desk: Desk) -> None:
         desk.take()
 
     assert sorted(path.name for path in (desk.home / "held/exits").glob("*.csv")) == ["2~a.csv", "a.csv"]
+
+
+def test_a_held_file_passes_beside_a_later_one_of_its_name_that_was_taken(desk: Desk) -> None:
+    desk.put("exits/a.csv", exits(6, 100))
+    desk.take()
+    desk.put("exits/a.csv", exits(0, 3))
+    desk.take()
+
+    name = release(desk.landing, desk.decisions, desk.refused, "exits/a.csv", "asked the sender", NOW, desk.sources)
+
+    assert name == "exits/2~a.csv"
+    assert counts(desk.take()) == {"exits": (100, 94, 0, 6)}
+
+
+def test_a_held_file_that_is_given_up_writes_over_no_refused_one(desk: Desk) -> None:
+    refused = desk.put("exits/a.csv", b"\xff\x00").read_bytes()
+    desk.take()
+    desk.put("exits/a.csv", exits(6, 100))
+    desk.take()
+
+    with desk.warehouse() as warehouse:
+        close(warehouse, desk.decisions, desk.refused, "exits/a.csv", "sent by mistake", NOW)
+
+    assert (desk.refused / "exits/a.csv").read_bytes() == refused
+    assert (desk.refused / "exits/2~a.csv").read_text(encoding="utf-8") == exits(6, 100)
+    assert (desk.refused / "exits/2~a.csv.reason.txt").read_text(encoding="utf-8") == "sent by mistake\n"
 
 
 def test_a_held_file_can_be_given_up(desk: Desk) -> None:

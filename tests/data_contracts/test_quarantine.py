@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHEETS = "emargement/attendance/presences_20260304.csv"
+FULL = "catalogue_formacode/sessions/sessions.csv"
 EARLY = dt.datetime(2026, 3, 5, tzinfo=dt.UTC)
 
 
@@ -46,11 +47,11 @@ def exported(desk: Desk, name: str = SHEETS) -> dict[str, pl.DataFrame]:
         return export(warehouse, desk.landing, desk.decisions, name, desk.reception(), NOW)
 
 
-def mend(desk: Desk, table: str, rows: pl.DataFrame) -> tuple[int, pl.DataFrame]:
+def mend(desk: Desk, table: str, rows: pl.DataFrame, *, anyway: bool = False) -> tuple[int, pl.DataFrame]:
     path = desk.home / "mended.csv"
     rows.write_csv(path)
     with desk.warehouse() as warehouse:
-        done = fix(warehouse, desk.landing, desk.decisions, table, path, NOW)
+        done = fix(warehouse, desk.landing, desk.decisions, table, path, NOW, anyway=anyway)
     return done.rows, done.faults
 
 
@@ -74,6 +75,57 @@ def test_a_row_is_exported_corrected_and_taken_once_by_the_ordinary_road(desk: D
     with pytest.raises(NoDataError, match="no open row"):
         exported(desk)
     assert len(list(desk.decisions.glob("*-mended.json"))) == 1
+
+
+def test_a_row_that_takes_a_fact_back_still_does_once_it_is_mended(desk: Desk) -> None:
+    head = "enrolment_id,date,half_day,status"
+    for name, content in (("a", f"{head}\ne1,2026-03-02,am,present\n"), ("b", f"{head},planned_minutes\ne1,2026-03-02,am,present,3h30\n")):
+        desk.put(f"attendance/{name}.csv", content)
+    desk.put("attendance/c.csv", f"{head},planned_minutes,withdrawn\ne1,2026-03-02,am,present,3h30,true\n")
+    desk.take()
+    assert "withdrawn" not in exported(desk, "attendance/b.csv")["attendance"].columns
+    assert desk.known("attendance").height == 1
+
+    mend(desk, "attendance", exported(desk, "attendance/c.csv")["attendance"].with_columns(planned_minutes=pl.lit("210")))
+    desk.take()
+
+    assert desk.known("attendance").is_empty()
+
+
+def test_a_fact_that_was_mended_is_withdrawn_by_the_next_full_export_without_it(desk: Desk) -> None:
+    lines = (FIXTURES / FULL).read_bytes().decode("mac_roman").split("\r")[:-1]
+    received(desk, FULL)
+    mend(desk, "sessions", exported(desk, FULL)["sessions"].with_columns(domain=pl.lit("42654")))
+    desk.take()
+    assert desk.known("sessions").height == 6
+
+    desk.put(FULL.replace("sessions.csv", "2.csv"), "\r".join(line for line in lines if "4265;" not in line).encode("mac_roman"))
+    (receipt,) = desk.take().receipts
+
+    assert receipt.withdrawn == 1
+    assert desk.known("sessions").height == 5
+
+
+def test_a_mended_row_wins_over_a_later_correction_of_its_sender_only_when_asked_to(desk: Desk) -> None:
+    head = "enrolment_id,date,half_day,status,planned_minutes\n"
+    desk.put("attendance/a.csv", f"{head}e1,2026-03-02,am,absent_unjustified,3h30\ne2,2026-03-02,am,present,3h30\n")
+    desk.take()
+    desk.put("attendance/b.csv", f"{head}e1,2026-03-02,am,absent_justified,210\ne2,2026-03-02,am,present,210\n")
+    desk.take()
+    rows = exported(desk, "attendance/a.csv")["attendance"].with_columns(planned_minutes=pl.lit("210"))
+
+    done, faults = mend(desk, "attendance", rows)
+    desk.take()
+
+    assert done == 1, "the other says the same"
+    assert faults.select("line", "column").rows() == [(2, "row")]
+    assert "told otherwise since" in faults["reason"][0]
+    assert states(desk) == {"open": 1, "mended": 1}
+    assert desk.known("attendance")["status"].to_list() == ["absent_justified", "present"]
+
+    assert mend(desk, "attendance", rows.filter(origin_line=2), anyway=True)[0] == 1
+    desk.take()
+    assert desk.known("attendance")["status"].to_list() == ["absent_unjustified", "present"]
 
 
 def test_what_is_still_wrong_stays_and_is_named(desk: Desk) -> None:

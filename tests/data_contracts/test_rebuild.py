@@ -13,7 +13,8 @@ from polars.testing import assert_frame_equal
 
 from data_contracts.archive import QUARANTINE as SET_ASIDE
 from data_contracts.archive import RECEIPT, ROWS, Archive
-from data_contracts.ingest import ingest
+from data_contracts.catalogue import TABLES
+from data_contracts.ingest import ingest, layout
 from data_contracts.rebuild import in_step, rebuild
 from vigie.errors import DamagedArchiveError, DamagedWarehouseError
 from vigie.settings import Home
@@ -173,6 +174,28 @@ def test_a_clock_that_went_back_dates_no_delivery_before_the_last_one(home: Home
 
     received = content(home.warehouse)["deliveries"].sort("number")["received_at"]
     assert received[-1] == received[:-1].max() == NOW
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_files_that_land_late_are_taken_in_the_order_they_were_written_and_then_by_name(home: Home, copied: bool) -> None:  # noqa: FBT001
+    head = "enrolment_id,date,half_day,status"
+    for name, status, day in (("28-02-2026", "absent_unjustified", 28), ("01-03-2026", "present", 29)):
+        path = home.landing / "attendance" / f"sheets_{name}.csv"
+        path.write_text(f"{head}\nE1,2026-02-27,am,{status}\n", encoding="utf-8")
+        written = dt.datetime(2026, 2, 1, 18, tzinfo=dt.UTC) + dt.timedelta(days=0 if copied else day)
+        os.utime(path, (written.timestamp(), written.timestamp()))
+
+    take(home, not_before=dt.datetime(2026, 3, 9, 23, tzinfo=dt.UTC))
+
+    before = content(home.warehouse)
+    taken = before["deliveries"].filter(pl.col("file").str.contains("sheets")).sort("number")["file"].str.slice(18, 2).to_list()
+    assert taken == (["01", "28"] if copied else ["28", "01"])
+    with Warehouse(home.warehouse) as warehouse:
+        known = warehouse.as_known_at(layout(TABLES["attendance"]), NOW)
+    newest = known.filter(pl.col("date") == dt.date(2026, 2, 27))["status"].to_list()
+    assert newest == ["absent_unjustified" if copied else "present"]
+    rebuild(home.warehouse, Archive(home.archive), 2, lambda _: None)
+    assert_same(content(home.warehouse), before)
 
 
 def test_an_old_file_that_lands_late_is_not_known_to_nights_that_ran_without_it(home: Home) -> None:

@@ -6,12 +6,14 @@ import datetime as dt
 import gzip
 import io
 import os
+import re
 import zipfile
 from typing import TYPE_CHECKING
 
 import openpyxl
 import polars as pl
 import pytest
+import xlsxwriter
 
 from data_contracts.sources.guess import guess
 from data_contracts.sources.mapping import read_source, read_sources
@@ -192,6 +194,15 @@ def test_a_file_in_another_encoding_is_refused_and_the_likely_one_is_named(desk:
     assert said in str(receipt.refused)
 
 
+@pytest.mark.parametrize("name", ["UTF-8", "utf8", "utf-8-sig"])
+def test_an_encoding_may_be_written_in_any_of_its_names(desk: Desk, name: str) -> None:
+    shipped = (FIXTURES.parents[2] / "config/sources/extranet_regional.toml").read_text(encoding="utf-8")
+    desk.mapping("extranet_regional", shipped.replace('encoding = "utf-8"', f'encoding = "{name}"'))
+    desk.put(REGIONAL, fixture(REGIONAL))
+
+    assert counts(desk.take()) == EXPECTED[REGIONAL]
+
+
 def test_utf16_with_its_mark_is_read_whatever_the_mapping_says(desk: Desk) -> None:
     desk.put(REGIONAL, fixture(REGIONAL).decode().encode("utf-16"))
 
@@ -258,6 +269,24 @@ def test_canonical_workbooks_are_read_with_their_dates_and_numbers(desk: Desk) -
     assert desk.known("exits").select("enrolment_id", "exit_date").rows() == [("0012", dt.date(2026, 1, 3)), ("12", dt.date(2026, 1, 2))]
 
 
+def test_a_cell_that_holds_a_day_alone_is_an_instant_at_the_hour_the_mapping_says(desk: Desk) -> None:
+    header, first = (line.split(";") for line in fixture(CALLS).decode("utf-8-sig").splitlines()[:2])
+    place = header.index("date_heure")
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    book.active.append(header)
+    for number, moment in enumerate((dt.date(2026, 3, 4), dt.datetime(2026, 3, 4, 0, 30), "04/03/2026 00:00")):  # noqa: DTZ001 - as cells are
+        book.active.append([f"x{number}", *first[1:place], moment, *first[place + 1 :]])
+    book.save(desk.put(CALLS.replace(".csv", ".xlsx"), b""))
+
+    desk.take()
+
+    moments = (
+        desk.known("contacts").sort("contact_id")["occurred_at"].dt.convert_time_zone("Europe/Paris").dt.strftime("%d %H:%M").to_list()
+    )
+    assert moments == ["04 12:00", "04 00:30", "04 00:00"]
+
+
 def test_social_security_numbers_are_emptied_in_the_file_itself_before_anything_reads_it(desk: Desk) -> None:
     path = desk.put(REGIONAL, fixture(REGIONAL))
     os.utime(path, (1_700_000_000, 1_700_000_000))
@@ -288,6 +317,67 @@ def test_social_security_numbers_leave_workbooks_parquet_and_lines_that_do_not_f
     with zipfile.ZipFile(book) as archive:
         assert not any(b"184057512345678" in archive.read(name) for name in archive.namelist())
     assert b"184057512345678" not in (desk.home / "w.duckdb").read_bytes()
+
+
+def test_a_file_that_a_library_cannot_make_sense_of_is_refused_and_the_night_goes_on(desk: Desk) -> None:
+    path = desk.put(UPLOAD, workbook(lambda book: book["Effectifs"].cell(1, 12, "INE")))
+    with zipfile.ZipFile(path) as archive:
+        inside = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in inside.items():
+            # calamine reads a fill that says nothing; openpyxl, which empties the column, does not.
+            archive.writestr(name, re.sub(rb"<fill>.*?</fill>|<fill ?/>", b"<fill/>", content, count=1))
+    desk.put(SHEETS, fixture(SHEETS))
+
+    intake = desk.take()
+
+    assert counts(intake) == EXPECTED[SHEETS]
+    (refused,) = intake.refused
+    assert refused.file == UPLOAD
+    assert "it cannot be understood (TypeError, " in str(refused.refused)
+    assert not path.exists()
+    assert not desk.take().refused
+
+
+def test_a_column_under_both_of_its_names_is_refused_by_name(desk: Desk) -> None:
+    lines = fixture(NATIONAL).decode().splitlines()
+    desk.put(NATIONAL, "\n".join([f"{lines[0]}|dat_debut_session", *(f"{line}|x" for line in lines[1:])]))
+
+    (receipt,) = desk.take().receipts
+
+    assert "columns date_debut_session, dat_debut_session are all date_debut_session to the mapping" in str(receipt.refused)
+
+
+def test_a_marked_file_is_emptied_in_the_encoding_it_is_read_in(desk: Desk) -> None:
+    shipped = (FIXTURES.parents[2] / "config/sources/extranet_regional.toml").read_text(encoding="utf-8")
+    desk.mapping("extranet_regional", shipped.replace('encoding = "utf-8"', 'encoding = "cp1252"'))
+    assert desk.sources["extranet_regional"].files["enrolments"].encoding == "cp1252"
+    path = desk.put(REGIONAL, b"\xef\xbb\xbf" + fixture(REGIONAL).replace(b"Maquette", "Łukasz".encode(), 1))
+
+    intake = desk.take()
+
+    assert counts(intake) == EXPECTED[REGIONAL]
+    assert "Łukasz" in path.read_text(encoding="utf-8-sig")
+    assert b"1 84 05 75" not in path.read_bytes()
+
+
+def test_a_workbook_keeps_what_its_formulas_give_when_a_column_is_emptied(desk: Desk) -> None:
+    rows = [[cell.value for cell in row] for row in openpyxl.load_workbook(FIXTURES / UPLOAD)["Effectifs"].iter_rows()]
+    place = rows[0].index("Courriel")
+    path = desk.put(UPLOAD, b"")
+    with xlsxwriter.Workbook(str(path)) as book:
+        sheet = book.add_worksheet("Effectifs")
+        for line, row in enumerate(rows):
+            sheet.write_row(line, 0, [str(value or "") if isinstance(value, dt.date) else value for value in row])
+            sheet.write(line, len(row), "1234567890A" if line else "INE")
+            if line:
+                sheet.write_formula(line, place, f'=LOWER("A{line}@B.FR")', None, f"a{line}@b.fr" if line < 8 else "")
+    desk.take()
+
+    cells = openpyxl.load_workbook(path, data_only=True)["Effectifs"]
+    assert {cell.value for cell in cells["L"][1:]} == {None}
+    assert [row[1]["email"].to_list() for row in desk.private] == [[f"a{line}@b.fr" for line in range(1, 8)]]
+    assert set(desk.quarantine().filter(pl.col("reason").str.contains("never calculated"))["line"]) == {9}
 
 
 def test_a_year_of_two_digits_is_never_the_first_century(desk: Desk) -> None:

@@ -70,6 +70,13 @@ def test_a_first_mapping_is_guessed_checked_completed_and_used(home: Path) -> No
     assert "cannot stand" in vigie(home, "source", "list")
 
 
+def test_a_source_of_several_folders_is_checked_by_the_folder_named(home: Path) -> None:
+    sample = str(FIXTURES / "gestion_notes/activity/connexions.csv")
+
+    assert "Add --table, one of assessments, activity" in vigie(home, "source", "check", "gestion_notes", sample)
+    assert "activity: 20 rows read, 19 good" in vigie(home, "source", "check", "gestion_notes", sample, "--table", "activity", code=1)
+
+
 def test_a_preview_shows_no_name_of_a_person(home: Path) -> None:
     shown = vigie(home, "source", "preview", "extranet_regional", str(FIXTURES / "extranet_regional/enrolments/stagiaires.csv"))
 
