@@ -38,6 +38,8 @@ class Case:
     night: Row[Any]
     mine: bool
     """False for a team lead, and for a former owner who reads on for a while."""
+    borrowed: bool
+    """Its owner is away: as from `borrowed`."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,14 @@ def case(engine: Engine, user: User, enrolment_id: str) -> Case | None:
             json.loads(content) if content else {},
             night,
             mine=user.role == "advisor" and (person.advisor_id == user.advisor_id or person.queue == "territory"),
+            borrowed=borrowed(connection, person, night.as_of),
         )
+
+
+def borrowed(connection: Connection, person: Row[Any], as_of: dt.date) -> bool:
+    """Whether a stand-in has the calls of a case whose owner comes back; an owner who left is missed, and that night says so."""
+    missed = and_(ALERTS.c.as_of == as_of, ALERTS.c.learner_id == person.learner_id, ALERTS.c.kind == "no_owner")
+    return person.queue == "backup" and not connection.execute(select(select(ALERTS.c.alert_id).where(missed).exists())).scalar_one()
 
 
 def owns(user: User) -> ColumnElement[bool]:

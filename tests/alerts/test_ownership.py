@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from alerts.answers import as_assignments
 from alerts.cases.access import add_user
-from alerts.cases.schema import ABSENCES, MOVES, PEOPLE
+from alerts.cases.schema import ABSENCES, ALERTS, MOVES, PEOPLE
 from alerts.cases.store import Published
 from tests.alerts.made import risk_alerts
 from tests.alerts.served import MORNING, NIGHT, World, form_token, people
@@ -139,6 +139,21 @@ def test_cases_that_an_advisor_only_stands_in_for_stay_with_their_owner(world: W
 
     assert owner(world.cases, "e1") == ("A", "backup", None)
     assert owner(world.cases, "e2") == ("B", "owner", None)
+
+
+def test_a_stand_in_gives_no_case_away_while_its_owner_is_in_post(world: World) -> None:
+    with world.cases.engine.begin() as connection:
+        connection.execute(update(PEOPLE).where(PEOPLE.c.enrolment_id.in_(["e1", "e2"])).values(queue="backup"))
+        # The owner of e2 left for good: somebody must be found.
+        connection.execute(update(ALERTS).where(ALERTS.c.enrolment_id == "e2").values(kind="no_owner"))
+    stand_in = world.logged_in("A@example.org")
+
+    assert "/cas/e1/confier" not in stand_in.get("/cas/e1").text
+    assert post(stand_in, "/cas/e1/confier", advisor="B") == 404
+    assert owner(world.cases, "e1") == ("A", "backup", None)
+    assert "/cas/e2/confier" in stand_in.get("/cas/e2").text
+    assert post(stand_in, "/cas/e2/confier", advisor="B") == 200
+    assert post(world.logged_in("lead@example.org"), "/cas/e1/confier", advisor="B") == 200
 
 
 def test_the_team_page_shows_loads_ageing_overflow_and_whom_nobody_is_on(world: World) -> None:
