@@ -148,6 +148,13 @@ def case(engine: Engine, user: User, enrolment_id: str) -> Case | None:
         )
 
 
+def in_queue(engine: Engine, user: User, enrolment_id: str) -> bool:
+    """Whether a case that this person may work on has nobody who follows it."""
+    waits = select(PEOPLE.c.enrolment_id).where(PEOPLE.c.enrolment_id == enrolment_id, PEOPLE.c.queue == "territory", owns(user))
+    with engine.connect() as connection:
+        return connection.execute(waits).first() is not None
+
+
 def borrowed(connection: Connection, person: Row[Any], as_of: dt.date) -> bool:
     """Whether a stand-in has the calls of a case whose owner comes back; an owner who left is missed, and that night says so."""
     missed = and_(ALERTS.c.as_of == as_of, ALERTS.c.learner_id == person.learner_id, ALERTS.c.kind == "no_owner")

@@ -17,6 +17,7 @@ from alerts.language import say
 from alerts.lists import xlsx
 from alerts.lists.page import AdvisorList, Line
 from alerts.policy import LISTED
+from alerts.silence import PUT_OFF_AT_MOST
 
 NOTE_AT_MOST: Final = 500
 SPREADSHEET: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -122,6 +123,8 @@ def show_case(request: Request, inbox: Here, session: Team, enrolment_id: str) -
         colleagues=desk.colleagues(inbox.engine, session.user, inbox.today),
         overlap=inbox.rules.invariants.hand_over_days,
         tomorrow=inbox.today + dt.timedelta(days=1),
+        farthest=inbox.today + dt.timedelta(days=PUT_OFF_AT_MOST),
+        put_off_at_most=PUT_OFF_AT_MOST,
     )
 
 
@@ -150,8 +153,10 @@ def answer(  # noqa: PLR0917, PLR0913 - the fields of the form
     ):
         raise HTTPException(422, "Réponse inconnue : revenez à la page et choisissez dans la liste.")
     later = day_of(remind_on) if remind_on else None
-    if later is not None and later <= inbox.today:
-        raise HTTPException(422, "Un rappel se note pour un jour à venir.")
+    if later is not None and not inbox.today < later <= inbox.today + dt.timedelta(days=PUT_OFF_AT_MOST):
+        raise HTTPException(422, "Un rappel se note pour un jour à venir, dans les 90 jours.")
+    if later is not None and desk.in_queue(inbox.engine, session.user, enrolment_id):
+        raise HTTPException(422, "Personne ne suit cette situation : prenez-la en charge pour noter un rappel.")
     said = acts.Answer(
         code, channel, barrier or None, note.strip() or None, {"oui": True, "non": False}.get(useful), why=why or None, remind_on=later
     )

@@ -13,6 +13,7 @@ from alerts.answers import as_assignments
 from alerts.cases.access import add_user
 from alerts.cases.schema import ABSENCES, ALERTS, MOVES, PEOPLE
 from alerts.cases.store import Published
+from alerts.silence import PUT_OFF_AT_MOST
 from tests.alerts.made import risk_alerts
 from tests.alerts.served import MORNING, NIGHT, World, form_token, people
 
@@ -210,6 +211,19 @@ def test_a_reminder_comes_back_on_its_day_and_goes_with_the_next_answer(world: W
     assert "Essayer à une autre heure" in back.get("/liste").text
     post(back, "/cas/e1/reponse", code="reached")
     assert "À reprendre aujourd" not in back.get("/liste").text
+
+
+def test_a_reminder_is_not_set_for_a_year_mistyped_nor_where_nobody_would_be_reminded(world: World) -> None:
+    browser = world.logged_in("A@example.org")
+    last = MORNING.date() + dt.timedelta(days=PUT_OFF_AT_MOST)
+
+    assert f"{PUT_OFF_AT_MOST} jours au plus)" in browser.get("/cas/e1").text
+    for when in ("2999-01-01", (last + dt.timedelta(days=1)).isoformat()):
+        assert post(browser, "/cas/e1/reponse", code="no_answer", remind_on=when) == 422
+    assert 'name="remind_on"' not in browser.get("/cas/e4").text
+    assert post(browser, "/cas/e4/reponse", code="no_answer", remind_on=last.isoformat()) == 422
+    assert post(browser, "/cas/e1/reponse", code="no_answer", remind_on=last.isoformat()) == 200
+    assert post(browser, "/cas/e4/reponse", code="no_answer") == 200
 
 
 def test_not_relevant_says_why(world: World) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from alerts.candidates import week_start
 from alerts.policy import LISTED, decide
 from alerts.routing import NO_TERRITORY
-from alerts.silence import EXPLAINED
+from alerts.silence import EXPLAINED, PUT_OFF_AT_MOST
 from tests.alerts.world import DAY, NATIONAL, RULES, contacts, next_night, people, ruled, said, spoken, states
 
 if TYPE_CHECKING:
@@ -302,6 +302,15 @@ def test_what_was_put_off_waits_for_its_day() -> None:
     for days, state in ((0, "repeat_suppressed"), (3, "sent")):
         night = replace(following, as_of=following.as_of + dt.timedelta(days=days), said=said(("000", "no_answer", DAY), remind_on=until))
         assert states(decide(night, RULES)) == {"000": state}
+
+
+def test_nobody_is_put_off_for_want_of_an_owner_nor_beyond_what_the_page_allows() -> None:
+    until = DAY + dt.timedelta(days=40 * 365)
+    facts = replace(people([0.01], owners=[None]), said=said(("000", "no_answer", DAY), remind_on=until))
+    assert states(decide(facts, RULES), "no_owner") == {"000": "new"}
+
+    buried = said(("000", "no_answer", DAY - dt.timedelta(days=PUT_OFF_AT_MOST)), remind_on=until)
+    assert states(decide(replace(people([0.9]), said=buried), RULES)) == {"000": "new"}
 
 
 @pytest.mark.parametrize(
