@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from alerts import wording
@@ -140,7 +140,7 @@ def answer(  # noqa: PLR0917, PLR0913 - the fields of the form
     useful: Text = "",
     why: Text = "",
     remind_on: Text = "",
-    note: Annotated[str, Form(max_length=NOTE_AT_MOST)] = "",
+    note: Text = "",
 ) -> Response:
     """Write down what came of a call."""
     walls.check_form(session, csrf)
@@ -152,13 +152,17 @@ def answer(  # noqa: PLR0917, PLR0913 - the fields of the form
         or why not in {"", *words.WHYS}
     ):
         raise HTTPException(422, "Réponse inconnue : revenez à la page et choisissez dans la liste.")
+    # A browser counts a line break as one sign and sends it as two.
+    written = note.replace("\r\n", "\n").strip()
+    if len(written) > NOTE_AT_MOST:
+        raise HTTPException(422, "Note trop longue : 500 signes au plus.")
     later = day_of(remind_on) if remind_on else None
     if later is not None and not inbox.today < later <= inbox.today + dt.timedelta(days=PUT_OFF_AT_MOST):
         raise HTTPException(422, "Un rappel se note pour un jour à venir, dans les 90 jours.")
     if later is not None and desk.in_queue(inbox.engine, session.user, enrolment_id):
         raise HTTPException(422, "Personne ne suit cette situation : prenez-la en charge pour noter un rappel.")
     said = acts.Answer(
-        code, channel, barrier or None, note.strip() or None, {"oui": True, "non": False}.get(useful), why=why or None, remind_on=later
+        code, channel, barrier or None, written or None, {"oui": True, "non": False}.get(useful), why=why or None, remind_on=later
     )
     acted(inbox, session, "answer", enrolment_id, done=acts.act(inbox.engine, session.user, enrolment_id, said, inbox.now()))
     return RedirectResponse("/liste", 303)

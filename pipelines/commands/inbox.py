@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
@@ -46,7 +47,7 @@ def serve(
 ) -> None:
     """Serve the page until Ctrl-C.
 
-    VIGIE_INBOX_ADDRESS says where people reach it, VIGIE_SMTP_* how log-in links leave.
+    VIGIE_INBOX_ADDRESS says where people reach it (unset: where it listens), VIGIE_SMTP_* how log-in links leave.
 
     VIGIE_OIDC_* name an identity provider that vouches for people.
 
@@ -58,12 +59,13 @@ def serve(
     import uvicorn
 
     service = service_at(home)
-    address = service.settings.inbox_address.rstrip("/")
+    address = _reached_at(service.settings, host, port)
     if service.settings.production and not address.startswith("https://"):
         what = f"In production the page is reached by https, and VIGIE_INBOX_ADDRESS is {address}."
         raise ConfigurationError(what, "Put a proxy that speaks https before it, and set VIGIE_INBOX_ADDRESS to what people type.")
     # Each worker makes its own page from the settings: what this command was given goes to them by the environment.
     os.environ["VIGIE_HOME"] = str(service.home.root)
+    os.environ["VIGIE_INBOX_ADDRESS"] = address
     os.environ[PRINT_LINKS] = "1" if print_links else ""
     if not print_links:
         post_of(service.settings)
@@ -80,6 +82,18 @@ def serve(
         log_level="warning",
         server_header=False,
     )
+
+
+def _reached_at(settings: Settings, host: str, port: int) -> str:
+    """Forms are taken from this address alone: a trial on another port must not refuse its own."""
+    if "inbox_address" in settings.model_fields_set:
+        return settings.inbox_address.rstrip("/")
+    try:
+        every = ip_address(host).is_unspecified
+    except ValueError:
+        every = False
+    name = "127.0.0.1" if every else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}"
 
 
 def served() -> FastAPI:

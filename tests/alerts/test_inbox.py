@@ -109,6 +109,59 @@ def test_a_case_of_the_queue_is_taken_once_and_stays_taken_when_the_night_is_pub
         assert connection.exec_driver_sql("SELECT advisor_id FROM people").scalar_one() == "A"
 
 
+def test_a_note_is_as_long_as_the_browser_counts_it(world: World) -> None:
+    """A browser counts a line break as one sign, and sends two."""
+    browser = world.logged_in("A@example.org")
+    form = {"csrf": form_token(browser.get("/cas/e1").text), "code": "reached"}
+    note = "\n".join(["x" * 9] * 50)
+
+    assert browser.post("/cas/e1/reponse", data=form | {"note": f"{note}.".replace("\n", "\r\n")}).status_code == 200
+    with world.cases.engine.connect() as connection:
+        assert connection.execute(select(ACTIONS.c.note)).scalar_one() == f"{note}."
+    too_long = browser.post("/cas/e1/reponse", data=form | {"note": f"{note}.."})
+    assert (too_long.status_code, "500 signes au plus" in too_long.text) == (422, True)
+
+
+def test_what_the_framework_refuses_is_a_page_in_the_reader_s_language(world: World) -> None:
+    browser = world.logged_in("A@example.org")
+
+    for answer, status, said in (
+        (browser.post("/cas/e1/reponse", data={"code": "reached"}), 422, "Il manque une réponse"),
+        (browser.post("/entrer", data={"jeton": ""}), 422, "Il manque une réponse"),
+        (browser.get("/cas/e1/reponse"), 404, "Page introuvable"),
+        (browser.get("/sortir"), 405, "par un formulaire"),
+    ):
+        assert (answer.status_code, said in unescape(answer.text)) == (status, True), answer.text
+        assert answer.headers["content-type"].startswith("text/html")
+    browser.get("/langue/en")
+    assert "An answer is missing" in browser.post("/connexion").text
+    assert "opened by a form" in browser.get("/sortir").text
+
+
+def test_another_language_is_the_same_page_with_what_was_asked_of_it(world: World) -> None:
+    def in_english(page: str) -> str:
+        found = re.search(r'href="(/langue/en[^"]*)"', page)
+        assert found
+        return unescape(found[1])
+
+    stranger = world.browser()
+    stranger.post("/connexion", data={"email": "A@example.org"})
+    link = world.mail[-1][1].removeprefix(ADDRESS)
+    entering = stranger.get(in_english(stranger.get(link).text)).text
+    token = re.search(r'name="jeton" value="([^"]+)"', entering)
+    assert token
+    assert "Enter" in entering
+    assert stranger.post("/entrer", data={"jeton": token[1]}).status_code == 200
+
+    browser = world.logged_in("A@example.org")
+    asked = browser.get("/recherche", params={"nom": "amélie d'a & co"})
+    assert 'value="amélie d&#39;a &amp; co"' in browser.get(in_english(asked.text)).text
+    lead = world.logged_in("lead@example.org")
+    form = {"csrf": form_token(lead.get("/equipe").text), "from_advisor": "A", "to_advisor": "B"}
+    counted = lead.post("/equipe/reaffecter", data=form, headers={"Referer": f"{ADDRESS}/equipe"})
+    assert "My team" in lead.get(in_english(counted.text)).text
+
+
 ROUTES = {
     "/liste": {"advisor"},
     "/liste.xlsx": {"advisor"},

@@ -250,7 +250,15 @@ def test_a_list_is_exported_as_text_with_a_line_in_the_log(world: World) -> None
 
 @pytest.mark.parametrize(
     ("where", "lands"),
-    [("/cas/e1", "/cas/e1"), ("//evil.example", "/"), ("https://evil.example", "/"), ("/\\evil.example", "/"), ("", "/")],
+    [
+        ("/cas/e1", "/cas/e1"),
+        ("/recherche?nom=D%27Ange", "/recherche?nom=D%27Ange"),
+        ("/cas/e1?x=\r\ny", "/"),
+        ("//evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("", "/"),
+    ],
 )
 def test_a_language_is_chosen_and_leads_to_no_other_site(world: World, where: str, lands: str) -> None:
     browser = world.logged_in("A@example.org")
