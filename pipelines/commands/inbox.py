@@ -166,6 +166,29 @@ def user(
     console.out.print(f"{email} may come in as {role}: by the log-in page, or with a link from vigie inbox link {email}.", soft_wrap=True)
 
 
+@app.command()
+def close(
+    email: Annotated[str, typer.Argument(help="Address of the account.")],
+    home: HomeOption = None,
+) -> None:
+    """Close an account, of somebody who left or changed role: they are logged out now, and no link of theirs serves any more.
+
+    An advisor in post comes in without an account made by hand, a team lead who is one again as an advisor; a delivery of advisors
+    with active_to ends that.
+
+    [dim]vigie inbox close lead@example.org[/dim]
+    """
+    from alerts.cases import CaseStore
+    from alerts.cases.access import close_user
+
+    with CaseStore(service_at(home).cases_url) as cases:
+        stays = close_user(cases.engine, email, clock.now())
+    if stays is None:
+        raise ConfigurationError(f"There is no account {email}.", "Check the address; an advisor who never came in has none.")
+    also = " They are an advisor in post, and may still come in as such until a delivery says active_to." if stays else ""
+    console.out.print(f"{email} is closed and logged out.{also}", soft_wrap=True)
+
+
 def _shown(address: str, one_time: str) -> None:
     console.out.print(f"{address}: {one_time}", soft_wrap=True)
 

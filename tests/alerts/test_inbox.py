@@ -13,7 +13,7 @@ import pytest
 from fastapi.routing import APIRoute
 from sqlalchemy import select
 
-from alerts.cases.access import LINK_MINUTES, ROLES, add_user
+from alerts.cases.access import LINK_MINUTES, ROLES, add_user, close_user
 from alerts.cases.schema import ACTIONS, AUDIT, SESSIONS, TOKENS
 from alerts.cases.store import CaseStore, Published
 from alerts.inbox import words
@@ -271,6 +271,32 @@ def test_a_link_serves_once_and_not_for_long(world: World) -> None:
     browser.post("/connexion", data={"email": "a@example.org"})
     world.clock.at += dt.timedelta(minutes=LINK_MINUTES, seconds=1)
     assert world.browser().post("/entrer", data={"jeton": world.mail[-1][1].split("jeton=")[1]}).status_code == 403
+
+
+def test_an_account_that_is_closed_lets_nobody_in(world: World, cases: CaseStore) -> None:
+    browser = world.logged_in("lead@example.org")
+    world.browser().post("/connexion", data={"email": "lead@example.org"})
+    link = world.mail[-1][1].split("jeton=")[1]
+
+    assert close_user(cases.engine, "Lead@example.org", MORNING) is False
+
+    assert browser.get("/equipe").url.path == "/connexion"
+    assert world.browser().post("/entrer", data={"jeton": link}).status_code == 403
+    sent = len(world.mail)
+    world.browser().post("/connexion", data={"email": "lead@example.org"})
+    assert len(world.mail) == sent
+    assert len(world.log("close")) == 1
+    assert close_user(cases.engine, "nobody@example.org", MORNING) is None
+    assert "compte fermé" in world.logged_in("dpo@example.org").get("/journal").text
+
+
+def test_a_lead_who_is_an_advisor_again_reads_their_list(world: World, cases: CaseStore) -> None:
+    add_user(cases.engine, "A@example.org", "Conseiller A", "lead", operator="cep", territory_id="T")
+    assert world.logged_in("A@example.org").get("/liste").status_code == 403
+
+    assert close_user(cases.engine, "A@example.org", MORNING) is True
+
+    assert "Amélie" in world.logged_in("A@example.org").get("/liste").text
 
 
 def test_an_unknown_address_reads_the_same_words_and_gets_no_mail(world: World) -> None:
