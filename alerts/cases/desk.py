@@ -14,7 +14,7 @@ from alerts.policy import LISTED
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Engine, Row
 
@@ -40,6 +40,8 @@ class Case:
     """False for a team lead, and for a former owner who reads on for a while."""
     borrowed: bool
     """Its owner is away: as from `borrowed`."""
+    opposed: bool
+    """The person objects to the estimate, in this enrolment or another."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,23 @@ def _listed(connection: Connection, night: Row[Any], which: ColumnElement[bool])
     theirs = ACTIONS.c.enrolment_id.in_([row.enrolment_id for rows in people.values() for row in rows])
     answers = connection.execute(select(ACTIONS).where(fresh, theirs).order_by(ACTIONS.c.at, ACTIONS.c.action_id))
     done = {row.enrolment_id: row for row in answers}
-    return Today(night, list(people.values()), done, int(waiting))
+    # Who objected this morning in one enrolment is estimated in no other, whatever the night still says.
+    objects = _opposed(connection, list(people))
+    left = ([row for row in rows if not _estimated_still(row, objects, done)] for rows in people.values())
+    return Today(night, [rows for rows in left if rows], done, int(waiting))
+
+
+def _estimated_still(row: Row[Any], objects: set[str], done: Collection[str]) -> bool:
+    return row.kind == "dropout_risk" and row.learner_id in objects and row.enrolment_id not in done
+
+
+def _opposed(connection: Connection, learners: Sequence[str]) -> set[str]:
+    """Those of these learners who object to the estimate and did not take it back since, as `alerts.silence.opposed`."""
+    said = select(ACTIONS.c.learner_id, ACTIONS.c.code).where(
+        ACTIONS.c.code.in_(("opposed", "unopposed")), ACTIONS.c.learner_id.in_(learners)
+    )
+    last = dict(connection.execute(said.order_by(ACTIONS.c.at, ACTIONS.c.action_id)).tuples().all())
+    return {learner for learner, code in last.items() if code == "opposed"}
 
 
 def _reminders(connection: Connection, user: User, day: dt.date) -> list[Row[Any]]:
@@ -145,6 +163,7 @@ def case(engine: Engine, user: User, enrolment_id: str) -> Case | None:
             night,
             mine=user.role == "advisor" and (person.advisor_id == user.advisor_id or person.queue == "territory"),
             borrowed=borrowed(connection, person, night.as_of),
+            opposed=bool(_opposed(connection, [person.learner_id])),
         )
 
 

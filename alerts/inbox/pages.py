@@ -115,7 +115,7 @@ def show_case(request: Request, inbox: Here, session: Team, enrolment_id: str) -
         sections=[(name, shown[name]) for name in behind],
         scripts=words.scripts(told_of, found.content.get("contacts", []), texts) if listed else [],
         practice=desk.practice(inbox.engine, found.person.territory_id, told_of),
-        opposed=next((action.code for action in found.actions if action.code in {"opposed", "unopposed"}), "") == "opposed",
+        opposed=found.opposed,
         weeks=words.weeks(sheets),
         absences=[sheet for sheet in reversed(sheets) if sheet["status"].startswith("absent")],
         curve=words.curve(found.history),
@@ -177,10 +177,11 @@ def find(request: Request, inbox: Here, session: Team, nom: str = "") -> Respons
 
 
 @routes.get("/journal")
-def log(request: Request, inbox: Here, session: Officer) -> Response:
-    """The audit log, for the data-protection officer."""
-    seen(inbox, session, "audit")
-    return page(request, "audit", session=session, lines=audit.latest(inbox.engine))
+def log(request: Request, inbox: Here, session: Officer, objet: str = "") -> Response:
+    """The audit log, for the data-protection officer; of one case when it is named."""
+    wanted = objet.strip()
+    seen(inbox, session, "audit", wanted or None)
+    return page(request, "audit", session=session, asked=wanted, lines=audit.latest(inbox.engine, wanted))
 
 
 def day_of(text: str) -> dt.date:

@@ -11,10 +11,10 @@ from html import unescape
 import polars as pl
 import pytest
 from fastapi.routing import APIRoute
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from alerts.cases.access import LINK_MINUTES, ROLES, add_user, close_user
-from alerts.cases.schema import ACTIONS, AUDIT, SESSIONS, TOKENS
+from alerts.cases.schema import ACTIONS, ALERTS, AUDIT, PEOPLE, SESSIONS, TOKENS
 from alerts.cases.store import CaseStore, Published
 from alerts.inbox import words
 from alerts.inbox.app import ROUTERS
@@ -160,6 +160,37 @@ def test_another_language_is_the_same_page_with_what_was_asked_of_it(world: Worl
     form = {"csrf": form_token(lead.get("/equipe").text), "from_advisor": "A", "to_advisor": "B"}
     counted = lead.post("/equipe/reaffecter", data=form, headers={"Referer": f"{ADDRESS}/equipe"})
     assert "My team" in lead.get(in_english(counted.text)).text
+
+
+def test_who_objects_in_one_enrolment_is_estimated_in_none(world: World) -> None:
+    with world.cases.engine.begin() as connection:
+        for table in (PEOPLE, ALERTS):
+            connection.execute(update(table).where(table.c.enrolment_id == "e2").values(learner_id="e1"))
+    browser = world.logged_in("A@example.org")
+    form = {"csrf": form_token(browser.get("/liste").text)}
+    assert "Estimation d&#39;un modèle" in browser.get("/cas/e2").text
+
+    browser.post("/cas/e1/reponse", data=form | {"code": "opposed"})
+
+    other, listed = browser.get("/cas/e2").text, browser.get("/liste").text
+    assert "Estimation d&#39;un modèle" not in other
+    assert "environ" not in other
+    assert "environ" not in listed
+    assert "Déjà répondu" in listed
+    browser.post("/cas/e2/reponse", data=form | {"code": "unopposed"})
+    assert "Estimation d&#39;un modèle" in browser.get("/cas/e1").text
+
+
+def test_the_officer_reads_who_opened_one_case(world: World) -> None:
+    browser = world.logged_in("A@example.org")
+    browser.get("/cas/e1")
+    browser.get("/cas/e2")
+
+    page = world.logged_in("dpo@example.org").get("/journal", params={"objet": "e1"}).text
+
+    rows = page.split("<tbody>")[1].split("</tbody>")[0].split("</tr>")
+    assert sum("situation lue" in row and "Conseiller A" in row and "<td>e1</td>" in row for row in rows) == 1
+    assert "<td>e2</td>" not in page
 
 
 ROUTES = {
