@@ -18,7 +18,9 @@ EXPLAINED: Final = ("already_known", "not_relevant")
 SPOKEN: Final = tuple(code for code, contact in AS_CONTACT.items() if contact.outcome == "reached")
 """Answers that tell of a conversation with the person."""
 OWED_ALL_THE_SAME: Final = ("no_owner", "learner_request")
-"""What holds also for somebody who does not want to be called: an owner, and an answer to their own request."""
+"""What holds also for somebody who does not want to be called, or not yet: an owner, and an answer to their own request."""
+PUT_OFF_AT_MOST: Final = 90
+"""Days from an answer to the day it asks to come back: a year mistyped must not lose sight of somebody."""
 
 
 def silenced(facts: Facts, rules: Invariants) -> pl.Expr:
@@ -50,10 +52,11 @@ def silenced(facts: Facts, rules: Invariants) -> pl.Expr:
 
 
 def put_off(facts: Facts) -> pl.Expr:
-    """True for enrolments whose latest answer asks to come back to it on a later day; a person's own request is never put off."""
-    latest = facts.said.answers.group_by("enrolment_id", maintain_order=True).agg(pl.col("remind_on").last())
-    later = latest.filter(pl.col("remind_on") > facts.list_day)
-    return _of("enrolment_id", later) & (pl.col("kind") != "learner_request")
+    """True for enrolments whose latest answer asks to come back on a later day; what is owed all the same is never put off."""
+    latest = facts.said.answers.group_by("enrolment_id", maintain_order=True).agg(pl.col("remind_on", "on").last())
+    until = pl.min_horizontal("remind_on", pl.col("on").dt.offset_by(f"{PUT_OFF_AT_MOST}d"))
+    later = latest.filter(pl.col("remind_on").is_not_null(), until > facts.list_day)
+    return _of("enrolment_id", later) & ~pl.col("kind").is_in(OWED_ALL_THE_SAME)
 
 
 def opposed(answers: pl.DataFrame) -> pl.DataFrame:

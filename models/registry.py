@@ -78,7 +78,7 @@ def load(home: Home, version: str) -> Model:
     """A registered model by its version, from the local copy, or from MLflow when that is gone.
 
     Raises:
-        NoModelError: unknown version, or files that are not those that were registered.
+        NoModelError: unknown version, files that are gone, or files that are not those that were registered.
     """
     registered = known(home, version)
     folder = home.models / version
@@ -190,8 +190,36 @@ def _query(home: Home, sql: str, values: tuple[str, ...]) -> list[tuple[Any, ...
             return []
 
 
+def moved_here(home: Home) -> None:
+    """Tell MLflow's database where the files of its runs lie now: it keeps the folder they were first written to, whole.
+
+    A home folder that was restored or copied would else go on reading and writing in the one it came from.
+    """
+    here = home.mlruns.resolve().as_uri()
+    rows = _query(home, "SELECT artifact_location FROM experiments WHERE name = ?", (EXPERIMENT,))
+    if not rows or rows[0][0] == here:
+        return
+    before = str(rows[0][0])
+    with closing(sqlite3.connect(home.mlflow_db)) as connection, connection:
+        for table, column in _ADDRESSES:
+            connection.execute(
+                f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE {column} = ? OR substr({column}, 1, ?) = ?",  # noqa: S608 - our own names
+                (here, len(before) + 1, before, len(before) + 1, f"{before}/"),
+            )
+
+
+_ADDRESSES: Final = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+"""Where MLflow writes down a folder."""
+
+
 def client_of(home: Home) -> Any:  # noqa: ANN401 - mlflow is not typed
     """MLflow's client for the service in `home`; its import takes seconds, so nightly paths never come here."""
+    moved_here(home)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
@@ -248,8 +276,14 @@ def _fetch(home: Home, number: str, folder: Any) -> None:  # noqa: ANN401 - a pa
     from pathlib import Path
 
     client = client_of(home)
+    from mlflow.exceptions import MlflowException
+
     run = client.get_run(client.get_model_version(NAME, number).run_id)
-    shutil.copytree(Path(client.download_artifacts(run.info.run_id, "model")), folder)
+    try:
+        shutil.copytree(Path(client.download_artifacts(run.info.run_id, "model")), folder)
+    except (MlflowException, OSError) as error:
+        what = f"The model in {folder} is gone, and so are MLflow's files of it in {home.mlruns}."
+        raise NoModelError(what, "Bring back models/ or mlruns/ from a backup, or train again.") from error
 
 
 def _catalogue() -> list[dict[str, str | int]]:

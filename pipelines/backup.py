@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipelines.service import Service
-    from vigie.settings import Home
 
 MANIFEST: Final = "backup.json"
-FOLDERS: Final = ("archive", "models", "mlruns", "out", "landing", "refused", "held", "quarantine", "sources")
+FOLDERS: Final = ("archive", "experiments", "models", "mlruns", "indicators", "out", "landing", "refused", "held", "quarantine", "sources")
+"""Not `outbox`: receipts of mail that an older case store knows nothing of; nor `evaluation` and `replay`, which are made again."""
 DATABASES: Final = ("cases.sqlite", "mlflow.db")
 """SQLite: copied by its own backup, which takes a state between two transactions while others write."""
 
 
 def backup(service: Service, to: Path, say: Callable[[str], None]) -> Path:
-    """Copy archive, case store, models, nights and deliveries into a new folder below `to`; the warehouse follows from the archive.
+    """Copy archive, case store, models, experiments, nights and deliveries into a new folder; the warehouse follows from the archive.
 
     A case store on PostgreSQL is not in it: its own `pg_dump` copies it.
 
@@ -63,12 +63,16 @@ def backup(service: Service, to: Path, say: Callable[[str], None]) -> Path:
     return write_whole_folder(to / f"vigie-{clock.now():%Y%m%dT%H%M%SZ}", write)
 
 
-def restore(copy: Path, home: Home, threads: int, say: Callable[[str], None]) -> int:
+def restore(service: Service, copy: Path, say: Callable[[str], None]) -> int:
     """Make a service in an empty home folder from a backup, every byte checked, its warehouse from the archive; how many deliveries.
 
     Raises:
-        ConfigurationError: no backup, one that is damaged, or a home folder that holds something.
+        ConfigurationError: no backup, one that is damaged, a home folder that holds something, or a case store that the settings place
+            elsewhere than the backup.
     """
+    from models.registry import moved_here
+
+    home = service.home
     try:
         manifest = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -76,6 +80,7 @@ def restore(copy: Path, home: Home, threads: int, say: Callable[[str], None]) ->
     there = [path.name for path in home.root.rglob("*") if path.is_file() and path not in {home.lock, home.lock.with_suffix(".holder")}]
     if there:
         raise ConfigurationError(f"{home.root} holds a service already ({there[0]}).", "Restore into a new folder: --home <new folder>.")
+    _same_case_store(copy, service, elsewhere=manifest["cases_elsewhere"])
     say("looking whether the backup is whole")
     found = _fingerprints(copy)
     apart = sorted(name for name in found.keys() | manifest["sha256"].keys() if found.get(name) != manifest["sha256"].get(name))
@@ -90,7 +95,18 @@ def restore(copy: Path, home: Home, threads: int, say: Callable[[str], None]) ->
                 shutil.copytree(path, target, dirs_exist_ok=True)
             else:
                 shutil.copy2(path, target)
-    return rebuild(home.warehouse, Archive(home.archive), threads, say)
+    moved_here(home)
+    return rebuild(home.warehouse, Archive(home.archive), service.settings.threads, say)
+
+
+def _same_case_store(copy: Path, service: Service, *, elsewhere: bool) -> None:
+    """A service restored beside a case store that is not its own would know nobody: no account, no answer, no owner."""
+    if elsewhere and not service.settings.cases_url:
+        what = f"The case store is not in {copy}: it lay where VIGIE_CASES_URL said, which is not set."
+        raise ConfigurationError(what, "Set VIGIE_CASES_URL to the database that pg_restore filled, then restore again.")
+    if service.settings.cases_url and not elsewhere:
+        what = f"The case store of {copy} is in it, and VIGIE_CASES_URL names another, which knows nothing of it."
+        raise ConfigurationError(what, "Unset VIGIE_CASES_URL, then restore again.")
 
 
 def _copy_database(source: Path, target: Path) -> None:

@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     config: Path = ROOT / "config"
     time_zone: str = "Europe/Paris"
     threads: int = Field(default=2, ge=1)
-    cases_url: str = ""
+    cases_url: str = Field(default="", repr=False)
     """Address of the case store, such as postgresql+psycopg://vigie@host/cases; SQLite in the home folder when empty."""
     inbox_address: str = "http://127.0.0.1:8000"
     """Where advisors reach the inbox, as links in mails give it."""

@@ -7,14 +7,16 @@ import hashlib
 import secrets
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import delete, func, insert, select, update
 
-from alerts.cases.schema import ADVISORS, ATTEMPTS, LOGINS, POSTS, SESSIONS, TOKENS, USERS
+from alerts.cases.schema import ADVISORS, ATTEMPTS, AUDIT, LOGINS, POSTS, SESSIONS, TOKENS, USERS
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection, Engine, Row
 
 Role = Literal["advisor", "lead", "evaluator", "dpo", "operator"]
 ROLES: Final[tuple[Role, ...]] = ("advisor", "lead", "evaluator", "dpo", "operator")
@@ -61,10 +63,30 @@ def add_user(engine: Engine, email: str, name: str, role: Role, *, operator: str
         return _open(connection, {"email": email.lower(), **values})
 
 
+def close_user(engine: Engine, email: str, now: dt.datetime) -> bool | None:
+    """Close an account: its sessions and links end now, with a line in the audit log.
+
+    Returns:
+        Whether they may still come in, as an advisor in post, whom only the deliveries put out; None where there is no account.
+    """
+    address = email.strip().lower()
+    with engine.begin() as connection:
+        closed = connection.execute(select(USERS.c.user_id).where(USERS.c.email == address)).scalar_one_or_none()
+        if closed is None:
+            return None
+        connection.execute(update(USERS).where(USERS.c.user_id == closed).values(active=False))
+        for table in (SESSIONS, TOKENS):
+            connection.execute(delete(table).where(table.c.user_id == closed))
+        line = {"at": now, "verb": "close", "object_id": closed, "outcome": "allowed"}
+        connection.execute(insert(AUDIT), [line])
+        found = _posts_of(connection, address)
+        return len(found) == 1 and _in_post(connection, found[0].advisor_id, now.date()) is not None
+
+
 def new_link(engine: Engine, email: str, now: dt.datetime) -> str | None:
     """A one-time token for this address, or nothing if nobody may come in with it.
 
-    An advisor in post needs no account made by hand: their work address is in the deliveries.
+    An advisor in post needs no account made by hand: their work address is in the deliveries. An account that was closed gives way to that.
     """
     address = email.strip().lower()
     with engine.begin() as connection:
@@ -174,13 +196,9 @@ def too_many(engine: Engine, who: str, now: dt.datetime, allowed: int = ATTEMPTS
 
 def _user_of(connection: Connection, email: str) -> str | None:
     account = connection.execute(select(USERS).where(USERS.c.email == email)).one_or_none()
-    if account is not None and (account.role != "advisor" or not account.active):
-        return str(account.user_id) if account.active else None
-    found = connection.execute(
-        select(ADVISORS.c.advisor_id, ADVISORS.c.name, POSTS.c.operator, POSTS.c.territory_id)
-        .join(POSTS, POSTS.c.advisor_id == ADVISORS.c.advisor_id)
-        .where(func.lower(ADVISORS.c.email) == email)
-    ).all()
+    if account is not None and account.active and account.role != "advisor":
+        return str(account.user_id)
+    found = _posts_of(connection, email)
     # An address two advisors share opens nobody's list.
     if len(found) != 1:
         return None
@@ -190,6 +208,12 @@ def _user_of(connection: Connection, email: str) -> str | None:
         return _open(connection, {"email": email, **values})
     connection.execute(update(USERS).where(USERS.c.user_id == account.user_id).values(**values))
     return str(account.user_id)
+
+
+def _posts_of(connection: Connection, email: str) -> Sequence[Row[Any]]:
+    query = select(ADVISORS.c.advisor_id, ADVISORS.c.name, POSTS.c.operator, POSTS.c.territory_id)
+    joined = query.join(POSTS, POSTS.c.advisor_id == ADVISORS.c.advisor_id)
+    return connection.execute(joined.where(func.lower(ADVISORS.c.email) == email)).all()
 
 
 def _in_post(connection: Connection, advisor_id: str, day: dt.date) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, insert, or_, select, update
 
-from alerts.cases.desk import newest_night, owns, team
+from alerts.cases.desk import borrowed, newest_night, owns, team
 from alerts.cases.schema import ABSENCES, ACTIONS, ALERTS, MOVES, PEOPLE, POSTS
 from alerts.cases.store import apply_move
 from alerts.policy import LISTED
@@ -103,12 +103,18 @@ def refer(engine: Engine, user: User, enrolment_id: str, operator: str, now: dt.
 
 
 def hand_over(engine: Engine, user: User, enrolment_id: str, to_advisor_id: str, now: dt.datetime) -> bool:
-    """Hand one's case over to a colleague; a team lead hands over any case of the team. The former owner reads on for a while."""
+    """Hand one's case over to a colleague; a team lead hands over any case of the team. The former owner reads on for a while.
+
+    A case whose owner is away is not the stand-in's to give: only a lead decides that for them.
+    """
     if user.role not in {"advisor", "lead"} or not _in_team(engine, user, to_advisor_id, now):
         return False
     with engine.begin() as connection:
         person = _theirs(connection, user, enrolment_id)
-        if person is None or person.advisor_id is None or person.advisor_id == to_advisor_id:
+        night = newest_night(connection)
+        if person is None or night is None or person.advisor_id is None or person.advisor_id == to_advisor_id:
+            return False
+        if user.role == "advisor" and borrowed(connection, person, night.as_of):
             return False
         _move(connection, user, person, to_advisor_id, "hand_over", now)
     return True

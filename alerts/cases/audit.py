@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import insert, select
 
-from alerts.cases.schema import AUDIT
+from alerts.cases.schema import AUDIT, USERS
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -25,7 +25,10 @@ def note(
         connection.execute(insert(AUDIT), [{"at": at, **who, "verb": verb, "object_id": (object_id or "")[:200], "outcome": outcome}])
 
 
-def latest(engine: Engine, limit: int = 500) -> list[Any]:
-    """The latest lines, newest first."""
+def latest(engine: Engine, object_id: str = "", limit: int = 500) -> list[Any]:
+    """The latest lines, newest first, each with the name its account has now; with `object_id`, such as a case, those about it alone."""
+    lines = select(AUDIT, USERS.c.name).outerjoin(USERS, USERS.c.user_id == AUDIT.c.user_id)
+    if object_id:
+        lines = lines.where(AUDIT.c.object_id == object_id)
     with engine.connect() as connection:
-        return list(connection.execute(select(AUDIT).order_by(AUDIT.c.entry.desc()).limit(limit)).all())
+        return list(connection.execute(lines.order_by(AUDIT.c.entry.desc()).limit(limit)).all())

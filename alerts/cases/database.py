@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Engine, create_engine, event, inspect
+from sqlalchemy import URL, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from vigie.errors import ConfigurationError
@@ -25,8 +26,9 @@ def open_database(url: str) -> Engine:
     from alembic.util.exc import CommandError
 
     engine: Engine | None = None
+    address = _address(url)
     try:
-        engine = create_engine(url)
+        engine = create_engine(address)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _as_server)
         _upgrade(engine)
@@ -43,6 +45,26 @@ def open_database(url: str) -> Engine:
         )
         raise ConfigurationError(what, remedy) from error
     return engine
+
+
+def _address(url: str) -> URL:
+    """The address, read; PostgreSQL's is spoken to by psycopg, however it is written.
+
+    Raises:
+        ConfigurationError: it cannot be read; nothing of it is shown, since any part may be one of the password.
+    """
+    try:
+        address = make_url(re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url))
+        address.get_dialect().import_dbapi()
+        # What follows an @ within a password is taken for the server's name, which drivers tell.
+        readable = "@" not in (address.host or "")
+    except (SQLAlchemyError, ValueError, ImportError):
+        readable = False
+    if readable:
+        return address
+    what = "VIGIE_CASES_URL is no address of a SQLite or PostgreSQL database."
+    remedy = "Write it as postgresql+psycopg://user:password@host/database; in a password, @ is %40, : is %3A, / is %2F and % is %25."
+    raise ConfigurationError(what, remedy)
 
 
 def _close(engine: Engine | None) -> None:

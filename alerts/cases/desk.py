@@ -14,7 +14,7 @@ from alerts.policy import LISTED
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Engine, Row
 
@@ -38,6 +38,10 @@ class Case:
     night: Row[Any]
     mine: bool
     """False for a team lead, and for a former owner who reads on for a while."""
+    borrowed: bool
+    """Its owner is away: as from `borrowed`."""
+    opposed: bool
+    """The person objects to the estimate, in this enrolment or another."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,23 @@ def _listed(connection: Connection, night: Row[Any], which: ColumnElement[bool])
     theirs = ACTIONS.c.enrolment_id.in_([row.enrolment_id for rows in people.values() for row in rows])
     answers = connection.execute(select(ACTIONS).where(fresh, theirs).order_by(ACTIONS.c.at, ACTIONS.c.action_id))
     done = {row.enrolment_id: row for row in answers}
-    return Today(night, list(people.values()), done, int(waiting))
+    # Who objected this morning in one enrolment is estimated in no other, whatever the night still says.
+    objects = _opposed(connection, list(people))
+    left = ([row for row in rows if not _estimated_still(row, objects, done)] for rows in people.values())
+    return Today(night, [rows for rows in left if rows], done, int(waiting))
+
+
+def _estimated_still(row: Row[Any], objects: set[str], done: Collection[str]) -> bool:
+    return row.kind == "dropout_risk" and row.learner_id in objects and row.enrolment_id not in done
+
+
+def _opposed(connection: Connection, learners: Sequence[str]) -> set[str]:
+    """Those of these learners who object to the estimate and did not take it back since, as `alerts.silence.opposed`."""
+    said = select(ACTIONS.c.learner_id, ACTIONS.c.code).where(
+        ACTIONS.c.code.in_(("opposed", "unopposed")), ACTIONS.c.learner_id.in_(learners)
+    )
+    last = dict(connection.execute(said.order_by(ACTIONS.c.at, ACTIONS.c.action_id)).tuples().all())
+    return {learner for learner, code in last.items() if code == "opposed"}
 
 
 def _reminders(connection: Connection, user: User, day: dt.date) -> list[Row[Any]]:
@@ -142,7 +162,22 @@ def case(engine: Engine, user: User, enrolment_id: str) -> Case | None:
             json.loads(content) if content else {},
             night,
             mine=user.role == "advisor" and (person.advisor_id == user.advisor_id or person.queue == "territory"),
+            borrowed=borrowed(connection, person, night.as_of),
+            opposed=bool(_opposed(connection, [person.learner_id])),
         )
+
+
+def in_queue(engine: Engine, user: User, enrolment_id: str) -> bool:
+    """Whether a case that this person may work on has nobody who follows it."""
+    waits = select(PEOPLE.c.enrolment_id).where(PEOPLE.c.enrolment_id == enrolment_id, PEOPLE.c.queue == "territory", owns(user))
+    with engine.connect() as connection:
+        return connection.execute(waits).first() is not None
+
+
+def borrowed(connection: Connection, person: Row[Any], as_of: dt.date) -> bool:
+    """Whether a stand-in has the calls of a case whose owner comes back; an owner who left is missed, and that night says so."""
+    missed = and_(ALERTS.c.as_of == as_of, ALERTS.c.learner_id == person.learner_id, ALERTS.c.kind == "no_owner")
+    return person.queue == "backup" and not connection.execute(select(select(ALERTS.c.alert_id).where(missed).exists())).scalar_one()
 
 
 def owns(user: User) -> ColumnElement[bool]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
@@ -13,7 +14,8 @@ from starlette.exceptions import HTTPException
 from alerts.inbox import entrance, measures, ownership, pages, walls
 from alerts.inbox.context import REFUSALS, page
 
-NOT_FOUND: Final = 404
+STARLETTE_S_OWN: Final = (404, 405)
+"""Answers of the framework, whose English words nobody needs."""
 ROUTERS: Final = (entrance.routes, measures.routes, ownership.routes, pages.routes)
 """First those whose addresses go on after a case's identifier, which may hold a slash."""
 
@@ -28,6 +30,7 @@ def create_app(inbox: Inbox) -> FastAPI:
     app.middleware("http")(walls.with_headers)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _incomplete)
     for router in ROUTERS:
         app.include_router(router)
     return app
@@ -38,6 +41,9 @@ async def _refused(request: Request, error: Exception) -> Response:
         raise error
     if error.headers and "Location" in error.headers:
         return RedirectResponse(error.headers["Location"], 303)
-    return page(
-        request, "message", error.status_code, title="Vigie", text=error.detail if error.status_code != NOT_FOUND else REFUSALS[NOT_FOUND]
-    )
+    said = REFUSALS[error.status_code] if error.status_code in STARLETTE_S_OWN else error.detail
+    return page(request, "message", error.status_code, title="Vigie", text=said)
+
+
+async def _incomplete(request: Request, error: Exception) -> Response:  # noqa: ARG001 - which field it was tells a reader nothing
+    return page(request, "message", 422, title="Vigie", text=REFUSALS[422])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Form, HTTPException, Request
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 REFUSALS: Final = {
     403: "Cette page n'est pas ouverte à votre rôle.",
     404: "Page introuvable.",
+    405: "Cette page s'ouvre par un formulaire, pas par son adresse.",
+    422: "Il manque une réponse à ce formulaire : revenez à la page et complétez-le.",
     429: "Trop d'essais : attendez un quart d'heure.",
 }
 
@@ -94,12 +97,22 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
     """A page drawn from `templates/<name>.html`; every text that comes from a delivery is escaped."""
     inbox = inbox_of(request)
     zone = ZoneInfo(inbox.time_zone)
-    shown = {"session": None, "language": language.current(), "here": request.url.path, "day": inbox.today, **values}
+    shown = {"session": None, "language": language.current(), "here": _here(request), "day": inbox.today, **values}
     # Strangers are told nothing, not even of what kind the data are.
     shown["notice"] = words.notice(desk.notice(inbox.engine)) if shown["session"] else ""
     shown["local"] = lambda at: words.instant(at.astimezone(zone).isoformat())
     shown["stamp"] = lambda at: at.astimezone(zone).strftime("%d/%m/%Y %H:%M:%S")
     return _TEMPLATES.TemplateResponse(request, f"{name}.html", shown, status)
+
+
+def _here(request: Request) -> str:
+    """Address to come back to in another language: this one, or after a form the page it stood on."""
+    if request.method in walls.READ_ONLY:
+        path, query = quote(request.scope["path"], safe="/:@"), request.url.query
+    else:
+        before = urlsplit(request.headers.get("referer", ""))
+        path, query = before.path or "/", before.query
+    return f"{path}?{query}" if query else path
 
 
 def inbox_of(request: Request) -> Inbox:

@@ -156,8 +156,8 @@ def _inside(inbox: Inbox, secret: str) -> RedirectResponse:
 @routes.get("/langue/{code}")
 def choose_language(inbox: Here, code: str, page: str = "/") -> Response:
     """Speak another language, and back to the same page: one of ours, never another site's."""
-    back = page if re.fullmatch(r"/[\w\-./:%@]*", page) and not page.startswith("//") else "/"
-    answer = RedirectResponse(quote(back, safe="/:%@"), 303)
+    back = page if re.fullmatch(r"/[\w\-./:%@]*(\?[\w\-.~:%@=&+*/]*)?", page) and not page.startswith("//") else "/"
+    answer = RedirectResponse(quote(back, safe="/:%@?=&+*"), 303)
     if code in LANGUAGES:
         answer.set_cookie(walls.LANGUAGE, code, max_age=365 * 86400, httponly=True, secure=inbox.secure, samesite="lax", path="/")
     return answer

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from alerts import wording
@@ -17,6 +17,7 @@ from alerts.language import say
 from alerts.lists import xlsx
 from alerts.lists.page import AdvisorList, Line
 from alerts.policy import LISTED
+from alerts.silence import PUT_OFF_AT_MOST
 
 NOTE_AT_MOST: Final = 500
 SPREADSHEET: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -114,7 +115,7 @@ def show_case(request: Request, inbox: Here, session: Team, enrolment_id: str) -
         sections=[(name, shown[name]) for name in behind],
         scripts=words.scripts(told_of, found.content.get("contacts", []), texts) if listed else [],
         practice=desk.practice(inbox.engine, found.person.territory_id, told_of),
-        opposed=next((action.code for action in found.actions if action.code in {"opposed", "unopposed"}), "") == "opposed",
+        opposed=found.opposed,
         weeks=words.weeks(sheets),
         absences=[sheet for sheet in reversed(sheets) if sheet["status"].startswith("absent")],
         curve=words.curve(found.history),
@@ -122,6 +123,8 @@ def show_case(request: Request, inbox: Here, session: Team, enrolment_id: str) -
         colleagues=desk.colleagues(inbox.engine, session.user, inbox.today),
         overlap=inbox.rules.invariants.hand_over_days,
         tomorrow=inbox.today + dt.timedelta(days=1),
+        farthest=inbox.today + dt.timedelta(days=PUT_OFF_AT_MOST),
+        put_off_at_most=PUT_OFF_AT_MOST,
     )
 
 
@@ -137,7 +140,7 @@ def answer(  # noqa: PLR0917, PLR0913 - the fields of the form
     useful: Text = "",
     why: Text = "",
     remind_on: Text = "",
-    note: Annotated[str, Form(max_length=NOTE_AT_MOST)] = "",
+    note: Text = "",
 ) -> Response:
     """Write down what came of a call."""
     walls.check_form(session, csrf)
@@ -149,11 +152,17 @@ def answer(  # noqa: PLR0917, PLR0913 - the fields of the form
         or why not in {"", *words.WHYS}
     ):
         raise HTTPException(422, "Réponse inconnue : revenez à la page et choisissez dans la liste.")
+    # A browser counts a line break as one sign and sends it as two.
+    written = note.replace("\r\n", "\n").strip()
+    if len(written) > NOTE_AT_MOST:
+        raise HTTPException(422, "Note trop longue : 500 signes au plus.")
     later = day_of(remind_on) if remind_on else None
-    if later is not None and later <= inbox.today:
-        raise HTTPException(422, "Un rappel se note pour un jour à venir.")
+    if later is not None and not inbox.today < later <= inbox.today + dt.timedelta(days=PUT_OFF_AT_MOST):
+        raise HTTPException(422, "Un rappel se note pour un jour à venir, dans les 90 jours.")
+    if later is not None and desk.in_queue(inbox.engine, session.user, enrolment_id):
+        raise HTTPException(422, "Personne ne suit cette situation : prenez-la en charge pour noter un rappel.")
     said = acts.Answer(
-        code, channel, barrier or None, note.strip() or None, {"oui": True, "non": False}.get(useful), why=why or None, remind_on=later
+        code, channel, barrier or None, written or None, {"oui": True, "non": False}.get(useful), why=why or None, remind_on=later
     )
     acted(inbox, session, "answer", enrolment_id, done=acts.act(inbox.engine, session.user, enrolment_id, said, inbox.now()))
     return RedirectResponse("/liste", 303)
@@ -168,10 +177,11 @@ def find(request: Request, inbox: Here, session: Team, nom: str = "") -> Respons
 
 
 @routes.get("/journal")
-def log(request: Request, inbox: Here, session: Officer) -> Response:
-    """The audit log, for the data-protection officer."""
-    seen(inbox, session, "audit")
-    return page(request, "audit", session=session, lines=audit.latest(inbox.engine))
+def log(request: Request, inbox: Here, session: Officer, objet: str = "") -> Response:
+    """The audit log, for the data-protection officer; of one case when it is named."""
+    wanted = objet.strip()
+    seen(inbox, session, "audit", wanted or None)
+    return page(request, "audit", session=session, asked=wanted, lines=audit.latest(inbox.engine, wanted))
 
 
 def day_of(text: str) -> dt.date:

@@ -168,6 +168,7 @@ VERBS: Final = {
     "ask_link": "lien demandé",
     "send_link": "lien envoyé",
     "log_in": "connexion",
+    "close": "compte fermé",
     "list": "liste lue",
     "queue": "file lue",
     "read": "situation lue",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
@@ -46,7 +47,7 @@ def serve(
 ) -> None:
     """Serve the page until Ctrl-C.
 
-    VIGIE_INBOX_ADDRESS says where people reach it, VIGIE_SMTP_* how log-in links leave.
+    VIGIE_INBOX_ADDRESS says where people reach it (unset: where it listens), VIGIE_SMTP_* how log-in links leave.
 
     VIGIE_OIDC_* name an identity provider that vouches for people.
 
@@ -58,12 +59,13 @@ def serve(
     import uvicorn
 
     service = service_at(home)
-    address = service.settings.inbox_address.rstrip("/")
+    address = _reached_at(service.settings, host, port)
     if service.settings.production and not address.startswith("https://"):
         what = f"In production the page is reached by https, and VIGIE_INBOX_ADDRESS is {address}."
         raise ConfigurationError(what, "Put a proxy that speaks https before it, and set VIGIE_INBOX_ADDRESS to what people type.")
     # Each worker makes its own page from the settings: what this command was given goes to them by the environment.
     os.environ["VIGIE_HOME"] = str(service.home.root)
+    os.environ["VIGIE_INBOX_ADDRESS"] = address
     os.environ[PRINT_LINKS] = "1" if print_links else ""
     if not print_links:
         post_of(service.settings)
@@ -80,6 +82,18 @@ def serve(
         log_level="warning",
         server_header=False,
     )
+
+
+def _reached_at(settings: Settings, host: str, port: int) -> str:
+    """Forms are taken from this address alone: a trial on another port must not refuse its own."""
+    if "inbox_address" in settings.model_fields_set:
+        return settings.inbox_address.rstrip("/")
+    try:
+        every = ip_address(host).is_unspecified
+    except ValueError:
+        every = False
+    name = "127.0.0.1" if every else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}"
 
 
 def served() -> FastAPI:
@@ -150,6 +164,29 @@ def user(
     with CaseStore(service.cases_url) as cases:
         add_user(cases.engine, email, name, role, operator=operator, territory_id=territory)
     console.out.print(f"{email} may come in as {role}: by the log-in page, or with a link from vigie inbox link {email}.", soft_wrap=True)
+
+
+@app.command()
+def close(
+    email: Annotated[str, typer.Argument(help="Address of the account.")],
+    home: HomeOption = None,
+) -> None:
+    """Close an account, of somebody who left or changed role: they are logged out now, and no link of theirs serves any more.
+
+    An advisor in post comes in without an account made by hand, a team lead who is one again as an advisor; a delivery of advisors
+    with active_to ends that.
+
+    [dim]vigie inbox close lead@example.org[/dim]
+    """
+    from alerts.cases import CaseStore
+    from alerts.cases.access import close_user
+
+    with CaseStore(service_at(home).cases_url) as cases:
+        stays = close_user(cases.engine, email, clock.now())
+    if stays is None:
+        raise ConfigurationError(f"There is no account {email}.", "Check the address; an advisor who never came in has none.")
+    also = " They are an advisor in post, and may still come in as such until a delivery says active_to." if stays else ""
+    console.out.print(f"{email} is closed and logged out.{also}", soft_wrap=True)
 
 
 def _shown(address: str, one_time: str) -> None:

@@ -108,7 +108,7 @@ def backup(
     to: Annotated[Path, typer.Argument(help="Folder for backups, on another disk; each one is a folder of its own below it.")],
     home: HomeOption = None,
 ) -> None:
-    """Copy archive, case store, models, nights and deliveries. Advisors may go on working meanwhile.
+    """Copy archive, case store, models, experiments, nights and deliveries. Advisors may go on working meanwhile.
 
     [dim]vigie backup /mnt/backups --home home[/dim]
     """
@@ -137,7 +137,7 @@ def restore(
 
     service = service_at(home)
     with only_writer(service.home.lock, "A restore"), console.working("Restore") as at:
-        number = run(copy, service.home, service.settings.threads, at)
+        number = run(service, copy, at)
     console.out.print(f"{service.home.root} is restored: {number} deliveries. Look at it: vigie doctor --home {service.home.root}")
     if service.settings.cases_url:
-        console.out.print("The case store is elsewhere: pg_restore --clean --dbname=... the dump made with this backup.")
+        console.out.print("The case store is where VIGIE_CASES_URL says: it must hold the dump made with this backup, see pg_restore.")

@@ -215,6 +215,30 @@ def test_an_address_that_cannot_be_opened_is_refused_without_its_password(tmp_pa
         CaseStore(f"sqlite:///{tmp_path / 'nowhere' / 'cases.sqlite'}")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://vigie:p@ss:S3cret@127.0.0.1/cases",
+        "postgresql+psycopg://vigie:p@S3cret@127.0.0.1/cases",
+        "postgresql+psycopg2://vigie:S3cret@127.0.0.1/cases",
+        "mysql+S3cret://vigie@127.0.0.1/cases",
+        "S3cret",
+    ],
+)
+def test_an_address_that_cannot_be_read_is_refused_and_nothing_of_it_shown(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no address") as refused:
+        CaseStore(url)
+
+    assert "S3cret" not in str(refused.value)
+    assert refused.value.__context__ is None
+    assert "%40" in refused.value.remedy
+
+
+def test_an_ordinary_address_of_postgresql_will_do(postgresql: str) -> None:
+    with CaseStore(postgresql.format(database="postgres").replace("postgresql+psycopg:", "postgresql:")) as cases:
+        assert cases.engine.driver == "psycopg"
+
+
 def test_the_audit_log_can_only_grow(cases: CaseStore) -> None:
     with cases.engine.begin() as connection:
         connection.execute(insert(AUDIT), [{"at": AT, "verb": "read", "object_id": "E1", "outcome": "allowed"}])

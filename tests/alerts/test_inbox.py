@@ -11,10 +11,10 @@ from html import unescape
 import polars as pl
 import pytest
 from fastapi.routing import APIRoute
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from alerts.cases.access import LINK_MINUTES, ROLES, add_user
-from alerts.cases.schema import ACTIONS, AUDIT, SESSIONS, TOKENS
+from alerts.cases.access import LINK_MINUTES, ROLES, add_user, close_user
+from alerts.cases.schema import ACTIONS, ALERTS, AUDIT, PEOPLE, SESSIONS, TOKENS
 from alerts.cases.store import CaseStore, Published
 from alerts.inbox import words
 from alerts.inbox.app import ROUTERS
@@ -107,6 +107,90 @@ def test_a_case_of_the_queue_is_taken_once_and_stays_taken_when_the_night_is_pub
     world.cases.publish(Published(NIGHT, MORNING, made, people=people(("e4", None))))
     with world.cases.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT advisor_id FROM people").scalar_one() == "A"
+
+
+def test_a_note_is_as_long_as_the_browser_counts_it(world: World) -> None:
+    """A browser counts a line break as one sign, and sends two."""
+    browser = world.logged_in("A@example.org")
+    form = {"csrf": form_token(browser.get("/cas/e1").text), "code": "reached"}
+    note = "\n".join(["x" * 9] * 50)
+
+    assert browser.post("/cas/e1/reponse", data=form | {"note": f"{note}.".replace("\n", "\r\n")}).status_code == 200
+    with world.cases.engine.connect() as connection:
+        assert connection.execute(select(ACTIONS.c.note)).scalar_one() == f"{note}."
+    too_long = browser.post("/cas/e1/reponse", data=form | {"note": f"{note}.."})
+    assert (too_long.status_code, "500 signes au plus" in too_long.text) == (422, True)
+
+
+def test_what_the_framework_refuses_is_a_page_in_the_reader_s_language(world: World) -> None:
+    browser = world.logged_in("A@example.org")
+
+    for answer, status, said in (
+        (browser.post("/cas/e1/reponse", data={"code": "reached"}), 422, "Il manque une réponse"),
+        (browser.post("/entrer", data={"jeton": ""}), 422, "Il manque une réponse"),
+        (browser.get("/cas/e1/reponse"), 404, "Page introuvable"),
+        (browser.get("/sortir"), 405, "par un formulaire"),
+    ):
+        assert (answer.status_code, said in unescape(answer.text)) == (status, True), answer.text
+        assert answer.headers["content-type"].startswith("text/html")
+    browser.get("/langue/en")
+    assert "An answer is missing" in browser.post("/connexion").text
+    assert "opened by a form" in browser.get("/sortir").text
+
+
+def test_another_language_is_the_same_page_with_what_was_asked_of_it(world: World) -> None:
+    def in_english(page: str) -> str:
+        found = re.search(r'href="(/langue/en[^"]*)"', page)
+        assert found
+        return unescape(found[1])
+
+    stranger = world.browser()
+    stranger.post("/connexion", data={"email": "A@example.org"})
+    link = world.mail[-1][1].removeprefix(ADDRESS)
+    entering = stranger.get(in_english(stranger.get(link).text)).text
+    token = re.search(r'name="jeton" value="([^"]+)"', entering)
+    assert token
+    assert "Enter" in entering
+    assert stranger.post("/entrer", data={"jeton": token[1]}).status_code == 200
+
+    browser = world.logged_in("A@example.org")
+    asked = browser.get("/recherche", params={"nom": "amélie d'a & co"})
+    assert 'value="amélie d&#39;a &amp; co"' in browser.get(in_english(asked.text)).text
+    lead = world.logged_in("lead@example.org")
+    form = {"csrf": form_token(lead.get("/equipe").text), "from_advisor": "A", "to_advisor": "B"}
+    counted = lead.post("/equipe/reaffecter", data=form, headers={"Referer": f"{ADDRESS}/equipe"})
+    assert "My team" in lead.get(in_english(counted.text)).text
+
+
+def test_who_objects_in_one_enrolment_is_estimated_in_none(world: World) -> None:
+    with world.cases.engine.begin() as connection:
+        for table in (PEOPLE, ALERTS):
+            connection.execute(update(table).where(table.c.enrolment_id == "e2").values(learner_id="e1"))
+    browser = world.logged_in("A@example.org")
+    form = {"csrf": form_token(browser.get("/liste").text)}
+    assert "Estimation d&#39;un modèle" in browser.get("/cas/e2").text
+
+    browser.post("/cas/e1/reponse", data=form | {"code": "opposed"})
+
+    other, listed = browser.get("/cas/e2").text, browser.get("/liste").text
+    assert "Estimation d&#39;un modèle" not in other
+    assert "environ" not in other
+    assert "environ" not in listed
+    assert "Déjà répondu" in listed
+    browser.post("/cas/e2/reponse", data=form | {"code": "unopposed"})
+    assert "Estimation d&#39;un modèle" in browser.get("/cas/e1").text
+
+
+def test_the_officer_reads_who_opened_one_case(world: World) -> None:
+    browser = world.logged_in("A@example.org")
+    browser.get("/cas/e1")
+    browser.get("/cas/e2")
+
+    page = world.logged_in("dpo@example.org").get("/journal", params={"objet": "e1"}).text
+
+    rows = page.split("<tbody>")[1].split("</tbody>")[0].split("</tr>")
+    assert sum("situation lue" in row and "Conseiller A" in row and "<td>e1</td>" in row for row in rows) == 1
+    assert "<td>e2</td>" not in page
 
 
 ROUTES = {
@@ -218,6 +302,32 @@ def test_a_link_serves_once_and_not_for_long(world: World) -> None:
     browser.post("/connexion", data={"email": "a@example.org"})
     world.clock.at += dt.timedelta(minutes=LINK_MINUTES, seconds=1)
     assert world.browser().post("/entrer", data={"jeton": world.mail[-1][1].split("jeton=")[1]}).status_code == 403
+
+
+def test_an_account_that_is_closed_lets_nobody_in(world: World, cases: CaseStore) -> None:
+    browser = world.logged_in("lead@example.org")
+    world.browser().post("/connexion", data={"email": "lead@example.org"})
+    link = world.mail[-1][1].split("jeton=")[1]
+
+    assert close_user(cases.engine, "Lead@example.org", MORNING) is False
+
+    assert browser.get("/equipe").url.path == "/connexion"
+    assert world.browser().post("/entrer", data={"jeton": link}).status_code == 403
+    sent = len(world.mail)
+    world.browser().post("/connexion", data={"email": "lead@example.org"})
+    assert len(world.mail) == sent
+    assert len(world.log("close")) == 1
+    assert close_user(cases.engine, "nobody@example.org", MORNING) is None
+    assert "compte fermé" in world.logged_in("dpo@example.org").get("/journal").text
+
+
+def test_a_lead_who_is_an_advisor_again_reads_their_list(world: World, cases: CaseStore) -> None:
+    add_user(cases.engine, "A@example.org", "Conseiller A", "lead", operator="cep", territory_id="T")
+    assert world.logged_in("A@example.org").get("/liste").status_code == 403
+
+    assert close_user(cases.engine, "A@example.org", MORNING) is True
+
+    assert "Amélie" in world.logged_in("A@example.org").get("/liste").text
 
 
 def test_an_unknown_address_reads_the_same_words_and_gets_no_mail(world: World) -> None:

@@ -12,9 +12,10 @@ from sqlalchemy import select, update
 
 from alerts.answers import as_assignments
 from alerts.cases.access import add_user
-from alerts.cases.schema import ABSENCES, MOVES, PEOPLE
+from alerts.cases.schema import ABSENCES, ALERTS, MOVES, PEOPLE
 from alerts.cases.store import Published
 from alerts.publication import with_owners
+from alerts.silence import PUT_OFF_AT_MOST
 from tests.alerts import world as facts
 from tests.alerts.made import risk_alerts
 from tests.alerts.served import MORNING, NIGHT, World, form_token, people
@@ -191,6 +192,21 @@ def test_cases_that_an_advisor_only_stands_in_for_stay_with_their_owner(world: W
     assert owner(world.cases, "e2") == ("B", "owner", None)
 
 
+def test_a_stand_in_gives_no_case_away_while_its_owner_is_in_post(world: World) -> None:
+    with world.cases.engine.begin() as connection:
+        connection.execute(update(PEOPLE).where(PEOPLE.c.enrolment_id.in_(["e1", "e2"])).values(queue="backup"))
+        # The owner of e2 left for good: somebody must be found.
+        connection.execute(update(ALERTS).where(ALERTS.c.enrolment_id == "e2").values(kind="no_owner"))
+    stand_in = world.logged_in("A@example.org")
+
+    assert "/cas/e1/confier" not in stand_in.get("/cas/e1").text
+    assert post(stand_in, "/cas/e1/confier", advisor="B") == 404
+    assert owner(world.cases, "e1") == ("A", "backup", None)
+    assert "/cas/e2/confier" in stand_in.get("/cas/e2").text
+    assert post(stand_in, "/cas/e2/confier", advisor="B") == 200
+    assert post(world.logged_in("lead@example.org"), "/cas/e1/confier", advisor="B") == 200
+
+
 def test_the_team_page_shows_loads_ageing_overflow_and_whom_nobody_is_on(world: World) -> None:
     lead = world.logged_in("lead@example.org")
 
@@ -247,6 +263,19 @@ def test_a_reminder_comes_back_on_its_day_and_goes_with_the_next_answer(world: W
     assert "À reprendre aujourd" not in back.get("/liste").text
 
 
+def test_a_reminder_is_not_set_for_a_year_mistyped_nor_where_nobody_would_be_reminded(world: World) -> None:
+    browser = world.logged_in("A@example.org")
+    last = MORNING.date() + dt.timedelta(days=PUT_OFF_AT_MOST)
+
+    assert f"{PUT_OFF_AT_MOST} jours au plus)" in browser.get("/cas/e1").text
+    for when in ("2999-01-01", (last + dt.timedelta(days=1)).isoformat()):
+        assert post(browser, "/cas/e1/reponse", code="no_answer", remind_on=when) == 422
+    assert 'name="remind_on"' not in browser.get("/cas/e4").text
+    assert post(browser, "/cas/e4/reponse", code="no_answer", remind_on=last.isoformat()) == 422
+    assert post(browser, "/cas/e1/reponse", code="no_answer", remind_on=last.isoformat()) == 200
+    assert post(browser, "/cas/e4/reponse", code="no_answer") == 200
+
+
 def test_not_relevant_says_why(world: World) -> None:
     browser = world.logged_in("A@example.org")
 
@@ -271,7 +300,15 @@ def test_a_list_is_exported_as_text_with_a_line_in_the_log(world: World) -> None
 
 @pytest.mark.parametrize(
     ("where", "lands"),
-    [("/cas/e1", "/cas/e1"), ("//evil.example", "/"), ("https://evil.example", "/"), ("/\\evil.example", "/"), ("", "/")],
+    [
+        ("/cas/e1", "/cas/e1"),
+        ("/recherche?nom=D%27Ange", "/recherche?nom=D%27Ange"),
+        ("/cas/e1?x=\r\ny", "/"),
+        ("//evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("", "/"),
+    ],
 )
 def test_a_language_is_chosen_and_leads_to_no_other_site(world: World, where: str, lands: str) -> None:
     browser = world.logged_in("A@example.org")

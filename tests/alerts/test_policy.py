@@ -14,7 +14,7 @@ from alerts.candidates import week_start
 from alerts.policy import LISTED, decide
 from alerts.publication import with_owners
 from alerts.routing import NO_TERRITORY
-from alerts.silence import EXPLAINED
+from alerts.silence import EXPLAINED, PUT_OFF_AT_MOST
 from tests.alerts.world import DAY, NATIONAL, RULES, contacts, next_night, people, ruled, said, spoken, states
 
 if TYPE_CHECKING:
@@ -355,6 +355,15 @@ def test_what_was_put_off_and_then_spoken_of_is_in_hand_on_its_day() -> None:
     facts = next_night(facts, decide(facts, RULES))
 
     assert states(decide(facts, RULES)) == {"000": "repeat_suppressed"}
+
+
+def test_nobody_is_put_off_for_want_of_an_owner_nor_beyond_what_the_page_allows() -> None:
+    until = DAY + dt.timedelta(days=40 * 365)
+    facts = replace(people([0.01], owners=[None]), said=said(("000", "no_answer", DAY), remind_on=until))
+    assert states(decide(facts, RULES), "no_owner") == {"000": "new"}
+
+    buried = said(("000", "no_answer", DAY - dt.timedelta(days=PUT_OFF_AT_MOST)), remind_on=until)
+    assert states(decide(replace(people([0.9]), said=buried), RULES)) == {"000": "new"}
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,14 @@ import datetime as dt
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from pipelines.demo import MARK, _clear
@@ -75,6 +78,27 @@ def test_the_page_is_not_served_in_production_but_by_https(tmp_path: Path, monke
 
     assert result.returncode == 1
     assert "VIGIE_INBOX_ADDRESS is http://127.0.0.1:8000" in result.stderr
+
+
+def test_a_page_served_for_a_trial_takes_its_own_forms_on_any_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VIGIE_INBOX_ADDRESS", raising=False)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    command = [VIGIE, "inbox", "serve", "--home", str(tmp_path), "--print-links", "--port", address.rpartition(":")[2]]
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as server:
+        try:
+            for _ in range(120):
+                try:
+                    page = httpx.post(f"{address}/connexion", data={"email": "a@example.org"}, headers={"Origin": address})
+                    break
+                except httpx.ConnectError:
+                    time.sleep(0.5)
+        finally:
+            server.terminate()
+
+    assert (page.status_code, "Courriel envoyé" in page.text) == (200, True)
 
 
 def test_deliveries_are_simulated_ingested_and_looked_at(tmp_path: Path) -> None:

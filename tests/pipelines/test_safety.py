@@ -17,10 +17,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from alerts.wording import NOT_ESTIMATED
-from models.registry import model_for
+from models.registry import attach, load, model_for
 from models.scoring import score
 from pipelines.backup import backup, restore
 from pipelines.doctor import examine
+from pipelines.experiments import freeze_plan, status_of
 from pipelines.replay import SERVED, replay
 from pipelines.service import Service, open_service
 from pipelines.steps import Directly, run_night, score_night, take_deliveries, told_night
@@ -89,14 +90,54 @@ def test_a_backup_restored_elsewhere_is_the_same_service(served: Service, tmp_pa
     copy = backup(served, tmp_path / "backups", lambda _: None)
     home = open_service(Settings(home=tmp_path / "restored"))
 
-    restore(copy, home.home, 2, lambda _: None)
+    restore(home, copy, lambda _: None)
 
     before, after = content(served), content(home)
     for name, table in before.items():
         assert_frame_equal(after[name], table, check_exact=True)
     assert replay(home, NIGHT).differences == []
     with pytest.raises(ConfigurationError, match="holds a service"):
-        restore(copy, home.home, 2, lambda _: None)
+        restore(home, copy, lambda _: None)
+
+
+def test_a_restored_service_keeps_frozen_plans_and_lives_without_the_folder_it_came_from(served: Service, tmp_path: Path) -> None:
+    first = copy_of(served, tmp_path / "first")
+    freeze_plan(first, "place-sur-la-liste", rehearsal=True)
+    page = first.home.indicators / "2025-10-31" / "body.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("Couverture", encoding="utf-8")
+    copy = backup(first, tmp_path / "backups", lambda _: None)
+    second = open_service(Settings(home=tmp_path / "second"))
+    restore(second, copy, lambda _: None)
+    shutil.rmtree(first.home.root)
+
+    assert status_of(second, "place-sur-la-liste").frozen
+    assert (second.home.indicators / "2025-10-31" / "body.html").exists()
+    version = model_for(second.home, NIGHT).version
+    shutil.rmtree(second.home.models / version)
+    assert load(second.home, version).version == version
+    attach(second.home, version, {}, {}, list(second.home.indicators.rglob("*.html")))
+    assert not first.home.root.exists()
+
+    shutil.rmtree(second.home.models / version)
+    shutil.rmtree(second.home.mlruns)
+    with pytest.raises(NoModelError, match="gone"):
+        load(second.home, version)
+
+
+def test_a_backup_is_restored_beside_its_own_case_store_and_no_other(served: Service, tmp_path: Path) -> None:
+    elsewhere = f"sqlite:///{tmp_path / 'other.sqlite'}"
+    moved = Service(served.settings.model_copy(update={"cases_url": elsewhere}), served.home, served.rules)
+    here, there = (backup(one, tmp_path / name, lambda _: None) for one, name in ((served, "here"), (moved, "there")))
+    alone = open_service(Settings(home=tmp_path / "restored"))
+    beside = Service(alone.settings.model_copy(update={"cases_url": elsewhere}), alone.home, alone.rules)
+
+    with pytest.raises(ConfigurationError, match="is not set"):
+        restore(alone, there, lambda _: None)
+    with pytest.raises(ConfigurationError, match="names another"):
+        restore(beside, here, lambda _: None)
+    assert not alone.home.archive.exists()
+    assert restore(beside, there, lambda _: None) > 0
 
 
 def test_a_backup_with_one_byte_changed_is_refused_and_nothing_is_restored(served: Service, tmp_path: Path) -> None:
@@ -108,7 +149,7 @@ def test_a_backup_with_one_byte_changed_is_refused_and_nothing_is_restored(serve
     home = open_service(Settings(home=tmp_path / "restored"))
 
     with pytest.raises(ConfigurationError, match=r"cases\.sqlite"):
-        restore(copy, home.home, 2, lambda _: None)
+        restore(home, copy, lambda _: None)
 
     assert not home.home.cases.exists()
 

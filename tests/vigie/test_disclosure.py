@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import polars as pl
 import pytest
@@ -36,6 +38,18 @@ def grid(table: np.ndarray) -> tuple[np.ndarray, list]:
     sums = [(int(at[row, columns]), at[row, :columns].tolist()) for row in range(rows + 1)]
     sums += [(int(at[rows, column]), at[:rows, column].tolist()) for column in range(columns + 1)]
     return full.ravel(), sums
+
+
+def few_together(people: np.ndarray, sums: list, away: np.ndarray) -> list[tuple[int, ...]]:
+    """Every two or three hidden cells of too few people together whose sum follows from what is shown."""
+    cells = np.flatnonzero(away)
+    rows = np.array([[(cell in parts) - (cell == total) for cell in cells.tolist()] for total, parts in sums], dtype=float)
+    space = np.linalg.pinv(rows) @ rows
+    sets = [found for size in (2, 3) for found in combinations(range(len(cells)), size) if people[cells[[*found]]].sum() < FEWEST_FOR_RATE]
+    ones = np.zeros((len(cells), len(sets)))
+    for column, found in enumerate(sets):
+        ones[[*found], column] = 1
+    return [sets[column] for column in np.flatnonzero(np.abs(space @ ones - ones).max(axis=0, initial=0) < 1e-7)] if sets else []
 
 
 def test_the_attack_finds_a_lone_hidden_cell_and_its_companion_stops_it() -> None:
@@ -73,6 +87,17 @@ def test_no_table_with_margins_gives_a_hidden_cell_away(rows: int, columns: int,
 
     assert not np.any(~away & (people > 0) & (people < FEWEST_FOR_RATE))
     assert attack(people, sums, away) == []
+    assert few_together(people, sums, away) == []
+
+
+def test_three_hidden_cells_whose_sum_follows_through_other_sums_are_hidden_deeper() -> None:
+    """No single sum tells of 2 + 5 + 1 people, and each row in which they stand is hidden whole; the other sums together tell."""
+    people, sums = grid(np.array([[60, 2, 5], [19, 1, 0], [0, 60, 20]]))
+    row_by_row = np.array([True, True, True, True, True, True, False, True, False, True, True, False, False, True, True, False])
+
+    assert attack(people, sums, row_by_row) == []
+    assert (1, 2, 5) in few_together(people, sums, row_by_row)
+    assert few_together(people, sums, hidden(people, sums)) == []
 
 
 @settings(max_examples=60, deadline=None)
