@@ -206,7 +206,7 @@ def backfill(
     from pipelines.steps import Directly, past_nights, run_night, score_past
 
     service = service_at(home)
-    nights = past_nights(day_of(first, "--from"), day_of(last, "--to"), every)
+    nights = past_nights(day_of(first, "--from"), service.finished_day(day_of(last, "--to")), every)
     if not scores_only:
         if model:
             raise ConfigurationError("A night that is served chooses its own model.", "Add --scores-only to score with a named model.")

@@ -137,9 +137,8 @@ def _clock(service: Service) -> Finding:
     ahead = [night for night in _served(service) if night > tomorrow.isoformat()]
     if ahead:
         what = f"The night of {ahead[-1]} was run, and it is {tomorrow - dt.timedelta(days=1)} by this machine's clock."
-        return Finding(
-            "wrong", what, "Set the clock (timedatectl). The page shows the latest night: run a backfill up to yesterday once it is right."
-        )
+        remedy = "Set the clock (timedatectl), then run a backfill up to yesterday: the page shows the latest night whose day has come."
+        return Finding("wrong", what, remedy)
     return Finding("ok", f"The clock says {clock.now():%Y-%m-%d %H:%M} UTC")
 
 

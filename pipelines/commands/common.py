@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from pipelines.service import Service, open_service
-from vigie import clock
 from vigie.errors import ConfigurationError
 from vigie.settings import Settings
 
@@ -41,5 +40,9 @@ def day_of(text: str, option: str) -> dt.date:
 
 
 def as_of_day(text: str | None, service: Service) -> dt.date:
-    """The as-of date asked for, else yesterday in the service's time zone."""
-    return day_of(text, "--as-of") if text else clock.last_finished_day(clock.now(), service.time_zone)
+    """The as-of date asked for, else yesterday in the service's time zone.
+
+    Raises:
+        ConfigurationError: it is no date, or a day that is not over.
+    """
+    return service.finished_day(day_of(text, "--as-of") if text else None)

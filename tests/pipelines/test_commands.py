@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
+from pipelines.cli import app
 from pipelines.demo import MARK, _clear
 from pipelines.service import open_service
 from pipelines.steps import past_nights
+from vigie import clock
 from vigie.errors import ConfigurationError
 from vigie.settings import Settings
 
@@ -42,6 +45,28 @@ def test_a_mistake_gets_a_sentence_and_a_remedy_and_no_traceback(tmp_path: Path)
         assert result.returncode == 1, words
         assert said in result.stderr, result.stderr
         assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("night", "--as-of"),
+        ("train", "--as-of"),
+        ("indicators", "--as-of"),
+        ("value-added", "--as-of"),
+        ("models", "promote", "some-version", "--as-of"),
+        ("experiment", "power", "some-plan", "--as-of"),
+        ("backfill", "--from", "2026-01-05", "--every", "7d", "--to"),
+    ],
+)
+def test_a_day_that_is_not_over_is_refused_before_anything_is_taken(tmp_path: Path, words: tuple[str, ...]) -> None:
+    today = clock.last_finished_day(clock.now(), "Europe/Paris") + dt.timedelta(days=1)
+
+    refused = CliRunner().invoke(app, [*words, today.isoformat(), "--home", str(tmp_path)])
+
+    assert isinstance(refused.exception, ConfigurationError)
+    assert f"the last finished day is {today - dt.timedelta(days=1)}" in refused.exception.what
+    assert not (tmp_path / "warehouse.duckdb").exists()
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from pipelines.replay import SERVED, replay
 from pipelines.service import Service, open_service
 from pipelines.steps import Directly, run_night, score_night, take_deliveries, told_night
 from tests.services import copy_of
+from vigie import clock
 from vigie.errors import ConfigurationError, NoDataError, NoModelError, ReplayRefusedError
 from vigie.settings import Settings
 
@@ -151,6 +152,20 @@ def test_a_replay_sees_no_delivery_that_came_later_whatever_its_rows_say(served:
     take_deliveries(late)
 
     assert replay(late, NIGHT).differences == []
+
+
+def test_a_night_run_under_a_wrong_clock_dates_no_later_delivery(served: Service, tmp_path: Path) -> None:
+    late = copy_of(served, tmp_path)
+    tomorrow = clock.now() + dt.timedelta(days=1)
+    take_deliveries(late, taken_for=tomorrow.date() + dt.timedelta(days=364))
+    for name in ("before", "after"):
+        path = late.home.landing / "exits" / f"{name}.csv"
+        path.write_text(f"enrolment_id,exit_date,reason\n{name},2025-11-01,dropout\n", encoding="utf-8")
+        take_deliveries(late, taken_for=tomorrow.date() + dt.timedelta(days=364) if name == "before" else None)
+
+    known = content(late)["exits"].filter(pl.col("enrolment_id").is_in(["before", "after"]))["known_on"]
+    assert known.len() == 2
+    assert known.max() < tomorrow
 
 
 def test_a_replay_says_which_of_model_code_or_rules_is_not_the_same(served: Service, tmp_path: Path) -> None:
