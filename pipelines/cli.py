@@ -54,7 +54,7 @@ def demo(
     """
     from pipelines.demo import run_demo
 
-    run_demo(service_at(home or Path("home") / f"demo-{data}"), data)
+    run_demo(service_at(home or Path("home") / f"demo-{data}", new=True), data)
 
 
 @app.command(rich_help_panel=TRY)
@@ -124,7 +124,7 @@ def ingest(
     """
     from pipelines.steps import take_deliveries
 
-    service = service_at(home)
+    service = service_at(home, new=True)
     lag = dt.timedelta(days=assumed_lag_days) if historical else None
     with only_writer(service.home.lock, "An ingest"), console.working("Taking deliveries") as at:
         intake = take_deliveries(service, assumed_lag=lag, on_receipt=lambda receipt: at(console.step_of(receipt)), say=at)

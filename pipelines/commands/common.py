@@ -17,14 +17,22 @@ HomeOption = Annotated[
 ]
 
 
-def settings_at(home: Path | None) -> Settings:
-    """The settings, with this home folder if one is given."""
-    return Settings() if home is None else Settings(home=home)
+def settings_at(home: Path | None, *, new: bool = False) -> Settings:
+    """The settings, with this home folder if one is given.
+
+    Raises:
+        ConfigurationError: there is no such folder, and this is no command that begins a service (`new`).
+    """
+    settings = Settings() if home is None else Settings(home=home)
+    if not new and not settings.home.is_dir():
+        what = f"There is no service at {settings.home}: no such folder."
+        raise ConfigurationError(what, "Check --home or VIGIE_HOME. A service begins with: vigie ingest, or vigie restore.")
+    return settings
 
 
-def service_at(home: Path | None) -> Service:
-    """The service in `home`, or where the settings say."""
-    return open_service(settings_at(home))
+def service_at(home: Path | None, *, new: bool = False) -> Service:
+    """The service in `home`, or where the settings say; with `new`, made where there is none."""
+    return open_service(settings_at(home, new=new))
 
 
 def day_of(text: str, option: str) -> dt.date:

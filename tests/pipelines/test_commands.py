@@ -19,7 +19,7 @@ from pipelines.demo import MARK, _clear
 from pipelines.service import open_service
 from pipelines.steps import past_nights
 from vigie import clock
-from vigie.errors import ConfigurationError
+from vigie.errors import ConfigurationError, NoDataError
 from vigie.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,6 +45,22 @@ def test_a_mistake_gets_a_sentence_and_a_remedy_and_no_traceback(tmp_path: Path)
         assert result.returncode == 1, words
         assert said in result.stderr, result.stderr
         assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("words", [("indicators",), ("night",), ("doctor",), ("models", "list"), ("quarantine", "list"), ("source", "list")])
+def test_a_mistyped_home_is_told_and_not_made(tmp_path: Path, words: tuple[str, ...]) -> None:
+    refused = CliRunner().invoke(app, [*words, "--home", str(tmp_path / "hoem")])
+
+    assert isinstance(refused.exception, ConfigurationError)
+    assert "There is no service at" in refused.exception.what
+    assert not (tmp_path / "hoem").exists()
+
+
+def test_a_page_without_one_figure_is_not_published(tmp_path: Path) -> None:
+    refused = CliRunner().invoke(app, ["indicators", "--home", str(tmp_path), "--as-of", "2026-03-31"])
+
+    assert isinstance(refused.exception, NoDataError)
+    assert not (tmp_path / "indicators").exists()
 
 
 @pytest.mark.parametrize(
