@@ -47,7 +47,9 @@ def test_a_mistake_gets_a_sentence_and_a_remedy_and_no_traceback(tmp_path: Path)
         assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("words", [("indicators",), ("night",), ("doctor",), ("models", "list"), ("quarantine", "list"), ("source", "list")])
+@pytest.mark.parametrize(
+    "words", [("indicators",), ("night",), ("doctor",), ("models", "list"), ("quarantine", "list"), ("source", "list")]
+)
 def test_a_mistyped_home_is_told_and_not_made(tmp_path: Path, words: tuple[str, ...]) -> None:
     refused = CliRunner().invoke(app, [*words, "--home", str(tmp_path / "hoem")])
 
