@@ -27,6 +27,7 @@ REMEDY: Final = (
 )
 NOBODY_CAME: Final = "everyone of the provider is marked absent that day: a broken export, until somebody says otherwise"
 """Reason for which rows alone are set aside."""
+AT_FAULT: Final = "are at fault, more than"
 ABSENT: Final = ("absent_unjustified", "absent_justified")
 PAST: Final = ("number", "delivery_id", "table", "file", "rows_read")
 PAST_DELIVERIES: Final = 20
@@ -103,7 +104,7 @@ class _Look:
             return None
         first = self.checked.quarantine.sort(LINE).row(0, named=True)
         example = f"line {first[LINE]}, column {first['column']}: {first['reason']}"
-        return f"{bad} of {read} rows of {self.table.name} are at fault, more than {limit:.0%}; such as {example}"
+        return f"{bad} of {read} rows of {self.table.name} {AT_FAULT} {limit:.0%}; such as {example}"
 
     def all_absent(self) -> str | None:
         """A provider's day, or a small provider's whole delivery, on which many were expected and not one came."""

@@ -17,6 +17,7 @@ import polars as pl
 from data_contracts.border import WITHHELD, check
 from data_contracts.catalogue import OWN_COLUMNS, TABLES, DeliveredTable
 from data_contracts.deliveries import MENDED, ORIGIN_LINE, Delivery, delivery_at, read_parts, read_rows
+from data_contracts.guards import AT_FAULT
 from data_contracts.ingest import DELIVERIES, HELD, QUARANTINE, free_place, identity, layout, set_aside
 from data_contracts.readers.received import FAULTS as COLUMNS
 from data_contracts.readers.received import LINE, ROW, Received, Shape, no_faults
@@ -326,7 +327,7 @@ def release(landing: Path, folder: Path, refused: Path, file: str, because: str,
 
 
 def faults(warehouse: Warehouse, folder: Path, refused: Path, file: str, sources: Mapping[str, Source], now: dt.datetime) -> pl.DataFrame:
-    """What is wrong with the open rows of a file, or with a file that is held back: line, column, value, reason.
+    """What is wrong with the open rows of a file, or with a file that is held back and why it is: line, column, value, reason.
 
     Raises:
         NoDataError: nothing is.
@@ -336,6 +337,10 @@ def faults(warehouse: Warehouse, folder: Path, refused: Path, file: str, sources
         delivery = delivery_at(held, refused.with_name(HELD), now, sources)
         parts = read_parts(delivery, sources)
         found = pl.concat([check(part.table, part.received, now, headers=part.headers).quarantine for part in parts])
+        why = dict(held_files(refused)).get(file, "").partition("\n")[0].partition(": ")[2].removesuffix(".")
+        if why and AT_FAULT not in why:  # Else the rows themselves say it.
+            whole = pl.DataFrame({LINE: 1, "column": "file", "value": "", "reason": why}, schema=found.schema)
+            found = pl.concat([whole, found])
     else:
         rows = rows_set_aside(warehouse, folder).filter((pl.col("file") == file) & (pl.col("state") == "open"))
         found = warehouse.read(QUARANTINE).join(rows, on=["delivery_id", LINE], how="semi").select(list(COLUMNS))

@@ -48,6 +48,19 @@ REASONS: Final = tuple(
         (r"a formula that was never calculated", "formule jamais calculée : ouvrir le classeur, l'enregistrer, le renvoyer"),
         (r"the cell holds an error", "la cellule contient une erreur"),
         (r"everyone of the provider is marked absent that day.*", "tout le monde est marqué absent ce jour-là : à confirmer"),
+        (
+            r"provider (.*): all of (\d+) learners are marked absent, (\S+) to (\S+)",
+            "organisme {0} : {1} personnes sur {1} sont marquées absentes, du {2} au {3} : à confirmer, ou à renvoyer corrigé",
+        ),
+        (r"(\d+) rows of (\S+) where (\d+) are usual", "{0} lignes, {2} d'habitude : à confirmer, ou à renvoyer corrigé"),
+        (
+            r"column (.*) is unlike the past of this sender: (.*) in (\S+) of rows, (\S+) before",
+            "colonne {0} : {1} dans {2} des lignes, {3} auparavant : à confirmer, ou à renvoyer corrigé",
+        ),
+        (
+            r"a full export that leaves out (\d+) of the (\d+) facts of (\S+) it told before",
+            "export complet où manquent {0} des {1} lignes données auparavant : à confirmer, ou à renvoyer complet",
+        ),
     )
 )
 """Reasons of the quarantine, and what a French supplier reads. A test holds that none is missing."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import io
-from typing import TYPE_CHECKING, Final
+import re
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from models.fairness import FEW
 from models.plots import draw, drawn_shap
+from models.promotion import decisions
 from models.registry import attach
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.figure import Figure
 
@@ -67,37 +71,69 @@ def write_card(home: Home, trained: Trained, evidence: Evidence, verdict: Verdic
     return path
 
 
+def tell_decisions(home: Home, *versions: str | None) -> None:
+    """Write into the card of each of these versions every decision on it, in place of what stood there; those without a card are left out.
+
+    Figures and plots stay those of the day of training: what was judged since is told with the decision that it led to.
+    """
+    for version in filter(None, versions):
+        path = home.models / version / CARD_FILE
+        if path.exists():
+            text = _with_decisions(path.read_text(encoding="utf-8"), version, decisions(home))
+            write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"))
+            attach(home, version, {}, {}, [path])
+
+
+def _with_decisions(page: str, version: str, log: Sequence[Mapping[str, Any]]) -> str:
+    told = [entry for entry in log if version == entry["version"] or (version == entry["replaces"] and entry["action"] != "refused")]
+    section = _environment().get_template("decisions.html").render(version=version, decisions=told)
+    before, heading, after = _DECISIONS.sub("", page).partition(_AFTER_THEM)
+    return f"{before}{section}\n{heading}{after}"
+
+
+_DECISIONS: Final = re.compile(r'<section id="decisions".*?</section>\n', re.DOTALL)
+_AFTER_THEM: Final = "<h2>What the score means</h2>"
+
+
 def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str = "", weighed: Sequence[str] = ()) -> str:
     """The page as text."""
-    environment = Environment(loader=PackageLoader("models"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters["cell"] = _cell
     later = trained.rows.filter(pl.col("as_of") >= pl.lit(trained.blocks.filter(block="test")["first"][0]))
     figures = {**draw(trained, evidence.told), "shap": drawn_shap(trained.twin, later)}
-    return environment.get_template("card.html").render(
-        version=evidence.version,
-        notice=notice,
-        green=verdict.green,
-        checks=verdict.checks,
-        horizon=trained.model.horizon_days,
-        trained_as_of=trained.model.trained_as_of,
-        features=len(trained.model.columns),
-        fingerprint=trained.fingerprint,
-        blocks=trained.blocks,
-        weighed=weighed,
-        rows=f"{evidence.rows:,}",
-        first=evidence.first,
-        last=evidence.last,
-        dropouts=f"{evidence.dropouts:,}",
-        figures=_side_by_side(evidence.figures),
-        load=evidence.load,
-        behind=evidence.behind(),
-        places=evidence.places.height,
-        groups=_groups(evidence.groups),
-        proxies=evidence.proxies,
-        few=FEW,
-        plots=PLOTS,
-        images={name: _png(figure) for name, figure in figures.items()},
+    return (
+        _environment()
+        .get_template("card.html")
+        .render(
+            version=evidence.version,
+            notice=notice,
+            green=verdict.green,
+            checks=verdict.checks,
+            horizon=trained.model.horizon_days,
+            trained_as_of=trained.model.trained_as_of,
+            features=len(trained.model.columns),
+            fingerprint=trained.fingerprint,
+            blocks=trained.blocks,
+            weighed=weighed,
+            rows=f"{evidence.rows:,}",
+            first=evidence.first,
+            last=evidence.last,
+            dropouts=f"{evidence.dropouts:,}",
+            figures=_side_by_side(evidence.figures),
+            load=evidence.load,
+            behind=evidence.behind(),
+            places=evidence.places.height,
+            groups=_groups(evidence.groups),
+            proxies=evidence.proxies,
+            few=FEW,
+            plots=PLOTS,
+            images={name: _png(figure) for name, figure in figures.items()},
+        )
     )
+
+
+def _environment() -> Environment:
+    environment = Environment(loader=PackageLoader("models"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters |= {"cell": _cell, "day": lambda text: f"{dt.date.fromisoformat(text[:10]):%d/%m/%Y}"}
+    return environment
 
 
 def _side_by_side(figures: pl.DataFrame) -> pl.DataFrame:

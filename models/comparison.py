@@ -104,17 +104,26 @@ def _why_not(home: Home, version: str) -> str:
     return f"{version} reads {', '.join(gone)}, which this version of Vigie does not compute" if gone else ""
 
 
-def keep(home: Home, evidence: Evidence) -> Verdict:
-    """Ask the gate, and keep the evidence and its answer with the version: files beside the model, figures and tags in MLflow."""
+def keep(home: Home, evidence: Evidence, now: dt.datetime) -> tuple[Verdict, dict[str, str | int]]:
+    """Ask the gate, and keep the evidence and its answer with the version: files beside the model, figures and tags in MLflow.
+
+    What the first decision rested on stays as it is: a later judgement lies in a folder of its own, named after its instant.
+
+    Returns:
+        what the gate said, and what it rests on, for the log of decisions: file below the version's folder, rows, dropouts, first, last.
+    """
     verdict = decide(evidence)
     folder = home.models / evidence.version
+    below = f"judged/{now:%Y%m%dT%H%M%SZ}" if (folder / EVIDENCE_FILE).exists() else ""
     text = evidence.to_json()
-    path = write_whole(folder / EVIDENCE_FILE, lambda part: part.write_text(text, encoding="utf-8"))
-    write_whole(folder / TOLD_FILE, evidence.told.write_parquet)
-    metrics = {f"judged/{row['contender']}/{row['metric']}{end}": row[key] for row in evidence.figures.to_dicts() for key, end in _ENDS}
+    path = write_whole(folder / below / EVIDENCE_FILE, lambda part: part.write_text(text, encoding="utf-8"))
+    write_whole(folder / below / TOLD_FILE, evidence.told.write_parquet)
+    named = below or "judged"
+    metrics = {f"{named}/{row['contender']}/{row['metric']}{end}": row[key] for row in evidence.figures.to_dicts() for key, end in _ENDS}
     tags = {"gate": "green" if verdict.green else "refused", "gate_reasons": "\n".join(verdict.reasons)[:5_000]}
-    attach(home, evidence.version, metrics, tags, [path])
-    return verdict
+    attach(home, evidence.version, metrics, tags, [] if below else [path])
+    rests_on: dict[str, str | int] = {"file": path.relative_to(folder).as_posix(), "rows": evidence.rows, "dropouts": evidence.dropouts}
+    return verdict, rests_on | {"first": evidence.first, "last": evidence.last}
 
 
 _ENDS = (("value", ""), ("low", "/low"), ("high", "/high"))

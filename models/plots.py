@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.evaluation.measures import figures
+from models.evaluation.measures import codes, figures
 
 if TYPE_CHECKING:
     import polars as pl
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from models.learner import Model
     from models.training import Trained
@@ -81,12 +82,19 @@ def _calibration(trained: Trained) -> Figure:
     risk, label = trained.test["risk"].to_numpy(), trained.test["label"].to_numpy()
     bins = np.array_split(np.argsort(risk, kind="stable"), BINS)
     mean, rate = [risk[b].mean() for b in bins], [label[b].mean() for b in bins]
-    error = [1.96 * np.sqrt(r * (1 - r) / len(b)) for r, b in zip(rate, bins, strict=True)]
+    person = codes(trained.test["learner_id"])
+    error = [half_width(label[b], person[b]) for b in bins]
     top = max(*mean, *rate) * 1.1
     axes.plot([0, top], [0, top], color="grey", linewidth=1)
     axes.errorbar(mean, rate, yerr=error, fmt="o")
-    axes.set(xlabel="predicted risk", ylabel="observed share", title=f"Calibration on {len(risk):,} later rows, 95 % intervals")
+    axes.set(xlabel="predicted risk", ylabel="observed share", title=f"Calibration on {len(risk):,} later rows, 95 % intervals by learner")
     return figure
+
+
+def half_width(label: NDArray[Any], person: NDArray[np.int64]) -> float:
+    """Half of the 95 % interval of a share: the rows of one learner go together, so that repeating them makes nothing surer."""
+    apart = np.bincount(person, weights=label - label.mean())
+    return float(1.96 * np.sqrt((apart**2).sum()) / len(label))
 
 
 def _baselines(trained: Trained) -> Figure:

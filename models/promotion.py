@@ -14,6 +14,7 @@ from vigie.errors import ConfigurationError, NoModelError
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Mapping
     from pathlib import Path
 
     from models.gate import Verdict
@@ -23,8 +24,18 @@ LEAST_WORDS = 3
 """A reason that overrules the gate is a sentence."""
 
 
-def promote(home: Home, version: str, verdict: Verdict, now: dt.datetime, reason: str = "") -> bool:
+def promote(
+    home: Home, version: str, verdict: Verdict, now: dt.datetime, reason: str = "", rests_on: Mapping[str, str | int] | None = None
+) -> bool:
     """Make a version champion when the gate is green, or for a written reason; the decision is kept, a refusal too.
+
+    Args:
+        home: where the models are.
+        version: which.
+        verdict: of the gate.
+        now: instant of the decision.
+        reason: of whoever overrules the gate.
+        rests_on: evidence of the verdict, as from `models.comparison.keep`.
 
     Returns:
         True when it is champion now.
@@ -45,7 +56,7 @@ def promote(home: Home, version: str, verdict: Verdict, now: dt.datetime, reason
         "checks": {check.name: {"passed": check.passed, "says": check.says} for check in verdict.checks},
         "reason": reason,
     }
-    _append(home, now, entry)
+    _append(home, now, entry | ({"evidence": dict(rests_on)} if rests_on else {}))
     if allowed:
         crown(
             home, version, {"promotion": "gate green" if verdict.green else f"against the gate: {reason}", "promoted_at": now.isoformat()}

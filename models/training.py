@@ -50,7 +50,7 @@ class Trained:
     fingerprint: str
     """SHA-256 of the landmark rows."""
     test: pl.DataFrame
-    """as_of, label, risk on the test block, for plots."""
+    """as_of, learner_id, label, risk on the test block, for plots."""
     importance: pl.DataFrame
     """feature, gain."""
     calibration: pl.DataFrame
@@ -133,7 +133,7 @@ def train(
         },
         pl.DataFrame(sizes, schema=schema, orient="row"),
         fingerprint(rows),
-        blocks.test.select("as_of", "label", risk=pl.Series(risk)),
+        blocks.test.select("as_of", "learner_id", "label", risk=pl.Series(risk)),
         gain,
         choice,
         alike,

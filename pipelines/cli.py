@@ -54,7 +54,7 @@ def demo(
     """
     from pipelines.demo import run_demo
 
-    run_demo(service_at(home or Path("home") / f"demo-{data}"), data)
+    run_demo(service_at(home or Path("home") / f"demo-{data}", new=True), data)
 
 
 @app.command(rich_help_panel=TRY)
@@ -124,7 +124,7 @@ def ingest(
     """
     from pipelines.steps import take_deliveries
 
-    service = service_at(home)
+    service = service_at(home, new=True)
     lag = dt.timedelta(days=assumed_lag_days) if historical else None
     with only_writer(service.home.lock, "An ingest"), console.working("Taking deliveries") as at:
         intake = take_deliveries(service, assumed_lag=lag, on_receipt=lambda receipt: at(console.step_of(receipt)), say=at)
@@ -206,7 +206,7 @@ def backfill(
     from pipelines.steps import Directly, past_nights, run_night, score_past
 
     service = service_at(home)
-    nights = past_nights(day_of(first, "--from"), day_of(last, "--to"), every)
+    nights = past_nights(day_of(first, "--from"), service.finished_day(day_of(last, "--to")), every)
     if not scores_only:
         if model:
             raise ConfigurationError("A night that is served chooses its own model.", "Add --scores-only to score with a named model.")

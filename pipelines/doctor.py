@@ -123,9 +123,9 @@ def _refused(service: Service) -> Finding:
 def _model(service: Service) -> Finding:
     from models.registry import model_for
 
-    today = clock.now().date()
-    model = model_for(service.home, today)
-    age = (today - dt.date.fromisoformat(model.trained_as_of)).days
+    night = service.finished_day()  # What the next night is, and what its model may have seen.
+    model = model_for(service.home, night)
+    age = (night - dt.date.fromisoformat(model.trained_as_of)).days
     if age > OLD_MODEL_DAYS:
         return Finding("note", f"Champion {model.version} was trained {age} days ago.", "Run: vigie train, or: vigie schedule.")
     return Finding("ok", f"Champion {model.version}")
@@ -137,9 +137,8 @@ def _clock(service: Service) -> Finding:
     ahead = [night for night in _served(service) if night > tomorrow.isoformat()]
     if ahead:
         what = f"The night of {ahead[-1]} was run, and it is {tomorrow - dt.timedelta(days=1)} by this machine's clock."
-        return Finding(
-            "wrong", what, "Set the clock (timedatectl). The page shows the latest night: run a backfill up to yesterday once it is right."
-        )
+        remedy = "Set the clock (timedatectl), then run a backfill up to yesterday: the page shows the latest night whose day has come."
+        return Finding("wrong", what, remedy)
     return Finding("ok", f"The clock says {clock.now():%Y-%m-%d %H:%M} UTC")
 
 
@@ -175,7 +174,7 @@ def _nights(service: Service) -> Finding:
     if account.get("not_estimated"):
         what = f"The last night, {nights[-1]}, had no estimate: {account['not_estimated']}"
         return Finding("wrong", what, "Mend the cause and run it again: vigie night --as-of " + nights[-1])
-    late = (clock.last_finished_day(clock.now(), service.time_zone) - dt.date.fromisoformat(nights[-1])).days
+    late = (service.finished_day() - dt.date.fromisoformat(nights[-1])).days
     if late > 0:
         return Finding("note", f"The last night was {nights[-1]}, {late} days behind.", "Look at: vigie schedule, and the operator's mail.")
     return Finding("ok", f"The last night was {nights[-1]}")

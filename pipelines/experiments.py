@@ -45,14 +45,18 @@ def look_ahead(service: Service, experiment_id: str, as_of: dt.date) -> tuple[Pr
     from data_contracts.tables.outputs import Scores
     from impact.experiments.history import past_of
     from impact.experiments.powerpage import power_page, prospect
+    from models.registry import promoted
 
     plan = plan_of(service, experiment_id)
     columns = ["as_of", "enrolment_id", "risk"]
     scores = nightly(service, "scores.parquet", columns, as_of)
     if scores.is_empty():
         scores = Scores.create_empty().select(columns)
+    # A version begins with the day it was trained on.
+    served_from = min((dt.date.fromisoformat(version[:10]) for version in promoted(service.home)), default=None)
+    silence_days, zone = service.rules.invariants.silence_days, service.time_zone
     with service.warehouse() as warehouse:
-        past = past_of(warehouse, plan, as_of, scores, service.rules.invariants.silence_days, service.time_zone)
+        past = past_of(warehouse, plan, as_of, scores, silence_days, zone, served_from=served_from)
         notice = _notice(service, warehouse, as_of)
     found = prospect(plan, past)
     text = power_page(found, notice)

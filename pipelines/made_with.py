@@ -20,11 +20,15 @@ _SHOWN: Final = 12
 
 
 def made_with(config: Path) -> dict[str, str]:
-    """Fingerprints of the code and of the rules under `config`, and the versions of what computes."""
+    """Fingerprints of the code and of the rules under `config`, and the versions of what computes.
+
+    Plans of experiments are no rules: nights follow the frozen ones, which the warehouse holds.
+    """
+    rules = (path for path in config.rglob("*.toml") if path.relative_to(config).parts[0] != "experiments")
     sources = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
     return {
         "code": _fingerprint(sources, ROOT),
-        "rules": _fingerprint(config.rglob("*.toml"), config),
+        "rules": _fingerprint(rules, config),
         "python": platform.python_version(),
         "machine": platform.machine(),
         **{library: version(library) for library in LIBRARIES},

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vigie import clock
+from vigie.errors import ConfigurationError
 from vigie.rules import Rules, read_rules
 from vigie.settings import Home, Settings
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from alerts.mail import Post
     from vigie.store import Warehouse
 
@@ -30,6 +34,21 @@ class Service:
     def cases_url(self) -> str:
         """Address of the case store: the setting, else SQLite in the home folder."""
         return self.settings.cases_url or self.home.cases_url
+
+    def finished_day(self, asked: dt.date | None = None) -> dt.date:
+        """The as-of date asked for, else yesterday in the service's time zone.
+
+        Raises:
+            ConfigurationError: that day is not over. A night of it would hide the true ones until it comes, and what is delivered
+                meanwhile would count as known after it.
+        """
+        last = clock.last_finished_day(clock.now(), self.time_zone)
+        if asked and asked > last:
+            raise ConfigurationError(
+                f"{asked} is not over: by this machine's clock, the last finished day is {last}.",
+                "Give that day or an earlier one. Where the clock is wrong, set it (timedatectl).",
+            )
+        return asked or last
 
     def warehouse(self, upto: int | None = None) -> Warehouse:
         """The warehouse, open for writing; close it soon, only one process may hold it. With `upto`, later deliveries are not seen."""

@@ -43,7 +43,7 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
     """Train on what was known at the end of `as_of`, register, ask the gate; green, or with a written reason, it serves."""
     from alerts.night import notice
     from impact.experiments.support import held_out_weights
-    from models.card import write_card
+    from models.card import tell_decisions, write_card
     from models.comparison import keep, weigh_beside_champion
     from models.promotion import promote
     from models.registry import champion, register
@@ -63,12 +63,14 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
         write_whole(service.home.models / version / REFERENCE_FILE, learnt.write_parquet)
         on_step("judging beside the baselines and the champion")
         evidence = weigh_beside_champion(service.home, warehouse, version, as_of, rules, zone, rows=trained.rows)
-    verdict = keep(service.home, evidence)
+    now, serving = clock.now(), champion(service.home)
+    verdict, rests_on = keep(service.home, evidence, now)
     on_step("model card")
     weighed = _weighed(held, trained.rows)
     write_card(service.home, trained, evidence, verdict, said, weighed)
-    if champion(service.home) != version:
-        promote(service.home, version, verdict, clock.now(), reason)
+    if serving != version:
+        promote(service.home, version, verdict, now, reason, rests_on)
+    tell_decisions(service.home, version, serving)
     return Outcome(trained, evidence, verdict, champion(service.home), weighed)
 
 
@@ -109,8 +111,10 @@ def promote_model(service: Service, version: str, as_of: dt.date, reason: str) -
     """
     import datetime as dt
 
+    from models.card import tell_decisions
     from models.comparison import keep, weigh_beside_champion
     from models.promotion import promote
+    from models.registry import champion
 
     rules, zone, home = service.rules.invariants, service.time_zone, service.home
     with service.warehouse() as warehouse:
@@ -118,8 +122,23 @@ def promote_model(service: Service, version: str, as_of: dt.date, reason: str) -
             evidence = weigh_beside_champion(home, warehouse, version, as_of, rules, zone)
         except NoDataError:
             evidence = weigh_beside_champion(home, warehouse, version, dt.date.fromisoformat(version[:10]), rules, zone)
-    verdict = keep(home, evidence)
-    return verdict, promote(home, version, verdict, clock.now(), reason)
+    now, serving = clock.now(), champion(home)
+    verdict, rests_on = keep(home, evidence, now)
+    done = promote(home, version, verdict, now, reason, rests_on)
+    tell_decisions(home, version, serving)
+    return verdict, done
+
+
+def roll_back(service: Service, reason: str) -> str:
+    """Give the service back to the champion before the present one, as `models.promotion.rollback`, and say so in both cards."""
+    from models.card import tell_decisions
+    from models.promotion import rollback
+    from models.registry import champion
+
+    serving = champion(service.home)
+    version = rollback(service.home, clock.now(), reason)
+    tell_decisions(service.home, version, serving)
+    return version
 
 
 def card_of(service: Service, version: str) -> Path:

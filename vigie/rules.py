@@ -152,7 +152,7 @@ def _toml(path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ConfigurationError(f"{path} is missing.", "Point --config or VIGIE_CONFIG to the folder that holds national.toml.") from error
+        raise ConfigurationError(f"{path} is missing.", "Set VIGIE_CONFIG to the folder that holds national.toml.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}.", "Correct the line it names.") from error
 

@@ -11,6 +11,7 @@ from sqlalchemy import and_, func, or_, select, union_all
 
 from alerts.cases.schema import ACTIONS, ADVISORS, ALERTS, FILES, LEARNERS, MOVES, NIGHTS, PEOPLE, POSTS, PRACTICE
 from alerts.policy import LISTED
+from vigie import clock
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -58,8 +59,9 @@ class Today:
 
 
 def newest_night(connection: Connection) -> Row[Any] | None:
-    """The night whose lists are shown."""
-    return connection.execute(select(NIGHTS).order_by(NIGHTS.c.as_of.desc()).limit(1)).one_or_none()
+    """The night whose lists are shown: the newest whose day has come, so that one run under a wrong clock hides no true one."""
+    ahead = NIGHTS.c.as_of > clock.now().date()
+    return connection.execute(select(NIGHTS).order_by(ahead, NIGHTS.c.as_of.desc()).limit(1)).one_or_none()
 
 
 def notice(engine: Engine) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy import Boolean, Date, and_, bindparam, delete, func, insert, or_
 
 from alerts.cases.bulk import fill
 from alerts.cases.database import open_database
+from alerts.cases.desk import newest_night
 from alerts.cases.schema import ABSENCES, ACTIONS, ADVISORS, ALERTS, AUDIT, FILES, LEARNERS, MOVES, NIGHTS, PEOPLE, POSTS, PRACTICE, Instant
 from alerts.facts import ABSENCE_COLUMNS, ANSWER_COLUMNS, PAST_COLUMNS
 from data_contracts.practice import KEPT_DAYS
@@ -118,7 +119,9 @@ class CaseStore:
         ).select(column.name for column in ALERTS.columns)
         files = night.files.with_columns(as_of=pl.lit(night.as_of)).select(column.name for column in FILES.columns)
         newest = self._newest()
-        ahead = newest is None or newest < night.as_of
+        today = clock.now().date()
+        # As `newest_night` chooses: a night whose day has come goes before one whose has not.
+        ahead = newest is None or (newest <= today, newest) < (night.as_of <= today, night.as_of)
         if ahead:
             self._clear_ahead(night.as_of)
             for table, rows in ((ALERTS, alerts), (FILES, files)):
@@ -126,9 +129,11 @@ class CaseStore:
         people = self._changed(night.people)
         with self.engine.begin() as connection:
             if not ahead:
-                for table in (ALERTS, FILES, NIGHTS):
+                for table in (ALERTS, FILES):
                     connection.execute(delete(table).where(table.c.as_of == night.as_of))
                 fill(connection, ALERTS, alerts)
+            # Ahead too: a wrong clock may have left one of that date.
+            connection.execute(delete(NIGHTS).where(NIGHTS.c.as_of == night.as_of))
             head = {"as_of": night.as_of, "published_at": night.at, "model_version": night.model_version, "notice": night.notice}
             connection.execute(insert(NIGHTS), [head])
             if ahead or newest == night.as_of:
@@ -143,8 +148,8 @@ class CaseStore:
 
     def _newest(self) -> dt.date | None:
         with self.engine.connect() as connection:
-            newest: dt.date | None = connection.execute(select(func.max(NIGHTS.c.as_of))).scalar_one()
-            return newest
+            night = newest_night(connection)
+            return night.as_of if night else None
 
     def _clear_ahead(self, as_of: dt.date) -> None:
         """Take away what a night that died before it was shown wrote ahead."""

@@ -42,7 +42,9 @@ def tables(inbox: Here, session: Evaluation) -> Response:
 
 
 def newest(inbox: Inbox) -> Path | None:
-    """Folder of the newest page; folders are named after their cut-off date, and a page that is not whole is not there."""
+    """Folder of the newest page whose day has come; folders are named after their cut-off date, and one that is not whole is not there."""
     if inbox.indicators is None:
         return None
-    return max((body.parent for body in inbox.indicators.glob(f"????-??-??/{BODY}")), default=None)
+    today = inbox.now().date().isoformat()
+    pages = (body.parent for body in inbox.indicators.glob(f"????-??-??/{BODY}"))
+    return max(pages, key=lambda page: (page.name <= today, page.name), default=None)

@@ -24,6 +24,7 @@ ENOUGH: Final = 100
 """People of the past below which nothing is said of the future."""
 YEAR: Final = 365
 """What is looked at of a permanent hold-out."""
+WEEK: Final = 7
 LEAST_DAYS: Final = 182
 """A short plan too is told by half a year of the past."""
 
@@ -40,7 +41,16 @@ class Past:
     """Share who had a two-way contact within the plan's uptake_days."""
 
 
-def past_of(warehouse: Warehouse, plan: Plan, as_of: dt.date, scores: pl.DataFrame, silence_days: int, time_zone: str) -> Past:
+def past_of(
+    warehouse: Warehouse,
+    plan: Plan,
+    as_of: dt.date,
+    scores: pl.DataFrame,
+    silence_days: int,
+    time_zone: str,
+    *,
+    served_from: dt.date | None,
+) -> Past:
     """The past of the plan's population: as long as the plan, half a year at least, or as far back as is known.
 
     Args:
@@ -50,13 +60,14 @@ def past_of(warehouse: Warehouse, plan: Plan, as_of: dt.date, scores: pl.DataFra
         scores: as_of, enrolment_id, risk of past nights; needed for population at_risk.
         silence_days: of the rules.
         time_zone: in which as-of dates end.
+        served_from: the oldest night that a model may score; None where none serves.
 
     Raises:
         NoDataError: too few people could have entered.
     """
     length = ((plan.end - plan.start).days + 1) if plan.end else YEAR
     last = as_of - dt.timedelta(days=plan.horizon_days + MATURITY_DAYS)
-    first = last - dt.timedelta(days=max(length, LEAST_DAYS) - 1)
+    first = asked = last - dt.timedelta(days=max(length, LEAST_DAYS) - 1)
     then = plan.model_copy(update={"start": first})
     enrolments = enrolments_at(warehouse, then, as_of, time_zone)
     known_from = (scores["as_of"] if plan.population == "at_risk" else enrolments["entry_date"]).min()
@@ -66,11 +77,9 @@ def past_of(warehouse: Warehouse, plan: Plan, as_of: dt.date, scores: pl.DataFra
     people = at_entry(warehouse, entered, as_of, silence_days=silence_days, time_zone=time_zone, hindsight=True)
     people = people.filter(~pl.col("gone")).unique("learner_id", keep="first", maintain_order=True)
     if people.height < ENOUGH:
-        what = f"{people.height} people could have entered {plan.experiment_id} between {first} and {last}: too few to learn from."
-        remedy = "Ingest older deliveries, or widen territories and population."
-        if plan.population == "at_risk":
-            remedy = f"Score past nights first: vigie backfill --from {first} --to {last} --every 7d --scores-only."
-        raise NoDataError(what, remedy)
+        what = f"{people.height} people could have entered {plan.experiment_id} between {asked} and {last}: too few to learn from."
+        known_from = known_from if isinstance(known_from, dt.date) else None
+        raise NoDataError(what, _remedy(plan, asked, last, known_from, served_from))
     rows = follow_up(
         warehouse,
         people,
@@ -94,6 +103,22 @@ def past_of(warehouse: Warehouse, plan: Plan, as_of: dt.date, scores: pl.DataFra
         attrition=plan.expected_attrition,
     )
     return Past(situation, first, last, rows.height, float(rows["spoken_with"].to_numpy().mean()))
+
+
+def _remedy(plan: Plan, first: dt.date, last: dt.date, known_from: dt.date | None, served_from: dt.date | None) -> str:
+    """What brings more people between `first` and `last`, and can be run: no model scores a night before its own training."""
+    widen = "Widen territories and population, or ask again once more is known."
+    begins, delay = (served_from if plan.population == "at_risk" else known_from), plan.horizon_days + MATURITY_DAYS
+    if begins and begins > last:
+        why = "no model that served is older" if plan.population == "at_risk" else "nobody is known to have entered before"
+        return f"Nothing can be told of days before {begins}: {why}. Ask with --as-of {begins + dt.timedelta(days=delay)} or later."
+    if plan.population != "at_risk":
+        return f"Ingest older deliveries. {widen}"
+    start = max(first, served_from or first)
+    train = "" if served_from else f"Train on what was known then: vigie train --as-of {first}. "
+    if known_from is None or known_from > min(start + dt.timedelta(days=WEEK), last):
+        return f"{train}Score past nights: vigie backfill --from {start} --to {last} --every 7d --scores-only."
+    return f"Nights since {known_from} have scores. Lower minimum_risk. {widen}"
 
 
 def _entered(enrolments: pl.DataFrame, plan: Plan, scores: pl.DataFrame, first: dt.date, last: dt.date) -> pl.DataFrame:

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from pipelines.service import Service, open_service
-from vigie import clock
 from vigie.errors import ConfigurationError
 from vigie.settings import Settings
 
@@ -18,14 +17,22 @@ HomeOption = Annotated[
 ]
 
 
-def settings_at(home: Path | None) -> Settings:
-    """The settings, with this home folder if one is given."""
-    return Settings() if home is None else Settings(home=home)
+def settings_at(home: Path | None, *, new: bool = False) -> Settings:
+    """The settings, with this home folder if one is given.
+
+    Raises:
+        ConfigurationError: there is no such folder, and this is no command that begins a service (`new`).
+    """
+    settings = Settings() if home is None else Settings(home=home)
+    if not new and not settings.home.is_dir():
+        what = f"There is no service at {settings.home}: no such folder."
+        raise ConfigurationError(what, "Check --home or VIGIE_HOME. A service begins with: vigie ingest, or vigie restore.")
+    return settings
 
 
-def service_at(home: Path | None) -> Service:
-    """The service in `home`, or where the settings say."""
-    return open_service(settings_at(home))
+def service_at(home: Path | None, *, new: bool = False) -> Service:
+    """The service in `home`, or where the settings say; with `new`, made where there is none."""
+    return open_service(settings_at(home, new=new))
 
 
 def day_of(text: str, option: str) -> dt.date:
@@ -41,5 +48,9 @@ def day_of(text: str, option: str) -> dt.date:
 
 
 def as_of_day(text: str | None, service: Service) -> dt.date:
-    """The as-of date asked for, else yesterday in the service's time zone."""
-    return day_of(text, "--as-of") if text else clock.last_finished_day(clock.now(), service.time_zone)
+    """The as-of date asked for, else yesterday in the service's time zone.
+
+    Raises:
+        ConfigurationError: it is no date, or a day that is not over.
+    """
+    return service.finished_day(day_of(text, "--as-of") if text else None)

@@ -52,6 +52,8 @@ def indicators(
     folder = out or service.home.indicators / day.isoformat()
     with console.working(f"Indicators as of {day}") as at:
         found = evaluate_service(service, day, health=health)
+        if found.indicators.is_empty():
+            raise NoDataError(f"Nobody is known as of {day}: there is no figure to show.", "Check --home and the date, then: vigie ingest.")
         at("writing")
         try:
             write_evaluation(found, folder)

@@ -8,7 +8,6 @@ import typer
 
 from pipelines import console
 from pipelines.commands.common import HomeOption, as_of_day, day_of, service_at
-from vigie import clock
 from vigie.errors import NoModelError
 from vigie.lock import only_writer
 
@@ -74,17 +73,17 @@ def rollback(reason: Reason = "", home: HomeOption = None) -> None:
 
     [dim]vigie models rollback --reason "Too many alerts on Monday"[/dim]
     """
-    from models.promotion import rollback as back
+    from pipelines.serving import roll_back
 
     service = service_at(home)
     with only_writer(service.home.lock, "A rollback"):
-        version = back(service.home, clock.now(), reason)
+        version = roll_back(service, reason)
     console.out.print(f"{version} is champion again.")
 
 
 @app.command()
 def card(version: Version, home: HomeOption = None) -> None:
-    """Where the model card of a version lies; it is written when the version is trained.
+    """Where the model card of a version lies; written when the version is trained, with every decision taken on it since.
 
     [dim]vigie models card 2026-02-01-0123456789[/dim]
     """

@@ -10,6 +10,7 @@ import typer
 from pipelines import console
 from pipelines.commands.common import HomeOption, service_at
 from vigie import clock
+from vigie.errors import ConfigurationError
 from vigie.lock import only_writer
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ def export(
 ) -> None:
     """Write the open rows of a file so that they can be corrected by hand, a csv for each table, in canonical columns.
 
+    Never over an earlier export: it may hold corrections.
+
     [dim]vigie quarantine export emargement/attendance/presences.csv --out to-fix[/dim]
     """
     from data_contracts.quarantine import export as write_out
@@ -91,6 +94,12 @@ def export(
     service = service_at(home)
     with service.warehouse() as warehouse:
         tables = write_out(warehouse, service.home.landing, service.home.decisions, file, reception(service), clock.now())
+    for table in tables:
+        if (target := out / f"{table}.csv").exists():
+            what = f"{target} exists, and may hold corrections that would be lost."
+            raise ConfigurationError(
+                what, f"Bring them back (vigie quarantine fix {target} --table {table}) and delete it, or give another --out."
+            )
     for table, rows in tables.items():
         target = write_whole(out / f"{table}.csv", rows.write_csv)
         console.out.print(

@@ -135,7 +135,7 @@ def restore(
     """
     from pipelines.backup import restore as run
 
-    service = service_at(home)
+    service = service_at(home, new=True)
     with only_writer(service.home.lock, "A restore"), console.working("Restore") as at:
         number = run(service, copy, at)
     console.out.print(f"{service.home.root} is restored: {number} deliveries. Look at it: vigie doctor --home {service.home.root}")

@@ -60,7 +60,7 @@ def new(
     """
     from data_contracts.sources.guess import guess
 
-    service = service_at(home)
+    service = service_at(home, new=True)
     target = service.home.sources / f"{name}.toml"
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise ConfigurationError(f"{name} cannot be the name of a source.", "Use small letters, digits, - and _.")

@@ -18,5 +18,6 @@ from vigie.settings import Settings
 def alert(home: str, as_of: dt.date, *, notify: bool = True) -> int:
     """Alert for the night of `as_of` in `home`; how many alerts, listed or not."""
     service = open_service(Settings(home=Path(home)))
+    service.finished_day(as_of)
     with only_writer(service.home.lock, f"Alerting for {as_of}"):
         return as_task("alert", lambda: alert_night(service, as_of, notify=notify)).height

@@ -34,7 +34,7 @@ def tell_operator(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) ->
 def night(home: str, as_of: dt.date | None = None, *, notify: bool = True) -> dict[str, Any]:
     """Run the night of `as_of` (default: yesterday) in `home`; its account, also kept as a table artifact."""
     service = open_service(Settings(home=Path(home)))
-    day = as_of or clock.last_finished_day(clock.now(), service.time_zone)
+    day = service.finished_day(as_of)
     account = run_night(service, day, as_task, notify=notify)
     if notify:
         tell_degraded(service, account)

@@ -18,5 +18,6 @@ from vigie.settings import Settings
 def score(home: str, as_of: dt.date) -> int:
     """Score the night of `as_of` in `home`; how many enrolments."""
     service = open_service(Settings(home=Path(home)))
+    service.finished_day(as_of)
     with only_writer(service.home.lock, f"Scoring {as_of}"):
         return as_task("score", lambda: score_night(service, as_of)).enrolments

@@ -10,7 +10,6 @@ from prefect import flow
 from pipelines.flows.tasks import as_task
 from pipelines.service import open_service
 from pipelines.serving import train_model
-from vigie import clock
 from vigie.lock import only_writer
 from vigie.settings import Settings
 
@@ -19,6 +18,6 @@ from vigie.settings import Settings
 def train(home: str, as_of: dt.date | None = None) -> str:
     """Train the service in `home` on what was known at the end of `as_of` (default: yesterday); the new version."""
     service = open_service(Settings(home=Path(home)))
-    day = as_of or clock.last_finished_day(clock.now(), service.time_zone)
+    day = service.finished_day(as_of)
     with only_writer(service.home.lock, f"Training as of {day}"):
         return as_task("train", lambda: train_model(service, day)).version

@@ -13,6 +13,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from alerts.cases import CaseStore, audit
+from alerts.cases.desk import newest_night
 from alerts.cases.schema import ACTIONS, ALERTS, AUDIT, FILES, METADATA, PEOPLE
 from alerts.cases.store import Published
 from data_contracts.catalogue import TABLES
@@ -150,6 +151,22 @@ def test_people_and_case_files_are_those_of_the_newest_night(cases: CaseStore) -
         kept = connection.execute(select(FILES.c.enrolment_id, FILES.c.content).order_by(FILES.c.enrolment_id)).tuples().all()
     assert rows == [("c", f"Course of {tuesday}"), ("d", f"Course of {tuesday}")]
     assert kept == [("c", str(tuesday)), ("d", str(tuesday))]
+
+
+def test_a_night_run_under_a_wrong_clock_hides_no_true_one(cases: CaseStore) -> None:
+    today = clock.now().date()
+    yesterday, ahead = today - dt.timedelta(days=1), today + dt.timedelta(days=15)
+    publish(cases, ahead, "x")
+    publish(cases, yesterday, "a")
+
+    with cases.engine.connect() as connection:
+        night = newest_night(connection)
+        people = connection.execute(select(PEOPLE.c.enrolment_id)).scalars().all()
+    assert night is not None
+    assert (night.as_of, people) == (yesterday, ["a"])
+    # Once that day is over it is run like any other.
+    publish(cases, ahead, "y", "z")
+    assert cases.past(ahead + dt.timedelta(days=1))["enrolment_id"].to_list() == ["a", "y", "z"]
 
 
 def test_the_day_goes_on_while_a_night_is_written(cases: CaseStore) -> None:

@@ -11,16 +11,17 @@ if TYPE_CHECKING:
 
 
 def test_an_evaluator_begins_with_the_newest_page_that_is_whole(world: World) -> None:
-    world.publish_indicators(dt.date(2026, 3, 31), "<h2>Parcours</h2>")
+    world.publish_indicators(dt.date(2026, 3, 3), "<h2>Parcours</h2>")
+    world.publish_indicators(dt.date(2027, 3, 31), "<h2>Un jour qui n'est pas venu</h2>")
     assert world.published
-    (world.published / "2026-04-30").mkdir()
+    (world.published / "2026-03-04").mkdir()
 
     page = world.logged_in("evaluator@example.org").get("/").text
 
     assert "<h2>Parcours</h2>" in page
-    assert "31 mars 2026" in page
+    assert "3 mars 2026" in page
     assert "Données simulées" in page
-    assert world.log("indicators")[-1] == ("2026-03-31", "allowed")
+    assert world.log("indicators")[-1] == ("2026-03-03", "allowed")
 
 
 def test_without_a_page_it_is_said_so(world: World) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from data_contracts.held import LOOK_BACK, concerned
-from data_contracts.quarantine import close, release
+from data_contracts.quarantine import close, faults, release
+from data_contracts.report import in_french, lines
 from tests.data_contracts.received import NOW, Desk, counts
 from vigie.errors import NoDataError
 from vigie.rules import DeliveryLimits
@@ -66,6 +67,37 @@ def test_a_providers_export_that_marks_everyone_absent_is_held_back_whole(desk: 
     assert (held.read, held.loaded, held.quarantined) == (120, 0, 120)
     assert (desk.home / "held" / "attendance" / "p0.csv").exists()
     assert set(desk.known("attendance")["enrolment_id"]) == {f"e{n}" for n in range(20, 40)}
+
+
+def test_the_sender_is_told_in_french_why_a_file_without_a_fault_is_held_back(desk: Desk) -> None:
+    territory(desk)
+    desk.put("attendance/p0.csv", sheets(absent, range(20)))
+    desk.take()
+
+    with desk.warehouse() as warehouse:
+        found = faults(warehouse, desk.home / "quarantine", desk.home / "refused", "attendance/p0.csv", {}, NOW)
+
+    assert lines(found).rows() == [
+        (
+            1,
+            "tout le fichier",
+            "",
+            "organisme P0 : 20 personnes sur 20 sont marquées absentes, du 2026-03-02 au 2026-03-04 : à confirmer, ou à renvoyer corrigé",
+            "",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        "2400 rows of attendance where 400 are usual",
+        "column Statut is unlike the past of this sender: absent_unjustified in 90% of rows, 10% before",
+        "a full export that leaves out 30 of the 100 facts of attendance it told before",
+    ],
+)
+def test_every_reason_to_hold_a_file_back_has_its_french(why: str) -> None:
+    assert in_french(why).startswith(("2400 lignes, 400 d'habitude", "colonne Statut", "export complet où manquent 30"))
 
 
 def test_the_same_through_a_mapping(desk: Desk) -> None:

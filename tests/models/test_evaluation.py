@@ -15,6 +15,7 @@ from models.evaluation.bootstrap import draws, shares, with_intervals
 from models.evaluation.load import advisors, leavers_of, reached, replay
 from models.evaluation.measures import listed, measure
 from models.folds import leaving_out
+from models.plots import half_width
 
 DAY = dt.date(2026, 1, 5)
 
@@ -85,6 +86,15 @@ def test_draws_keep_all_rows_of_a_person_together() -> None:
     assert value[0] == pytest.approx(2 / 3)
     # Two people: only one, both, or only the other; never a single row of the first.
     assert set(np.round(drawn[:, 0], 3)) == {0.5, 0.667, 1.0}
+
+
+def test_repeating_a_learners_rows_makes_no_interval_of_the_calibration_plot_narrower() -> None:
+    label, person = np.array([1, 0, 0, 0] * 25), np.arange(100)
+
+    once = half_width(label, person)
+
+    assert once == pytest.approx(1.96 * (0.25 * 0.75 / 100) ** 0.5)
+    assert half_width(np.tile(label, 4), np.tile(person, 4)) == pytest.approx(once)
 
 
 def test_a_list_holds_a_tenth_of_each_night() -> None:

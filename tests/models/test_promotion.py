@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from models import registry
 from models.comparison import weigh_beside_champion
 from models.gate import Check, Verdict, decide
 from models.promotion import decisions, promote, rollback
-from pipelines.serving import card_of, compare_models, train_model
+from pipelines.serving import card_of, compare_models, promote_model, roll_back, train_model
 from tests.services import copy_of
 from vigie.errors import ConfigurationError, NoModelError
 
@@ -126,6 +127,29 @@ def test_a_promotion_that_died_before_its_crown_is_never_gone_back_to(
     assert rollback(home, NOW) == first
 
 
+def test_a_later_judgement_leaves_the_first_evidence_and_is_told_in_the_card(two: tuple[Service, str, str], tmp_path: Path) -> None:
+    made, first, second = copy_of(two[0], tmp_path / "home"), two[1], two[2]
+    folder, reason = made.home.models / second, "The steering group read the card <again>."
+    before = (folder / "evidence.json").read_bytes()
+
+    assert promote_model(made, second, dt.date(2025, 12, 15), reason)[1]
+
+    assert (folder / "evidence.json").read_bytes() == before
+    entry = decisions(made.home)[-1]
+    judged = json.loads((folder / entry["evidence"]["file"]).read_text(encoding="utf-8"))
+    assert judged["rows"] == entry["evidence"]["rows"] > json.loads(before)["rows"]
+    page = card_of(made, second).read_text(encoding="utf-8")
+    assert page.count('<section id="decisions"') == 1
+    assert f"Jugé sur {judged['rows']:,} lignes" in page
+    assert "read the card &lt;again&gt;." in page
+    assert f"remplacé par {second}" in card_of(made, first).read_text(encoding="utf-8")
+
+    assert roll_back(made, "Too many alerts.") == first
+
+    assert f"retiré, {first} est remis en service" in card_of(made, second).read_text(encoding="utf-8")
+    assert f"remis en service à la place de {second}" in card_of(made, first).read_text(encoding="utf-8")
+
+
 def test_a_model_that_was_never_promoted_serves_no_past_night_either(two: tuple[Service, str, str], tmp_path: Path) -> None:
     home = copy_of(two[0], tmp_path / "home").home
     client = registry.client_of(home)
@@ -163,5 +187,5 @@ def test_the_card_says_what_it_is_for_and_what_it_is_not_for(two: tuple[Service,
     assert "under usual support" in page
     assert "Données simulées" in page
     assert page.count("data:image/png;base64,") == 5
-    for said in ("No sanction", "session rate", "The gate", "Fewer than 20 leavers"):
+    for said in ("No sanction", "session rate", "The gate", "Décisions", "Fewer than 20 leavers"):
         assert said in page.replace("session_rate", "session rate"), said

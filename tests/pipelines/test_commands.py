@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from pipelines.cli import app
 from pipelines.demo import MARK, _clear
 from pipelines.service import open_service
 from pipelines.steps import past_nights
-from vigie.errors import ConfigurationError
+from vigie import clock
+from vigie.errors import ConfigurationError, NoDataError
 from vigie.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,6 +48,46 @@ def test_a_mistake_gets_a_sentence_and_a_remedy_and_no_traceback(tmp_path: Path)
         assert result.returncode == 1, words
         assert said in result.stderr, result.stderr
         assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("indicators",), ("night",), ("doctor",), ("models", "list"), ("quarantine", "list"), ("source", "list")]
+)
+def test_a_mistyped_home_is_told_and_not_made(tmp_path: Path, words: tuple[str, ...]) -> None:
+    refused = CliRunner().invoke(app, [*words, "--home", str(tmp_path / "hoem")])
+
+    assert isinstance(refused.exception, ConfigurationError)
+    assert "There is no service at" in refused.exception.what
+    assert not (tmp_path / "hoem").exists()
+
+
+def test_a_page_without_one_figure_is_not_published(tmp_path: Path) -> None:
+    refused = CliRunner().invoke(app, ["indicators", "--home", str(tmp_path), "--as-of", "2026-03-31"])
+
+    assert isinstance(refused.exception, NoDataError)
+    assert not (tmp_path / "indicators").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("night", "--as-of"),
+        ("train", "--as-of"),
+        ("indicators", "--as-of"),
+        ("value-added", "--as-of"),
+        ("models", "promote", "some-version", "--as-of"),
+        ("experiment", "power", "some-plan", "--as-of"),
+        ("backfill", "--from", "2026-01-05", "--every", "7d", "--to"),
+    ],
+)
+def test_a_day_that_is_not_over_is_refused_before_anything_is_taken(tmp_path: Path, words: tuple[str, ...]) -> None:
+    today = clock.last_finished_day(clock.now(), "Europe/Paris") + dt.timedelta(days=1)
+
+    refused = CliRunner().invoke(app, [*words, today.isoformat(), "--home", str(tmp_path)])
+
+    assert isinstance(refused.exception, ConfigurationError)
+    assert f"the last finished day is {today - dt.timedelta(days=1)}" in refused.exception.what
+    assert not (tmp_path / "warehouse.duckdb").exists()
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,10 @@ def test_rows_are_listed_reported_exported_fixed_and_closed(home: Path) -> None:
     vigie(home, "quarantine", "export", SHEETS, "--out", str(home / "fix"))
     mended = home / "fix" / "attendance.csv"
     mended.write_text(mended.read_text(encoding="utf-8").replace(",AM,", ",am,"), encoding="utf-8")
+    refused = vigie(home, "quarantine", "export", SHEETS, "--out", str(home / "fix"))
+    assert "attendance.csv exists" in refused
+    assert "--table attendance) and delete it" in refused
+    assert ",am," in mended.read_text(encoding="utf-8")
     assert "1 row back in landing/" in vigie(home, "quarantine", "fix", str(mended), "--table", "attendance")
     assert "not an open row" in vigie(home, "quarantine", "fix", str(mended), "--table", "attendance")
     vigie(home, "ingest")

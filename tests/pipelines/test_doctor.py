@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelines.doctor import Finding, examine
+from vigie import clock
 from vigie.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,6 +35,12 @@ def test_a_night_of_a_day_that_has_not_come_is_a_clock_that_was_wrong(troubled: 
     (night / "night.json").write_text("{}")
 
     assert any("9999-12-30" in finding.what and "clock" in finding.remedy for finding in wrong(troubled))
+
+
+def test_the_training_it_advises_may_serve_the_next_night(tmp_path: Path) -> None:
+    advised = [finding.remedy for finding in wrong(tmp_path) if "No model was trained" in finding.what]
+
+    assert [f"vigie train --as-of {clock.last_finished_day(clock.now(), 'Europe/Paris')}." in remedy for remedy in advised] == [True]
 
 
 def test_a_prefect_server_that_does_not_answer_is_told(troubled: Path, monkeypatch: pytest.MonkeyPatch) -> None:

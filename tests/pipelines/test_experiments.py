@@ -12,9 +12,11 @@ import polars as pl
 import pytest
 from markupsafe import escape
 
+from data_contracts.endings import MATURITY_DAYS
 from data_contracts.experiments import units_of
 from data_contracts.tables.experiments import TrainingWeights
 from data_contracts.vocabulary import LISTED
+from impact.experiments.history import LEAST_DAYS
 from impact.experiments.plan import ExperimentError
 from impact.experiments.priority import FILE
 from impact.experiments.register import arms_of
@@ -24,6 +26,8 @@ from pipelines.service import Service, open_service
 from pipelines.serving import train_model
 from pipelines.steps import Directly, alert_night, run_night, score_past
 from tests.printing import needs_pdf
+from tests.services import copy_of
+from vigie.errors import NoDataError
 from vigie.settings import ROOT, Settings
 
 if TYPE_CHECKING:
@@ -163,6 +167,27 @@ def test_the_past_tells_what_the_plan_can_detect(served: Service) -> None:
     assert "données simulées" in page.read_text(encoding="utf-8").lower()
     assert found.by_size[-1].learners > 6 * found.by_size[0].learners
     assert found.by_size[-1].power >= found.by_size[0].power
+
+
+def test_a_past_that_is_too_short_is_told_with_a_remedy_that_can_be_run(served: Service, tmp_path: Path) -> None:
+    trained = dt.date(2025, 10, 31)  # as in tests/conftest.py
+    delay = dt.timedelta(days=28 + MATURITY_DAYS)
+    apart = copy_of(served, tmp_path / "home")
+    apart = open_service(Settings(home=apart.home.root, config=served.settings.config))
+    shutil.rmtree(apart.home.root / "out")
+
+    with pytest.raises(NoDataError) as early:
+        look_ahead(apart, "essai", trained + delay - dt.timedelta(days=1))
+    with pytest.raises(NoDataError) as unscored:
+        look_ahead(apart, "essai", trained + delay + dt.timedelta(days=7))
+    apart.home.mlflow_db.unlink()
+    with pytest.raises(NoDataError) as untrained:
+        look_ahead(apart, "essai", KNOWN)
+
+    assert f"Ask with --as-of {trained + delay} or later." in early.value.remedy
+    assert f"vigie backfill --from {trained} --to {trained + dt.timedelta(days=7)} --every 7d --scores-only" in unscored.value.remedy
+    asked, last = KNOWN - delay - dt.timedelta(days=LEAST_DAYS - 1), KNOWN - delay
+    assert f"vigie train --as-of {asked}. Score past nights: vigie backfill --from {asked} --to {last}" in untrained.value.remedy
 
 
 @needs_pdf

@@ -22,12 +22,14 @@ from models.scoring import score
 from pipelines.backup import backup, restore
 from pipelines.doctor import examine
 from pipelines.experiments import freeze_plan, status_of
+from pipelines.made_with import made_with
 from pipelines.replay import SERVED, replay
 from pipelines.service import Service, open_service
 from pipelines.steps import Directly, run_night, score_night, take_deliveries, told_night
 from tests.services import copy_of
+from vigie import clock
 from vigie.errors import ConfigurationError, NoDataError, NoModelError, ReplayRefusedError
-from vigie.settings import Settings
+from vigie.settings import ROOT, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -194,6 +196,20 @@ def test_a_replay_sees_no_delivery_that_came_later_whatever_its_rows_say(served:
     assert replay(late, NIGHT).differences == []
 
 
+def test_a_night_run_under_a_wrong_clock_dates_no_later_delivery(served: Service, tmp_path: Path) -> None:
+    late = copy_of(served, tmp_path)
+    tomorrow = clock.now() + dt.timedelta(days=1)
+    take_deliveries(late, taken_for=tomorrow.date() + dt.timedelta(days=364))
+    for name in ("before", "after"):
+        path = late.home.landing / "exits" / f"{name}.csv"
+        path.write_text(f"enrolment_id,exit_date,reason\n{name},2025-11-01,dropout\n", encoding="utf-8")
+        take_deliveries(late, taken_for=tomorrow.date() + dt.timedelta(days=364) if name == "before" else None)
+
+    known = content(late)["exits"].filter(pl.col("enrolment_id").is_in(["before", "after"]))["known_on"]
+    assert known.len() == 2
+    assert known.max() < tomorrow
+
+
 def test_a_replay_says_which_of_model_code_or_rules_is_not_the_same(served: Service, tmp_path: Path) -> None:
     changed = copy_of(served, tmp_path)
     path = changed.home.out(NIGHT) / "night.json"
@@ -213,6 +229,18 @@ def test_a_replay_says_which_of_model_code_or_rules_is_not_the_same(served: Serv
         replay(changed, NIGHT)
     with pytest.raises(NoDataError, match="not run here"):
         replay(changed, NIGHT - dt.timedelta(days=300))
+
+
+def test_a_plan_under_way_is_no_other_rule_and_a_mapping_is(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    shutil.copytree(ROOT / "config", config)
+    before = made_with(config)
+
+    (config / "experiments" / "essai.toml").write_text("# not finished", encoding="utf-8")
+    assert made_with(config) == before
+
+    (config / "sources" / "essai.toml").write_text("title = 'x'", encoding="utf-8")
+    assert made_with(config)["rules"] != before["rules"]
 
 
 def test_a_night_without_a_model_still_lists_by_the_rule_and_the_promises_and_nobody_falls_off_for_it(

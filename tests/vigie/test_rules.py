@@ -47,5 +47,7 @@ def test_a_territory_cannot_change_an_invariant_or_invent_a_key(config: Path, li
 
 
 def test_a_missing_national_file_says_where_it_should_be(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"national\.toml is missing"):
+    with pytest.raises(ConfigurationError, match=r"national\.toml is missing") as told:
         read_rules(tmp_path)
+
+    assert told.value.remedy == "Set VIGIE_CONFIG to the folder that holds national.toml."
