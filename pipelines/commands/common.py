@@ -51,6 +51,6 @@ def as_of_day(text: str | None, service: Service) -> dt.date:
     """The as-of date asked for, else yesterday in the service's time zone.
 
     Raises:
-        ConfigurationError: it is no date, or a day that is not over.
+        ConfigurationError: it is no date, or in production a day that is not over.
     """
     return service.finished_day(day_of(text, "--as-of") if text else None)

@@ -80,7 +80,10 @@ def test_a_page_without_one_figure_is_not_published(tmp_path: Path) -> None:
         ("backfill", "--from", "2026-01-05", "--every", "7d", "--to"),
     ],
 )
-def test_a_day_that_is_not_over_is_refused_before_anything_is_taken(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_a_day_that_is_not_over_is_refused_in_production_before_anything_is_taken(
+    tmp_path: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIGIE_PRODUCTION", "true")
     today = clock.last_finished_day(clock.now(), "Europe/Paris") + dt.timedelta(days=1)
 
     refused = CliRunner().invoke(app, [*words, today.isoformat(), "--home", str(tmp_path)])

@@ -84,7 +84,7 @@ def test_a_flow_that_fails_puts_down_a_mail_to_the_operator(tmp_path: Path, monk
 
 
 @pytest.mark.usefixtures("prefect")
-def test_flows_refuse_a_day_that_is_not_over(home: Path) -> None:
+def test_flows_refuse_a_day_that_is_not_over_in_production(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipelines.flows.alert import alert
     from pipelines.flows.night import night
     from pipelines.flows.score import score
@@ -92,6 +92,7 @@ def test_flows_refuse_a_day_that_is_not_over(home: Path) -> None:
     from vigie import clock
     from vigie.errors import ConfigurationError
 
+    monkeypatch.setenv("VIGIE_PRODUCTION", "true")
     for flow in (night, train, score, alert):
         with pytest.raises(ConfigurationError, match="is not over"):
             flow(str(home), clock.now().date() + dt.timedelta(days=1))
