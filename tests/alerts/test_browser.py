@@ -125,10 +125,16 @@ def busiest_advisors(service: Service) -> list[str]:
 
 
 def log_in(page: Page, address: str, mailbox: tuple[Mailbox, int], email: str) -> None:
+    before = len(mailbox[0].mails)
     page.goto(f"{address}/connexion")
     page.get_by_label("Adresse professionnelle").fill(email)
     page.keyboard.press("Enter")
     page.wait_for_selector("text=Courriel envoyé")
+    # The mail leaves after the answer.
+    for _ in range(200):
+        if len(mailbox[0].mails) > before:
+            break
+        page.wait_for_timeout(50)
     link = re.search(r"http\S+", mailbox[0].mails[-1][1].get_payload(decode=True).decode())
     assert link
     page.goto(link[0])
