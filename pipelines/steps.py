@@ -72,13 +72,14 @@ def take_deliveries(
 def _after_last_night(warehouse: Warehouse, taken_for: dt.date | None, time_zone: str) -> dt.datetime | None:
     """The first instant that the last night before this one did not know; None before the first.
 
-    Outside a night, one whose day has not come was run under a wrong clock and dates nothing; if all are such, the clock is wrong now.
+    Outside a night, one whose day has not come dates nothing: not by the clock, nor, where that went back, by the last delivery.
     """
     from data_contracts.ingest import DELIVERIES
 
-    nights = warehouse.read(DELIVERIES)["taken_for"].drop_nulls().to_list()
-    until = taken_for or clock.last_finished_day(clock.now(), time_zone) + dt.timedelta(days=1)
-    before = [night for night in nights if night < until] or ([] if taken_for else nights)
+    ledger = warehouse.read(DELIVERIES)
+    finished = clock.last_finished_day(max([clock.now(), *ledger["received_at"]]), time_zone)
+    until = taken_for or finished + dt.timedelta(days=1)
+    before = [night for night in ledger["taken_for"].drop_nulls() if night < until]
     return clock.end_of_day(max(before), time_zone) + dt.timedelta(microseconds=1) if before else None
 
 
