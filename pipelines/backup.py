@@ -13,7 +13,7 @@ from data_contracts.archive import Archive
 from data_contracts.rebuild import rebuild
 from vigie import clock
 from vigie.errors import ConfigurationError
-from vigie.files import write_whole_folder
+from vigie.files import write_whole, write_whole_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,11 +37,17 @@ def backup(service: Service, to: Path, say: Callable[[str], None]) -> Path:
         The new folder, whole or absent.
 
     Raises:
-        ConfigurationError: `to` lies inside the home folder.
+        ConfigurationError: `to` lies inside the home folder, or there is no service to copy.
+        DamagedArchiveError: a delivery is not what was kept: a copy of it could not be restored.
     """
-    home = service.home.root.resolve()
+    home, archive = service.home.root.resolve(), Archive(service.home.archive)
     if to.resolve().is_relative_to(home):
         raise ConfigurationError(f"{to} lies inside the home folder.", "Keep backups on another disk.")
+    if not archive.names():
+        raise ConfigurationError(f"{home} took no delivery: there is nothing to copy.", "Check --home or VIGIE_HOME.")
+    say("looking whether the archive is whole")
+    for name in archive.names():
+        archive.read(name)
 
     def write(part: Path) -> None:
         for name in FOLDERS:
@@ -66,6 +72,8 @@ def backup(service: Service, to: Path, say: Callable[[str], None]) -> Path:
 def restore(service: Service, copy: Path, say: Callable[[str], None]) -> int:
     """Make a service in an empty home folder from a backup, every byte checked, its warehouse from the archive; how many deliveries.
 
+    Stopped half-way, the folder is marked, opens for nothing else, and the same backup makes it whole.
+
     Raises:
         ConfigurationError: no backup, one that is damaged, a home folder that holds something, or a case store that the settings place
             elsewhere than the backup.
@@ -77,8 +85,11 @@ def restore(service: Service, copy: Path, say: Callable[[str], None]) -> int:
         manifest = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{copy} is not a backup: {MANIFEST} cannot be read.", "Name a folder made by vigie backup.") from error
-    there = [path.name for path in home.root.rglob("*") if path.is_file() and path not in {home.lock, home.lock.with_suffix(".holder")}]
-    if there:
+    mark = _fingerprint(copy / MANIFEST)
+    begun = home.restoring.exists() and home.restoring.read_text(encoding="utf-8") == mark
+    own = {home.lock, home.lock.with_suffix(".holder")}
+    there = [path.name for path in home.root.rglob("*") if path.is_file() and path not in own]
+    if there and not begun:
         raise ConfigurationError(f"{home.root} holds a service already ({there[0]}).", "Restore into a new folder: --home <new folder>.")
     _same_case_store(copy, service, elsewhere=manifest["cases_elsewhere"])
     say("looking whether the backup is whole")
@@ -87,6 +98,7 @@ def restore(service: Service, copy: Path, say: Callable[[str], None]) -> int:
     if apart:
         what = f"{len(apart)} files of {copy} are not what was copied, the first {apart[0]}."
         raise ConfigurationError(what, "Use an older backup; this one is damaged. Nothing was restored.")
+    write_whole(home.restoring, lambda part: part.write_text(mark, encoding="utf-8"))
     for path in sorted(copy.iterdir()):
         if path.name != MANIFEST:
             say(path.name)
@@ -96,7 +108,9 @@ def restore(service: Service, copy: Path, say: Callable[[str], None]) -> int:
             else:
                 shutil.copy2(path, target)
     moved_here(home)
-    return rebuild(home.warehouse, Archive(home.archive), service.settings.threads, say)
+    number = rebuild(home.warehouse, Archive(home.archive), service.settings.threads, say)
+    home.restoring.unlink()
+    return number
 
 
 def _same_case_store(copy: Path, service: Service, *, elsewhere: bool) -> None:
@@ -115,9 +129,10 @@ def _copy_database(source: Path, target: Path) -> None:
 
 
 def _fingerprints(folder: Path) -> dict[str, str]:
-    prints = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path != folder / MANIFEST:
-            with path.open("rb") as file:
-                prints[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
-    return prints
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / MANIFEST)
+    return {path.relative_to(folder).as_posix(): _fingerprint(path) for path in files}
+
+
+def _fingerprint(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -76,11 +76,14 @@ def post_of(settings: Settings) -> Post:
     )
 
 
-def open_service(settings: Settings | None = None) -> Service:
+def open_service(settings: Settings | None = None, *, restoring: bool = False) -> Service:
     """Read settings and rules, and make the home folder.
 
     Raises:
-        ConfigurationError: a rule file cannot stand, or the home folder cannot be written.
+        ConfigurationError: a rule file cannot stand, the home folder cannot be written, or a restore into it was stopped half-way.
     """
     settings = settings or Settings()
-    return Service(settings, Home(settings.home).make(), read_rules(settings.config))
+    home = Home(settings.home)
+    if home.restoring.exists() and not restoring:
+        raise ConfigurationError(f"{home.root} is half restored.", "Run the same vigie restore again; it goes on.")
+    return Service(settings, home.make(), read_rules(settings.config))

@@ -134,6 +134,7 @@ class Home:
         self.indicators = root / "indicators"
         self.outbox = root / "outbox"
         self.lock = root / "night.lock"
+        self.restoring = root / "restoring.txt"
 
     @property
     def cases_url(self) -> str:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from pipelines import console
-from pipelines.commands.common import HomeOption, day_of, service_at
+from pipelines.commands.common import HomeOption, day_of, service_at, settings_at
+from pipelines.service import open_service
 from vigie.errors import ConfigurationError
 from vigie.lock import only_writer
 
@@ -135,7 +136,7 @@ def restore(
     """
     from pipelines.backup import restore as run
 
-    service = service_at(home, new=True)
+    service = open_service(settings_at(home, new=True), restoring=True)
     with only_writer(service.home.lock, "A restore"), console.working("Restore") as at:
         number = run(service, copy, at)
     console.out.print(f"{service.home.root} is restored: {number} deliveries. Look at it: vigie doctor --home {service.home.root}")

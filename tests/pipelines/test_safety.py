@@ -28,7 +28,7 @@ from pipelines.service import Service, open_service
 from pipelines.steps import Directly, run_night, score_night, take_deliveries, told_night
 from tests.services import copy_of
 from vigie import clock
-from vigie.errors import ConfigurationError, NoDataError, NoModelError, ReplayRefusedError
+from vigie.errors import ConfigurationError, DamagedArchiveError, NoDataError, NoModelError, ReplayRefusedError
 from vigie.settings import ROOT, Settings
 
 if TYPE_CHECKING:
@@ -154,6 +154,42 @@ def test_a_backup_with_one_byte_changed_is_refused_and_nothing_is_restored(serve
         restore(home, copy, lambda _: None)
 
     assert not home.home.cases.exists()
+
+
+def test_a_restore_stopped_half_way_opens_for_nothing_else_and_goes_on(served: Service, tmp_path: Path) -> None:
+    copy = backup(served, tmp_path / "backups", lambda _: None)
+    begun = open_service(Settings(home=tmp_path / "restored"))
+
+    def stopped(step: str) -> None:
+        if step == "landing":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        restore(begun, copy, stopped)
+    with pytest.raises(ConfigurationError, match="half restored"):
+        open_service(begun.settings)
+    another = backup(served, tmp_path / "others", lambda _: None)
+    (another / "backup.json").write_text((another / "backup.json").read_text().replace("made_at", "made_on"), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="holds a service"):
+        restore(begun, another, lambda _: None)
+
+    restore(open_service(begun.settings, restoring=True), copy, lambda _: None)
+
+    assert replay(open_service(begun.settings), NIGHT).differences == []
+
+
+def test_what_could_not_be_restored_is_not_called_a_backup(served: Service, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="took no delivery"):
+        backup(open_service(Settings(home=tmp_path / "empty")), tmp_path / "backups", lambda _: None)
+    harmed = copy_of(served, tmp_path / "harmed")
+    rows = next(harmed.home.archive.glob("*/rows.parquet"))
+    data = bytearray(rows.read_bytes())
+    data[len(data) // 2] ^= 0x01
+    rows.write_bytes(data)
+
+    with pytest.raises(DamagedArchiveError, match=r"rows\.parquet is not what was kept"):
+        backup(harmed, tmp_path / "backups", lambda _: None)
+    assert not list((tmp_path / "backups").glob("*"))
 
 
 def test_a_correction_ten_days_late_changes_nights_after_it_and_none_before(served: Service, tmp_path: Path) -> None:
