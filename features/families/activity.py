@@ -286,6 +286,16 @@ def _above_session(name: str) -> pl.Expr:
 
 _KIND_FR: Final = {"content": "les contenus", "forum": "les échanges", "quiz": "les exercices", "lms": "la plateforme"}
 _SPAN: Final = {"14": "of the last 14 days", "total": "so far"}
+
+
+def _week_fr(week: int) -> str:
+    return f"il y a {week} semaine{'s' if week > 1 else ''}" if week else "ces 7 derniers jours"
+
+
+def _week_en(week: int) -> str:
+    return f"{week} week{'s' if week > 1 else ''} ago" if week else "these last 7 days"
+
+
 _cohort = [
     *(
         Feature(
@@ -311,8 +321,8 @@ _cohort = [
             meaning=f"Logarithm of the activity of the week {week} weeks ago minus the session's mean",
             null_means="the session leaves no trace",
             group="activity",
-            fr="moins actif en ligne que la session ces dernières semaines",
-            en="less active online than the session these last weeks",
+            fr=f"moins actif en ligne que la session {_week_fr(week)}",
+            en=f"less active online than the session {_week_en(week)}",
             worse=-1,
             against=0.0,
         )
