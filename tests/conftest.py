@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +13,9 @@ from data_contracts.simulator import Simulation, simulate, write_deliveries
 from pipelines.service import Service, open_service
 from pipelines.steps import take_deliveries
 from vigie.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 os.environ.setdefault("VIGIE_THREADS", "1")  # two test processes on two cores: more threads only wait for each other
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -38,3 +43,11 @@ def service(simulation: Simulation, tmp_path_factory: pytest.TempPathFactory) ->
     take_deliveries(made)
     train_model(made, TRAINED, reason="A small service made for tests.")
     return made
+
+
+@pytest.fixture(autouse=True)
+def one_home_at_a_time() -> Iterator[None]:
+    """MLflow remembers by run, in one process, where files lie; a copy of a service has the same runs elsewhere."""
+    yield
+    if remembered := sys.modules.get("mlflow.tracking._tracking_service.utils"):
+        remembered._artifact_repos_cache.clear()

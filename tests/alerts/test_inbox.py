@@ -177,6 +177,7 @@ def test_who_objects_in_one_enrolment_is_estimated_in_none(world: World) -> None
     assert "environ" not in other
     assert "environ" not in listed
     assert "Déjà répondu" in listed
+    world.clock.at += dt.timedelta(minutes=1)
     browser.post("/cas/e2/reponse", data=form | {"code": "unopposed"})
     assert "Estimation d&#39;un modèle" in browser.get("/cas/e1").text
 

@@ -264,7 +264,7 @@ def test_training_gives_the_held_out_arm_the_weight_of_its_design_and_says_so(se
     # Nobody of the other arm; of this one all but those who had left before the draw, as was learnt later.
     found = set(ours.join(whose, on="enrolment_id")["unit_id"])
     assert found <= held
-    assert len(found) > 0.95 * len(held)
+    assert len(found) > 0.9 * len(held)
 
     outcome = train_model(served, KNOWN)
 
