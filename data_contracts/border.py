@@ -128,9 +128,9 @@ def _read_as(name: str, received: pl.DataType, wanted: pl.DataType) -> pl.Expr:
 
 
 def _moment_as(column: pl.Expr, received: pl.Datetime, wanted: pl.DataType) -> pl.Expr:
-    """A day only from a midnight, told in its own zone; an instant only from one that has a zone. Nothing is cut off or taken for UTC."""
+    """A day only from a midnight, told in its own zone: nothing is cut off. An instant without a zone is UTC, as the contract has it."""
     if isinstance(wanted, pl.Datetime):
-        return column.cast(wanted, strict=False) if received.time_zone else pl.lit(None, wanted)
+        return (column if received.time_zone else column.dt.replace_time_zone("UTC")).cast(wanted, strict=False)
     local = column.dt.replace_time_zone(None)
     return pl.when(local == local.dt.truncate("1d")).then(local.dt.date())
 
