@@ -42,6 +42,8 @@ class Feature:
     """Where the model is left free: which way a person would call it worse. Only a value on the worse side is ever told as a reason."""
     against: float | None = None
     """What the sentence itself compares with, such as 0 for "less than": a value is told only beyond it, however others do."""
+    window: int = 0
+    """Days of the course that the sentence speaks of: of who has been there for less, it would tell that they are new."""
     learnt: bool = True
     """False for a column that rules and rivals read and the model does not."""
 

@@ -22,8 +22,8 @@ CONTEXT: Final = frozenset({"course", "session", "learner"})
 LEAST: Final = 0.05
 """A subject that raises the risk by less, in log-odds, is not worth a sentence."""
 PROTECTIVE: Final = 2
-DECIMALS: Final = {"points": 2, "share": 2, "days": 1}
-"""To which a value of each unit is told."""
+DECIMALS: Final = {"points": 1, "share": 2, "days": 0}
+"""A difference that is nothing at this many decimals of its unit is none: five points, half a day."""
 FIELDS: Final = ("code", "feature", "value", "contribution", "previous_value")
 
 
@@ -39,7 +39,8 @@ def reasons(
     """The subjects that raise each score most, then the rest; their contributions and the base value add up to the margin.
 
     A subject is named through a fact that is known, that raises this score, and that lies on the worse side of the night's median and of
-    what its own sentence compares with ("fewer than", "later than"): what is missing, or better than usual, is never told as a reason.
+    what its own sentence compares with ("fewer than", "later than"): what is missing, better than usual, or looks back on days before the
+    entry is never told as a reason.
 
     Args:
         contributions: rows x (columns + base value), log-odds, as from `Model.contributions`.
@@ -134,14 +135,16 @@ def _beside_median(now: pl.DataFrame, everybody: pl.DataFrame | None, columns: S
     """Known values on the worse (1) or the better (-1) side of the night's median and of what their own sentence compares with."""
     nights = now.select("as_of").unique()
     medians = (now if everybody is None else everybody).join(nights, on="as_of", how="semi").group_by("as_of").agg(pl.col(columns).median())
-    both = now.select("as_of", *columns).join(medians, on="as_of", how="left", suffix=_USUAL, maintain_order="left")
+    known = now.select(name for name in now.columns if name in {"as_of", "course_day", *columns})
+    both = known.join(medians, on="as_of", how="left", suffix=_USUAL, maintain_order="left")
     beside = []
     for name in columns:
         feature, value = FEATURES[name], pl.col(name)
         beyond = (value - pl.col(f"{name}{_USUAL}")) * feature.direction * side > 0
         if feature.against is not None:
-            # As it is said: a difference that is told as 0 is none.
             beyond &= (value - feature.against).round(DECIMALS.get(feature.unit, 6)) * feature.direction * side > 0
+        if feature.window and "course_day" in known.columns:
+            beyond &= pl.col("course_day") >= feature.window
         beside.append(beyond.fill_null(value=False).alias(name))
     return np.asarray(both.select(beside).to_numpy(), dtype=np.bool_)
 

@@ -42,6 +42,7 @@ _facts = [
             fr=f"[peu d']activité en ligne : {{value}} sur les {days} derniers jours",
             en=f"{{value}} active online in the last {days} days",
             monotone=-1,
+            window=days,
         )
         for days in (7, 14, 28)
     ),
@@ -56,6 +57,7 @@ _facts = [
             fr=f"[peu d']activité en ligne : {{value}} action{{s}} sur les {days} derniers jours",
             en=f"{{value}} actions online in the last {days} days",
             worse=-1,
+            window=days,
         )
         for days in (3, 7, 14, 28)
     ),
@@ -80,6 +82,7 @@ _facts = [
         fr="activité en ligne faible dans la durée",
         en="little online activity over time",
         worse=-1,
+        window=14,
     ),
     Feature(
         "days_since_activity",
@@ -102,6 +105,7 @@ _facts = [
         fr="{value} type{s} de ressources utilisé{s} sur 14 jours",
         en="{value} kinds of resources used in 14 days",
         worse=-1,
+        window=14,
     ),
     Feature(
         "activity_kinds_28",
@@ -113,6 +117,7 @@ _facts = [
         fr="{value} type{s} de ressources utilisé{s} sur 28 jours",
         en="{value} kinds of resources used in 28 days",
         worse=-1,
+        window=28,
     ),
     Feature(
         "active_weeks_8",
@@ -124,6 +129,7 @@ _facts = [
         fr="{value} semaine{s} avec une activité en ligne sur les 8 dernières",
         en="{value} weeks with online activity in the last 8",
         worse=-1,
+        window=56,
     ),
     Feature(
         "activity_total",
@@ -134,7 +140,6 @@ _facts = [
         group="activity",
         fr="{value} action{s} en ligne depuis le début",
         en="{value} actions online since the start",
-        worse=-1,
     ),
     Feature(
         "active_days_total",
@@ -145,7 +150,6 @@ _facts = [
         group="activity",
         fr="{value} d'activité en ligne depuis le début",
         en="{value} active online since the start",
-        worse=-1,
     ),
 ]
 
@@ -207,6 +211,7 @@ _derived = [
         fr="activité en ligne en baisse par rapport au mois précédent",
         en="online activity down against the month before",
         worse=-1,
+        window=14,
         against=0.0,
     ),
     Feature(
@@ -230,7 +235,7 @@ _derived = [
         fr="silence en ligne plus long que d'habitude",
         en="silent online for longer than usual",
         worse=1,
-        against=1.0,
+        against=2.0,  # twice the usual time
     ),
     Feature(
         "silence_surprise",
@@ -242,6 +247,7 @@ _derived = [
         fr="silence en ligne inhabituel pour cette personne",
         en="a silence online that is unusual for this person",
         worse=1,
+        against=3.0,  # one silence in twenty is as long
     ),
     Feature(
         "activity_momentum",
@@ -253,6 +259,7 @@ _derived = [
         fr="activité en ligne en perte de vitesse",
         en="online activity losing speed",
         worse=-1,
+        window=28,
         against=0.0,
     ),
 ]
@@ -286,6 +293,9 @@ def _above_session(name: str) -> pl.Expr:
 
 _KIND_FR: Final = {"content": "les contenus", "forum": "les échanges", "quiz": "les exercices", "lms": "la plateforme"}
 _SPAN: Final = {"14": "of the last 14 days", "total": "so far"}
+_SPAN_FR: Final = {"14": "sur 14 jours", "total": "depuis le début"}
+_SPAN_EN: Final = {"14": "over 14 days", "total": "since the start"}
+_WINDOW: Final = {"14": 14, "total": 0}
 
 
 def _week_fr(week: int) -> str:
@@ -305,9 +315,10 @@ _cohort = [
             meaning=f"Logarithm of the {kind} traces {_SPAN[span]} minus the session's mean",
             null_means="the session leaves no trace",
             group="activity",
-            fr=f"moins actif que la session sur {_KIND_FR[kind]}",
-            en=f"less active than the session on {kind}",
+            fr=f"moins d'activité que la session sur {_KIND_FR[kind]} {_SPAN_FR[span]}",
+            en=f"less active than the session on {kind} {_SPAN_EN[span]}",
             worse=-1,
+            window=_WINDOW[span],
             against=0.0,
         )
         for kind in KINDS
@@ -321,9 +332,10 @@ _cohort = [
             meaning=f"Logarithm of the activity of the week {week} weeks ago minus the session's mean",
             null_means="the session leaves no trace",
             group="activity",
-            fr=f"moins actif en ligne que la session {_week_fr(week)}",
+            fr=f"moins d'activité en ligne que la session {_week_fr(week)}",
             en=f"less active online than the session {_week_en(week)}",
             worse=-1,
+            window=7 * (week + 1),
             against=0.0,
         )
         for week in range(_WEEKS)
@@ -339,6 +351,7 @@ _cohort = [
             fr=f"activité en ligne sous celle de la session sur {days} jours",
             en=f"less active online than the session over {days} days",
             worse=-1,
+            window=days,
             against=0.0,
         )
         for days in (3, 14)
@@ -351,15 +364,16 @@ _cohort = [
             meaning=f"{meaning} minus the session's mean",
             null_means="the session leaves no trace",
             group="activity",
-            fr=f"moins actif en ligne que la session {when}",
+            fr=f"moins d'activité en ligne que la session {when}",
             en=f"less active online than the session {then}",
             worse=-1,
+            window=days,
             against=0.0,
         )
-        for name, meaning, when, then in (
-            ("activity_recent", "Activity weighted with a half-life of 3 days", "ces derniers jours", "these last days"),
-            ("activity_week", "Activity weighted with a half-life of 7 days", "cette semaine", "this week"),
-            ("activity_steady", "Activity weighted with a half-life of 14 days", "dans la durée", "over time"),
+        for name, meaning, days, when, then in (
+            ("activity_recent", "Activity weighted with a half-life of 3 days", 3, "ces derniers jours", "these last days"),
+            ("activity_week", "Activity weighted with a half-life of 7 days", 7, "cette semaine", "this week"),
+            ("activity_steady", "Activity weighted with a half-life of 14 days", 14, "dans la durée", "over time"),
         )
     ),
     Feature(
@@ -383,7 +397,7 @@ _cohort = [
         meaning="Place in the session by traces so far, 0 the fewest",
         null_means="the session leaves no trace",
         group="activity",
-        fr="plus actif depuis le début que {value} [seulement ]de la session",
+        fr="plus d'activité depuis le début que {value} [seulement ]de la session",
         en="more active since the start than {value} of the session",
         worse=-1,
         against=0.5,
@@ -395,7 +409,7 @@ _cohort = [
         meaning=f"Place in the session by traces of the first {_FIRST_DAYS} days, 0 the fewest",
         null_means="the session leaves no trace, or the first days are not over",
         group="activity",
-        fr="plus actif au démarrage que {value} [seulement ]de la session",
+        fr="plus d'activité au démarrage que {value} [seulement ]de la session",
         en="more active at the start than {value} of the session",
         worse=-1,
         against=0.5,
@@ -407,7 +421,7 @@ _cohort = [
         meaning="Place in the session by traces before entry, 0 the fewest",
         null_means="the session leaves no trace",
         group="activity",
-        fr="plus actif avant l'entrée que {value} [seulement ]de la session",
+        fr="plus d'activité avant l'entrée que {value} [seulement ]de la session",
         en="more active before entry than {value} of the session",
         worse=-1,
         against=0.5,
@@ -420,9 +434,10 @@ _cohort = [
             meaning=f"Place in the session by activity of the last {days} days, 0 the least active",
             null_means="the session leaves no trace",
             group="activity",
-            fr=f"plus actif en ligne que {{value}} [seulement ]de la session sur {days} jours",
+            fr=f"plus d'activité en ligne que {{value}} [seulement ]de la session sur {days} jours",
             en=f"more active online than {{value}} of the session over {days} days",
             worse=-1,
+            window=days,
             against=0.5,
         )
         for days in (7, 28)
@@ -434,9 +449,10 @@ _cohort = [
         meaning="Place in the session by active days of the last 28 days, 0 the least active",
         null_means="the session leaves no trace",
         group="activity",
-        fr="plus régulier en ligne que {value} [seulement ]de la session sur 28 jours",
+        fr="plus de régularité en ligne que {value} [seulement ]de la session sur 28 jours",
         en="more regular online than {value} of the session over 28 days",
         worse=-1,
+        window=28,
         against=0.5,
     ),
 ]

@@ -73,7 +73,6 @@ _facts = [
         group="assessments",
         fr="travaux rendus jusqu'ici : {value}",
         en="{value} pieces of work handed in",
-        worse=-1,
     ),
     Feature(
         "days_since_handed_in",
@@ -324,7 +323,6 @@ _facts += [
         group="assessments",
         fr="{value} des points possibles jusqu'ici",
         en="{value} of the points so far",
-        worse=-1,
     ),
 ]
 _derived = [
@@ -408,8 +406,8 @@ _cohort = [
         meaning="Place in the session by mean mark, 0 the lowest",
         null_means="nothing marked yet",
         group="assessments",
-        fr="résultats au-dessus de {value} [seulement ]de la session",
-        en="marks above [only ]{value} of the session",
+        fr="résultats au-dessus de ceux de {value} [seulement ]de la session",
+        en="marks above those of [only ]{value} of the session",
         worse=-1,
         against=0.5,
     ),

@@ -141,6 +141,24 @@ def test_a_reason_that_compares_is_told_only_where_the_comparison_is_true() -> N
     assert facts(protective(lowered[:1], columns, late[:1], rows.clear(), everybody=late)) == [["lateness_days_mean"]]
 
 
+def test_who_has_just_entered_is_not_told_of_days_before_the_entry() -> None:
+    columns = ["activity_count_14", "days_since_activity"]
+    rows = pl.DataFrame(
+        {
+            "as_of": [NIGHT] * 4,
+            "enrolment_id": [f"e{n}" for n in range(4)],
+            "course_day": [40.0, 40.0, 3.0, 14.0],
+            "activity_count_14": [90.0, 90.0, 5.0, 5.0],
+            "days_since_activity": [1.0, 1.0, 1.0, 1.0],
+        }
+    )
+    parts = np.tile([0.5, 0.4, -3.0], (4, 1))
+
+    found = reasons(parts, parts.sum(axis=1), columns, rows, rows.clear(), 3)
+
+    assert [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found] == [[], [], [], ["activity_count_14"]]
+
+
 def test_no_reason_of_a_night_says_the_opposite_of_its_fact(model: Model, night: pl.DataFrame) -> None:
     found = named(model, night)
     compared = {name: feature for name, feature in FEATURES.items() if feature.against is not None}

@@ -122,7 +122,7 @@ def test_the_account_names_the_provider_and_the_lists_say_that_little_is_known(s
     assert recipients.len()
     for advisor in recipients:
         page = (service.home.out(NIGHT) / "lists" / f"{advisor}.html").read_text()
-        assert "Peu de faits connus" in page
+        assert "À prendre avec prudence" in page
 
 
 def test_a_session_alone_without_sheets_is_named_where_its_provider_still_sends(service: Service, tmp_path: Path) -> None:
