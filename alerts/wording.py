@@ -40,7 +40,7 @@ NOT_ESTIMATED: Final = "Cette nuit sans estimation : la liste vient de la règle
 SUBJECTS: Final = {
     "attendance": "présence",
     "punctuality": "ponctualité",
-    "trend": "évolution récente",
+    "trend": "évolution récente ou écart à la session",
     "activity": "activité à distance",
     "assessments": "travaux rendus",
     "contacts": "échanges avec le service",
