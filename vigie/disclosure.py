@@ -64,6 +64,7 @@ def hidden(
         companions = {_smallest(people, (equations[row] != 0) & shown) for row in beside} - {-1}
         # Where nothing is left beside them, a figure by which they are worked out goes.
         companions = companions or {_smallest(people, (equations[through] != 0).any(axis=0) & shown)} - {-1}
+        companions = companions or {_nearest(equations, people, beside, shown)} - {-1}
         if not companions:
             return away | silent
         away[list(companions)] = True
@@ -136,6 +137,17 @@ def _few_together(moves: NDArray[np.float64], people: NDArray[np.int64], fewest:
         found.append(cell[np.column_stack([first, second, third])[still]])
     sets = np.vstack(found)
     return np.where(sets < 0, sets.max(axis=1, keepdims=True, initial=0), sets)
+
+
+def _nearest(equations: NDArray[np.float64], people: NDArray[np.int64], beside: NDArray[np.int64], shown: NDArray[np.bool_]) -> int:
+    """The smallest shown cell nearest to these sums, through cells that are not: a cell of no table leads on to what it follows from."""
+    near = (equations[beside] != 0).any(axis=0)
+    while beside.size and not (near & shown).any():
+        wider = near | (equations[(equations[:, near] != 0).any(axis=1)] != 0).any(axis=0)
+        if (wider == near).all():
+            break
+        near = wider
+    return _smallest(people, near & shown)
 
 
 def _smallest(people: NDArray[np.int64], among: NDArray[np.bool_]) -> int:

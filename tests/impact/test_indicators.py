@@ -262,6 +262,23 @@ def test_a_small_provider_in_two_territories_costs_neighbours_and_not_the_figure
     assert {unit for unit, seen in shown.items() if not seen} == {"provider:M", "provider:P2", "provider:P4"}
 
 
+def test_a_month_of_a_small_provider_does_not_follow_through_cells_that_no_table_shows() -> None:
+    """P0 works in T0 and T2; where each of its cells can be worked out, nothing published stood beside P1's eight people."""
+    months = {"01-10": {("P0", "T0"): 40, ("P1", "T1"): 8, ("P0", "T2"): 60}, "02-10": {("P0", "T0"): 36, ("P1", "T1"): 36}}
+    people = [
+        enrolled(f"{day}{provider}{territory}{n}", "2025-10-01", day, day, "completed", provider_id=provider, territory_id=territory)
+        for day, cells in months.items()
+        for (provider, territory), number in cells.items()
+        for n in range(number)
+    ]
+    table = tabulate(everything_counted(facts(people), RULES)).filter(pl.col("definition_id") == "completed", pl.col("month") == "2026-01")
+    shown = dict(table.select("unit", "shown").iter_rows())
+
+    assert not shown["provider:P1"]
+    assert not (shown["all"] and shown["provider:P0"])
+    assert shown["all"]
+
+
 def test_nothing_of_before_the_period_counts() -> None:
     old = CUT_OFF - dt.timedelta(days=1_000)
     people = [
