@@ -16,7 +16,7 @@ from data_contracts.guards import NOBODY_CAME
 from data_contracts.ingest import ARCHIVE, DELIVERIES, HELD, QUARANTINE, layout
 from data_contracts.quarantine import held_files
 from vigie.clock import end_of_day
-from vigie.errors import RefusedFileError
+from vigie.errors import DamagedArchiveError, RefusedFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,9 +56,6 @@ def concerned(refused: Path, warehouse: Warehouse, sources: Mapping[str, Source]
 
     Returns:
         enrolment_id, and heard_on: the last night before the file landed.
-
-    Raises:
-        DamagedArchiveError: a delivery of which rows were set aside is not what was kept.
     """
     end = end_of_day(as_of, time_zone)
     found = [pl.DataFrame(schema=SCHEMA)]
@@ -94,7 +91,10 @@ def _set_aside(archive: Archive, warehouse: Warehouse, end: dt.datetime) -> Iter
     """Out of the archive: the file they came in may be written over by the next one of its name."""
     ledger = warehouse.read(DELIVERIES).filter(pl.col("received_at").is_between(end - LOOK_BACK, end), pl.col("table").is_in(DAILY))
     for name in expected(ledger.join(warehouse.read(QUARANTINE).filter(reason=NOBODY_CAME), on="delivery_id", how="semi")):
-        kept = archive.read(name)
+        try:
+            kept = archive.read(name)
+        except DamagedArchiveError:
+            continue  # The doctor names it; a night goes on.
         if kept.doubted is not None:
             receipt = kept.receipt.row(0, named=True)
             yield _Doubted(TABLES[receipt["table"]], receipt["received_at"], kept.doubted)

@@ -313,6 +313,11 @@ def test_people_whose_rows_alone_were_set_aside_are_known_and_the_others_of_the_
     desk.put("attendance/all.csv", sheets(usual, range(20, 40), range(3, 4)))
     assert missed(desk, landed) == expected
 
+    # Damaged, the archive is for the doctor to name: no night ends for it.
+    for kept in (desk.home / "archive").glob("*/doubted.parquet"):
+        kept.write_bytes(b"harmed")
+    assert missed(desk, landed) == []
+
 
 def test_a_held_file_that_passes_or_is_given_up_leaves_nobody_waiting(desk: Desk) -> None:
     landed = DAY + dt.timedelta(days=3)
