@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 MATURITY_DAYS: Final = 7
 """Exits reach the service days late: a horizon counts as observed only this long after its end (modelling notes, section 3)."""
-SHEETS_COME_DAYS: Final = 5
-"""After their day, for nearly all sheets and traces."""
+SHEETS_COME_DAYS: Final = 3
+"""Sheets and exits come days late: a window is looked at this long after its end."""
 SILENT_SHARE: Final = 0.2
 """Of all dropouts, how many may be known by silence alone before outcomes wait for silence to have spoken."""
 
@@ -76,4 +77,7 @@ def decided_after(warehouse: Warehouse, ended: pl.DataFrame, as_of: dt.date, sil
     told = warehouse.as_known_at(layout(TABLES["exits"]), instant, columns=["enrolment_id"])
     dropped = ended.filter(pl.col("reason") == "dropout")
     silent = dropped.join(told, on="enrolment_id", how="anti").height
-    return max(MATURITY_DAYS, silence_days + SHEETS_COME_DAYS) if silent > SILENT_SHARE * dropped.height else MATURITY_DAYS
+    if silent <= SILENT_SHARE * dropped.height:
+        return MATURITY_DAYS
+    # Whole weeks, so that landmarks keep their weekday.
+    return math.ceil((silence_days + SHEETS_COME_DAYS) / MATURITY_DAYS) * MATURITY_DAYS

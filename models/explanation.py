@@ -143,7 +143,7 @@ def _beside_median(now: pl.DataFrame, everybody: pl.DataFrame | None, columns: S
         beyond = (value - pl.col(f"{name}{_USUAL}")) * feature.direction * side > 0
         if feature.against is not None:
             beyond &= (value - feature.against).round(DECIMALS.get(feature.unit, 6)) * feature.direction * side > 0
-        if feature.window and "course_day" in known.columns:
+        if feature.window:
             beyond &= pl.col("course_day") >= feature.window
         beside.append(beyond.fill_null(value=False).alias(name))
     return np.asarray(both.select(beside).to_numpy(), dtype=np.bool_)

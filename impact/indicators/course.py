@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from data_contracts.endings import SHEETS_COME_DAYS
 from impact.indicators.counted import counted
 from impact.indicators.process import risk_alerts
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 BACK_DAYS: Final = (14, 30)
 BACK_SHARE: Final = 0.8
-SHEETS_COME_DAYS: Final = 3
-"""Sheets and exits come days late: a window is looked at this long after its end."""
 ENDING_DAYS: Final = 30
 """An end is looked at this long after the planned one."""
 
