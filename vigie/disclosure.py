@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,55 +34,33 @@ Sum = tuple[int, "Sequence[int]"]
 """A total and its parts, as positions of cells."""
 
 
-def hidden(
-    people: NDArray[np.int64], sums: Sequence[Sum], fewest: int = FEWEST_FOR_RATE, unpublished: NDArray[np.bool_] | None = None
-) -> NDArray[np.bool_]:
-    """Which of these cells may not be shown.
+def hidden(people: NDArray[np.int64], sums: Sequence[Sum], fewest: int = FEWEST_FOR_RATE) -> NDArray[np.bool_]:
+    """Which of these cells may not be shown. A cell that no table shows anyway is treated alike: who subtracts may arrive at it.
 
     Args:
         people: how many each cell stands for, totals included.
         sums: the sums a reader can form: a total and its parts.
         fewest: smaller cells are hidden for their own sake; an empty cell tells of nobody and stays.
-        unpublished: cells that no table shows but that stand in sums: a reader who subtracts must not arrive at a small one. A large one
-            may be worked out. None: every cell is published.
 
     Returns:
-        True for each cell to hide, unpublished ones included. A total is hidden as well where nothing else is left to protect a part.
+        True for each cell to hide. A total is hidden as well where nothing else is left to protect a part.
     """
     equations = np.zeros((len(sums), len(people)))
     for row, (total, parts) in enumerate(sums):
         equations[row, list(parts)] = 1.0
         equations[row, total] = -1.0
-    silent = np.zeros(len(people), np.bool_) if unpublished is None else unpublished
     away = (people > 0) & (people < fewest)
     if not away.any():
-        return away | silent
+        return away
     while True:
-        secret = away | _unsolved(equations, away, silent & (people > 0) & ~away)
-        beside, through = _exposed(equations, people, secret, fewest)
-        shown = ~away & ~silent & (people > 0)
+        beside, through = _exposed(equations, people, away, fewest)
+        shown = ~away & (people > 0)
         companions = {_smallest(people, (equations[row] != 0) & shown) for row in beside} - {-1}
         # Where nothing is left beside them, a figure by which they are worked out goes.
         companions = companions or {_smallest(people, (equations[through] != 0).any(axis=0) & shown)} - {-1}
-        companions = companions or {_nearest(equations, people, beside, shown)} - {-1}
         if not companions:
-            return away | silent
+            return away
         away[list(companions)] = True
-
-
-def _unsolved(equations: NDArray[np.float64], away: NDArray[np.bool_], open_to_all: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Of cells that nobody shows nor protects, those that do not follow from what is shown."""
-    unknown = away | open_to_all
-    found = np.zeros(len(away), np.bool_)
-    if open_to_all.any():
-        found[unknown] = _leverage(equations[:, unknown]) <= 1 - _ZERO
-    return found & open_to_all
-
-
-def _leverage(unknown: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One for each cell that is known exactly: its own unit vector is then a combination of the sums."""
-    unknown = unknown[(unknown != 0).any(axis=1)]
-    return np.asarray((unknown * (np.linalg.pinv(unknown @ unknown.T, hermitian=True) @ unknown)).sum(axis=0))
 
 
 def _exposed(
@@ -139,32 +117,18 @@ def _few_together(moves: NDArray[np.float64], people: NDArray[np.int64], fewest:
     return np.where(sets < 0, sets.max(axis=1, keepdims=True, initial=0), sets)
 
 
-def _nearest(equations: NDArray[np.float64], people: NDArray[np.int64], beside: NDArray[np.int64], shown: NDArray[np.bool_]) -> int:
-    """The smallest shown cell nearest to these sums, through cells that are not: a cell of no table leads on to what it follows from."""
-    near = (equations[beside] != 0).any(axis=0)
-    while beside.size and not (near & shown).any():
-        wider = near | (equations[(equations[:, near] != 0).any(axis=1)] != 0).any(axis=0)
-        if (wider == near).all():
-            break
-        near = wider
-    return _smallest(people, near & shown)
-
-
 def _smallest(people: NDArray[np.int64], among: NDArray[np.bool_]) -> int:
     found = np.flatnonzero(among)
     return int(found[np.argmin(people[found])]) if found.size else -1
 
 
-def marked(
-    cells: pl.DataFrame, within: Mapping[str, tuple[str, ...]], fewest: int = FEWEST_FOR_RATE, unpublished: Collection[str] = ()
-) -> pl.DataFrame:
+def marked(cells: pl.DataFrame, within: Mapping[str, tuple[str, ...]], fewest: int = FEWEST_FOR_RATE) -> pl.DataFrame:
     """Add `shown` to a table of units by period.
 
     Args:
         cells: unit, month (null: the whole period), people; one row for each published figure, and one for each total.
         within: the units that each unit is part of; units that are part of the same one and of the same kind add up to it.
         fewest: see `hidden`.
-        unpublished: units of `cells` that no table will show.
     """
     rows = cells.with_row_index("cell")
     place = {(unit, month): cell for cell, unit, month in rows.select("cell", "unit", "month").iter_rows()}
@@ -180,5 +144,4 @@ def marked(
         "parent", "month", pl.col("unit").str.extract(r"^([^:]*):"), maintain_order=True
     )
     sums += [(place[parent, month], inside) for parent, month, _, inside in parts.agg("cell").iter_rows() if (parent, month) in place]
-    silent = cells["unit"].is_in(list(unpublished)).to_numpy()
-    return cells.with_columns(shown=pl.Series(~hidden(cells["people"].to_numpy(), sums, fewest, silent)))
+    return cells.with_columns(shown=pl.Series(~hidden(cells["people"].to_numpy(), sums, fewest)))

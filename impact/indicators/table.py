@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from impact.catalogue import DEFINITIONS
-from vigie.disclosure import FEWEST_FOR_RATE, marked
+from vigie.disclosure import marked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ def tabulate(rows: pl.DataFrame) -> pl.DataFrame:
     within, cells = _within(units)
     units = units.with_columns(pl.when(pl.col("cell").is_in(cells)).then("cell"))
     parts = [_figures(units, kind, period) for kind in (ALL, *_KINDS, "cell") for period in (True, False)]
-    seen = protected(pl.concat(parts).sort("definition_id", "unit", "month", nulls_last=True), within, cells)
+    seen = protected(pl.concat(parts).sort("definition_id", "unit", "month", nulls_last=True), within)
     return seen.filter(pl.col("kind") != "cell")
 
 
@@ -101,16 +101,15 @@ def wilson(hits: pl.Expr, n: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     return middle - half, middle + half
 
 
-def protected(table: pl.DataFrame, within: Mapping[str, tuple[str, ...]], unpublished: Sequence[str] = ()) -> pl.DataFrame:
+def protected(table: pl.DataFrame, within: Mapping[str, tuple[str, ...]]) -> pl.DataFrame:
     """Figures with `shown`, one indicator after the other; those of few people, and their companions, become null.
 
     Args:
         table: definition_id, unit, month, `FIGURES`.
         within: as in `vigie.disclosure.marked`.
-        unpublished: units that stand in sums and on no page.
     """
     parts = table.partition_by("definition_id", maintain_order=True) or [table]
-    seen = pl.concat([marked(one, within, FEWEST_FOR_RATE, unpublished) for one in parts])
+    seen = pl.concat([marked(one, within) for one in parts])
     return seen.with_columns(pl.when("shown").then(name) for name in FIGURES)
 
 

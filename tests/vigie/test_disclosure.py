@@ -111,7 +111,7 @@ def test_margins_alone_give_no_small_cell_of_the_table_away(rows: int, columns: 
     # An empty cell is no secret: its provider is not at work there.
     silent = inside & (people > 0)
 
-    away = hidden(people, sums, unpublished=silent)
+    away = hidden(people, sums) | silent
 
     small = (people > 0) & (people < FEWEST_FOR_RATE)
     assert not np.any(~away & small)
