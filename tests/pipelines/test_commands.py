@@ -102,6 +102,7 @@ def test_a_day_that_is_not_over_is_refused_in_production_before_anything_is_take
         ("VIGIE_WEBHOOK_URL", "http://elsewhere.example/in", "VIGIE_WEBHOOK_URL must start with https://"),
         ("VIGIE_WEBHOOK_URL", "https://elsewhere.example/in", "needs a VIGIE_WEBHOOK_SECRET"),
         ("VIGIE_WEBHOOK_SECRET", "whsec_abc", "VIGIE_WEBHOOK_SECRET starts with whsec_ and is not base64"),
+        ("VIGIE_WEBHOOK_SECRET", "whsec_TWFu!IQ==", "VIGIE_WEBHOOK_SECRET starts with whsec_ and is not base64"),
     ],
 )
 def test_a_setting_that_cannot_stand_is_named_without_a_traceback(
