@@ -78,7 +78,7 @@ def _type(column: dy.Column) -> str:
 
 def features() -> str:
     """The feature catalogue, family by family."""
-    parts = ["# Features\n"]
+    parts = ["# Features\n", "Words in brackets are left out where the same fact is told as protective.\n"]
     for family in FAMILIES:
         lines = [
             f"## {family.name}\n",
