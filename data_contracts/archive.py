@@ -1,4 +1,4 @@
-"""The deliveries are the truth: each one that was accepted is kept as it was understood, and never written again.
+"""The deliveries are the truth: each one that was accepted is kept as it was understood, and never written again, but to erase a person.
 
 `archive/<number>-<table>-<start of its fingerprint>/` holds `rows.parquet` (accepted rows, columns for the warehouse, with their lines),
 `quarantine.parquet` (what was set aside) and `receipt.json` (the line of the ledger, and the fingerprint of the other files); where rows
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +30,8 @@ QUARANTINE: Final = "quarantine.parquet"
 DOUBTED: Final = "doubted.parquet"
 RECEIPT: Final = "receipt.json"
 _SHOWN: Final = 16
+_NEW: Final = ".new"
+_OLD: Final = ".old"
 REMEDY: Final = "Restore the archive from a backup (vigie restore), or deliver the files again into an empty home folder."
 
 
@@ -60,9 +63,29 @@ class Archive:
     def keep(self, delivery: Kept) -> None:
         """Put a delivery away, whole or not at all; the same one a second time changes nothing."""
         folder = self.root / _name(delivery.receipt)
-        if folder.exists():
-            return
+        if not folder.exists():
+            self._write(folder, delivery)
 
+    def exchange(self, name: str, delivery: Kept) -> None:
+        """Put another content in the place of one kept, without people who were erased; `settle` ends what is killed half-way."""
+        new, old = self.root / f".{name}{_NEW}", self.root / f".{name}{_OLD}"
+        self._write(new, delivery)
+        (self.root / name).rename(old)
+        new.rename(self.root / name)
+        shutil.rmtree(old)
+
+    def settle(self) -> None:
+        """End an exchange that was killed: the new content where the former had made room for it, else the former."""
+        for new in sorted(self.root.glob(f".*{_NEW}")):
+            place = self.root / new.name.removeprefix(".").removesuffix(_NEW)
+            if place.exists():
+                shutil.rmtree(new)
+            else:
+                new.rename(place)
+        for old in sorted(self.root.glob(f".*{_OLD}")):
+            shutil.rmtree(old)
+
+    def _write(self, folder: Path, delivery: Kept) -> None:
         def write(part: Path) -> None:
             tables = {ROWS: delivery.rows, QUARANTINE: delivery.quarantine, DOUBTED: delivery.doubted}
             prints = {}

@@ -13,6 +13,7 @@ from data_contracts import guards
 from data_contracts.archive import Archive, Kept
 from data_contracts.border import Checked, check
 from data_contracts.deliveries import Delivery, Part, landed, read_parts
+from data_contracts.erased import MARK, leave_out
 from data_contracts.readers.received import LINE, refusing
 from data_contracts.sources.stripping import strip
 from data_contracts.tables.ledger import Deliveries, Quarantine
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from data_contracts.catalogue import DeliveredTable
     from data_contracts.sources.mapping import Source
+    from vigie.erasures import Erasures
 
     PrivateSink = Callable[[str, pl.DataFrame], None]
     """Takes a table's name and its rows: key, known_on, withdrawn and the columns that name a person."""
@@ -113,6 +115,8 @@ class Reception:
     """Sources whose mapping cannot stand, with why: their files wait."""
     released: Collection[str] = ()
     """Fingerprints of files that somebody let pass after they were held back."""
+    erased: Erasures | None = None
+    """People who are left out of every delivery; a file that named one does not stay in the landing folder."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,7 @@ def ingest(  # noqa: PLR0913 - folders, stores and what the caller wants of them
         warehouse.create_ledger(kept)
     ledger = warehouse.read(DELIVERIES)
     taken, number = set(ledger["delivery_id"]), ledger.height
+    naming = set(ledger.filter(pl.col("note").str.contains(MARK, literal=True))["delivery_id"])
     past = ledger.select(guards.PAST)
     reception = reception or Reception()
     sources = reception.sources
@@ -188,8 +193,9 @@ def ingest(  # noqa: PLR0913 - folders, stores and what the caller wants of them
                     fingerprint = delivery.fingerprint()
                 if fingerprint in taken:
                     intake.known_before += 1
+                    _clear(delivery, naming=fingerprint in naming)
                     continue
-                parts = read_parts(delivery, sources)
+                parts = leave_out(read_parts(delivery, sources), reception.erased, now.date())
                 checked = _checked(delivery, parts, source, assumed_lag)
         except RefusedFileError as error:
             set_aside(delivery.path, delivery.name, refused, str(error))
@@ -201,6 +207,7 @@ def ingest(  # noqa: PLR0913 - folders, stores and what the caller wants of them
                 receipts = _take(arrival, verdict, (warehouse, archive), private, taken, number)
                 past = pl.concat([past, _entries(receipts, number, past)])
                 number += len(receipts)
+                _clear(delivery, naming=any(MARK in part.note for part in parts))
             else:
                 set_aside(delivery.path, delivery.name, refused.with_name(HELD), verdict.held)
                 receipts = [_held(part, delivery, verdict.held) for part in parts]
@@ -213,6 +220,12 @@ def _tell(receipts: list[Receipt], on_receipt: Callable[[Receipt], None] | None)
     for receipt in receipts:
         if on_receipt:
             on_receipt(receipt)
+
+
+def _clear(delivery: Delivery, *, naming: bool) -> None:
+    """A file that was taken and names people who were erased does not stay: the archive has the others' rows."""
+    if naming:
+        delivery.path.unlink()
 
 
 def _checked(delivery: Delivery, parts: list[Part], source: Source | None, assumed_lag: dt.timedelta | None) -> list[Checked]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from data_contracts.archive import REMEDY, Archive, Kept, expected
@@ -12,7 +13,7 @@ from vigie.errors import DamagedArchiveError, DamagedWarehouseError
 from vigie.store import Warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     Say = Callable[[str], None]
@@ -42,7 +43,7 @@ def in_step(warehouse: Warehouse, archive: Archive, say: Say) -> None:
     ahead = sorted(set(kept) - set(there))
     for place, name in enumerate(ahead, 1):
         say(f"taking deliveries from the archive: {place} of {len(ahead)}")
-        _take(warehouse, archive.read(name), len(there) + place)
+        take(warehouse, archive.read(name), len(there) + place)
 
 
 def rebuild(path: Path, archive: Archive, threads: int, say: Say) -> int:
@@ -57,11 +58,23 @@ def rebuild(path: Path, archive: Archive, threads: int, say: Say) -> int:
     if not names:
         remedy = "Put the file aside and run: vigie ingest. What still lies in landing/ is taken again."
         raise DamagedArchiveError(f"There is no archive in {archive.root} to make {path} from.", remedy)
+    with made_whole(path, threads) as warehouse:
+        in_step(warehouse, archive, say)
+    return len(names)
+
+
+@contextmanager
+def made_whole(path: Path, threads: int, *, keep_former: bool = True) -> Iterator[Warehouse]:
+    """A new warehouse to fill in the block, which then takes the place of `path`; the former is put aside, or deleted.
+
+    Raises:
+        DamagedWarehouseError: what was just written is not whole; the former stays.
+    """
     new, aside = path.with_name(f"{path.name}.new"), path.with_name(f"{path.name}.damaged")
     for left in (new, _log(new)):
         left.unlink(missing_ok=True)
     with Warehouse(new, threads) as warehouse:
-        in_step(warehouse, archive, say)
+        yield warehouse
         faults = warehouse.faults()
     if faults:
         raise DamagedWarehouseError(f"The warehouse just made is not whole: {faults[0]}.", "Check the disk, then run: vigie rebuild.")
@@ -70,7 +83,9 @@ def rebuild(path: Path, archive: Archive, threads: int, say: Say) -> int:
         if old.exists():
             old.rename(kept)
     new.rename(path)
-    return len(names)
+    if not keep_former:
+        for former in (aside, _log(aside)):
+            former.unlink(missing_ok=True)
 
 
 def _log(path: Path) -> Path:
@@ -78,7 +93,12 @@ def _log(path: Path) -> Path:
     return path.with_name(f"{path.name}.wal")
 
 
-def _take(warehouse: Warehouse, taken: Kept, number: int) -> None:
+def take(warehouse: Warehouse, taken: Kept, number: int) -> None:
+    """Enter an archived delivery as the next one.
+
+    Raises:
+        DamagedArchiveError: it is not the next, or gives other rows than its receipt says.
+    """
     receipt = taken.receipt.row(0, named=True)
     if receipt["number"] != number:
         what = f"The archive goes on with delivery {receipt['number']} where the warehouse needs delivery {number}."

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from data_contracts.archive import Archive
 from data_contracts.rebuild import rebuild
+from pipelines.erasure import resume, sweep
 from vigie import clock
+from vigie.erasures import Erasures
 from vigie.errors import ConfigurationError
 from vigie.files import write_whole, write_whole_folder
 
@@ -45,6 +47,7 @@ def backup(service: Service, to: Path, say: Callable[[str], None]) -> Path:
         raise ConfigurationError(f"{to} lies inside the home folder.", "Keep backups on another disk.")
     if not archive.names():
         raise ConfigurationError(f"{home} took no delivery: there is nothing to copy.", "Check --home or VIGIE_HOME.")
+    resume(service, say)
     say("looking whether the archive is whole")
     for name in archive.names():
         archive.read(name)
@@ -58,6 +61,8 @@ def backup(service: Service, to: Path, say: Callable[[str], None]) -> Path:
             if (home / name).exists():
                 say(name)
                 _copy_database(home / name, part / name)
+        if service.home.erased.exists():
+            shutil.copy2(service.home.erased, part)
         say("fingerprints")
         manifest = {
             "made_at": clock.now().isoformat(timespec="seconds"),
@@ -69,14 +74,21 @@ def backup(service: Service, to: Path, say: Callable[[str], None]) -> Path:
     return write_whole_folder(to / f"vigie-{clock.now():%Y%m%dT%H%M%SZ}", write)
 
 
-def restore(service: Service, copy: Path, say: Callable[[str], None]) -> int:
+def restore(service: Service, copy: Path, say: Callable[[str], None], erased: Path | None = None) -> int:
     """Make a service in an empty home folder from a backup, every byte checked, its warehouse from the archive; how many deliveries.
 
-    Stopped half-way, the folder is marked, opens for nothing else, and the same backup makes it whole.
+    Stopped half-way, the folder is marked, opens for nothing else, and the same backup makes it whole. Who was erased since the backup
+    comes with it, and is taken out again if `erased` tells who.
+
+    Args:
+        service: an empty home folder.
+        copy: from `backup`.
+        say: told how far it is.
+        erased: the newest `erased.jsonl`.
 
     Raises:
-        ConfigurationError: no backup, one that is damaged, a home folder that holds something, or a case store that the settings place
-            elsewhere than the backup.
+        ConfigurationError: no backup, one that is damaged, a home folder that holds something, a case store that the settings place
+            elsewhere than the backup, or no key where people were erased.
     """
     from models.registry import moved_here
 
@@ -92,6 +104,9 @@ def restore(service: Service, copy: Path, say: Callable[[str], None]) -> int:
     if there and not begun:
         raise ConfigurationError(f"{home.root} holds a service already ({there[0]}).", "Restore into a new folder: --home <new folder>.")
     _same_case_store(copy, service, elsewhere=manifest["cases_elsewhere"])
+    key = service.settings.erasure_key.get_secret_value()
+    for told in (copy / home.erased.name, *([erased] if erased else [])):
+        Erasures(told, key)
     say("looking whether the backup is whole")
     found = _fingerprints(copy)
     apart = sorted(name for name in found.keys() | manifest["sha256"].keys() if found.get(name) != manifest["sha256"].get(name))
@@ -109,6 +124,10 @@ def restore(service: Service, copy: Path, say: Callable[[str], None]) -> int:
                 shutil.copy2(path, target)
     moved_here(home)
     number = rebuild(home.warehouse, Archive(home.archive), service.settings.threads, say)
+    if erased:
+        service.erasures().take_over(erased)
+    if service.erasures():
+        sweep(service, say)
     home.restoring.unlink()
     return number
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from pipelines import console
-from pipelines.commands import experiment, inbox, indicators, models, outbox, quarantine, safety, source
+from pipelines.commands import experiment, inbox, indicators, models, outbox, people, quarantine, safety, source
 from pipelines.commands.common import HomeOption, as_of_day, day_of, service_at, settings_at
 from vigie.errors import ConfigurationError, VigieError
 from vigie.files import explained
@@ -29,12 +29,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-TRY, DAILY, FACTS, MODELS, EVALUATION, SAFETY = (
+TRY, DAILY, FACTS, MODELS, EVALUATION, PERSONS, SAFETY = (
     "To try it",
     "A service, night by night",
     "What comes in",
     "The model",
     "Did it help?",
+    "What a person may ask",
     "To look back and put right",
 )
 """Groups of the help, in the order in which somebody new meets them."""
@@ -288,6 +289,7 @@ for group, name, panel in (
     (imports, "import", FACTS),
     (models.app, "models", MODELS),
     (experiment.app, "experiment", EVALUATION),
+    (people.app, "people", PERSONS),
 ):
     app.add_typer(group, name=name, rich_help_panel=panel)
 app.command("history", rich_help_panel=FACTS)(safety.history)

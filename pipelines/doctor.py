@@ -49,7 +49,22 @@ def examine(settings: Settings) -> list[Finding]:
     findings = [
         Finding("ok", f"Home folder {service.home.root}, rules of {len(service.rules.territories)} territories, {service.time_zone}")
     ]
-    looks = (_disk, _lock, _clock, _warehouse, _rebuilt, _landing, _refused, _model, _cases, _nights, _outbox, _operator, _prefect)
+    looks = (
+        _disk,
+        _lock,
+        _clock,
+        _warehouse,
+        _rebuilt,
+        _erasing,
+        _landing,
+        _refused,
+        _model,
+        _cases,
+        _nights,
+        _outbox,
+        _operator,
+        _prefect,
+    )
     return [*findings, *(_guarded(look, service) for look in looks)]
 
 
@@ -89,6 +104,14 @@ def _warehouse(service: Service) -> Finding:
     rows, held = int(deliveries["loaded"].sum()), int(deliveries["quarantined"].sum())
     what = f"Warehouse and archive are whole: {deliveries.height} deliveries, {rows:,} rows, {held:,} in quarantine"
     return Finding("ok", what)
+
+
+def _erasing(service: Service) -> Finding:
+    if service.home.erasing.exists():
+        return Finding(
+            "wrong", "People are half taken out: an erasure was stopped.", "The next night ends it; so does: vigie people resume."
+        )
+    return Finding("ok", f"{len(service.erasures())} people were erased and are kept out")
 
 
 def _landing(service: Service) -> Finding:

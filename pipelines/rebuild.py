@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from data_contracts.archive import Archive
 from data_contracts.rebuild import in_step, rebuild
+from pipelines.erasure import resume
 from vigie import clock
 from vigie.errors import DamagedArchiveError, DamagedWarehouseError
 from vigie.files import write_whole
@@ -28,6 +29,7 @@ def whole_warehouse(service: Service, say: Callable[[str], None]) -> Iterator[Wa
     Raises:
         DamagedArchiveError: the archive cannot make it again.
     """
+    resume(service, say)
     archive = Archive(service.home.archive)
     fault = _fault(service, archive, say)
     if fault:
@@ -64,6 +66,7 @@ def faults(service: Service, say: Callable[[str], None]) -> list[str]:
 
 def made_again(service: Service, why: str, say: Callable[[str], None]) -> int:
     """Make the warehouse again from the archive and note why; how many deliveries it holds."""
+    resume(service, say)
     number = rebuild(service.home.warehouse, Archive(service.home.archive), service.settings.threads, say)
     note = f"{clock.now():%Y-%m-%d %H:%M} UTC: {why}. It was made again from {number} archived deliveries.\n"
     write_whole(service.home.rebuilt, lambda part: part.write_text(note, encoding="utf-8"))

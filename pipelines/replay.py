@@ -30,7 +30,7 @@ class Replayed:
 
     model_version: str
     changed: list[str]
-    """What is not as it was that night: code, rules, a library."""
+    """What is not as it was that night: code, rules, a library, people erased since."""
     differences: list[str]
     """A sentence for each file that is not byte for byte what was served."""
     folder: Path | None
@@ -53,6 +53,8 @@ def replay(service: Service, as_of: dt.date, *, anyway: bool = False) -> Replaye
     served = _account(out)
     was, now = served["made_with"], made_with(service.settings.config)
     changed = [f"{name} was {was.get(name)}, is {is_now}" for name, is_now in now.items() if was.get(name) != is_now]
+    if gone := service.erasures().since(as_of):
+        changed.append(f"{gone} people were erased since, whom others of their sessions were compared with")
     if changed and not anyway:
         what = f"The night of {as_of} was made with something else: {'; '.join(changed)}."
         raise ReplayRefusedError(what, "Replay it with the version that made it, or add --anyway to see what differs.")

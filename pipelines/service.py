@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from alerts.mail import Post
+    from vigie.erasures import Erasures
     from vigie.store import Warehouse
 
 
@@ -54,6 +55,16 @@ class Service:
         from vigie.store import Warehouse
 
         return Warehouse(self.home.warehouse, self.settings.threads, upto)
+
+    def erasures(self) -> Erasures:
+        """Who was erased.
+
+        Raises:
+            ConfigurationError: somebody was, and the key is missing or another.
+        """
+        from vigie.erasures import Erasures
+
+        return Erasures(self.home.erased, self.settings.erasure_key.get_secret_value())
 
 
 def post_of(settings: Settings) -> Post:

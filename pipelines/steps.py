@@ -90,7 +90,7 @@ def reception(service: Service) -> Reception:
     from data_contracts.sources.mapping import read_sources
 
     sources, broken = read_sources(service.settings.config / "sources", service.home.sources)
-    return Reception(sources, service.rules.deliveries, broken, released(service.home.decisions))
+    return Reception(sources, service.rules.deliveries, broken, released(service.home.decisions), service.erasures())
 
 
 def _deliver_answers(service: Service, cases: CaseStore, as_of: dt.date) -> None:

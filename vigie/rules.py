@@ -103,6 +103,17 @@ class DeliveryLimits(BaseModel):
     """A full export that leaves out more than this of what is known is half an export."""
 
 
+class Retention(BaseModel):
+    """How long a person is kept: `config/national.toml`, section retention. The same in every territory."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    names_months_after_end: int = Field(default=12, ge=1, le=24)
+    """Names, addresses and notes, after the end of the last course: six months to ask what became of them, six to use it."""
+    all_months_after_sign: int = Field(default=24, ge=1, le=60)
+    """Everything, after the last sign: contact, presence, entry or end of a course."""
+
+
 class Rules(BaseModel):
     """The rules of one service: invariants, national defaults, and what each territory changed."""
 
@@ -112,6 +123,7 @@ class Rules(BaseModel):
     default: Free
     territories: dict[str, Free]
     deliveries: DeliveryLimits = DeliveryLimits()
+    retention: Retention = Retention()
 
     def of(self, territory_id: str) -> Free:
         """Rules of a territory; the national defaults where it has no file."""
@@ -129,10 +141,11 @@ def read_rules(config: Path) -> Rules:
         invariants = Invariants.model_validate(national.get("invariants", {}))
         default = Free.model_validate(national.get("free", {}))
         deliveries = DeliveryLimits.model_validate(national.get("deliveries", {}))
+        retention = Retention.model_validate(national.get("retention", {}))
     except ValidationError as error:
         raise _invalid(config / "national.toml", error) from error
     territories = {path.stem: _territory(path, default) for path in sorted((config / "territories").glob("*.toml"))}
-    return Rules(invariants=invariants, default=default, territories=territories, deliveries=deliveries)
+    return Rules(invariants=invariants, default=default, territories=territories, deliveries=deliveries, retention=retention)
 
 
 def _territory(path: Path, default: Free) -> Free:

@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     webhook_url: str = ""
     """Where what advisors wrote down is given back; https. No call is made when empty, the file is always written."""
     webhook_secret: SecretStr = SecretStr("")
+    erasure_key: SecretStr = SecretStr("")
+    """With which people who were erased are known again: 32 characters or more, kept apart from the home folder, never changed."""
     oidc_issuer: str = ""
     """Identity provider, such as https://auth.agentconnect.gouv.fr/api/v2; links by mail alone when empty."""
     oidc_name: str = "ProConnect"
@@ -135,6 +137,8 @@ class Home:
         self.outbox = root / "outbox"
         self.lock = root / "night.lock"
         self.restoring = root / "restoring.txt"
+        self.erased = root / "erased.jsonl"
+        self.erasing = root / "erasing.txt"
 
     @property
     def cases_url(self) -> str:

@@ -339,6 +339,16 @@ class Warehouse:
             FROM {_quote(layout.name)} WHERE {same} {self._upto} {order}"""
         return _as_declared(self._connection.sql(query, params=list(fact)).pl(), {**layout.columns, **ORIGIN})
 
+    def about(self, layout: Layout, column: str, values: Sequence[str]) -> pl.DataFrame:
+        """Every layer of the facts that name one of these in a column, oldest first: the columns of `layout`, and `ORIGIN`."""
+        names = [*layout.columns, *ORIGIN]
+        if not self._exists(layout.name):
+            return pl.DataFrame(schema={**layout.columns, **ORIGIN})
+        wanted = ", ".join(map(_quote, names))
+        query = f"SELECT {wanted} FROM {_quote(layout.name)} WHERE {_quote(column)} IN (SELECT unnest(?)) {self._upto} ORDER BY ALL"
+        found = self._connection.sql(query, params=[list(values)]).pl()
+        return _as_declared(found, {**layout.columns, **ORIGIN}).sort(*layout.key, "known_on", *ORIGIN)
+
     def arrivals(self, layout: Layout, groups: pl.DataFrame, since: dt.datetime, until: dt.datetime, time_zone: str) -> pl.DataFrame:
         """On which days layers of a table became known, for each group of facts.
 

@@ -224,6 +224,26 @@ class CaseStore:
         ]
         return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
 
+    def kept_people(self) -> pl.DataFrame:
+        """Everybody it tells of: learner_id, named (a name or a note is kept), noted_on (day of the last answer), named_on."""
+        with self.engine.connect() as connection:
+            named = connection.execute(select(LEARNERS.c.learner_id, LEARNERS.c.known_on)).all()
+            noted = connection.execute(
+                select(ACTIONS.c.learner_id, func.max(ACTIONS.c.at), func.count(ACTIONS.c.note)).group_by(ACTIONS.c.learner_id)
+            ).all()
+        instant = pl.Datetime("us", "UTC")
+        names = pl.DataFrame([tuple(row) for row in named], schema={"learner_id": pl.String, "since": instant}, orient="row")
+        answers = pl.DataFrame(
+            [tuple(row) for row in noted], schema={"learner_id": pl.String, "at": instant, "notes": pl.Int64}, orient="row"
+        )
+        both = names.join(answers, on="learner_id", how="full", coalesce=True)
+        return both.select(
+            "learner_id",
+            named=pl.col("since").is_not_null() | (pl.col("notes") > 0).fill_null(value=False),
+            noted_on=pl.col("at").dt.date(),
+            named_on=pl.col("since").dt.date(),
+        )
+
     def advisors(self) -> pl.DataFrame:
         """advisor_id, name, email of every advisor."""
         schema = {"advisor_id": pl.String, "name": pl.String, "email": pl.String}

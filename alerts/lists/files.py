@@ -47,12 +47,12 @@ def write_lists(folder: Path, made: list[AdvisorList], processes: int = 1) -> No
 
 
 def _write_one(folder: Path, one: AdvisorList) -> None:
-    name = _file_name(one.key)
+    name = file_name(one.key)
     (folder / f"{name}.html").write_text(html.render(one), encoding="utf-8")
     xlsx.write(one, folder / f"{name}.xlsx")
 
 
-def _file_name(key: str) -> str:
+def file_name(key: str) -> str:
     """The key itself where it is a safe name; else made safe and told apart, so that `a/b` and `a_b` never read each other's names."""
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", key)
     return safe if safe == key else f"{safe}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"

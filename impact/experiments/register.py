@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 
     import dataframely as dy
 
+    from vigie.erasures import Whom
     from vigie.store import Warehouse
+
+ERASED: Final = "erased-"
+"""Begins the name that somebody erased has among the arms."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,23 @@ def in_step(folder: Path, warehouse: Warehouse) -> None:
             warehouse.append(layout.name, schema.validate(told.join(stored, on=key, how="anti")))
         if told.height > kept.height:
             write_whole(copy, told.sort(key).write_parquet)
+
+
+def without(folder: Path, whom: Whom) -> int:
+    """Take people out of the copy of the arms, the draw and its counts staying: each gets a name made up for the place; how many.
+
+    Args:
+        folder: where `arms.parquet` lies.
+        whom: people erased.
+    """
+    copy = folder / f"{ARMS.name}.parquet"
+    arms = pl.read_parquet(copy) if copy.exists() else pl.DataFrame(schema=dict(ARMS.columns))
+    gone = (arms["unit"].cast(pl.String) == "learner") & whom.holds("learner", arms["unit_id"])
+    if gone.any():
+        made_up = pl.Series([f"{ERASED}{uuid.uuid4().hex}" for _ in range(arms.height)], dtype=pl.String)
+        left = arms.with_columns(unit_id=pl.when(gone).then(made_up).otherwise("unit_id"), risk=pl.when(~gone).then("risk"))
+        write_whole(copy, left.sort(Arms.primary_key()).write_parquet)
+    return int(gone.sum())
 
 
 def freeze(warehouse: Warehouse, plan: Plan, now: dt.datetime, *, rehearsal: bool = False) -> Frozen:
@@ -168,8 +190,13 @@ def arms_of(warehouse: Warehouse, experiment_id: str) -> pl.DataFrame:
 
 
 def altered(warehouse: Warehouse, frozen: Frozen) -> pl.DataFrame:
-    """Arms that the frozen plan does not give when the draw is made again; none when all is well."""
-    return drawn_again(frozen.plan, arms_of(warehouse, frozen.plan.experiment_id))
+    """Arms that the frozen plan does not give when the draw is made again; none when all is well.
+
+    A stratum of which somebody was erased since is left out: without who they were, its draw cannot be made again.
+    """
+    arms = arms_of(warehouse, frozen.plan.experiment_id)
+    erased = arms.filter(pl.col("unit_id").str.starts_with(ERASED)).select("stratum").unique()
+    return drawn_again(frozen.plan, arms.join(erased, on="stratum", how="anti", maintain_order="left"))
 
 
 def overrides(warehouse: Warehouse, alerts: pl.DataFrame, as_of: dt.date, time_zone: str) -> dy.DataFrame[ArmOverrides]:

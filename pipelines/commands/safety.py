@@ -129,16 +129,20 @@ def backup(
 def restore(
     copy: Annotated[Path, typer.Argument(help="A folder made by vigie backup.")],
     home: HomeOption = None,
+    erased: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="The newest erased.jsonl: whom it tells of is taken out again.")
+    ] = None,
 ) -> None:
     """Make a service again in a new home folder from a backup; its warehouse is rebuilt from the archive.
 
     [dim]vigie restore /mnt/backups/vigie-20260304T020000Z --home home-restored[/dim]
+    [dim]vigie restore /mnt/backups/vigie-20260304T020000Z --home home-restored --erased /mnt/safe/erased.jsonl[/dim]
     """
     from pipelines.backup import restore as run
 
     service = open_service(settings_at(home, new=True), restoring=True)
     with only_writer(service.home.lock, "A restore"), console.working("Restore") as at:
-        number = run(service, copy, at)
+        number = run(service, copy, at, erased)
     console.out.print(f"{service.home.root} is restored: {number} deliveries. Look at it: vigie doctor --home {service.home.root}")
     if service.settings.cases_url:
         console.out.print("The case store is where VIGIE_CASES_URL says: it must hold the dump made with this backup, see pg_restore.")

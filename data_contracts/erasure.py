@@ -1,0 +1,136 @@
+"""People who were erased, taken out of the deliveries that are kept: archive, warehouse, landing folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from data_contracts.archive import Kept
+from data_contracts.catalogue import TABLES
+from data_contracts.deliveries import landed
+from data_contracts.erased import MARK, noted, theirs
+from data_contracts.ingest import DELIVERIES, QUARANTINE, enter, layout
+from data_contracts.readers.received import LINE
+from data_contracts.rebuild import made_whole, take
+from data_contracts.tables.ledger import Deliveries, Quarantine
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from data_contracts.archive import Archive
+    from data_contracts.rebuild import Say
+    from vigie.erasures import Whom
+    from vigie.store import Warehouse
+
+
+@dataclass(frozen=True)
+class Emptied:
+    """What was taken out of what is kept of deliveries."""
+
+    deliveries: int = 0
+    rows: int = 0
+
+
+def found_in(archive: Archive, erased: Whom, say: Say) -> Emptied:
+    """What `empty` would take out, nothing being changed."""
+    counts = [_theirs_in(archive.read(name), erased) for name in _each(archive, say, "looking through the archive")]
+    return Emptied(sum(count > 0 for count in counts), sum(counts))
+
+
+def empty(path: Path, archive: Archive, erased: Whom, threads: int, say: Say) -> Emptied:
+    """Take people out of the archive, and make the warehouse again from it; the former file is deleted.
+
+    Killed anywhere, it is run again: deliveries that are done are passed over. In between, archive and warehouse do not belong together.
+
+    Args:
+        path: the warehouse.
+        archive: whole, and in step with the warehouse before the first time.
+        erased: who.
+        threads: DuckDB may use.
+        say: told how far it is.
+
+    Raises:
+        DamagedArchiveError: an entry is damaged.
+    """
+    archive.settle()
+    touched = rows = 0
+    with made_whole(path, threads, keep_former=False) as warehouse:
+        for ledger in (DELIVERIES, QUARANTINE):
+            warehouse.create_ledger(ledger)
+        for number, name in enumerate(_each(archive, say, "going through the archive"), 1):
+            kept = archive.read(name)
+            count = _theirs_in(kept, erased)
+            if not count:
+                take(warehouse, kept, number)
+                continue
+            with warehouse.transaction():
+                rest = _entered(warehouse, _without(kept, erased), number)
+            archive.exchange(name, rest)
+            touched, rows = touched + 1, rows + count
+    return Emptied(touched, rows)
+
+
+def clear_landing(landing: Path, warehouse: Warehouse, sources: Collection[str], now: dt.datetime) -> list[str]:
+    """Delete files that were taken and name people who were erased, the archive having the others' rows; their paths below the folder."""
+    marked = set(warehouse.read(DELIVERIES).filter(pl.col("note").str.contains(MARK, literal=True))["delivery_id"])
+    gone = [file for file in landed(landing, now, sources) if marked and file.fingerprint() in marked]
+    for file in gone:
+        file.path.unlink()
+    return [file.name for file in gone]
+
+
+def _each(archive: Archive, say: Say, doing: str) -> list[str]:
+    names = archive.names()
+    say(f"{doing}: {len(names)} deliveries")
+    return names
+
+
+def _mask(rows: pl.DataFrame, kept: Kept, erased: Whom) -> pl.Series:
+    return theirs(rows, erased, names=bool(TABLES[kept.receipt["table"][0]].private))
+
+
+def _theirs_in(kept: Kept, erased: Whom) -> int:
+    tables = (kept.rows, kept.doubted)
+    return sum(int(_mask(rows, kept, erased).sum()) for rows in tables if rows is not None)
+
+
+def _without(kept: Kept, erased: Whom) -> Kept:
+    """The delivery as if its file had not named them: its receipt counts what is left, but for `loaded` and `unchanged`, see `_entered`."""
+    receipt = kept.receipt.row(0, named=True)
+    mask = _mask(kept.rows, kept, erased)
+    # Facts that a full export tells no more stand last, and are no rows of the file.
+    told = pl.int_range(kept.rows.height, eager=True) < kept.rows.height - receipt["withdrawn"]
+    lines, quarantine, doubted = int((mask & told).sum()), kept.quarantine, kept.doubted
+    withdrawn = receipt["withdrawn"] - int((mask & ~told).sum())
+    set_aside = 0
+    if doubted is not None:
+        doubtful = _mask(doubted, kept, erased)
+        set_aside = doubted.filter(doubtful)[LINE].n_unique()
+        quarantine = quarantine.filter(~pl.col(LINE).is_in(doubted.filter(doubtful)[LINE].implode()))
+        doubted = doubted.filter(~doubtful)
+    counts = {
+        "rows_read": receipt["rows_read"] - lines - set_aside,
+        "quarantined": receipt["quarantined"] - set_aside,
+        "unchanged": receipt["unchanged"] + receipt["loaded"] - lines,
+        "loaded": 0,
+        "withdrawn": withdrawn,
+        "note": "; ".join(filter(None, (receipt["note"], noted(lines + set_aside)))),
+    }
+    entry = kept.receipt.with_columns(pl.lit(value, kept.receipt.schema[name]).alias(name) for name, value in counts.items())
+    return Kept(Deliveries.validate(entry), kept.rows.filter(~mask), Quarantine.validate(quarantine), doubted)
+
+
+def _entered(warehouse: Warehouse, kept: Kept, number: int) -> Kept:
+    """Enter what is left, and say in its receipt how many rows of it are new: a row that repeated an erased one may be."""
+    receipt = kept.receipt.row(0, named=True)
+    table = TABLES[receipt["table"]]
+    rows = kept.rows.height - receipt["withdrawn"]
+    loaded = warehouse.append_layers(layout(table), kept.rows, number) - receipt["withdrawn"] if table.in_warehouse else rows
+    entry = kept.receipt.with_columns(loaded=pl.lit(loaded, pl.Int64), unchanged=pl.lit(receipt["unchanged"] - loaded, pl.Int64))
+    rest = replace(kept, receipt=Deliveries.validate(entry))
+    enter(rest, warehouse)
+    return rest

@@ -1,0 +1,257 @@
+"""A person taken out of everything a service keeps, and kept out: the right to erasure (GDPR, art. 17).
+
+What remembers is written first, `erased.jsonl`; then everything that holds people is gone through and whoever is remembered is taken out.
+The going-through asks nothing but that file, so it is run again after a kill, and after an older backup is restored.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import re
+import zipfile
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from data_contracts.archive import Archive
+from data_contracts.catalogue import TABLES
+from data_contracts.erased import theirs
+from data_contracts.erasure import clear_landing, empty, found_in
+from data_contracts.ingest import layout
+from vigie import clock
+from vigie.erasures import Supposed
+from vigie.errors import NoDataError
+from vigie.files import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pipelines.service import Service
+    from vigie.erasures import Kind, Whom
+    from vigie.store import Warehouse
+
+    Say = Callable[[str], None]
+
+NIGHTS: Final = ("out", "evaluation", "replay")
+"""Folders of the home folder with a folder for each night."""
+EVER: Final = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What an erasure took out, or would."""
+
+    archive: int = 0
+    """Rows of deliveries."""
+    deliveries: int = 0
+    cases: dict[str, int] = field(default_factory=dict)
+    """Rows of the case store, by table."""
+    files: list[str] = field(default_factory=list)
+    """Files of nights and experiments, below the home folder: made anew without them, or deleted."""
+    landed: list[str] = field(default_factory=list)
+    """Files deleted from the landing folder."""
+    left: list[str] = field(default_factory=list)
+    """Files that may name them and that nobody can read for certain: refused or held back."""
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing was found."""
+        return not (self.archive or self.cases or self.files or self.landed)
+
+
+def enrolments_of(warehouse: Warehouse, learner_ids: Sequence[str]) -> pl.DataFrame:
+    """enrolment_id, learner_id of their enrolments, as known now."""
+    known = warehouse.as_known_at(layout(TABLES["enrolments"]), EVER, columns=["enrolment_id", "learner_id"])
+    return known.filter(pl.col("learner_id").is_in(list(learner_ids)))
+
+
+def erase(service: Service, learner_ids: Sequence[str], why: str, say: Say) -> Erased:
+    """Take these learners, and all that is kept of their enrolments, out of everything, and keep them out.
+
+    Killed anywhere, the next command that reads deliveries, `vigie ingest`, `night` or `people resume`, goes on with it.
+
+    Args:
+        service: whose.
+        learner_ids: of the deliveries.
+        why: asked, or age.
+        say: told how far it is.
+
+    Raises:
+        ConfigurationError: there is no key to remember them with.
+        NoDataError: nothing is known of one of them.
+    """
+    enrolments = _whole(service, learner_ids, say)
+    return _begun(service, {"enrolment": enrolments, "learner": learner_ids}, why, say)
+
+
+def expire(service: Service, learner_ids: Sequence[str], names: Sequence[str], say: Say) -> Erased:
+    """Take people out by age, in one going-through.
+
+    Args:
+        service: whose.
+        learner_ids: of whom all goes, as in `erase`.
+        names: of whom names go, and what advisors noted; the rest stays, under identifiers alone.
+        say: told how far it is.
+
+    Raises:
+        ConfigurationError: there is no key to remember them with.
+    """
+    enrolments = _whole(service, learner_ids, say, known=False)
+    return _begun(service, {"enrolment": enrolments, "learner": learner_ids, "names": names}, "age", say)
+
+
+def would_erase(service: Service, learner_ids: Sequence[str], say: Say) -> Erased:
+    """What `erase` would take out, nothing being changed.
+
+    Raises:
+        NoDataError: nothing is known of one of them.
+    """
+    from alerts.cases import CaseStore
+    from alerts.cases.erasure import erase as out_of_cases
+
+    whom: dict[Kind, Sequence[str]] = {"enrolment": _whole(service, learner_ids, say), "learner": learner_ids}
+    found = found_in(Archive(service.home.archive), Supposed(whom), say)
+    with CaseStore(service.cases_url) as cases:
+        rows = out_of_cases(cases.engine, Supposed(whom), dry_run=True)
+    files = [_below(service, path) for path, _ in night_files(service.home.root, Supposed(whom))]
+    return Erased(found.rows, found.deliveries, rows, files, [], _unreadable(service, [*whom["enrolment"], *learner_ids]))
+
+
+def sweep(service: Service, say: Say) -> Erased:
+    """Take everybody who is remembered as erased out of everything; run again, it finds nothing.
+
+    Raises:
+        DamagedArchiveError: a delivery is damaged: restore it first.
+    """
+    from alerts.cases import CaseStore
+    from alerts.cases.erasure import erase as out_of_cases
+    from impact.experiments.register import in_step, without
+    from pipelines.steps import reception
+
+    erased, home = service.erasures(), service.home
+    _mark(service)
+    say("case store")
+    with CaseStore(service.cases_url) as cases:
+        rows = out_of_cases(cases.engine, erased)
+    say("nights")
+    files = []
+    for path, take_out in night_files(home.root, erased):
+        take_out()
+        files.append(_below(service, path))
+    arms = without(home.experiments, erased)
+    done = empty(home.warehouse, Archive(home.archive), erased, service.settings.threads, say)
+    with service.warehouse() as warehouse:
+        in_step(home.experiments, warehouse)
+        landed = clear_landing(home.landing, warehouse, set(reception(service).sources), clock.now())
+    home.erasing.unlink()
+    return Erased(done.rows, done.deliveries, rows | ({"arms": arms} if arms else {}), files, landed)
+
+
+def resume(service: Service, say: Say) -> None:
+    """End a going-through that was killed, if one was."""
+    if service.home.erasing.exists():
+        sweep(service, say)
+
+
+def night_files(root: Path, whom: Whom) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """Files of nights that name these people, each with what takes them out of it: rows go, lists and pages of examples go whole."""
+    for folder in NIGHTS:
+        for night in sorted({path.parent for path in (root / folder).rglob("*.parquet")}):
+            yield from _pages(night, whom)
+            for path in sorted((*night.glob("*.parquet"), *night.glob("*.csv"))):
+                rows = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
+                mask = theirs(rows, whom)
+                if mask.any():
+                    yield path, partial(_write, path, rows.filter(~mask))
+
+
+def _pages(night: Path, whom: Whom) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """Before the tables that tell whom they name: killed in between, these still do."""
+    for table, pages in (("alerts.parquet", _lists), ("scores.parquet", _examples)):
+        path = night / table
+        rows = pl.read_parquet(path) if path.exists() else pl.DataFrame()
+        for page in pages(night, rows.filter(theirs(rows, whom))):
+            yield page, page.unlink
+
+
+def _lists(night: Path, gone: pl.DataFrame) -> list[Path]:
+    from alerts.lists.files import file_name
+
+    if gone.is_empty():
+        return []
+    named = [file_name(one) for one in gone["advisor_id"].drop_nulls().unique()]
+    queues = "file-*" if gone["advisor_id"].has_nulls() else ""
+    patterns = [*(f"{one}.*" for one in named), *([queues] if queues else [])]
+    return sorted({path for pattern in patterns for path in (night / "lists").glob(pattern)})
+
+
+def _examples(night: Path, gone: pl.DataFrame) -> list[Path]:
+    return [] if gone.is_empty() else sorted(night.glob("examples.html"))
+
+
+def _write(path: Path, rows: pl.DataFrame) -> None:
+    write_whole(path, rows.write_parquet if path.suffix == ".parquet" else rows.write_csv)
+
+
+def _whole(service: Service, learner_ids: Sequence[str], say: Say, *, known: bool = True) -> list[str]:
+    """Bring everything in step before anything is taken out; enrolments of these learners, of whom something must be known."""
+    from alerts.cases import CaseStore
+    from impact.experiments.register import in_step
+    from pipelines.rebuild import whole_warehouse
+
+    with whole_warehouse(service, say) as warehouse:
+        in_step(service.home.experiments, warehouse)
+        enrolments = enrolments_of(warehouse, learner_ids)
+        told = {*enrolments["learner_id"], *warehouse.as_known_at(layout(TABLES["learners"]), EVER, columns=["learner_id"])["learner_id"]}
+    with CaseStore(service.cases_url) as cases:
+        told |= set(cases.names(list(learner_ids))["learner_id"])
+    if known and (unknown := [one for one in learner_ids if one not in told]):
+        what = f"Nobody here has the identifier {', '.join(unknown)}."
+        raise NoDataError(what, "Give learner_id as deliveries have it; a case page and vigie history show it.")
+    return enrolments["enrolment_id"].sort().to_list()
+
+
+def _begun(service: Service, whom: Mapping[Kind, Sequence[str]], why: str, say: Say) -> Erased:
+    erased, today = service.erasures(), clock.now().date()
+    # Enrolments before their learner: who is remembered, is with all of them.
+    for kind, ids in whom.items():
+        erased.remember(kind, ids, today, why)
+    left = _unreadable(service, [one for ids in whom.values() for one in ids])
+    return replace(sweep(service, say), left=left)
+
+
+def _mark(service: Service) -> None:
+    """Until it is over, archive and warehouse may not belong together."""
+    said = "People are being taken out. To go on: vigie people resume\n"
+    write_whole(service.home.erasing, lambda part: part.write_text(said, encoding="utf-8"))
+
+
+def _unreadable(service: Service, ids: Sequence[str]) -> list[str]:
+    """Files refused or held back in which one of these identifiers stands as a word of its own."""
+    words = re.compile(rb"(?<![A-Za-z0-9])(" + b"|".join(re.escape(one.encode()) for one in ids) + rb")(?![A-Za-z0-9])")
+    files = [path for folder in (service.home.refused, service.home.held) for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [_below(service, path) for path in files if ids and words.search(_bytes_of(path))]
+
+
+def _bytes_of(path: Path) -> bytes:
+    """What a file says, out of a workbook, a compressed file or one of two bytes a letter; as it is where it cannot be opened."""
+    content = path.read_bytes()
+    with suppress(OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, pl.exceptions.PolarsError):
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as book:
+                return b"\n".join(book.read(name) for name in book.namelist())
+        if path.suffix == ".gz":
+            return gzip.decompress(content)
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path).write_csv().encode()
+    return content.replace(b"\0", b"")
+
+
+def _below(service: Service, path: Path) -> str:
+    return path.relative_to(service.home.root).as_posix()
