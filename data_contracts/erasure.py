@@ -9,20 +9,23 @@ import polars as pl
 
 from data_contracts.archive import Kept
 from data_contracts.catalogue import TABLES
-from data_contracts.deliveries import landed
+from data_contracts.deliveries import landed, read_parts
 from data_contracts.erased import MARK, noted, theirs
 from data_contracts.ingest import DELIVERIES, QUARANTINE, enter, layout
 from data_contracts.readers.received import LINE
 from data_contracts.rebuild import made_whole, take
 from data_contracts.tables.ledger import Deliveries, Quarantine
+from vigie.errors import RefusedFileError
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection
+    from collections.abc import Mapping
     from pathlib import Path
 
     from data_contracts.archive import Archive
+    from data_contracts.deliveries import Delivery
     from data_contracts.rebuild import Say
+    from data_contracts.sources.mapping import Source
     from vigie.erasures import Whom
     from vigie.store import Warehouse
 
@@ -74,13 +77,32 @@ def empty(path: Path, archive: Archive, erased: Whom, threads: int, say: Say) ->
     return Emptied(touched, rows)
 
 
-def clear_landing(landing: Path, warehouse: Warehouse, sources: Collection[str], now: dt.datetime) -> list[str]:
-    """Delete files that were taken and name people who were erased, the archive having the others' rows; their paths below the folder."""
-    marked = set(warehouse.read(DELIVERIES).filter(pl.col("note").str.contains(MARK, literal=True))["delivery_id"])
-    gone = [file for file in landed(landing, now, sources) if marked and file.fingerprint() in marked]
+def clear_landing(landing: Path, warehouse: Warehouse, sources: Mapping[str, Source], erased: Whom, now: dt.datetime) -> list[str]:
+    """Delete files that were taken and name people who were erased, the archive having the others' rows; their paths below the folder.
+
+    Each is read again: in rows that were set aside they are named as well. What waits to be taken is left to the intake.
+    """
+    ledger = warehouse.read(DELIVERIES)
+    taken = set(ledger["delivery_id"])
+    naming = set(ledger.filter(pl.col("note").str.contains(MARK, literal=True))["delivery_id"])
+
+    def names_them(file: Delivery) -> bool:
+        fingerprint = file.fingerprint()
+        return fingerprint in naming or (fingerprint in taken and _names(file, sources, erased))
+
+    gone = [file for file in landed(landing, now, sources) if names_them(file)]
     for file in gone:
         file.path.unlink()
     return [file.name for file in gone]
+
+
+def _names(file: Delivery, sources: Mapping[str, Source], erased: Whom) -> bool:
+    try:
+        parts = read_parts(file, sources)
+    except RefusedFileError:
+        # Its mapping is gone: nobody can say that it does not.
+        return True
+    return any(theirs(part.received.rows, erased, names=bool(part.table.private)).any() for part in parts)
 
 
 def _each(archive: Archive, say: Say, doing: str) -> list[str]:

@@ -36,6 +36,8 @@ class Held:
 
     learner_id: str
     made_at: str
+    notice: str
+    """What must be said of made-up data; empty for real data."""
     names: list[Row]
     facts: dict[str, list[Row]]
     """By table of the contracts: every layer, with the file and the line it came from."""
@@ -58,8 +60,10 @@ def held_about(service: Service, learner_id: str) -> Held:
         NoDataError: nothing is known of anybody with this identifier.
     """
     from alerts.cases import CaseStore
+    from alerts.night import notice
 
     with service.warehouse() as warehouse:
+        said = notice(warehouse, clock.now().date(), service.time_zone)
         enrolments = sorted(set(warehouse.about(layout(TABLES["enrolments"]), "learner_id", [learner_id])["enrolment_id"]))
         facts = _facts(warehouse, learner_id, enrolments)
         sessions = sorted({row["session_id"] for row in facts.get("enrolments", [])})
@@ -72,7 +76,7 @@ def held_about(service: Service, learner_id: str) -> Held:
         raise NoDataError(what, "Give learner_id as deliveries have it; a case page shows it.")
     made_at = clock.now().isoformat(timespec="seconds")
     estimates = _estimates(service.home.root / "out", enrolments)
-    return Held(learner_id, made_at, facts=facts, courses=courses, estimates=estimates, experiments=arms.to_dicts(), **told)
+    return Held(learner_id, made_at, said, facts=facts, courses=courses, estimates=estimates, experiments=arms.to_dicts(), **told)
 
 
 def _facts(warehouse: Warehouse, learner_id: str, enrolments: list[str]) -> dict[str, list[Row]]:

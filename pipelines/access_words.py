@@ -25,10 +25,6 @@ COLUMNS: Final = {
     "enrolment_id": "inscription",
     "learner_id": "identifiant",
     "session_id": "session",
-    "known_on": "su le",
-    "file": "fichier",
-    "line": "ligne",
-    "withdrawn": "retiré depuis",
     "birth_year": "année de naissance",
     "education_level": "niveau de diplôme (0 à 8)",
     "jobseeker_since": "inscription à l'emploi",
@@ -101,8 +97,12 @@ COLUMNS: Final = {
     "allocated_on": "tirage au sort du",
     "opened_on": "ouverte le",
     "due_on": "à faire avant le",
+    "withdrawn": "retiré depuis",
+    "known_on": "su le",
+    "file": "fichier",
+    "line": "ligne",
 }
-"""Columns that are shown; the others stand in the JSON file."""
+"""Columns that are shown, in their order; the others stand in the JSON file."""
 _VALUES: Final[dict[str, dict[str, str]]] = {
     "half_day": words.HALF_DAYS,
     "status": words.STATUSES,
@@ -147,6 +147,18 @@ _VALUES: Final[dict[str, dict[str, str]]] = {
         "job_seeking": "recherche d'emploi",
         "inactive": "sans recherche d'emploi",
         "unknown": "inconnue",
+    },
+    "sex": {"female": "femme", "male": "homme", "other": "autre"},
+    "prescriber": {
+        "france_travail": "France Travail",
+        "mission_locale": "Mission locale",
+        "cap_emploi": "Cap emploi",
+        "apec": "Apec",
+        "cep": "conseil en évolution professionnelle",
+        "region": "Région",
+        "opco": "opérateur de compétences",
+        "self": "vous-même",
+        "other": "autre",
     },
     "mode": {"onsite": "en présence", "remote": "à distance", "mixed": "mixte"},
     "objective": {
@@ -207,8 +219,8 @@ def value(column: str, held: Any) -> str:  # noqa: ANN401 - a cell of any table
 
 def shown(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Columns of a table that say anything, with their French headings."""
-    names = [name for name in (rows[0] if rows else {}) if name in COLUMNS]
-    return [(name, COLUMNS[name]) for name in names if any(row[name] not in (None, "", False) for row in rows)]
+    said = {name for row in rows for name, held in row.items() if held not in (None, "", False)}
+    return [(name, heading) for name, heading in COLUMNS.items() if name in said]
 
 
 def risk(estimate: dict[str, Any]) -> str:

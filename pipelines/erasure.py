@@ -148,7 +148,7 @@ def sweep(service: Service, say: Say) -> Erased:
     done = empty(home.warehouse, Archive(home.archive), erased, service.settings.threads, say)
     with service.warehouse() as warehouse:
         in_step(home.experiments, warehouse)
-        landed = clear_landing(home.landing, warehouse, set(reception(service).sources), clock.now())
+        landed = clear_landing(home.landing, warehouse, reception(service).sources, erased, clock.now())
     home.erasing.unlink()
     return Erased(done.rows, done.deliveries, rows | ({"arms": arms} if arms else {}), files, landed)
 

@@ -1,4 +1,7 @@
-"""The audit log: every read, action, export and refusal, append-only. It names objects by identifier, never a person by name."""
+"""The audit log: every read, action, export and refusal, append-only. It names objects by identifier, never a person by name.
+
+One change is let through: whom a line was about goes, for good, when they are erased (`alerts.cases.erasure`).
+"""
 
 from __future__ import annotations
 

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from alerts.cases import CaseStore, audit
+from alerts.cases.database import MIGRATIONS
 from alerts.cases.desk import newest_night
 from alerts.cases.schema import ACTIONS, ALERTS, AUDIT, FILES, METADATA, PEOPLE
 from alerts.cases.store import Published
@@ -23,6 +26,8 @@ from vigie.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
 AT = dt.datetime(2026, 3, 3, 3, tzinfo=dt.UTC)
 
@@ -191,14 +196,19 @@ def test_migrations_make_the_tables_the_code_knows(cases: CaseStore) -> None:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
 
 
+def back_to(revision: str, connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
+
+
 def test_what_was_taken_up_before_the_upgrade_is_not_given_back_again(cases_url: str) -> None:
     taken, later = dt.date(2026, 3, 2), dt.date(2026, 3, 3)
     act = {"at": AT, "by_user": "u", "learner_id": "l", "enrolment_id": "e", "code": "reached", "channel": "phone"}
     with CaseStore(cases_url) as store, store.engine.begin() as connection:
         connection.execute(insert(ACTIONS), [act | {"action_id": name, "taken_for": day} for name, day in (("a", taken), ("b", None))])
-        for table in ("actions", "moves"):
-            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN given_for")
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
+        back_to("0002", connection)
 
     with CaseStore(cases_url) as store:
         assert store.to_give_back(later)[0].is_empty()
