@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from sqlalchemy import or_, select
+from sqlalchemy import false, or_, select
 
 from alerts.cases.schema import ACTIONS, ALERTS, AUDIT, LEARNERS, MOVES
 from data_contracts.catalogue import TABLES
@@ -120,7 +120,9 @@ def _of_cases(engine: Engine, learner_id: str, enrolments: list[str]) -> dict[st
     with engine.connect() as connection:
         alerts = _rows(connection, ALERTS, learner_id)
         objects += sorted({row["alert_id"] for row in alerts})
-        seen = AUDIT.c.object_id.in_(objects) | or_(*(AUDIT.c.object_id.endswith(f"/{one}", autoescape=True) for one in enrolments))
+        seen = AUDIT.c.object_id.in_(objects) | or_(
+            false(), *(AUDIT.c.object_id.endswith(f"/{one}", autoescape=True) for one in enrolments)
+        )
         # Whoever looked is told by role: to name the person is the employer's to decide (CJEU, C-579/21).
         lines = connection.execute(select(AUDIT.c.at, AUDIT.c.role, AUDIT.c.verb, AUDIT.c.outcome).where(seen).order_by(AUDIT.c.entry))
         return {

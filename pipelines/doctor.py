@@ -108,9 +108,7 @@ def _warehouse(service: Service) -> Finding:
 
 def _erasing(service: Service) -> Finding:
     if service.home.erasing.exists():
-        return Finding(
-            "wrong", "People are half taken out: an erasure was stopped.", "The next night ends it; so does: vigie people resume."
-        )
+        return Finding("wrong", "An erasure was stopped half-way.", "The next night ends it; so does: vigie people resume.")
     return Finding("ok", f"{len(service.erasures())} people were erased and are kept out")
 
 

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     Say = Callable[[str], None]
 
-NIGHTS: Final = ("out", "evaluation", "replay")
-"""Folders of the home folder with a folder for each night."""
+MADE: Final = ("out", "evaluation", "replay", "experiments", "indicators")
+"""Folders of the home folder with what the service made: a folder for each night, report or analysis."""
 EVER: Final = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 
 
@@ -119,7 +119,7 @@ def would_erase(service: Service, learner_ids: Sequence[str], say: Say) -> Erase
     found = found_in(Archive(service.home.archive), Supposed(whom), say)
     with CaseStore(service.cases_url) as cases:
         rows = out_of_cases(cases.engine, Supposed(whom), dry_run=True)
-    files = [_below(service, path) for path, _ in night_files(service.home.root, Supposed(whom))]
+    files = [_below(service, path) for path, _ in made_files(service.home.root, Supposed(whom))]
     return Erased(found.rows, found.deliveries, rows, files, [], _unreadable(service, [*whom["enrolment"], *learner_ids]))
 
 
@@ -141,7 +141,7 @@ def sweep(service: Service, say: Say) -> Erased:
         rows = out_of_cases(cases.engine, erased)
     say("nights")
     files = []
-    for path, take_out in night_files(home.root, erased):
+    for path, take_out in made_files(home.root, erased):
         take_out()
         files.append(_below(service, path))
     arms = without(home.experiments, erased)
@@ -159,9 +159,9 @@ def resume(service: Service, say: Say) -> None:
         sweep(service, say)
 
 
-def night_files(root: Path, whom: Whom) -> Iterator[tuple[Path, Callable[[], None]]]:
-    """Files of nights that name these people, each with what takes them out of it: rows go, lists and pages of examples go whole."""
-    for folder in NIGHTS:
+def made_files(root: Path, whom: Whom) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """Files the service made that name these people, each with what takes them out: rows go, lists and pages of examples go whole."""
+    for folder in MADE:
         for night in sorted({path.parent for path in (root / folder).rglob("*.parquet")}):
             yield from _pages(night, whom)
             for path in sorted((*night.glob("*.parquet"), *night.glob("*.csv"))):

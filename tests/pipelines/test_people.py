@@ -1,0 +1,322 @@
+"""What a person may ask of a whole service, and what age asks: export, erasure, expiry."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import hashlib
+import json
+import re
+import zipfile
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from sqlalchemy import update
+from typer.testing import CliRunner
+
+import pipelines.erasure
+from alerts.cases import CaseStore, audit
+from alerts.cases.schema import ALERTS
+from data_contracts.catalogue import TABLES
+from data_contracts.ingest import layout
+from data_contracts.tables.experiments import Arms
+from impact.experiments.register import ERASED, without
+from pipelines.access import held_about, write_access
+from pipelines.backup import backup, restore
+from pipelines.cli import app
+from pipelines.doctor import examine
+from pipelines.erasure import EVER, erase, sweep, would_erase
+from pipelines.replay import replay
+from pipelines.retention import due, past_their_time
+from pipelines.service import Service, open_service
+from pipelines.steps import Directly, run_night, take_deliveries
+from tests.services import copy_of
+from vigie import clock
+from vigie.erasures import Supposed
+from vigie.errors import ConfigurationError, NoDataError, ReplayRefusedError
+from vigie.rules import Retention
+from vigie.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NIGHT = dt.date(2025, 11, 20)
+KEY = "a key of thirty-two characters, or more"
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIGIE_ERASURE_KEY", KEY)
+
+
+@pytest.fixture(scope="module")
+def served(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """A night was run, and an advisor answered for the first person on a list."""
+    made = copy_of(service, tmp_path_factory.mktemp("served"))
+    run_night(made, NIGHT, Directly())
+    return made
+
+
+def listed(service: Service) -> tuple[str, str]:
+    """Learner and enrolment of somebody on a list."""
+    rows = pl.read_parquet(service.home.out(NIGHT) / "alerts.parquet").filter(pl.col("state").cast(pl.String) == "new")
+    who = rows.filter(pl.col("advisor_id").is_not_null()).sort("rank", "learner_id").row(0, named=True)
+    return who["learner_id"], who["enrolment_id"]
+
+
+def said(path: Path) -> bytes:
+    if path.suffix == ".parquet":
+        return json.dumps(pl.read_parquet(path).to_dicts(), default=str).encode()
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as book:
+            return b"".join(book.read(name) for name in book.namelist())
+    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+
+
+def naming(service: Service, *words: str) -> list[str]:
+    """Files of the home folder in which one of these words stands, compressed ones and tables read."""
+    asked = re.compile("|".join(re.escape(word) for word in words).encode())
+    files = [path for path in sorted(service.home.root.rglob("*")) if path.is_file()]
+    return [path.relative_to(service.home.root).as_posix() for path in files if asked.search(said(path))]
+
+
+def prints(service: Service) -> dict[str, str]:
+    root = service.home.root
+    files = [path for path in root.rglob("*") if path.is_file() and not path.name.startswith(("cases.sqlite", "night.", "warehouse"))]
+    return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def words_of(service: Service, learner: str, enrolment: str) -> tuple[str, ...]:
+    with CaseStore(service.cases_url) as cases:
+        name = cases.names([learner]).row(0, named=True)
+    return learner, enrolment, *(name[one] for one in ("email", "phone") if name[one])
+
+
+def wrong(service: Service) -> list[str]:
+    expected = ("No model", "Mail", "mail", "operator", "Prefect", "refused")
+    found = [finding.what for finding in examine(service.settings) if finding.level == "wrong"]
+    return [what for what in found if not any(word in what for word in expected)]
+
+
+def test_an_erasure_leaves_no_byte_of_a_person_and_the_service_goes_on(served: Service, tmp_path: Path) -> None:
+    ours = copy_of(served, tmp_path / "home")
+    learner, enrolment = listed(ours)
+    with CaseStore(ours.cases_url) as cases:
+        audit.note(cases.engine, clock.now(), None, "read", enrolment)
+    words = words_of(ours, learner, enrolment)
+    assert len(naming(ours, *words)) > 10
+    others = pl.read_parquet(ours.home.out(NIGHT) / "scores.parquet").filter(pl.col("learner_id") != learner)
+
+    told = would_erase(ours, [learner], lambda _: None)
+    done = erase(ours, [learner], "asked", lambda _: None)
+
+    assert replace(told, landed=[], files=sorted(told.files)) == replace(done, landed=[], files=sorted(done.files))
+    assert done.landed
+    assert done.cases["audit"] == 1
+    assert naming(ours, *words) == []
+    assert pl.read_parquet(ours.home.out(NIGHT) / "scores.parquet").equals(others)
+    assert wrong(ours) == wrong(served)
+    run_night(ours, NIGHT + dt.timedelta(days=1), Directly())
+    assert naming(ours, *words) == []
+    assert sweep(ours, lambda _: None).nothing
+    with pytest.raises(ReplayRefusedError, match="1 people were erased since"):
+        replay(ours, NIGHT)
+
+
+def test_a_dry_run_changes_nothing_and_needs_no_key(served: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VIGIE_ERASURE_KEY")
+    ours = copy_of(served, tmp_path / "home")
+    learner, _ = listed(ours)
+    before = prints(ours)
+    home = str(ours.home.root)
+
+    dry = CliRunner().invoke(app, ["people", "erase", learner, "--home", home])
+    refused = CliRunner().invoke(app, ["people", "erase", learner, "--home", home, "--yes"])
+    nobody = CliRunner().invoke(app, ["people", "erase", "L-nobody", "--home", home])
+
+    assert dry.exit_code == 0
+    assert "add --yes" in dry.output
+    assert isinstance(refused.exception, ConfigurationError)
+    assert "VIGIE_ERASURE_KEY" in refused.exception.remedy
+    assert isinstance(nobody.exception, NoDataError)
+    assert prints(ours) == before
+
+
+@pytest.mark.parametrize("step", ["sweep", "empty", "clear_landing"])
+def test_an_erasure_stopped_anywhere_is_ended_by_the_next_intake(
+    served: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    ours = copy_of(served, tmp_path / "home")
+    learner, enrolment = listed(ours)
+    words = words_of(ours, learner, enrolment)
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipelines.erasure, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            erase(ours, [learner], "asked", lambda _: None)
+    if step == "sweep":
+        # Remembered, and nothing begun: a file that names them is held to it all the same.
+        assert naming(ours, *words)
+        sweep(ours, lambda _: None)
+    else:
+        assert "An erasure was stopped half-way" in str(examine(ours.settings))
+        take_deliveries(ours)
+
+    assert naming(ours, *words) == []
+    assert not ours.home.erasing.exists()
+
+
+def test_an_older_backup_does_not_bring_them_back(served: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = copy_of(served, tmp_path / "home")
+    learner, enrolment = listed(ours)
+    words = words_of(ours, learner, enrolment)
+    older = backup(ours, tmp_path / "backups", lambda _: None)
+    erase(ours, [learner], "asked", lambda _: None)
+
+    again = open_service(Settings(home=tmp_path / "again"), restoring=True)
+    restore(again, older, lambda _: None, ours.home.erased)
+    assert naming(again, *words) == []
+    assert wrong(again) == wrong(served)
+
+    newer = backup(ours, tmp_path / "later", lambda _: None)
+    monkeypatch.setenv("VIGIE_ERASURE_KEY", "another key of thirty-two characters..")
+    with pytest.raises(ConfigurationError, match="not the key"):
+        restore(open_service(Settings(home=tmp_path / "third"), restoring=True), newer, lambda _: None)
+
+
+def test_whoever_comes_back_is_taken_again_by_name(served: Service, tmp_path: Path) -> None:
+    ours = copy_of(served, tmp_path / "home")
+    learner, enrolment = listed(ours)
+    erase(ours, [learner], "asked", lambda _: None)
+    head = "enrolment_id,learner_id,session_id,enrolled_on,entry_date,planned_exit_date\n"
+    session = pl.read_parquet(ours.home.out(NIGHT) / "scores.parquet")["session_id"][0]
+
+    def enrolments() -> list[str]:
+        with ours.warehouse() as warehouse:
+            known = warehouse.as_known_at(layout(TABLES["enrolments"]), EVER, columns=["enrolment_id", "learner_id"])
+        return known.filter(learner_id=learner)["enrolment_id"].to_list()
+
+    refused = CliRunner().invoke(app, ["people", "readmit", "L-nobody", "--home", str(ours.home.root)])
+    taken = CliRunner().invoke(app, ["people", "readmit", learner, "--home", str(ours.home.root)])
+    rows = f"E-anew,{learner},{session},2026-01-02,,2026-05-01\n{enrolment},{learner},{session},2025-01-02,,2026-05-01\n"
+    (ours.home.landing / "enrolments" / "anew.csv").write_text(head + rows, encoding="utf-8")
+    take_deliveries(ours)
+
+    assert (refused.exit_code, taken.exit_code) == (1, 0)
+    assert enrolments() == ["E-anew"]
+
+
+def test_the_draw_of_an_experiment_keeps_its_counts_and_not_the_person(tmp_path: Path) -> None:
+    row = {"experiment_id": "essai", "unit": "learner", "stratum": "", "arm": "témoin", "treatment": "held_out", "risk": 0.2}
+    dates = {"allocated_on": NIGHT, "applies_from": NIGHT, "applies_until": None, "plan_hash": "a" * 64}
+    other = {"unit_id": "L1", "unit": "session", "experiment_id": "b"}
+    arms = [*(row | dates | {"unit_id": name} for name in ("L1", "L2")), row | dates | other]
+    schema = {name: column.dtype for name, column in Arms.columns().items()}
+    Arms.validate(pl.DataFrame(arms, schema=schema, orient="row"), cast=True).write_parquet(tmp_path / "arms.parquet")
+
+    assert without(tmp_path, Supposed({"learner": ["L1"]})) == 1
+
+    left = Arms.validate(pl.read_parquet(tmp_path / "arms.parquet"))
+    assert left.filter(experiment_id="b")["unit_id"].to_list() == ["L1"]  # a session that has the same name
+    learners = left.filter(experiment_id="essai").select(pl.col("unit_id").str.head(len(ERASED)), "arm", "risk").sort("unit_id")
+    assert learners.rows() == [("L2", "témoin", 0.2), (ERASED, "témoin", None)]
+    assert without(tmp_path / "none", Supposed({"learner": ["L1"]})) == 0
+
+
+def test_an_export_tells_the_person_everything_and_no_rank(served: Service, tmp_path: Path) -> None:
+    ours = copy_of(served, tmp_path / "home")
+    learner, enrolment = listed(ours)
+    with CaseStore(ours.cases_url) as cases:
+        with cases.engine.begin() as connection:
+            connection.execute(update(ALERTS).where(ALERTS.c.learner_id == learner).values(rank=777, priority=0.123456))
+        audit.note(cases.engine, clock.now(), None, "read", enrolment)
+        name = cases.names([learner]).row(0, named=True)
+
+    held = held_about(ours, learner)
+    page, data = write_access(ours, held, tmp_path / "request")
+
+    text, told = page.read_text(encoding="utf-8"), json.loads(data.read_text(encoding="utf-8"))
+    assert {oct(path.stat().st_mode & 0o777) for path in (page, data)} == {"0o600"}
+    assert name["family_name"] in text
+    assert "Données simulées" in text
+    assert "777" not in text
+    assert "situation lue" in text
+    assert [row["verb"] for row in told["readings"]] == ["read"]
+    assert {"user_id", "by_user"} & set(told["readings"][0]) == set()
+    with ours.warehouse() as warehouse:
+        for table, rows in told["facts"].items():
+            column = "learner_id" if "learner_id" in TABLES[table].public else "enrolment_id"
+            theirs = warehouse.about(layout(TABLES[table]), column, [learner if column == "learner_id" else enrolment])
+            assert len(rows) == theirs.height, table
+            assert all(row["file"] and row["line"] for row in rows)
+    assert {"learners", "enrolments", "attendance"} <= set(told["facts"])
+    scores = pl.read_parquet(ours.home.out(NIGHT) / "scores.parquet").filter(enrolment_id=enrolment)
+    assert [row["risk"] for row in told["estimates"]] == scores["risk"].to_list()
+    assert told["alerts"]
+    assert {"purpose", "logic", "recipients", "rights"} <= set(told["about"])
+    with pytest.raises(NoDataError, match="L-nobody"):
+        held_about(ours, "L-nobody")
+    printed = CliRunner().invoke(app, ["people", "export", learner, "--to", str(tmp_path / "cli"), "--home", str(ours.home.root)])
+    assert printed.exit_code == 0
+    assert len(list((tmp_path / "cli").iterdir())) == 2
+
+
+PEOPLE = pl.DataFrame(
+    {
+        "learner_id": ["kept", "names", "unnamed", "all", "never-entered", "ahead"],
+        "last_end": [dt.date(2026, 1, 31), dt.date(2025, 3, 1), dt.date(2025, 3, 1), dt.date(2024, 2, 1), None, dt.date(2027, 1, 1)],
+        "last_sign": [
+            dt.date(2026, 1, 31),
+            dt.date(2025, 3, 20),
+            dt.date(2025, 3, 20),
+            dt.date(2024, 3, 1),
+            dt.date(2024, 2, 29),
+            dt.date(2027, 1, 1),
+        ],
+        "named": [True, True, False, True, None, True],
+    }
+)
+
+
+def test_names_go_a_year_after_the_last_course_and_everything_two_years_after_the_last_sign() -> None:
+    found = past_their_time(PEOPLE, Retention(), dt.date(2026, 3, 1))
+    assert dict(found.select("learner_id", "what").rows()) == {"all": "all", "never-entered": "all", "names": "names"}
+    day_before = past_their_time(PEOPLE, Retention(), dt.date(2026, 2, 28))
+    assert dict(day_before.select("learner_id", "what").rows()) == {"all": "names", "never-entered": "all"}
+    earlier = past_their_time(PEOPLE, Retention(), dt.date(2025, 2, 28))
+    assert dict(earlier.select("learner_id", "what").rows()) == {"all": "names"}
+
+
+def test_whom_was_kept_long_enough_goes_by_command(served: Service, tmp_path: Path) -> None:
+    ours = copy_of(served, tmp_path / "home")
+    day = dt.date(2027, 3, 1)
+    with ours.warehouse() as warehouse, CaseStore(ours.cases_url) as cases:
+        found = due(ours, warehouse, cases, day)
+        everybody = cases.kept_people().height
+    whom = {what: found.filter(what=what)["learner_id"].to_list() for what in ("all", "names")}
+    assert whom["all"]
+    assert whom["names"]
+    assert found.height < everybody
+    home = str(ours.home.root)
+
+    dry = CliRunner().invoke(app, ["people", "expire", "--home", home, "--as-of", day.isoformat()])
+    assert f"{len(whom['all'])} learners without any sign" in dry.output
+    assert "add --yes" in dry.output
+    done = CliRunner().invoke(app, ["people", "expire", "--home", home, "--as-of", day.isoformat(), "--yes"])
+
+    assert done.exit_code == 0, done.output
+    with CaseStore(ours.cases_url) as cases:
+        left = cases.names([*whom["all"], *whom["names"]])
+    assert left.is_empty()
+    with ours.warehouse() as warehouse, CaseStore(ours.cases_url) as cases:
+        known = set(warehouse.as_known_at(layout(TABLES["learners"]), EVER, columns=["learner_id"])["learner_id"])
+        assert due(ours, warehouse, cases, day).is_empty()
+    assert set(whom["names"]) <= known
+    assert not set(whom["all"]) & known
+    again = CliRunner().invoke(app, ["people", "expire", "--home", home, "--as-of", day.isoformat(), "--yes"])
+    assert "0 learners without any sign" in again.output
