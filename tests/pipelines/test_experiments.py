@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 from markupsafe import escape
+from typer.testing import CliRunner
 
 from data_contracts.endings import MATURITY_DAYS
 from data_contracts.experiments import units_of
@@ -21,6 +22,7 @@ from impact.experiments.plan import ExperimentError
 from impact.experiments.priority import FILE
 from impact.experiments.register import arms_of
 from impact.experiments.support import held_out_weights
+from pipelines.cli import app
 from pipelines.experiments import analyse_experiment, folder, freeze_plan, look_ahead, plan_of, rank_by_effect, rank_by_risk, status_of
 from pipelines.service import Service, open_service
 from pipelines.serving import train_model
@@ -240,6 +242,38 @@ def test_a_practice_that_no_list_can_word_is_not_frozen(served: Service) -> None
     words = plan.replace('"sing"', '"reach_by_other_means"')
     (served.settings.config / "experiments" / "pratique.toml").write_text(words, encoding="utf-8")
     assert plan_of(served, "pratique").arms[1].practice is not None
+
+
+def test_where_silence_tells_the_dropouts_a_plan_waits_for_it_or_is_not_frozen(
+    served: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = copy_of(served, tmp_path / "home")
+    shutil.copytree(served.settings.config, tmp_path / "config")
+    apart = open_service(Settings(home=apart.home.root, config=tmp_path / "config"))
+    with apart.warehouse() as warehouse:
+        warehouse._run("DELETE FROM exits")
+    written = apart.settings.config / "experiments" / "patient.toml"
+    written.write_text(PLAN, encoding="utf-8")
+
+    for asked in (lambda: freeze_plan(apart, "patient", rehearsal=True), lambda: look_ahead(apart, "patient", KNOWN)):
+        with pytest.raises(ExperimentError) as short:
+            asked()
+        assert short.value.remedy == "Set wait_days = 35 in its file."
+    written.write_text(PLAN + "wait_days = 35\n", encoding="utf-8")
+    frozen, paper = freeze_plan(apart, "patient", rehearsal=True)
+
+    due = dt.date(2025, 11, 21) + dt.timedelta(days=28 + 35)
+    assert frozen.plan.due == due
+    assert f"{due:%d/%m/%Y}" in paper.read_text(encoding="utf-8")
+    with pytest.raises(ExperimentError, match=f"announces its analysis from {due} on"):
+        analyse_experiment(apart, "patient", due - dt.timedelta(days=1), interim=False)
+    monkeypatch.setenv("VIGIE_CONFIG", str(apart.settings.config))
+    said = CliRunner().invoke(app, ["experiment", "status", "patient", "--home", str(apart.home.root)])
+    assert f"Analysis not before {due}" in said.output
+    # What was frozen before goes on with the wait it was frozen with.
+    assert freeze_plan(apart, "essai", rehearsal=True)[0].plan.wait_days == MATURITY_DAYS
+    score_past(apart, [dt.date(2025, 11, 3)], None)
+    assert look_ahead(apart, "essai", KNOWN)[0].plan.wait_days == MATURITY_DAYS
 
 
 def test_ranking_by_effect_asks_for_an_analysis_that_allows_it(served: Service) -> None:
