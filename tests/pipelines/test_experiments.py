@@ -295,10 +295,7 @@ def test_training_gives_the_held_out_arm_the_weight_of_its_design_and_says_so(se
         whose = units_of(warehouse, KNOWN, served.time_zone).filter(pl.col("unit") == "learner")
     held = set(drawn.filter(pl.col("arm") == CONTROL)["unit_id"])
     assert none.is_empty()
-    # Nobody of the other arm; of this one all but those who had left before the draw, as was learnt later.
-    found = set(ours.join(whose, on="enrolment_id")["unit_id"])
-    assert found <= held
-    assert len(found) > 0.9 * len(held)
+    assert set(ours.join(whose, on="enrolment_id")["unit_id"]) == held
 
     outcome = train_model(served, KNOWN)
 
@@ -306,6 +303,11 @@ def test_training_gives_the_held_out_arm_the_weight_of_its_design_and_says_so(se
     heavy = rows.filter(pl.col("weight") == 2)
     assert set(heavy["learner_id"]) <= held
     assert heavy["enrolment_id"].n_unique() > 20
+    # Days before the draw weigh as anybody's: who had left by then was never drawn.
+    theirs = rows.join(drawn.filter(pl.col("arm") == CONTROL), left_on="learner_id", right_on="unit_id")
+    on = theirs.filter(pl.col("as_of").is_between("applies_from", "applies_until"))
+    assert theirs.height > 3 * on.height
+    assert on.select("as_of", "enrolment_id").sort(pl.all()).equals(heavy.select("as_of", "enrolment_id").sort(pl.all()))
     assert rows.filter(pl.col("weight") != 2)["weight"].unique().to_list() == [1.0]
     (line,) = outcome.weighed
     people = heavy["enrolment_id"].n_unique()
