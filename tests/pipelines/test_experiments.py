@@ -268,8 +268,9 @@ def test_where_silence_tells_the_dropouts_a_plan_waits_for_it_or_is_not_frozen(
     with pytest.raises(ExperimentError, match=f"announces its analysis from {due} on"):
         analyse_experiment(apart, "patient", due - dt.timedelta(days=1), interim=False)
     monkeypatch.setenv("VIGIE_CONFIG", str(apart.settings.config))
-    said = CliRunner().invoke(app, ["experiment", "status", "patient", "--home", str(apart.home.root)])
-    assert f"Analysis not before {due}" in said.output
+    for words in (["status", "patient"], ["freeze", "patient", "--rehearsal"]):
+        said = CliRunner().invoke(app, ["experiment", *words, "--home", str(apart.home.root)])
+        assert f"Analysis not before {due}" in said.output
     # What was frozen before goes on with the wait it was frozen with.
     assert freeze_plan(apart, "essai", rehearsal=True)[0].plan.wait_days == MATURITY_DAYS
     score_past(apart, [dt.date(2025, 11, 3)], None)
