@@ -68,7 +68,7 @@ def decided_after(warehouse: Warehouse, ended: pl.DataFrame, as_of: dt.date, sil
 
     Args:
         warehouse: open.
-        ended: as from `endings` of the same day.
+        ended: as from `endings` of the same day, of all or of those asked about.
         as_of: what became known later is not used.
         silence_days: of the rules.
         time_zone: in which as-of dates end.

@@ -38,7 +38,7 @@ def treatments(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataF
     )
     if arms.is_empty():
         return none
-    units = units_of(warehouse, as_of, time_zone).select("enrolment_id", "unit", "unit_id")
+    units = units_of(warehouse, as_of, time_zone)
     found = arms.with_columns(pl.col("unit", "treatment").cast(pl.String)).join(units, on=["unit", "unit_id"])
     return found.select(none.columns).sort(none.columns)
 
@@ -70,12 +70,10 @@ def units_of(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFra
     """What each enrolment may be randomised as, as known at the end of `as_of`.
 
     Returns:
-        enrolment_id, entry_date, planned_exit_date, unit (learner, session, provider, territory), unit_id: four rows an enrolment.
+        enrolment_id, unit (learner, session, provider, territory), unit_id: four rows an enrolment.
     """
     instant = end_of_day(as_of, time_zone)
-    columns = ["enrolment_id", "learner_id", "session_id", "entry_date", "planned_exit_date"]
-    enrolments = warehouse.as_known_at(layout(TABLES["enrolments"]), instant, columns=columns)
+    enrolments = warehouse.as_known_at(layout(TABLES["enrolments"]), instant, columns=["enrolment_id", "learner_id", "session_id"])
     sessions = warehouse.as_known_at(layout(TABLES["sessions"]), instant, columns=["session_id", "provider_id", "territory_id"])
     people = enrolments.join(sessions, on="session_id", how="left")
-    kept = ("enrolment_id", "entry_date", "planned_exit_date")
-    return pl.concat(people.select(*kept, unit=pl.lit(unit), unit_id=f"{unit}_id") for unit in UNIT)
+    return pl.concat(people.select("enrolment_id", unit=pl.lit(unit), unit_id=f"{unit}_id") for unit in UNIT)

@@ -88,7 +88,8 @@ def train(
         time_zone: in which as-of dates end.
         threads: how many LightGBM may use.
         on_step: told what begins.
-        weights: enrolment_id, weight: learners who weigh more or less, such as those of a held-out arm; 1 for whoever is not named.
+        weights: enrolment_id, since, until, weight: learners whose rows of these dates weigh more or less, such as while an arm holds
+            them out; the largest where several hold, 1 for all other rows.
 
     Raises:
         NoDataError: too little history or too few dropouts.
@@ -96,7 +97,10 @@ def train(
     on_step("landmark rows")
     rows = training_rows(warehouse, as_of, rules, time_zone)
     if weights is not None:
-        rows = rows.join(weights, on="enrolment_id", how="left", maintain_order="left").with_columns(pl.col("weight").fill_null(1.0))
+        heaviest = weighed(rows, weights).group_by("as_of", "enrolment_id").agg(pl.col("weight").max())
+        rows = rows.join(heaviest, on=["as_of", "enrolment_id"], how="left", maintain_order="left").with_columns(
+            pl.col("weight").fill_null(1.0)
+        )
     blocks = cut(rows, rules.horizon_days)
     on_step(f"judging on {blocks.test.height:,} later rows")
     early = Model(fit(blocks.train, later=blocks.calibration, threads=threads), UNCALIBRATED, as_of.isoformat(), rules.horizon_days)
@@ -141,6 +145,12 @@ def train(
         twin,
         rows,
     )
+
+
+def weighed(rows: pl.DataFrame, weights: pl.DataFrame) -> pl.DataFrame:
+    """as_of, enrolment_id of each row that falls between since and until of one of the weights, with whatever else these say."""
+    named = rows.select("as_of", "enrolment_id").join(weights, on="enrolment_id")
+    return named.filter(pl.col("as_of").is_between("since", "until"))
 
 
 def _out_of_time(rows: pl.DataFrame, rounds: int, rules: Invariants, threads: int) -> list[pl.DataFrame]:

@@ -56,12 +56,23 @@ def look_ahead(service: Service, experiment_id: str, as_of: dt.date) -> tuple[Pr
     served_from = min((dt.date.fromisoformat(version[:10]) for version in promoted(service.home)), default=None)
     silence_days, zone = service.rules.invariants.silence_days, service.time_zone
     with service.warehouse() as warehouse:
+        _held_to_silence(service, warehouse, plan, as_of)
         past = past_of(warehouse, plan, as_of, scores, silence_days, zone, served_from=served_from)
         notice = _notice(service, warehouse, as_of)
     found = prospect(plan, past)
     text = power_page(found, notice)
     page = write_whole(folder(service, experiment_id) / "power.html", lambda path: path.write_text(text, encoding="utf-8"))
     return found, page
+
+
+def _held_to_silence(service: Service, warehouse: Warehouse, plan: Plan, as_of: dt.date) -> None:
+    """Whatever was frozen keeps its wait."""
+    from impact.experiments.history import held_to_silence
+    from impact.experiments.register import frozen_plans, in_step
+
+    in_step(service.home.experiments, warehouse)
+    if plan.experiment_id not in frozen_plans(warehouse):
+        held_to_silence(warehouse, plan, as_of, service.rules.invariants.silence_days, service.time_zone)
 
 
 def _notice(service: Service, warehouse: Warehouse, as_of: dt.date) -> str:
@@ -74,7 +85,7 @@ def freeze_plan(service: Service, experiment_id: str, *, rehearsal: bool) -> tup
     """Freeze the plan, and write the pre-analysis plan to be published.
 
     Raises:
-        ExperimentError: a practice under trial has no words that a list could show.
+        ExperimentError: a practice under trial has no words that a list could show, or the plan's wait is too short for silence to tell.
     """
     from impact.experiments.plan import ExperimentError
     from impact.experiments.register import freeze, in_step
@@ -85,8 +96,9 @@ def freeze_plan(service: Service, experiment_id: str, *, rehearsal: bool) -> tup
         what = f"{experiment_id} tries an action that no list can word: {', '.join(sorted(tried))}."
         raise ExperimentError(what, "Word it in config/national.toml, section free.actions.")
     with service.warehouse() as warehouse:
-        in_step(service.home.experiments, warehouse)
-        frozen = freeze(warehouse, plan, clock.now(), rehearsal=rehearsal)
+        now = clock.now()
+        _held_to_silence(service, warehouse, plan, clock.last_finished_day(now, service.time_zone))
+        frozen = freeze(warehouse, plan, now, rehearsal=rehearsal)
         in_step(service.home.experiments, warehouse)
     text = frozen.analysis
     return frozen, write_whole(folder(service, experiment_id) / "plan.md", lambda path: path.write_text(text, encoding="utf-8"))
@@ -153,7 +165,7 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
         arms = arms_of(warehouse, experiment_id)
         rules: dict[str, Any] = {"silence_days": service.rules.invariants.silence_days, "time_zone": service.time_zone}
         entered = at_entry(warehouse, drawn(enrolments_at(warehouse, plan, as_of, service.time_zone), arms, plan), as_of, **rules)
-        rows = follow_up(warehouse, observed(entered, plan), as_of, horizon_days=plan.horizon_days, uptake_days=plan.uptake_days, **rules)
+        rows = follow_up(warehouse, observed(entered, plan), as_of, plan, **rules)
         due = due_on(plan, rows)
         if due and as_of < due and not interim:
             what = (

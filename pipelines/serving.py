@@ -54,8 +54,7 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
     with service.warehouse() as warehouse:
         said = notice(warehouse, as_of, zone)
         held = held_out_weights(warehouse, as_of, zone)
-        # Somebody held out twice stands for the larger number.
-        weights = held.group_by("enrolment_id").agg(pl.col("weight").max()) if held.height else None
+        weights = held if held.height else None
         trained = train(warehouse, as_of, rules, zone, threads=service.settings.threads, on_step=on_step, weights=weights)
         on_step("logging to MLflow")
         version = register(service.home, trained)
@@ -76,8 +75,10 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
 
 def _weighed(held: pl.DataFrame, rows: pl.DataFrame) -> list[str]:
     """Of each experiment with a held-out arm: how many rows weigh what, and why."""
-    learnt = held.join(rows.group_by("enrolment_id").agg(rows=pl.len()), on="enrolment_id")
-    told = learnt.group_by("experiment_id", "share", "weight").agg(people=pl.len(), rows=pl.col("rows").sum()).sort("experiment_id")
+    from models.training import weighed
+
+    learnt = weighed(rows, held).group_by("experiment_id", "share", "weight")
+    told = learnt.agg(people=pl.col("enrolment_id").n_unique(), rows=pl.len()).sort("experiment_id")
     return [
         f"Held-out arm of {one['experiment_id']}: {one['people']:,} enrolments, {one['rows']:,} of {rows.height:,} rows, weigh "
         f"{one['weight']:.1f} each in what the trees learn, one over the arm's share ({one['share']:.0%}); calibration counts all alike."

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from data_contracts.endings import MATURITY_DAYS
 from impact.experiments import estimators
 from impact.experiments.exposure import by_exposure
 from impact.experiments.inference import randomisation_p, redrawn
@@ -82,7 +81,7 @@ class Analysis:
     """By third of risk; no plan announced them."""
     people: int
     not_yet: int
-    """Whose horizon is not over."""
+    """Whose horizon, or the wait after it, is not over."""
     units: int
     due: dt.date | None
     """From when on everything planned can be known."""
@@ -106,7 +105,7 @@ def analyse(plan: Plan, rows: pl.DataFrame, as_of: dt.date) -> Analysis:
     if min(counts.get(False, 0), counts.get(True, 0)) < FEWEST_FOR_RATE:
         what = f"{plan.experiment_id}: {counts.get(False, 0)} people of the control arm and {counts.get(True, 0)} treated were followed."
         raise NoDataError(
-            what, f"Wait until {FEWEST_FOR_RATE} of each were followed for {plan.horizon_days} days, and a week for late exits."
+            what, f"Wait until {FEWEST_FOR_RATE} of each were followed for {plan.horizon_days} days, and {plan.wait_days} more."
         )
     due = due_on(plan, rows)
     planned = [_result(plan, seen, name, planned=True) for name in (plan.primary, *plan.secondary)]
@@ -134,11 +133,8 @@ def due_on(plan: Plan, rows: pl.DataFrame) -> dt.date | None:
         plan: as frozen.
         rows: people with planned_exit_date as known when they entered: employment is asked for after the last of these ends.
     """
-    if plan.end is None:
-        return None
-    due = plan.end + dt.timedelta(days=plan.horizon_days + MATURITY_DAYS)
-    last = rows["planned_exit_date"].max()
-    if _INSERTION in {plan.primary, *plan.secondary} and isinstance(last, dt.date):
+    due, last = plan.due, rows["planned_exit_date"].max()
+    if due and _INSERTION in {plan.primary, *plan.secondary} and isinstance(last, dt.date):
         return max(due, last + dt.timedelta(days=INSERTION_DAYS))
     return due
 
@@ -315,7 +311,13 @@ def _early(as_of: dt.date, due: dt.date | None) -> list[str]:
 def _departures(plan: Plan, rows: pl.DataFrame, seen: pl.DataFrame, done: set[str]) -> list[str]:
     said = []
     if rows.height > seen.height:
-        said.append(f"{rows.height - seen.height} personnes ne sont pas encore suivies jusqu'à l'horizon : elles ne comptent pas ici.")
+        said.append(f"{rows.height - seen.height} personnes n'ont pas encore d'issue connue : elles ne comptent pas ici.")
+    early = int((~seen["settled"]).sum())
+    if early:
+        said.append(
+            f"Ici, plus d'un abandon sur cinq n'est connu que par le silence, et le plan n'attend que {plan.wait_days} jours : "
+            f"{early} personnes ont pu cesser de venir sans compter comme abandon, dans les deux bras. L'effet peut en paraître plus petit."
+        )
     waiting = int((~seen["insertion_due"]).sum())
     if _INSERTION in {plan.primary, *plan.secondary} and waiting:
         said.append(

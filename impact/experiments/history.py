@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from data_contracts.endings import MATURITY_DAYS
+from data_contracts.endings import decided_after, endings
 from impact.experiments.baseline import at_entry
 from impact.experiments.outcomes import covariates, follow_up
+from impact.experiments.plan import ExperimentError
 from impact.experiments.population import enrolments_at
 from impact.experiments.power import Situation
 from vigie.errors import NoDataError
@@ -66,7 +67,7 @@ def past_of(
         NoDataError: too few people could have entered.
     """
     length = ((plan.end - plan.start).days + 1) if plan.end else YEAR
-    last = as_of - dt.timedelta(days=plan.horizon_days + MATURITY_DAYS)
+    last = as_of - dt.timedelta(days=plan.horizon_days + plan.wait_days)
     first = asked = last - dt.timedelta(days=max(length, LEAST_DAYS) - 1)
     then = plan.model_copy(update={"start": first})
     enrolments = enrolments_at(warehouse, then, as_of, time_zone)
@@ -80,15 +81,8 @@ def past_of(
         what = f"{people.height} people could have entered {plan.experiment_id} between {asked} and {last}: too few to learn from."
         known_from = known_from if isinstance(known_from, dt.date) else None
         raise NoDataError(what, _remedy(plan, asked, last, known_from, served_from))
-    rows = follow_up(
-        warehouse,
-        people,
-        as_of,
-        horizon_days=plan.horizon_days,
-        uptake_days=plan.uptake_days,
-        silence_days=silence_days,
-        time_zone=time_zone,
-    ).filter(pl.col(plan.primary).is_not_null(), pl.col("insertion_due") | (plan.primary != "in_work_6_months"))
+    rows = follow_up(warehouse, people, as_of, plan, silence_days=silence_days, time_zone=time_zone)
+    rows = rows.filter(pl.col(plan.primary).is_not_null(), pl.col("insertion_due") | (plan.primary != "in_work_6_months"))
     group = rows["unit_id"] if plan.unit != "learner" else rows["session_id"]
     # Those there on the first day enter at once, the others as they come: both are counted over as many days as the plan has.
     days = (last - first).days + 1
@@ -105,10 +99,28 @@ def past_of(
     return Past(situation, first, last, rows.height, float(rows["spoken_with"].to_numpy().mean()))
 
 
+def held_to_silence(warehouse: Warehouse, plan: Plan, as_of: dt.date, silence_days: int, time_zone: str) -> None:
+    """Hold the wait that a plan states to what its territories' past asks for, before it is frozen: later would be after looking.
+
+    Raises:
+        ExperimentError: silence alone tells many of the dropouts, and the plan does not wait for it.
+    """
+    everybody = plan.model_copy(update={"start": dt.date.min})
+    theirs = enrolments_at(warehouse, everybody, as_of, time_zone)
+    ended = endings(warehouse, as_of, silence_days, time_zone).join(theirs, on="enrolment_id", how="semi")
+    asked = decided_after(warehouse, ended, as_of, silence_days, time_zone)
+    if plan.wait_days < asked:
+        what = (
+            f"{plan.experiment_id} reads outcomes {plan.wait_days} days after a horizon. In its territories silence alone tells more than "
+            f"one dropout in five, and only after {asked}: whoever falls silent late would count as having stayed, in both arms."
+        )
+        raise ExperimentError(what, f"Set wait_days = {asked} in its file.")
+
+
 def _remedy(plan: Plan, first: dt.date, last: dt.date, known_from: dt.date | None, served_from: dt.date | None) -> str:
     """What brings more people between `first` and `last`, and can be run: no model scores a night before its own training."""
     widen = "Widen territories and population, or ask again once more is known."
-    begins, delay = (served_from if plan.population == "at_risk" else known_from), plan.horizon_days + MATURITY_DAYS
+    begins, delay = (served_from if plan.population == "at_risk" else known_from), plan.horizon_days + plan.wait_days
     if begins and begins > last:
         why = "no model that served is older" if plan.population == "at_risk" else "nobody is known to have entered before"
         return f"Nothing can be told of days before {begins}: {why}. Ask with --as-of {begins + dt.timedelta(days=delay)} or later."

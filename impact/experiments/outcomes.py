@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from data_contracts.catalogue import TABLES
-from data_contracts.endings import MATURITY_DAYS, endings
+from data_contracts.endings import decided_after, endings
 from data_contracts.ingest import layout
 from data_contracts.vocabulary import ATTENDED, IN_WORK, TWO_WAY
 from vigie.clock import end_of_day
@@ -16,6 +16,7 @@ from vigie.clock import end_of_day
 if TYPE_CHECKING:
     import datetime as dt
 
+    from impact.experiments.plan import Plan
     from vigie.arrays import Floats
     from vigie.store import Warehouse
 
@@ -25,9 +26,7 @@ INSERTION_DAYS: Final = 213
 """Seven months: six, and one to answer."""
 
 
-def follow_up(
-    warehouse: Warehouse, people: pl.DataFrame, as_of: dt.date, *, horizon_days: int, uptake_days: int, silence_days: int, time_zone: str
-) -> pl.DataFrame:
+def follow_up(warehouse: Warehouse, people: pl.DataFrame, as_of: dt.date, plan: Plan, *, silence_days: int, time_zone: str) -> pl.DataFrame:
     """Add outcomes to people followed from a day of their own.
 
     Nobody is taken out. An ending dated by that day counts on day 1: it became known after the draw, and somebody absent then whom a call
@@ -37,15 +36,15 @@ def follow_up(
         warehouse: open.
         people: from `population.observed`: enrolment_id, learner_id, from, entry_date, planned_exit_date and whatever else.
         as_of: what was known at the end of this day counts.
-        horizon_days: days after `from` that are looked at.
-        uptake_days: days after `from` in which a two-way contact is take-up.
+        plan: says how many days after `from` are looked at, how many more until that is known, and in which of them a two-way contact is
+            take-up.
         silence_days: of the rules.
         time_zone: in which as-of dates end.
 
     Returns:
-        `people` with observed (the horizon is over, with a week for late exits), dropout, attended_share, spoken_with, in_work_6_months
-        (0 to 1; null when not known), insertion_due (the planned end is long enough past to ask whether they are in work), day
-        (of exit or of the end of follow-up, 1 to horizon), cause (1 dropout, 2 other exit, 0 none),
+        `people` with observed (horizon and wait are over), settled (so is the wait that these people's endings ask for), dropout,
+        attended_share, spoken_with, in_work_6_months (0 to 1; null when not known), insertion_due (the planned end is long enough past to
+        ask whether they are in work), day (of exit or of the end of follow-up, 1 to horizon), cause (1 dropout, 2 other exit, 0 none),
         elapsed (share of the course that was over on `from`).
     """
     instant = end_of_day(as_of, time_zone)
@@ -53,20 +52,22 @@ def follow_up(
     def known(table: str, *columns: str) -> pl.DataFrame:
         return warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns)
 
-    ended = endings(warehouse, as_of, silence_days, time_zone)
+    ended = endings(warehouse, as_of, silence_days, time_zone).join(people, on="enrolment_id", how="semi")
+    horizon_days, asked = plan.horizon_days, decided_after(warehouse, ended, as_of, silence_days, time_zone)
     rows = people.join(ended, on="enrolment_id", how="left", maintain_order="left")
     left = (pl.col("exit_date") - pl.col("from")).dt.total_days().clip(1)
     within = (left <= horizon_days).fill_null(value=False)
     dropped = within & (pl.col("reason") == "dropout").fill_null(value=False)
     rows = rows.with_columns(
-        observed=pl.col("from") + pl.duration(days=horizon_days + MATURITY_DAYS) <= as_of,
+        observed=pl.col("from") + pl.duration(days=horizon_days + plan.wait_days) <= as_of,
+        settled=pl.col("from") + pl.duration(days=horizon_days + asked) <= as_of,
         dropout=dropped.cast(pl.Float64),
         day=pl.when(within).then(left).otherwise(horizon_days),
         cause=pl.when(dropped).then(1).when(within).then(2).otherwise(0),
         elapsed=elapsed(pl.col("from")),
     )
     rows = rows.join(_attended(known("attendance", "enrolment_id", "date", "status"), rows, horizon_days), on="enrolment_id", how="left")
-    spoken = _spoken(known("contacts", "learner_id", "occurred_at", "outcome"), rows, uptake_days, time_zone)
+    spoken = _spoken(known("contacts", "learner_id", "occurred_at", "outcome"), rows, plan.uptake_days, time_zone)
     rows = rows.with_columns(spoken_with=pl.col("learner_id").is_in(spoken["learner_id"].implode()).cast(pl.Float64))
     working = _in_work(known("followups", "enrolment_id", "months_after_exit", "situation"))
     rows = rows.join(working, on="enrolment_id", how="left")

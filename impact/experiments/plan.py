@@ -22,6 +22,8 @@ Population = Literal["in_training", "entrants", "at_risk"]
 Stratum = Literal["territory_id", "provider_id", "session_id", "objective", "mode"]
 Subject = Literal["attendance", "punctuality", "trend", "activity", "assessments", "contacts"]
 Outcome = Literal["dropout", "attended_share", "spoken_with", "in_work_6_months"]
+UNSAID_WAIT: Final = 7
+"""What plans without wait_days were frozen with: it never changes."""
 HOLDOUT_SHARE: Final = 0.10
 """Largest share of a permanent hold-out: what is given up for good must stay small (modelling notes, section 2)."""
 
@@ -90,6 +92,8 @@ class Plan(BaseModel):
     primary: Outcome = "dropout"
     secondary: tuple[Outcome, ...] = ()
     horizon_days: int = Field(ge=1, le=730)
+    wait_days: int = Field(default=UNSAID_WAIT, ge=UNSAID_WAIT, le=365)
+    """After each person's horizon, until what became of them counts as known: exits are told late, and silence takes its time to tell."""
     uptake_days: int = Field(default=7, ge=1, le=90)
     """A two-way contact within this time of the draw counts as take-up."""
     expected_effect: float = Field(gt=-1, lt=1)
@@ -108,6 +112,12 @@ class Plan(BaseModel):
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_before_waits_were_said(self, usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What was frozen without wait_days keeps its hash."""
+        written: dict[str, Any] = usual(self)
+        return {key: value for key, value in written.items() if key != "wait_days" or value != UNSAID_WAIT}
 
     @property
     def canonical(self) -> str:
@@ -128,6 +138,11 @@ class Plan(BaseModel):
     def last_entry(self) -> dt.date:
         """Last as-of date on which a unit may enter."""
         return self.end or dt.date.max
+
+    @property
+    def due(self) -> dt.date | None:
+        """First as-of date on which what became of everybody is known; None for a permanent hold-out."""
+        return self.end + dt.timedelta(days=self.horizon_days + self.wait_days) if self.end else None
 
     def crossover(self, step: int) -> dt.date:
         """Stepped wedge: first as-of date on which units of `step` (1, 2, ...) follow the list."""
@@ -213,4 +228,4 @@ def plan_from(canonical: str) -> Plan:
 def changed_keys(frozen: Plan, now: Plan) -> list[str]:
     """Keys on which two plans differ, in order."""
     before, after = frozen.model_dump(mode="json"), now.model_dump(mode="json")
-    return sorted(key for key in before if before[key] != after[key])
+    return sorted(key for key in before | after if before.get(key) != after.get(key))

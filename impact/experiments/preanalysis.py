@@ -65,6 +65,13 @@ def arm_words(arm: Arm) -> str:
     return f"{TREATMENT_WORDS[arm.treatment]}, mais propose l'action « {arm.practice.action} » quand la première raison est « {reason} »"
 
 
+def _when(plan: Plan) -> str:
+    if plan.due is None:
+        return "Il en va ainsi à chaque regard."
+    asked = "in_work_6_months" in {plan.primary, *plan.secondary}
+    return f"Analyse à partir du {day(plan.due)}" + (", et pas avant sept mois après la dernière fin prévue." if asked else ".")
+
+
 def preanalysis(plan: Plan) -> str:
     """The text, Markdown in French. Same plan, same text."""
     control, treated = plan.arms
@@ -88,6 +95,7 @@ def preanalysis(plan: Plan) -> str:
         f"- Territoires : {', '.join(plan.territories) or 'tous'} ; population : {POPULATION_WORDS[plan.population]}"
         + (f" ({percent(plan.minimum_risk, 0)})." if plan.population == "at_risk" else "."),
         f"- Entrées du {day(plan.start)} {end} ; chacun est suivi {plan.horizon_days} jours depuis son tirage, quoi qu'il arrive.",
+        f"- Chacun compte {plan.wait_days} jours après la fin de son suivi, le temps de savoir qui est parti. {_when(plan)}",
         *([f"- {plan.steps} marches de {plan.step_days} jours."] if plan.design == "stepped_wedge" else []),
         "- Ce qui est tiré au sort est la place sur la liste, jamais l'accès à l'aide. Demandes et promesses passent avant le bras.",
         "",

@@ -137,7 +137,7 @@ def _planned(analysis: Analysis, frozen: Frozen, account: Account) -> Markup:
         (
             f"Unités tirées : {', '.join(f'{count(number)} « {_arm(arm)} »' for arm, number in account.arms.items())} ; "
             f"{count(analysis.people)} personnes suivies"
-            + (f", dont {count(analysis.not_yet)} pas encore jusqu'à l'horizon." if analysis.not_yet else " jusqu'à l'horizon.")
+            + (f", dont {count(analysis.not_yet)} à l'issue encore inconnue." if analysis.not_yet else " jusqu'à l'horizon.")
         ),
         ("Départ ou silence complet déjà connu au jour du tirage" if plan.unit == "learner" else "Unités sans personne à suivre")
         + f" : {', '.join(f'{_few(number)} « {_arm(arm)} »' for arm, number in account.left_out.items()) or 'aucun cas'}. "

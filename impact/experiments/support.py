@@ -33,18 +33,19 @@ HEAVIEST: Final = 10.0
 
 
 def held_out_weights(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
-    """What enrolments of held-out arms weigh in training: one over the arm's share among those who could enter, by design.
+    """What enrolments weigh in training while an arm holds them out: one over the arm's share among those who could enter, by design.
 
     So a held-out arm weighs as much as all who were drawn, and what the model ranks by leans towards what happens when no list acts.
+    Their days before the draw weigh as anybody's: only those who stayed were drawn, and staying is what is foretold.
     Stepped wedges are left out: there every group is held out for a while, and none stands for the others.
 
     Args:
         warehouse: open.
-        as_of: arms drawn by the end of this day count, and enrolments in training while their arm held.
+        as_of: arms drawn by the end of this day count.
         time_zone: in which as-of dates end.
 
     Returns:
-        experiment_id, enrolment_id, share (of the arm, as planned), weight.
+        experiment_id, enrolment_id, share (of the arm, as planned), weight, since, until (first and last as-of date that weighs so).
     """
     rows = [
         (name, arm.name, arm.share, min(1 / arm.share, HEAVIEST))
@@ -54,19 +55,10 @@ def held_out_weights(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl
     ]
     schema = {"experiment_id": pl.String, "arm": pl.String, "share": pl.Float64, "weight": pl.Float64}
     planned = pl.DataFrame(rows, schema=schema, orient="row")
-    until = pl.min_horizontal(pl.col("applies_until").fill_null(as_of), pl.lit(as_of))
     held = warehouse.read(ARMS).filter(pl.col("allocated_on") <= as_of).join(planned, on=["experiment_id", "arm"])
-    held = held.select("experiment_id", "share", "weight", "applies_from", pl.col("unit").cast(pl.String), "unit_id", until=until)
-    left = warehouse.as_known_at(layout(TABLES["exits"]), end_of_day(as_of, time_zone), columns=["enrolment_id", "exit_date"])
-    found = (
-        held.join(units_of(warehouse, as_of, time_zone), on=["unit", "unit_id"])
-        .join(left, on="enrolment_id", how="left")
-        .filter(
-            pl.col("entry_date") <= pl.col("until"),
-            pl.min_horizontal("planned_exit_date", "exit_date") >= pl.col("applies_from"),
-        )
-    )
-    return found.select("experiment_id", "enrolment_id", "share", "weight").sort("experiment_id", "enrolment_id")
+    held = held.with_columns(pl.col("unit").cast(pl.String), since="applies_from", until=pl.col("applies_until").fill_null(as_of))
+    found = held.join(units_of(warehouse, as_of, time_zone), on=["unit", "unit_id"])
+    return found.select("experiment_id", "enrolment_id", "share", "weight", "since", "until").sort("experiment_id", "enrolment_id")
 
 
 def training_weights(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipelines import console
 from pipelines.commands.common import HomeOption, as_of_day, day_of, service_at
 from vigie.lock import only_writer
+
+if TYPE_CHECKING:
+    from impact.experiments.plan import Plan
 
 app = typer.Typer(
     help="Did it help? Plan an experiment, see what it can detect, freeze it, follow it, analyse it.\n\n"
@@ -41,7 +44,8 @@ def show_plan(name: Name, home: HomeOption = None) -> None:
 def power(name: Name, home: HomeOption = None, as_of: AsOf = None) -> None:
     """Play the plan 500 times on the territory's own past, and say in plain words whether it can detect what it hopes for.
 
-    Base rate, group sizes, intra-class correlation and what the risk explains come from the warehouse. A page with the curve is written.
+    Base rate, group sizes, intra-class correlation and what the risk explains come from the warehouse, read as long after a horizon as the
+    plan waits; a wait too short for silence to tell is refused. A page with the curve is written.
     A plan on people at risk needs past scores: [dim]vigie backfill --from D --to D --every 7d --scores-only[/dim]
 
     [dim]vigie experiment power place-sur-la-liste --as-of 2025-12-31[/dim]
@@ -54,7 +58,8 @@ def power(name: Name, home: HomeOption = None, as_of: AsOf = None) -> None:
         found, page = look_ahead(service, name, day)
     past = found.past
     console.out.print(
-        f"Past {past.first} to {past.last}: {past.people:,} people, base rate {past.situation.base:.1%}, ICC {past.situation.icc:.3f}, "
+        f"Past {past.first} to {past.last}, known {found.plan.wait_days} days after a horizon: {past.people:,} people, "
+        f"base rate {past.situation.base:.1%}, ICC {past.situation.icc:.3f}, "
         f"R2 of the known risk {past.situation.r2:.3f}, reached in time {past.take_up:.0%}.",
         soft_wrap=True,
     )
@@ -77,6 +82,7 @@ def freeze(
     """Fix the plan for good, before its first day: canonical JSON, SHA-256 and date go to the warehouse. Publish the plan.md it writes.
 
     From then on nights draw newcomers and follow the arms; a changed file is refused, also a changed seed. Freezing twice changes nothing.
+    Refused where silence alone tells many of the dropouts and wait_days is too short for it.
 
     [dim]vigie experiment freeze place-sur-la-liste[/dim]
     """
@@ -87,8 +93,14 @@ def freeze(
         frozen, paper = freeze_plan(service, name, rehearsal=rehearsal)
     console.out.print(f"Frozen at {frozen.frozen_at:%Y-%m-%d %H:%M} UTC, plan {frozen.plan.fingerprint}", soft_wrap=True)
     console.out.print(f"Pre-analysis plan {frozen.analysis_hash}\nPublish {paper} now, before {frozen.plan.start}.", soft_wrap=True)
+    _due(frozen.plan)
     if rehearsal:
         console.out.print("A rehearsal: its reports say that they prove nothing.")
+
+
+def _due(plan: Plan) -> None:
+    if plan.due:
+        console.out.print(f"Analysis not before {plan.due}: {plan.horizon_days} days after the last entry, and {plan.wait_days} to know.")
 
 
 @app.command()
@@ -106,6 +118,7 @@ def status(name: Name, home: HomeOption = None) -> None:
         console.out.print(f"Not frozen. Next: vigie experiment freeze {name}")
         return
     console.out.print(f"Frozen at {found.frozen.frozen_at:%Y-%m-%d %H:%M} UTC, plan {found.frozen.plan.fingerprint}", soft_wrap=True)
+    _due(found.frozen.plan)
     drawn = ", ".join(f"{arm}: {number:,}" for arm, number in found.arms.items()) or "nobody yet"
     console.out.print(f"Drawn: {drawn}" + (f", from {found.first} to {found.last}." if found.first else "."), soft_wrap=True)
     if found.altered:

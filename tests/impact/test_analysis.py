@@ -58,6 +58,7 @@ def followed(chosen: Plan, effect: float, seed: int = 1, people: int = 2_400, gr
             "risk": risk,
             "elapsed": rng.random(people),
             "observed": np.ones(people, np.bool_),
+            "settled": np.ones(people, np.bool_),
             "dropout": dropped.astype(float),
             "attended_share": np.where(rng.random(people) < 0.9, rng.random(people), np.nan),
             "spoken_with": spoken.astype(float),

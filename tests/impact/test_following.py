@@ -13,8 +13,11 @@ from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
 from data_contracts.tables.experiments import Arms
 from impact.experiments.allocation import allocate
+from impact.experiments.analysis import analyse
 from impact.experiments.baseline import at_entry
+from impact.experiments.history import held_to_silence, past_of
 from impact.experiments.outcomes import follow_up
+from impact.experiments.plan import ExperimentError
 from impact.experiments.population import drawn, enrolments_at, observed
 from tests.impact.plans import START, plan
 from vigie.store import Warehouse
@@ -46,13 +49,13 @@ def store(warehouse: Warehouse, table: str, rows: list[dict[str, Any]]) -> None:
     warehouse.append_layers(stored, frame, next(DELIVERIES))
 
 
-def classroom(warehouse: Warehouse, people: dict[str, tuple[int, int]], planned: dt.date = LAST) -> None:
-    """One session; each person is away between two days counted from the draw, and there on all others."""
+def classroom(warehouse: Warehouse, people: dict[str, tuple[int, int]], entry: dt.date = FIRST) -> None:
+    """One session; each person is away between two days counted from the draw, and there on all others since their entry."""
     course = {"session_id": "S", "provider_id": "P", "territory_id": "T"}
     store(warehouse, "sessions", [course | {"objective": "other", "mode": "onsite", "known_on": FIRST}])
-    theirs = {"session_id": "S", "entry_date": FIRST, "planned_exit_date": planned, "known_on": FIRST}
+    theirs = {"session_id": "S", "entry_date": entry, "planned_exit_date": LAST, "known_on": entry}
     store(warehouse, "enrolments", [theirs | {"enrolment_id": f"E-{who}", "learner_id": who} for who in people])
-    days = [FIRST + dt.timedelta(days=n) for n in range((OVER - FIRST).days)]
+    days = [entry + dt.timedelta(days=n) for n in range((OVER - entry).days)]
     sheets = [
         {"enrolment_id": f"E-{who}", "date": day, "half_day": "day", "status": status, "known_on": day + dt.timedelta(days=1)}
         for who, (away, back) in people.items()
@@ -73,7 +76,7 @@ def followed(warehouse: Warehouse, people: list[str]) -> dict[str, dict[str, Any
     units = pl.DataFrame({"unit_id": people, "stratum": "", "risk": 0.1})
     arms = allocate(PLAN, units, Arms.create_empty(), START)
     rows = at_entry(warehouse, drawn(enrolments_at(warehouse, PLAN, OVER, ZONE), arms, PLAN), OVER, **RULES)
-    found = follow_up(warehouse, observed(rows, PLAN), OVER, horizon_days=28, uptake_days=7, **RULES)
+    found = follow_up(warehouse, observed(rows, PLAN), OVER, PLAN, **RULES)
     return {row["learner_id"]: row for row in found.iter_rows(named=True)}
 
 
@@ -133,7 +136,7 @@ def test_employment_is_asked_of_early_leavers_when_it_is_of_those_who_stayed(war
 
     def asked(as_of: dt.date) -> dict[str, bool]:
         rows = at_entry(warehouse, drawn(enrolments_at(warehouse, PLAN, as_of, ZONE), arms, PLAN), as_of, **RULES)
-        found = follow_up(warehouse, observed(rows, PLAN), as_of, horizon_days=28, uptake_days=7, **RULES)
+        found = follow_up(warehouse, observed(rows, PLAN), as_of, PLAN, **RULES)
         return dict(found.select("learner_id", "insertion_due").iter_rows())
 
     assert asked(LAST + dt.timedelta(days=212)) == {"stays": False, "leaves": False}
@@ -148,3 +151,68 @@ def test_who_left_a_course_before_the_draw_is_followed_in_the_next(warehouse: Wa
     left(warehouse, "L", on=-12, told=-11)
 
     assert followed(warehouse, ["L"])["L"]["enrolment_id"] == "E-1"
+
+
+EARLY, LATE_SILENCE, STAYS = (3, 999), (20, 999), (0, 0)
+
+
+@pytest.mark.parametrize("wait", [7, 35])
+def test_an_effect_on_those_who_fall_silent_late_is_found_by_a_plan_that_waits_for_silence(warehouse: Warehouse, wait: int) -> None:
+    """A tenth of both arms falls silent on the third day; of the control arm alone, three tenths more on the twentieth."""
+    chosen = plan(end=START, wait_days=wait)
+    arms = allocate(
+        chosen, pl.DataFrame({"unit_id": [f"L{n}" for n in range(160)], "stratum": "", "risk": 0.1}), Arms.create_empty(), START
+    )
+    control, treated = (arms.filter(pl.col("arm") == arm.name)["unit_id"].to_list() for arm in chosen.arms)
+    early, late = len(control) // 10, 3 * len(control) // 10
+    away = dict(zip(control, [EARLY] * early + [LATE_SILENCE] * late + [STAYS] * 160, strict=False))
+    classroom(warehouse, away | dict(zip(treated, [EARLY] * early + [STAYS] * 160, strict=False)))
+
+    def known(as_of: dt.date) -> pl.DataFrame:
+        rows = at_entry(warehouse, drawn(enrolments_at(warehouse, chosen, as_of, ZONE), arms, chosen), as_of, **RULES)
+        return follow_up(warehouse, observed(rows, chosen), as_of, chosen, **RULES)
+
+    due = START + dt.timedelta(days=28 + wait)
+    found = analyse(chosen, known(due), due)
+
+    planted = early / len(treated) - (early + late) / len(control)
+    diluted = early / len(treated) - early / len(control)
+    told = [line for line in found.departures if "n'est connu que par le silence" in line]
+    assert found.due == due
+    assert found.results[0].effect == pytest.approx(planted if wait == 35 else diluted)
+    assert (planted, diluted) == pytest.approx((-0.3, 0.0), abs=0.03)
+    assert len(told) == (wait == 7)
+    assert all("n'attend que 7 jours : 160 personnes" in line for line in told)
+    assert not known(due - dt.timedelta(days=1))["observed"].any()
+
+
+def test_power_goes_by_what_the_wait_of_the_plan_lets_the_past_tell(warehouse: Warehouse) -> None:
+    """A hundred enter on the first day, a hundred four weeks later; of each, ten fall silent early in the horizon and thirty late in it."""
+    for entry in (FIRST, FIRST + dt.timedelta(days=28)):
+        entered = (entry - START).days
+        away = [(entered + 3, 999)] * 10 + [(entered + 20, 999)] * 30 + [STAYS] * 60
+        classroom(warehouse, {f"{entry}-{n}": days for n, days in enumerate(away)}, entry)
+    scores = pl.DataFrame(schema={"as_of": pl.Date, "enrolment_id": pl.String, "risk": pl.Float64})
+
+    def base(wait: int) -> float:
+        as_of = FIRST + dt.timedelta(days=28 + 35)
+        return past_of(warehouse, plan(wait_days=wait), as_of, scores, **RULES, served_from=None).situation.base
+
+    assert base(7) == pytest.approx((40 + 10) / 200)
+    assert base(35) == pytest.approx(40 / 100)
+
+
+def test_a_plan_is_held_to_what_silence_tells_in_its_own_territories(warehouse: Warehouse) -> None:
+    classroom(warehouse, {"there": (0, 0), "silent": (-60, 999), "told": (-60, 999)})
+    chosen = plan(population="entrants")
+
+    with pytest.raises(ExperimentError, match="only after 35") as short:
+        held_to_silence(warehouse, chosen, START, **RULES)
+    assert short.value.remedy == "Set wait_days = 35 in its file."
+    held_to_silence(warehouse, plan(population="entrants", wait_days=35), START, **RULES)
+    held_to_silence(warehouse, plan(territories=("U",)), START, **RULES)
+    # Before anybody's silence was complete nothing asked for it.
+    held_to_silence(warehouse, chosen, START - dt.timedelta(days=40), **RULES)
+    for who in ("silent", "told"):
+        left(warehouse, who, on=-59, told=-50)
+    held_to_silence(warehouse, chosen, START, **RULES)

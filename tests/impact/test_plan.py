@@ -99,7 +99,13 @@ def test_freezing_twice_changes_nothing(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "key"), [({"seed": 8}, "seed"), ({"expected_effect": -0.01}, "expected_effect"), ({"horizon_days": 60}, "horizon")]
+    ("changes", "key"),
+    [
+        ({"seed": 8}, "seed"),
+        ({"expected_effect": -0.01}, "expected_effect"),
+        ({"horizon_days": 60}, "horizon"),
+        ({"wait_days": 35}, "wait_days"),
+    ],
 )
 def test_a_changed_seed_or_anything_else_is_refused_after_the_freeze(warehouse: Warehouse, changes: dict[str, object], key: str) -> None:
     frozen = freeze(warehouse, plan(), BEFORE)
@@ -110,6 +116,25 @@ def test_a_changed_seed_or_anything_else_is_refused_after_the_freeze(warehouse: 
         unchanged(frozen, plan(**changes))
 
     assert frozen_plans(warehouse)["essai"].plan.seed == 7
+
+
+def test_a_plan_waits_as_it_was_frozen_and_says_from_when_it_is_analysed(warehouse: Warehouse) -> None:
+    """Plans frozen before waits were said have none in their JSON: they go on waiting a week, under the hash they had."""
+    assert "wait_days" not in plan().canonical
+    assert plan_from(plan().canonical).due == dt.date(2026, 6, 30) + dt.timedelta(days=28 + 7)
+    frozen = freeze(warehouse, plan(wait_days=35), BEFORE)
+
+    kept = frozen_plans(warehouse)["essai"]
+    assert kept.plan.wait_days == 35
+    assert kept.plan.due == dt.date(2026, 9, 1)
+    assert "35 jours après la fin de son suivi, le temps de savoir qui est parti. Analyse à partir du 01/09/2026." in kept.analysis
+    with pytest.raises(ExperimentError, match="now changes: wait_days"):
+        unchanged(frozen, plan())
+    asked = preanalysis(plan(secondary=("in_work_6_months",)))
+    assert "Analyse à partir du 04/08/2026, et pas avant sept mois après la dernière fin prévue." in asked
+    forever = plan(design="holdout", end=None, arms=(CONTROL.model_copy(update={"share": 0.1}), TREATED.model_copy(update={"share": 0.9})))
+    assert forever.due is None
+    assert "7 jours après la fin de son suivi, le temps de savoir qui est parti. Il en va ainsi à chaque regard." in preanalysis(forever)
 
 
 def test_a_plan_is_frozen_before_its_first_day_or_as_a_rehearsal(warehouse: Warehouse) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 from markupsafe import escape
+from typer.testing import CliRunner
 
 from data_contracts.endings import MATURITY_DAYS
 from data_contracts.experiments import units_of
@@ -21,6 +22,7 @@ from impact.experiments.plan import ExperimentError
 from impact.experiments.priority import FILE
 from impact.experiments.register import arms_of
 from impact.experiments.support import held_out_weights
+from pipelines.cli import app
 from pipelines.experiments import analyse_experiment, folder, freeze_plan, look_ahead, plan_of, rank_by_effect, rank_by_risk, status_of
 from pipelines.service import Service, open_service
 from pipelines.serving import train_model
@@ -242,6 +244,39 @@ def test_a_practice_that_no_list_can_word_is_not_frozen(served: Service) -> None
     assert plan_of(served, "pratique").arms[1].practice is not None
 
 
+def test_where_silence_tells_the_dropouts_a_plan_waits_for_it_or_is_not_frozen(
+    served: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = copy_of(served, tmp_path / "home")
+    shutil.copytree(served.settings.config, tmp_path / "config")
+    apart = open_service(Settings(home=apart.home.root, config=tmp_path / "config"))
+    with apart.warehouse() as warehouse:
+        warehouse._run("DELETE FROM exits")
+    written = apart.settings.config / "experiments" / "patient.toml"
+    written.write_text(PLAN, encoding="utf-8")
+
+    for asked in (lambda: freeze_plan(apart, "patient", rehearsal=True), lambda: look_ahead(apart, "patient", KNOWN)):
+        with pytest.raises(ExperimentError) as short:
+            asked()
+        assert short.value.remedy == "Set wait_days = 35 in its file."
+    written.write_text(PLAN + "wait_days = 35\n", encoding="utf-8")
+    frozen, paper = freeze_plan(apart, "patient", rehearsal=True)
+
+    due = dt.date(2025, 11, 21) + dt.timedelta(days=28 + 35)
+    assert frozen.plan.due == due
+    assert f"{due:%d/%m/%Y}" in paper.read_text(encoding="utf-8")
+    with pytest.raises(ExperimentError, match=f"announces its analysis from {due} on"):
+        analyse_experiment(apart, "patient", due - dt.timedelta(days=1), interim=False)
+    monkeypatch.setenv("VIGIE_CONFIG", str(apart.settings.config))
+    for words in (["status", "patient"], ["freeze", "patient", "--rehearsal"]):
+        said = CliRunner().invoke(app, ["experiment", *words, "--home", str(apart.home.root)])
+        assert f"Analysis not before {due}" in said.output
+    # What was frozen before goes on with the wait it was frozen with.
+    assert freeze_plan(apart, "essai", rehearsal=True)[0].plan.wait_days == MATURITY_DAYS
+    score_past(apart, [dt.date(2025, 11, 3)], None)
+    assert look_ahead(apart, "essai", KNOWN)[0].plan.wait_days == MATURITY_DAYS
+
+
 def test_ranking_by_effect_asks_for_an_analysis_that_allows_it(served: Service) -> None:
     with pytest.raises(ExperimentError, match="not analysed as of"):
         rank_by_effect(served, "essai", dt.date(2025, 6, 1), "essai")
@@ -261,10 +296,7 @@ def test_training_gives_the_held_out_arm_the_weight_of_its_design_and_says_so(se
         whose = units_of(warehouse, KNOWN, served.time_zone).filter(pl.col("unit") == "learner")
     held = set(drawn.filter(pl.col("arm") == CONTROL)["unit_id"])
     assert none.is_empty()
-    # Nobody of the other arm; of this one all but those who had left before the draw, as was learnt later.
-    found = set(ours.join(whose, on="enrolment_id")["unit_id"])
-    assert found <= held
-    assert len(found) > 0.9 * len(held)
+    assert set(ours.join(whose, on="enrolment_id")["unit_id"]) == held
 
     outcome = train_model(served, KNOWN)
 
@@ -272,6 +304,11 @@ def test_training_gives_the_held_out_arm_the_weight_of_its_design_and_says_so(se
     heavy = rows.filter(pl.col("weight") == 2)
     assert set(heavy["learner_id"]) <= held
     assert heavy["enrolment_id"].n_unique() > 20
+    # Days before the draw weigh as anybody's: who had left by then was never drawn.
+    theirs = rows.join(drawn.filter(pl.col("arm") == CONTROL), left_on="learner_id", right_on="unit_id")
+    on = theirs.filter(pl.col("as_of").is_between("applies_from", "applies_until"))
+    assert theirs.height > 3 * on.height
+    assert on.select("as_of", "enrolment_id").sort(pl.all()).equals(heavy.select("as_of", "enrolment_id").sort(pl.all()))
     assert rows.filter(pl.col("weight") != 2)["weight"].unique().to_list() == [1.0]
     (line,) = outcome.weighed
     people = heavy["enrolment_id"].n_unique()
