@@ -66,5 +66,5 @@ def evaluate(facts: Facts, attributes: pl.DataFrame, rules: Invariants) -> Evalu
         value_added=comparison(facts, attributes, indicators),
         equity=equity(rows, facts, attributes),
         contact_by_risk=contact_by_risk(facts),
-        practices=practices(facts),
+        practices=practices(facts, rules.silence_days),
     )

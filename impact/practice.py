@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from data_contracts.endings import SHEETS_COME_DAYS
 from data_contracts.practice import followed_up
 from impact.indicators.counted import counted
 from impact.indicators.table import ALL, figures, protected
@@ -22,8 +23,14 @@ STAYS_DAYS: Final = 28
 BETWEEN: Final = " | "
 
 
-def practices(facts: Facts) -> pl.DataFrame:
+def practices(facts: Facts, silence_days: int) -> pl.DataFrame:
     """Off the list two weeks later, and still not dropped out four weeks later, for each territory and for all.
+
+    The second is told of answers old enough for silence to have spoken: sooner, whoever fell silent would count as having stayed.
+
+    Args:
+        facts: as known at the cut-off.
+        silence_days: of the rules.
 
     Returns:
         Columns of `impact.indicators.table.tabulate`, with reason and code in the place of month.
@@ -31,7 +38,7 @@ def practices(facts: Facts) -> pl.DataFrame:
     told = followed_up(facts.nights.answers, facts.nights.alerts, facts.as_of).join(facts.enrolments, on="enrolment_id", suffix="_exit")
     dropped = (pl.col("reason_exit") == "dropout") & ((pl.col("exit_date") - pl.col("on")).dt.total_days() <= STAYS_DAYS)
     told = told.with_columns(stayed=~dropped.fill_null(value=False), month=pl.format("{}{}{}", "reason", pl.lit(BETWEEN), "code"))
-    over = told.filter((pl.lit(facts.as_of) - pl.col("on")).dt.total_days() >= STAYS_DAYS)
+    over = told.filter((pl.lit(facts.as_of) - pl.col("on")).dt.total_days() >= STAYS_DAYS + silence_days + SHEETS_COME_DAYS)
     parts = []
     for name, rows, value in (("practice_off_list", told, "off_list"), ("practice_stayed", over, "stayed")):
         units = counted(rows, name, "on", pl.col(value)).with_columns(month=rows["month"])

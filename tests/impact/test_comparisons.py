@@ -12,6 +12,7 @@ from impact.skimming import contact_by_risk
 from tests.impact.made import alert, day, enrolled, facts, spoke
 
 PEOPLE = 250
+SILENCE = 30
 
 
 def test_contact_by_risk_shows_who_is_left_aside() -> None:
@@ -41,7 +42,7 @@ def test_practices_tell_what_became_of_situations_where_enough_were_answered() -
         answer(keys[0], "02-02", "reached", None),
     ]
     again = [alert(key, "02-18", "02-02", "sent") for key in keys[:10]]
-    table = practices(facts(people, alerts=again, answers=answers)).filter(pl.col("unit") == "all")
+    table = practices(facts(people, as_of=dt.date(2026, 4, 10), alerts=again, answers=answers), SILENCE).filter(pl.col("unit") == "all")
     shown = {(row["definition_id"], row["code"]): row["value"] for row in table.iter_rows(named=True)}
 
     assert shown["practice_off_list", "reached"] == pytest.approx(15 / 25)
@@ -55,8 +56,8 @@ def test_where_no_night_looked_again_nobody_is_off_the_list() -> None:
     answers = [answer(f"e{n}", "02-02", "reached") for n in range(30)]
     nights = [alert("e0", "02-15", "02-02", "sent"), alert("e0", "02-23", "02-02", "sent")]
 
-    assert practices(facts(people, alerts=nights, answers=answers)).is_empty()
-    seen = practices(facts(people, alerts=[*nights, alert("e1", "02-22", "02-02", "sent")], answers=answers))
+    assert practices(facts(people, alerts=nights, answers=answers), SILENCE).is_empty()
+    seen = practices(facts(people, alerts=[*nights, alert("e1", "02-22", "02-02", "sent")], answers=answers), SILENCE)
     assert seen.filter(pl.col("definition_id") == "practice_off_list", pl.col("unit") == "all")["value"].to_list() == [
         pytest.approx(29 / 30)
     ]
@@ -67,5 +68,12 @@ def test_answers_too_young_to_judge_are_left_for_later() -> None:
     answers = [answer(f"e{n}", "03-20", "reached") for n in range(30)]
 
     later = [alert("e0", "04-05", "03-20", "sent")]
-    assert practices(facts(people, answers=answers)).is_empty()
-    assert not practices(facts(people, as_of=dt.date(2026, 4, 20), answers=answers, alerts=later)).is_empty()
+    assert practices(facts(people, answers=answers), SILENCE).is_empty()
+
+    def told(as_of: dt.date) -> set[str]:
+        return set(practices(facts(people, as_of=as_of, answers=answers, alerts=later), SILENCE)["definition_id"])
+
+    assert told(dt.date(2026, 4, 20)) == {"practice_off_list"}
+    # 28 days, the 30 of a silence and three for sheets to come.
+    assert told(dt.date(2026, 5, 19)) == {"practice_off_list"}
+    assert told(dt.date(2026, 5, 20)) == {"practice_off_list", "practice_stayed"}

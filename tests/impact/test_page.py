@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from types import SimpleNamespace
 
 import numpy as np
@@ -38,7 +39,7 @@ def test_practices_that_are_not_published_are_counted() -> None:
     keys = [f"reached{n:02d}" for n in range(30)] + [f"mediation{n}" for n in range(4)]
     people = [enrolled(key, "2025-12-01", "06-30") for key in keys]
     answers = [{"enrolment_id": key, "code": key.rstrip("0123456789"), "on": day("02-02"), "reason": "attendance"} for key in keys]
-    told = practices(facts(people, answers=answers, alerts=[alert(keys[0], "02-18", "02-02", "sent")]))
+    told = practices(facts(people, as_of=dt.date(2026, 4, 10), answers=answers, alerts=[alert(keys[0], "02-18", "02-02", "sent")]), 30)
 
     made = page._practices(SimpleNamespace(practices=told), pl.col("unit"))  # type: ignore[arg-type]
 
