@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
+import polars.selectors as cs
 
 from data_contracts.archive import Archive
 from data_contracts.catalogue import TABLES
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 MADE: Final = ("out", "evaluation", "replay", "experiments", "indicators")
 """Folders of the home folder with what the service made: a folder for each night, report or analysis."""
+PEOPLE: Final = ("learner_id", "enrolment_id")
 EVER: Final = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 
 
@@ -165,10 +167,9 @@ def made_files(root: Path, whom: Whom) -> Iterator[tuple[Path, Callable[[], None
         for night in sorted({path.parent for path in (root / folder).rglob("*.parquet")}):
             yield from _pages(night, whom)
             for path in sorted((*night.glob("*.parquet"), *night.glob("*.csv"))):
-                rows = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
-                mask = theirs(rows, whom)
+                mask = theirs(_table(path, *PEOPLE), whom)
                 if mask.any():
-                    yield path, partial(_write, path, rows.filter(~mask))
+                    yield path, partial(_write, path, ~mask)
 
 
 def _pages(night: Path, whom: Whom) -> Iterator[tuple[Path, Callable[[], None]]]:
@@ -195,7 +196,15 @@ def _examples(night: Path, gone: pl.DataFrame) -> list[Path]:
     return [] if gone.is_empty() else sorted(night.glob("examples.html"))
 
 
-def _write(path: Path, rows: pl.DataFrame) -> None:
+def _table(path: Path, *columns: str) -> pl.DataFrame:
+    """A file of a night, whole, or those of its columns that it has: years of nights are looked through."""
+    parquet = path.suffix == ".parquet"
+    rows = pl.scan_parquet(path) if parquet else pl.scan_csv(path, infer_schema=False)
+    return rows.select(cs.by_name(*columns, require_all=False) if columns else pl.all()).collect()
+
+
+def _write(path: Path, stays: pl.Series) -> None:
+    rows = _table(path).filter(stays)
     write_whole(path, rows.write_parquet if path.suffix == ".parquet" else rows.write_csv)
 
 
