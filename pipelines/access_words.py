@@ -183,10 +183,11 @@ ABOUT: Final = {
     ),
     "logic": (
         "Chaque nuit, le service regarde ce que l'organisme de formation et les services d'accompagnement ont transmis : présences, "
-        "activité à distance, travaux, échanges. Un modèle statistique, appris sur des parcours passés, estime combien de situations "
-        "semblables sur cent se terminent par un départ dans les quatre semaines. Les faits qui pèsent le plus sont dits au conseiller ; "
-        "ce sont ceux que vous lisez ci-dessous. Le sexe, l'âge, le handicap, l'adresse et les aides perçues ne sont jamais lus par "
-        "l'estimation."
+        "activité à distance, travaux, échanges, dates et session de la formation et, à l'entrée, niveau de diplôme, temps de trajet, "
+        "ancienneté d'inscription à l'emploi et initiative de la formation. Un modèle statistique, appris sur des parcours passés, estime "
+        "combien de situations semblables sur cent se terminent par un départ dans les quatre semaines. Les faits qui pèsent le plus sont "
+        "dits au conseiller ; ce sont ceux que vous lisez ci-dessous. Le sexe, l'âge, le handicap, l'adresse, le quartier et les aides "
+        "perçues ne sont jamais lus par l'estimation."
     ),
     "recipients": (
         "Le conseiller qui vous accompagne, celui qui le remplace, le responsable de son équipe ; sous une forme chiffrée ou sans nom, les "
