@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from sqlalchemy import false, or_, select
+from sqlalchemy import or_, select
 
 from alerts.cases.schema import ACTIONS, ALERTS, AUDIT, LEARNERS, MOVES
 from data_contracts.catalogue import TABLES
@@ -116,13 +116,14 @@ def _estimates(nights: Path, enrolments: list[str]) -> list[Row]:
 
 
 def _of_cases(engine: Engine, learner_id: str, enrolments: list[str]) -> dict[str, list[Row]]:
-    objects = [learner_id, *enrolments]
     with engine.connect() as connection:
         alerts = _rows(connection, ALERTS, learner_id)
-        objects += sorted({row["alert_id"] for row in alerts})
-        seen = AUDIT.c.object_id.in_(objects) | or_(
-            false(), *(AUDIT.c.object_id.endswith(f"/{one}", autoescape=True) for one in enrolments)
-        )
+        refused = [
+            AUDIT.c.object_id.startswith(f"/{page}/{one}/", autoescape=True) | (AUDIT.c.object_id == f"/{page}/{one}")
+            for page in ("cas", "file")
+            for one in enrolments
+        ]
+        seen = or_(AUDIT.c.object_id.in_([learner_id, *enrolments]), *refused)
         # Whoever looked is told by role: to name the person is the employer's to decide (CJEU, C-579/21).
         lines = connection.execute(select(AUDIT.c.at, AUDIT.c.role, AUDIT.c.verb, AUDIT.c.outcome).where(seen).order_by(AUDIT.c.entry))
         return {
@@ -140,16 +141,19 @@ def _rows(connection: Connection, table: Table, learner_id: str) -> list[Row]:
 
 
 def write_access(service: Service, held: Held, to: Path) -> list[Path]:
-    """Write what is held as a page in French for the person and as JSON for a machine, both in `to`.
+    """Write what is held as a page in French for the person and as JSON for a machine, both in `to`, and note it in the log.
 
-    Only the person may read them: files are closed to other accounts.
+    Files are closed to other accounts of the machine.
     """
+    from alerts.cases import CaseStore, audit
     from alerts.lists.files import file_name
     from pipelines import access_words
 
     environment = Environment(loader=PackageLoader("pipelines"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     page = environment.get_template("access.html").render(held=held, words=access_words, retention=service.rules.retention)
     content = json.dumps(asdict(held) | {"about": access_words.ABOUT}, ensure_ascii=False, indent=2, default=_told)
+    with CaseStore(service.cases_url) as cases:
+        audit.note(cases.engine, clock.now(), None, "export", held.learner_id)
     name = file_name(held.learner_id)
     return [_closed(to / f"{name}.html", page), _closed(to / f"{name}.json", f"{content}\n")]
 

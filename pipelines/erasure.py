@@ -227,11 +227,17 @@ def _whole(service: Service, learner_ids: Sequence[str], say: Say, *, known: boo
 
 
 def _begun(service: Service, whom: Mapping[Kind, Sequence[str]], why: str, say: Say) -> Erased:
+    from alerts.cases import CaseStore, audit
+    from alerts.cases.erasure import NOBODY
+
     erased, today = service.erasures(), clock.now().date()
     # Enrolments before their learner: who is remembered, is with all of them.
     for kind, ids in whom.items():
         erased.remember(kind, ids, today, why)
     left = _unreadable(service, [one for ids in whom.values() for one in ids])
+    with CaseStore(service.cases_url) as cases:
+        for _ in (*whom.get("learner", ()), *whom.get("names", ())):
+            audit.note(cases.engine, clock.now(), None, "erase", NOBODY)
     return replace(sweep(service, say), left=left)
 
 

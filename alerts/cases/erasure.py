@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from vigie.erasures import Whom
 
 ABOUT_PEOPLE: Final = (LEARNERS, ALERTS, PEOPLE, FILES, ACTIONS, MOVES)
+_PAGE_OF_A_CASE: Final = r"^/(?:cas|file)/(.+?)(?:/(?:confier|reponse|prendre|orienter))?$"
+"""What the log holds of a refusal is the address that was asked for; an identifier may hold slashes of its own."""
 NOBODY: Final = "(erased)"
 """In the log, in the place of who was looked at: that somebody looked stays."""
 
@@ -83,11 +85,10 @@ def _calls(connection: Connection, erased: Whom, *, dry_run: bool) -> int:
 
 
 def _log(connection: Connection, erased: Whom, *, dry_run: bool) -> int:
-    """Objects are identifiers, alerts that hold one (`kind/enrolment/day`), or addresses of pages that do."""
     rows = _frame(connection, AUDIT, ["entry", "object_id"])
-    words = rows.filter(pl.col("object_id") != "").with_columns(pl.col("object_id").str.split("/")).explode("object_id")
-    named = words.filter(erased.holds("learner", words["object_id"]) | erased.holds("enrolment", words["object_id"]))
-    gone = named.select("entry").unique()
+    who = pl.coalesce(pl.col("object_id").str.extract(_PAGE_OF_A_CASE), "object_id")
+    named = rows.with_columns(learner_id=who, enrolment_id=who)
+    gone = named.filter(theirs(named, erased)).select("entry")
     if not dry_run:
         unnamed = update(AUDIT).where(AUDIT.c.entry == bindparam("its_entry")).values(object_id=NOBODY)
         _each(connection, unnamed, gone)

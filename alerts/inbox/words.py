@@ -177,6 +177,7 @@ VERBS: Final = {
     "indicators": "indicateurs lus",
     "audit": "journal lu",
     "export": "export",
+    "erase": "effacement",
     "answer": "réponse notée",
     "take": "prise en charge",
     "assign": "attribution",

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 import pipelines.erasure
 from alerts.cases import CaseStore, audit
+from alerts.cases.erasure import NOBODY
 from alerts.cases.schema import ALERTS
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
@@ -115,6 +116,8 @@ def test_an_erasure_leaves_no_byte_of_a_person_and_the_service_goes_on(served: S
     assert replace(told, landed=[], files=sorted(told.files)) == replace(done, landed=[], files=sorted(done.files))
     assert done.landed
     assert done.cases["audit"] == 1
+    with CaseStore(ours.cases_url) as cases:
+        assert [(line.verb, line.object_id) for line in audit.latest(cases.engine)[:2]] == [("erase", NOBODY), ("read", NOBODY)]
     assert naming(ours, *words) == []
     assert pl.read_parquet(ours.home.out(NIGHT) / "scores.parquet").equals(others)
     assert wrong(ours) == wrong(served)
@@ -234,7 +237,8 @@ def test_an_export_tells_the_person_everything_and_no_rank(served: Service, tmp_
     with CaseStore(ours.cases_url) as cases:
         with cases.engine.begin() as connection:
             connection.execute(update(ALERTS).where(ALERTS.c.learner_id == learner).values(rank=777, priority=0.123456))
-        audit.note(cases.engine, clock.now(), None, "read", enrolment)
+        for what in (enrolment, f"/cas/{enrolment}/reponse", f"/cas/{enrolment}0"):
+            audit.note(cases.engine, clock.now(), None, "read", what)
         name = cases.names([learner]).row(0, named=True)
 
     held = held_about(ours, learner)
@@ -246,7 +250,7 @@ def test_an_export_tells_the_person_everything_and_no_rank(served: Service, tmp_
     assert "Données simulées" in text
     assert "777" not in text
     assert "situation lue" in text
-    assert [row["verb"] for row in told["readings"]] == ["read"]
+    assert [row["verb"] for row in told["readings"]] == ["read", "read"]
     assert {"user_id", "by_user"} & set(told["readings"][0]) == set()
     with ours.warehouse() as warehouse:
         for table, rows in told["facts"].items():
