@@ -252,8 +252,9 @@ def _take(
     for place, part in reversed(list(enumerate(arrival.parts))):
         if part.table.private:
             # Before the warehouse: killed in between, the file is taken again, and the sink keeps one row for one fact.
-            checked = arrival.checked[place]
-            private(part.table.name, checked.rows.select(*part.table.key, "known_on", "withdrawn", *part.table.private))
+            rows = arrival.checked[place].rows
+            rows = pl.concat([rows, verdict.withdrawn.get(place, rows.clear())], how="diagonal")
+            private(part.table.name, rows.select(*part.table.key, "known_on", "withdrawn", *part.table.private))
     with stores[0].transaction():
         for place in reversed(range(len(arrival.parts))):
             if arrival.identity(place) not in taken:

@@ -1,8 +1,8 @@
 """The life of what was set aside: seen, written out, mended, taken by the ordinary road, or given up. Nothing leaves without a trace.
 
 Each decision is a file of its own in `<home>/quarantine/`, written once. A mended row comes back as a delivery of its own,
-`landing/quarantine/<table>/<delivery>.<n>.parquet`, and is known from then on: nights before did not know it. It has left the quarantine
-once that delivery is taken and did not set it aside again.
+`landing/quarantine/<table>/<delivery>.<n>.parquet`, and is known from then on: nights before did not know it; where its fact was told
+otherwise or withdrawn since, it stays. It has left the quarantine once that delivery is taken and did not set it aside again.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from data_contracts.readers.received import FAULTS as COLUMNS
 from data_contracts.readers.received import LINE, ROW, Received, Shape, no_faults
 from vigie.errors import NoDataError, RefusedFileError
 from vigie.files import write_whole
+from vigie.store import WITHDRAWN
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -37,7 +38,7 @@ ORIGIN: Final = "origin_delivery"
 FAULTS: Final = "faults"
 """Columns of an export, beside those of the table: where the row came from, and what is wrong with it."""
 DATED: Final = ("known_on", "known_on_assumed")
-"""Columns that a mended row leaves behind: it is known from its own delivery on."""
+"""Columns that a mended row leaves behind: it is known from its own delivery on, a name from the file it was set aside from."""
 _SHOWN: Final = 16
 
 
@@ -219,7 +220,7 @@ def fix(warehouse: Warehouse, landing: Path, folder: Path, table: str, mended: P
     faults, done = [received.faults], 0
     for (origin,), part in rows.partition_by(ORIGIN, as_dict=True).items():
         own = part.drop(LINE).rename({ORIGIN_LINE: LINE}).drop(FAULTS, ORIGIN, strict=False)
-        stale = no_faults() if anyway else _told_since(warehouse, contract, own, known.filter(delivery_id=origin), now)
+        stale = None if anyway else _told_since(warehouse, contract, own, known.filter(delivery_id=origin), now)
         outcome = _bring_back(contract, own, stale, known.filter(delivery_id=origin), landing, folder, now)
         done += outcome.rows
         faults.append(outcome.faults)
@@ -241,7 +242,7 @@ def replay(
     for key, part in parts.items():
         lines = wanted[key].select(LINE)
         rows = part.received.rows.join(part.received.faults, on=LINE, how="anti").join(lines, on=LINE, how="semi")
-        stale = no_faults() if anyway else _told_since(warehouse, part.table, rows, wanted[key], now)
+        stale = None if anyway else _told_since(warehouse, part.table, rows, wanted[key], now)
         outcome = _bring_back(part.table, rows, stale, wanted[key], landing, folder, now)
         done += outcome.rows
         faults += [part.received.faults.join(lines, on=LINE, how="semi"), outcome.faults]
@@ -258,20 +259,33 @@ def _told_since(warehouse: Warehouse, table: DeliveredTable, rows: pl.DataFrame,
         return no_faults()
     content = [name for name in table.public if name not in DATED]
     good = check(table, Received(rows.drop(DATED, strict=False), no_faults()), now).rows.select(LINE, *content)
-    known = warehouse.as_known_at(layout(table), now, columns=table.public, among=good.select(table.key[0]))
+    among = good.select(table.key[0])
+    known = warehouse.as_known_at(layout(table), now, columns=table.public, among=among, withdrawn=True)
     later = known.filter(pl.col("known_on") > origin["received_at"][0]).drop("known_on_assumed")
-    same = good.join(later, on=content, how="semi", nulls_equal=True)
-    found = good.join(same, on=LINE, how="anti").join(later.select(*table.key, "known_on"), on=table.key)
+    # Private columns are not in the warehouse: they may have been told otherwise where the others say the same.
+    same = good.clear() if table.private else good.join(later, on=content, how="semi", nulls_equal=True)
+    found = good.join(same, on=LINE, how="anti").join(later.select(*table.key, "known_on", gone=WITHDRAWN), on=table.key)
+    found = found.filter(~(pl.col(WITHDRAWN) & pl.col("gone")))
     reason = pl.format("told otherwise since, on {}: close it, or give --anyway for this row to win", pl.col("known_on").dt.date())
     return found.select(LINE, column=pl.lit(ROW), value=pl.lit(None, pl.String), reason=reason)
 
 
 def _bring_back(
-    table: DeliveredTable, rows: pl.DataFrame, stale: pl.DataFrame, origin: pl.DataFrame, landing: Path, folder: Path, now: dt.datetime
+    table: DeliveredTable,
+    rows: pl.DataFrame,
+    stale: pl.DataFrame | None,
+    origin: pl.DataFrame,
+    landing: Path,
+    folder: Path,
+    now: dt.datetime,
 ) -> Mended:
+    """Put rows where deliveries land, but for those at fault and the stale ones; with None as these, they win over all that was told."""
     own = rows.drop(DATED, strict=False)
-    faults = pl.concat([check(table, Received(own, no_faults()), now).quarantine, stale])
+    faults = pl.concat([check(table, Received(own, no_faults()), now).quarantine, no_faults() if stale is None else stale])
     good = own.join(faults, on=LINE, how="anti")
+    if stale is not None and not table.in_warehouse:
+        # The case store alone knows what was told since; no night reads it as of a date.
+        good = good.with_columns(known_on=pl.lit(origin["received_at"][0]))
     if good.height:
         came, file = origin.select("delivery_id", "file").row(0)
         number = sum(decision.delivery == came for decision in decisions(folder)) + 1

@@ -31,7 +31,7 @@ ORIGIN: Mapping[str, pl.DataType] = {"delivery": pl.Int64(), "line": pl.Int64()}
 """Columns beside those of a layout: number of the delivery a layer came in, and line of its file."""
 
 WITHDRAWN = "withdrawn"
-"""Column of a layout, true in a layer that says the fact is no more; such a layer ends the one before and is never given back."""
+"""Column of a layout, true in a layer that says the fact is no more; it ends the one before, and is given back only when asked for."""
 
 LOG_SIZE = "1GB"
 """The log is folded into the file when the warehouse closes, or past this size: not after each delivery."""
@@ -245,6 +245,7 @@ class Warehouse:
         since: dt.datetime | None = None,
         columns: Sequence[str] | None = None,
         among: pl.DataFrame | None = None,
+        withdrawn: bool = False,
     ) -> pl.DataFrame:
         """The table as it was known at `instant`: for each fact the newest layer with `known_on` <= `instant`.
 
@@ -257,6 +258,7 @@ class Warehouse:
                 once. `known_on` and `visible_until` then say from when until when each was.
             columns: which columns, those that say where a row came from (`ORIGIN`) included; all those of the layout by default.
             among: one column of the key, in a frame: only facts whose value is in it. The rest of the table is not read.
+            withdrawn: also give layers that take a fact back.
 
         Returns:
             The columns asked for, then `visible_until` when `since` is given; rows in no promised order.
@@ -269,7 +271,7 @@ class Warehouse:
         key = ", ".join(map(_quote, layout.key))
         wanted = ", ".join(map(_quote, asked))
         first = (since or instant).isoformat()
-        stands = f"NOT {WITHDRAWN}" if WITHDRAWN in layout.columns else "true"
+        stands = f"NOT {WITHDRAWN}" if WITHDRAWN in layout.columns and not withdrawn else "true"
         asked_for = ""
         if among is not None:
             (column,) = among.columns

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 from sqlalchemy import String, bindparam, delete, select, text, update
 
-from alerts.cases.schema import ACTIONS, ALERTS, AUDIT, FILES, LEARNERS, MOVES, OUTBOX, PEOPLE
+from alerts.cases.schema import ACTIONS, ALERTS, AUDIT, FILES, GONE_LEARNERS, LEARNERS, MOVES, OUTBOX, PEOPLE
 from data_contracts.erased import theirs
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from vigie.erasures import Whom
 
-ABOUT_PEOPLE: Final = (LEARNERS, ALERTS, PEOPLE, FILES, ACTIONS, MOVES)
+ABOUT_PEOPLE: Final = (LEARNERS, GONE_LEARNERS, ALERTS, PEOPLE, FILES, ACTIONS, MOVES)
 _PAGE_OF_A_CASE: Final = r"^/(?:cas|file)/(.+?)(?:/(?:confier|reponse|prendre|orienter))?$"
 """What the log holds of a refusal is the address that was asked for; an identifier may hold slashes of its own."""
 NOBODY: Final = "(erased)"

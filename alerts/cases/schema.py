@@ -60,6 +60,9 @@ ADVISORS: Final = Table(
     Column("name", String(200), nullable=False),
     Column("email", String(254), nullable=False, index=True),
 )
+# Who was withdrawn, and as of when: nothing else is kept of them, and no older delivery brings their name back.
+GONE_LEARNERS: Final = Table("withdrawn_learners", METADATA, _key("learner_id"), Column("known_on", Instant, nullable=False))
+GONE_ADVISORS: Final = Table("withdrawn_advisors", METADATA, _key("advisor_id"), Column("known_on", Instant, nullable=False))
 
 # What a night published. The page reads these and never opens the warehouse.
 NIGHTS: Final = Table(

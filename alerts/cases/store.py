@@ -9,12 +9,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import polars as pl
-from sqlalchemy import Boolean, Date, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Boolean, Date, and_, delete, func, insert, or_, select, update
 
 from alerts.cases.bulk import fill
 from alerts.cases.database import open_database
 from alerts.cases.desk import newest_night
-from alerts.cases.schema import ABSENCES, ACTIONS, ADVISORS, ALERTS, AUDIT, FILES, LEARNERS, MOVES, NIGHTS, PEOPLE, POSTS, PRACTICE, Instant
+from alerts.cases.schema import (
+    ABSENCES,
+    ACTIONS,
+    ADVISORS,
+    ALERTS,
+    AUDIT,
+    FILES,
+    GONE_ADVISORS,
+    GONE_LEARNERS,
+    LEARNERS,
+    MOVES,
+    NIGHTS,
+    PEOPLE,
+    POSTS,
+    PRACTICE,
+    Instant,
+)
 from alerts.facts import ABSENCE_COLUMNS, ANSWER_COLUMNS, PAST_COLUMNS
 from data_contracts.practice import KEPT_DAYS
 from data_contracts.vocabulary import LISTED
@@ -27,7 +43,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Table
 
-_PRIVATE: Final = {"learner_identities": LEARNERS, "advisors": ADVISORS}
+_PRIVATE: Final = {"learner_identities": (LEARNERS, GONE_LEARNERS), "advisors": (ADVISORS, GONE_ADVISORS)}
+"""Names, and who was withdrawn: nobody is in both."""
 _POLARS: Final[dict[type, pl.DataType]] = {Instant: pl.Datetime("us", "UTC"), Date: pl.Date(), Boolean: pl.Boolean()}
 """Column types that are not text."""
 AT_A_TIME: Final = 1_000
@@ -89,22 +106,22 @@ class CaseStore:
             raise StorageError("The case store may not be written to.", "Give this account the right to write to its folder.") from error
 
     def save_private(self, table: str, rows: pl.DataFrame) -> None:
-        """Keep the newest known layer of each person: an older delivery that comes later changes nothing. Who is withdrawn is deleted.
+        """Keep the newest known layer of each person, withdrawals included; of layers as new, the last delivered.
+
+        Of who is withdrawn, key and instant are kept, so that an older delivery that comes later changes nothing.
 
         Args:
             table: learner_identities or advisors.
-            rows: key, known_on and the private columns of that contract; withdrawn, or nobody is.
+            rows: key, known_on, withdrawn and the private columns of that contract; without withdrawn, nobody is.
         """
-        target = _PRIVATE[table]
-        key = next(iter(target.primary_key.columns))
-        newest = rows.sort("known_on").unique(key.name, keep="last", maintain_order=True)
-        gone = newest.filter("withdrawn") if "withdrawn" in newest.columns else newest.clear()
-        kept = newest.join(gone, on=key.name, how="anti", maintain_order="left").drop("withdrawn", strict=False)
+        names, gone = _PRIVATE[table]
+        key = next(iter(names.primary_key.columns)).name
+        newest = rows.sort("known_on").unique(key, keep="last", maintain_order=True)
+        withdrawn = newest.filter("withdrawn") if "withdrawn" in newest.columns else newest.clear()
+        kept = newest.join(withdrawn, on=key, how="anti", maintain_order="left").drop("withdrawn", strict=False)
         with self.engine.begin() as connection:
-            fill(connection, target, kept, newest_by="known_on")
-            if gone.height:
-                older = and_(key == bindparam("who"), target.c.known_on <= bindparam("then"))
-                connection.execute(delete(target).where(older), gone.select(who=key.name, then="known_on").to_dicts())
+            _outdate(connection, names, gone, kept)
+            _outdate(connection, gone, names, withdrawn.select(key, "known_on"))
 
     def publish(self, night: Published) -> None:
         """Replace what the night of `night.as_of` published: a reader sees the former list whole, or the new one.
@@ -307,6 +324,17 @@ class CaseStore:
         with self.engine.connect() as connection:
             rows = [tuple(row) for row in connection.execute(query)]
         return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _outdate(connection: Connection, told: Table, other: Table, rows: pl.DataFrame) -> None:
+    """Put rows into `told`; of whoever then is in both tables only the newer row stays, that of `told` where they are as new."""
+    if rows.is_empty():
+        return
+    fill(connection, told, rows, newest_by="known_on")
+    key = next(iter(told.primary_key.columns))
+    same = key == other.c[key.name]
+    connection.execute(delete(other).where(select(told).where(same, told.c.known_on >= other.c.known_on).exists()))
+    connection.execute(delete(told).where(key.in_(select(other.c[key.name]))))
 
 
 def _not_given(table: Table, as_of: dt.date) -> ColumnElement[bool]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import codecs
 import csv
+import datetime as dt
 import gzip
 import io
 import os
-from typing import TYPE_CHECKING
+import zipfile
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -19,8 +21,14 @@ from vigie.files import write_whole
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from openpyxl import Workbook
+
     from data_contracts.deliveries import Delivery
     from data_contracts.sources.mapping import FileMapping, Source
+
+
+_NO_TIME: Final = (1980, 1, 1, 0, 0, 0)
+"""The first that an archive can tell."""
 
 
 def strip(delivery: Delivery, source: Source | None) -> bool:
@@ -121,5 +129,20 @@ def _workbook(delivery: Delivery, mapping: FileMapping, never: set[str]) -> bool
                 changed |= cell.value is not None
                 cell.value = None
     if changed:
-        write_whole(delivery.path, book.save)
+        write_whole(delivery.path, lambda part: _save(book, part))
     return changed
+
+
+def _save(book: Workbook, path: Path) -> None:
+    """Save a workbook to bytes that follow from its content alone; by itself openpyxl notes when it was saved."""
+    from openpyxl.xml.constants import ARC_CORE
+    from openpyxl.xml.functions import tostring
+
+    saved = io.BytesIO()
+    book.save(saved)
+    # Both: where the sender told none, openpyxl makes them up when it reads.
+    book.properties.created = book.properties.modified = dt.datetime(*_NO_TIME, tzinfo=dt.UTC)
+    with zipfile.ZipFile(saved) as dated, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as plain:
+        for name in dated.namelist():
+            content = tostring(book.properties.to_tree()) if name == ARC_CORE else dated.read(name)
+            plain.writestr(zipfile.ZipInfo(name, _NO_TIME), content, zipfile.ZIP_DEFLATED)

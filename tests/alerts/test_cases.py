@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import threading
 import time
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -20,25 +22,30 @@ from alerts.cases.desk import newest_night
 from alerts.cases.schema import ACTIONS, ALERTS, AUDIT, FILES, METADATA, PEOPLE
 from alerts.cases.store import Published
 from data_contracts.catalogue import TABLES
+from data_contracts.ingest import ingest
 from tests.alerts.made import risk_alerts
 from vigie import clock
 from vigie.errors import ConfigurationError
+from vigie.store import Warehouse
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Connection
 
+    from data_contracts.ingest import Intake, PrivateSink
+
 AT = dt.datetime(2026, 3, 3, 3, tzinfo=dt.UTC)
 
 
-def identity(name: str, day_known: int, learner: str = "L1") -> pl.DataFrame:
+def identity(name: str, day_known: int, learner: str = "L1", *, withdrawn: bool = False) -> pl.DataFrame:
     table_ = TABLES["learner_identities"]
     row = {"learner_id": learner, "known_on": dt.datetime(2026, 1, day_known, tzinfo=dt.UTC), "given_name": "A", "family_name": name}
     return (
         pl.DataFrame([row])
         .with_columns(pl.lit(None, pl.String).alias(column) for column in ("phone", "email", "language"))
-        .select(*table_.key, "known_on", *table_.private)
+        .with_columns(withdrawn=pl.lit(withdrawn))
+        .select(*table_.key, "known_on", "withdrawn", *table_.private)
     )
 
 
@@ -47,6 +54,52 @@ def test_the_newest_known_name_wins_whatever_the_order_of_deliveries(cases: Case
         cases.save_private("learner_identities", identity(name, known))
 
     assert cases.names(["L1", "L2"])["family_name"].to_list() == ["New"]
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+def test_the_newest_known_layer_wins_withdrawals_included_in_any_order_of_deliveries(cases: CaseStore, order: tuple[int, ...]) -> None:
+    gone = (identity("Old", 2), identity("Old", 5, withdrawn=True), identity("Late", 3))
+    back = (identity("Old", 2, "L2", withdrawn=True), identity("Older", 1, "L2"), identity("New", 5, "L2"))
+    for place in order:
+        for layers in (gone, back):
+            cases.save_private("learner_identities", layers[place])
+
+    assert cases.names(["L1", "L2"]).select("learner_id", "family_name").rows() == [("L2", "New")]
+
+
+def test_of_layers_known_at_the_same_instant_the_last_delivered_wins(cases: CaseStore) -> None:
+    told = []
+    for withdrawn in (False, True, False):
+        cases.save_private("learner_identities", identity("A", 2, withdrawn=withdrawn))
+        told.append(cases.names(["L1"]).height)
+
+    assert told == [1, 0, 1]
+
+
+def test_a_withdrawn_name_stays_away_also_when_the_intake_died_before_its_delivery_was_noted(cases: CaseStore, tmp_path: Path) -> None:
+    def deliver(name: str, row: str) -> None:
+        path = tmp_path / "landing/learner_identities" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"learner_id,given_name,family_name,known_on,withdrawn\n{row}\n")
+        os.utime(path, (AT.timestamp(), AT.timestamp()))  # then by name
+
+    def die(table: str, rows: pl.DataFrame) -> None:
+        cases.save_private(table, rows)
+        raise KeyboardInterrupt
+
+    def take(private: PrivateSink) -> Intake:
+        with Warehouse(tmp_path / "w.duckdb") as warehouse:
+            return ingest(tmp_path / "landing", tmp_path / "refused", warehouse, private, AT)
+
+    cases.save_private("learner_identities", identity("Martin", 2))
+    deliver("a.csv", "L1,A,Martin,2026-01-05T00:00:00Z,true")
+    with pytest.raises(KeyboardInterrupt):
+        take(die)
+    deliver("b.csv", "L1,A,Martin,2026-01-03T00:00:00Z,false")
+    taken = take(cases.save_private)
+
+    assert len(taken.receipts) == 2, "the first as if never interrupted"
+    assert cases.names(["L1"]).is_empty()
 
 
 def test_hundreds_of_names_are_saved_and_found(cases: CaseStore) -> None:

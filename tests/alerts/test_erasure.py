@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from alerts.cases import CaseStore, audit
-from alerts.cases.erasure import NOBODY, erase
+from alerts.cases.erasure import ABOUT_PEOPLE, NOBODY, erase
 from alerts.cases.schema import ACTIONS, AUDIT, METADATA, MOVES
 from alerts.cases.store import Published
 from alerts.outbox import Item, put
@@ -93,6 +93,17 @@ def test_an_identifier_may_hold_slashes(cases: CaseStore) -> None:
     for what in ("E/1", "/cas/E/1", "/cas/E/1/reponse", "/cas/E/12", "/cas/E"):
         audit.note(cases.engine, AT, None, "read", what)
     assert erase(cases.engine, Supposed({"enrolment": ["E/1"]})) == {"audit": 3}
+
+
+def test_that_a_name_was_withdrawn_goes_as_well(cases: CaseStore) -> None:
+    cases.save_private("learner_identities", identity("Name", 5, "anne").with_columns(withdrawn=pl.lit(value=True)))
+    assert erase(cases.engine, Supposed({"names": ["anne"]})) == {}
+    assert erase(cases.engine, WHOM) == {"withdrawn_learners": 1}
+
+
+def test_every_table_that_names_a_learner_is_gone_through() -> None:
+    about = {table for table in METADATA.sorted_tables if {"learner_id", "enrolment_id"} & {*table.c.keys()}}
+    assert about == set(ABOUT_PEOPLE)
 
 
 def test_an_empty_store_has_nobody_to_take_out(cases: CaseStore) -> None:

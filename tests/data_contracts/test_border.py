@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from alerts.cases.store import CaseStore
 from data_contracts.catalogue import TABLES
-from data_contracts.ingest import DELIVERIES, QUARANTINE, Intake, ingest, layout
+from data_contracts.ingest import DELIVERIES, QUARANTINE, Intake, Reception, ingest, layout
 from data_contracts.readers import parquet
+from data_contracts.sources.mapping import read_source
 from vigie.errors import RefusedFileError
 from vigie.store import Warehouse
 
@@ -179,6 +180,24 @@ def test_who_is_withdrawn_leaves_the_case_store(tmp_path: Path) -> None:
         older = private[1][1].with_columns(known_on=pl.lit(dt.datetime(2020, 1, 1, tzinfo=dt.UTC)), learner_id=pl.lit("L2"))
         cases.save_private("learner_identities", older)
         assert cases.names(["L1", "L2"])["learner_id"].to_list() == ["L2"], "known since then"
+
+
+def test_an_advisor_whom_a_full_export_leaves_out_leaves_the_case_store(tmp_path: Path) -> None:
+    names = ("advisor_id", "name", "email", "operator", "territory_id", "weekly_capacity", "active_from")
+    columns = "".join(f'{name} = "{name}"\n' for name in names)
+    (tmp_path / "annuaire.toml").write_text(
+        f'title = "Annuaire"\n[files.advisors]\ndelimiter = ","\ndates = ["%Y-%m-%d"]\n'
+        f'[[files.advisors.rows]]\ntable = "advisors"\ndelivers = "full"\n[files.advisors.rows.columns]\n{columns}'
+    )
+    reception = Reception({"annuaire": read_source(tmp_path / "annuaire.toml")})
+    staff = [f"A{number},Nom {number},a{number}@example.org,o,t,5,2026-01-01\n" for number in range(9)]
+    with CaseStore(f"sqlite:///{tmp_path / 'cases.sqlite'}") as cases:
+        for name, told in (("a", staff), ("b", staff[1:])):
+            put(tmp_path, f"annuaire/advisors/{name}.csv", ",".join(names) + "\n" + "".join(told))
+            with Warehouse(tmp_path / "w.duckdb") as warehouse:
+                ingest(tmp_path / "landing", tmp_path / "refused", warehouse, cases.save_private, NOW, reception=reception)
+
+        assert sorted(cases.advisors()["advisor_id"]) == [f"A{number}" for number in range(1, 9)]
 
 
 def test_history_without_known_on_is_known_from_its_own_date_plus_the_declared_lag_and_says_so(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import openpyxl
 import polars as pl
 import pytest
 
+from alerts.cases import CaseStore
 from data_contracts.ingest import DELIVERIES
 from data_contracts.quarantine import close, export, fix, replay, rows_set_aside
 from data_contracts.quarantine import counts as counted
@@ -126,6 +127,81 @@ def test_a_mended_row_wins_over_a_later_correction_of_its_sender_only_when_asked
     assert mend(desk, "attendance", rows.filter(origin_line=2), anyway=True)[0] == 1
     desk.take()
     assert desk.known("attendance")["status"].to_list() == ["absent_unjustified", "present"]
+
+
+def test_a_mended_row_brings_back_no_fact_that_a_later_full_export_withdrew(desk: Desk) -> None:
+    lines = (FIXTURES / FULL).read_bytes().decode("mac_roman").split("\r")[:-1]
+    right = [line.replace("4265;", "42654;") for line in lines]
+    for number, told in enumerate((right, lines, [line for line in lines if "4265;" not in line])):
+        desk.put(FULL.replace("sessions.csv", f"{number}.csv"), "\r".join(told).encode("mac_roman"))
+        (receipt,) = desk.take().receipts
+    assert receipt.withdrawn == 1
+    rows = exported(desk, FULL.replace("sessions.csv", "1.csv"))["sessions"].with_columns(domain=pl.lit("42654"))
+
+    done, faults = mend(desk, "sessions", rows)
+    desk.take()
+
+    assert done == 0
+    assert "told otherwise since" in faults["reason"][0]
+    assert desk.known("sessions").height == 5
+    assert mend(desk, "sessions", rows, anyway=True)[0] == 1
+    desk.take()
+    assert desk.known("sessions").height == 6
+
+
+def test_nor_one_that_is_known_by_its_withdrawal_alone_while_a_mended_withdrawal_says_the_same(desk: Desk) -> None:
+    head = "enrolment_id,date,half_day,status,planned_minutes,withdrawn\n"
+    told = [f"e{n},2026-03-02,am,present,{{}},{gone}\n" for n, gone in enumerate(("false", "true"))]
+    desk.put("attendance/a.csv", head + "".join(row.format("3h30") for row in told))
+    desk.take()
+    desk.put("attendance/b.csv", head + "".join(row.format("200").replace("false", "true") for row in told))
+    desk.take()
+
+    rows = exported(desk, "attendance/a.csv")["attendance"].with_columns(planned_minutes=pl.lit("210"))
+    done, faults = mend(desk, "attendance", rows)
+    desk.take()
+
+    assert (done, faults["line"].to_list()) == (1, [2])
+    assert desk.known("attendance").is_empty()
+
+
+def test_a_mended_name_counts_from_the_file_it_came_in_and_wins_over_nothing_told_since_unless_asked_to(desk: Desk) -> None:
+    head, long = "learner_id,given_name,family_name,withdrawn\n", "x" * 201
+    told = {"a": f"L1,Zoé,{long},\nL2,Léa,{long},\nL3,Max,{long},\n", "b": "L1,Zoé,Martin,true\nL2,Léa,Petit,\n"}
+    for name, at in (("a", EARLY), ("b", EARLY + dt.timedelta(days=1))):
+        path = desk.put(f"learner_identities/{name}.csv", head + told[name])
+        os.utime(path, (at.timestamp(), at.timestamp()))
+    desk.take()
+    rows = exported(desk, "learner_identities/a.csv")["learner_identities"].with_columns(family_name=pl.lit("Roux"))
+
+    with CaseStore(f"sqlite:///{desk.home / 'cases.sqlite'}") as cases:
+
+        def names() -> list[tuple[str, str]]:
+            desk.take()
+            while desk.private:
+                cases.save_private(*desk.private.pop(0))
+            return cases.names(["L1", "L2", "L3"]).select("learner_id", "family_name").sort("learner_id").rows()
+
+        assert names() == [("L2", "Petit")]
+        assert mend(desk, "learner_identities", rows.filter(origin_line=4))[0] == 1
+        assert names() == [("L2", "Petit"), ("L3", "Roux")]
+        assert mend(desk, "learner_identities", rows.filter(origin_line=2))[0] == 1
+        assert names() == [("L2", "Petit"), ("L3", "Roux")]
+        assert mend(desk, "learner_identities", rows.filter(origin_line=3), anyway=True)[0] == 1
+        assert names() == [("L2", "Roux"), ("L3", "Roux")]
+
+
+def test_a_mended_advisor_wins_over_no_address_told_since(desk: Desk) -> None:
+    head = "advisor_id,name,email,operator,territory_id,weekly_capacity,active_from\n"
+    for name, address, capacity in (("a", "old", "five"), ("b", "new", "5")):
+        desk.put(f"advisors/{name}.csv", f"{head}A1,Zoé Martin,{address}@example.org,o,t,{capacity},2026-01-01\n")
+        desk.take()
+    rows = exported(desk, "advisors/a.csv")["advisors"].with_columns(weekly_capacity=pl.lit("5"))
+
+    done, faults = mend(desk, "advisors", rows)
+
+    assert done == 0
+    assert "told otherwise since" in faults["reason"][0]
 
 
 def test_what_is_still_wrong_stays_and_is_named(desk: Desk) -> None:

@@ -319,6 +319,25 @@ def test_social_security_numbers_leave_workbooks_parquet_and_lines_that_do_not_f
     assert b"184057512345678" not in (desk.home / "w.duckdb").read_bytes()
 
 
+def test_a_workbook_that_was_emptied_of_a_column_is_known_when_it_comes_again(desk: Desk) -> None:
+    def add(book: openpyxl.Workbook) -> None:
+        for row, value in enumerate(("INE", "1234567890A"), 1):
+            book["Effectifs"].cell(row, 12, value)
+
+    content = workbook(add)
+    path = desk.put(UPLOAD, content)
+    desk.take()
+    desk.put(UPLOAD.replace("depot", "encore"), content)
+    again = desk.take()
+
+    assert (again.known_before, again.receipts) == (2, [])
+    assert path.read_bytes() != content
+    with zipfile.ZipFile(path) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}, "not when it was saved"
+    told = openpyxl.load_workbook(path).properties
+    assert told.created == told.modified == dt.datetime(1980, 1, 1)  # noqa: DTZ001 - as openpyxl has it
+
+
 def test_a_file_that_a_library_cannot_make_sense_of_is_refused_and_the_night_goes_on(desk: Desk) -> None:
     path = desk.put(UPLOAD, workbook(lambda book: book["Effectifs"].cell(1, 12, "INE")))
     with zipfile.ZipFile(path) as archive:
