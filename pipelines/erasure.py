@@ -231,6 +231,9 @@ def _begun(service: Service, whom: Mapping[Kind, Sequence[str]], why: str, say: 
     from alerts.cases.erasure import NOBODY
 
     erased, today = service.erasures(), clock.now().date()
+    erased.require_key()
+    # Before anybody is remembered: killed in between, somebody would be kept out and never taken out.
+    _mark(service)
     # Enrolments before their learner: who is remembered, is with all of them.
     for kind, ids in whom.items():
         erased.remember(kind, ids, today, why)

@@ -95,13 +95,21 @@ class Erasures:
         Raises:
             ConfigurationError: there is no key, or one too short.
         """
-        if len(self._key) < SHORTEST_KEY:
-            raise ConfigurationError("Erasing needs a key of 32 characters or more.", _REMEDY)
+        self.require_key()
         hashes = {self._hash(kind, one): None for one in ids}
         new = [{"kind": kind, "hash": one, "on": on.isoformat(), "why": why} for one in hashes if (kind, one) not in self._known]
         first = [] if self._lines else [{"kind": _CHECK, "hash": self._hash(_CHECK, "")}]
         self._keep([*self._lines, *(first if new else []), *new])
         return len(new)
+
+    def require_key(self) -> None:
+        """Make sure that people can be remembered.
+
+        Raises:
+            ConfigurationError: there is no key, or one too short.
+        """
+        if len(self._key) < SHORTEST_KEY:
+            raise ConfigurationError("Erasing needs a key of 32 characters or more.", _REMEDY)
 
     def take_over(self, other: Path) -> None:
         """Remember also whom another file of the same key does: a backup is older than the erasures made since.
