@@ -50,6 +50,9 @@ SUBJECTS: Final = {
 WEEK: Final = 7
 """Days between a fact and the one it is compared with."""
 UNITS: Final = {"half_days": ("demi-journée", "demi-journées"), "days": ("jour", "jours"), "points": ("point", "points")}
+NONE: Final = {"half_days": "aucune demi-journée", "days": "aucun jour"}
+SAME_DAY: Final = {"il y a {value}": "le jour même", "{value} ago": "the same day"}
+"""Nobody says that something happened no day ago; nor today, since a list is read the day after."""
 LIKELIHOOD: Final = (
     "Sur 100 situations semblables, environ {n} se termine par un départ dans les 4 semaines.",
     "Sur 100 situations semblables, environ {n} se terminent par un départ dans les 4 semaines.",
@@ -164,7 +167,7 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | No
     was = amount(before, phrase.unit)
     if was == amount(now, phrase.unit) or (phrase.unit == "days" and now - before == WEEK):
         return None
-    return say("{fact}, contre {was} une semaine plus tôt.").format(fact=_sentence(phrase, now), was=was)
+    return say("{fact}, contre {was} une semaine plus tôt.").format(fact=_sentence(phrase, now, worse=False), was=was)
 
 
 def better(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
@@ -172,17 +175,24 @@ def better(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
     phrase, value = phrases.get(reason["feature"] or ""), reason["value"]
     subject = say(SUBJECTS.get(reason["code"], reason["code"]))
     told = phrase is not None and value is not None and "{value}" in phrase.fr and phrase.plain
-    return f"{subject} ({_sentence(phrase, value, worse=False)})" if told and phrase else subject
+    return f"{subject} ({_fact(phrase, value, worse=False)})" if told and phrase else subject
 
 
 def _sentence(phrase: Phrase, value: float, *, worse: bool = True) -> str:
+    fact = _fact(phrase, value, worse=worse)
+    return fact[0].upper() + fact[1:]
+
+
+def _fact(phrase: Phrase, value: float, *, worse: bool) -> str:
     said = phrase.en if current() == "en" and phrase.en else phrase.fr
-    sentence = (
+    if phrase.unit == "days" and not round(value, 1):
+        for ago, same_day in SAME_DAY.items():
+            said = said.replace(ago, same_day)
+    return (
         re.sub(r"\[(.*?)\]", r"\1" if worse else "", said)
         .replace("{value}", amount(value, phrase.unit))
         .replace("{s}", "s" if is_many(value) else "")
     )
-    return sentence[0].upper() + sentence[1:]
 
 
 def amount(value: float, unit: str) -> str:
@@ -193,6 +203,8 @@ def amount(value: float, unit: str) -> str:
         return f"{number(round(value))} min"
     if unit == "points":
         value = abs(round(value * 100))
+    if unit in NONE and not round(value, 1):
+        return say(NONE[unit])
     forms = UNITS.get(unit)
     return f"{number(value)} {say_many(*forms, value)}" if forms else number(value)
 

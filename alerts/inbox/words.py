@@ -116,13 +116,13 @@ BARRIERS: Final = {
 }
 """Health and family are left out: nothing on them is asked for."""
 STATUSES: Final = {
-    "present": "Présent",
-    "late": "En retard",
-    "left_early": "Parti plus tôt",
+    "present": "Présence constatée",
+    "late": "Retard",
+    "left_early": "Départ avant la fin",
     "absent_unjustified": "Absence non justifiée",
     "absent_justified": "Absence justifiée",
-    "exempt": "Dispensé",
-    "not_expected": "Non attendu",
+    "exempt": "Dispense",
+    "not_expected": "Présence non prévue",
     "not_recorded": "Feuille non reçue",
 }
 SHORT: Final = {

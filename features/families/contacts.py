@@ -45,8 +45,8 @@ CONTACTS: Final = Family(
             meaning="Attempts without an answer in the last 56 days since the last two-way contact",
             null_means="no contact is known",
             group="contacts",
-            fr="{value} tentative{s} sans réponse depuis le dernier échange",
-            en="{value} attempts without an answer since last spoken with",
+            fr="{value} tentative{s} de contact restée{s} sans réponse sur 56 jours[, aucun échange depuis]",
+            en="{value} attempt{s} left without an answer in 56 days[, not spoken with since]",
             monotone=1,
         ),
         Feature(
@@ -57,7 +57,7 @@ CONTACTS: Final = Family(
             null_means="no contact is known",
             group="contacts",
             fr="{value} rendez-vous manqué{s} sur 56 jours",
-            en="{value} missed appointments in 56 days",
+            en="{value} missed appointment{s} in 56 days",
             monotone=1,
         ),
         Feature(
@@ -79,7 +79,7 @@ CONTACTS: Final = Family(
             null_means="no contact is known",
             group="contacts",
             fr="{value} contact{s} à l'initiative de la personne sur 28 jours",
-            en="{value} contacts started by the learner in 28 days",
+            en="{value} contact{s} started by the learner in 28 days",
         ),
         Feature(
             "barrier_named_56",

@@ -116,8 +116,8 @@ SESSION: Final = Family(
             meaning="Other courses entered before or now",
             null_means="never null",
             group="learner",
-            fr="{value} autres formations",
-            en="{value} other courses",
+            fr="{value} autre{s} formation{s}",
+            en="{value} other course{s}",
         ),
         Feature(
             "earlier_courses_left",
@@ -126,8 +126,8 @@ SESSION: Final = Family(
             meaning="Other courses left before their end",
             null_means="never null",
             group="learner",
-            fr="{value} formations quittées avant la fin",
-            en="{value} courses left before their end",
+            fr="{value} formation{s} quittée{s} avant la fin",
+            en="{value} course{s} left before their end",
         ),
         Feature(
             "courses_now",
@@ -136,8 +136,8 @@ SESSION: Final = Family(
             meaning="Courses followed at the same time",
             null_means="never null",
             group="learner",
-            fr="{value} formations suivies en même temps",
-            en="{value} courses followed at the same time",
+            fr="{value} formation{s} suivie{s} en même temps",
+            en="{value} course{s} followed at the same time",
         ),
     ],
 )

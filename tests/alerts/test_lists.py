@@ -167,18 +167,23 @@ def test_sentences_follow_french_usage() -> None:
     idle = {"code": "assessments", "feature": "z", "value": 30.0, "previous_value": 23.0}
     assert change(idle, phrases) is None
     assert change(idle | {"previous_value": 2.0}, phrases) == "Dernier travail rendu il y a 30 jours, contre 2 jours une semaine plus tôt."
-    assert better(idle | {"value": 1.0}, phrases) == "travaux rendus (Dernier travail rendu il y a 1 jour)"
+    assert better(idle | {"value": 1.0}, phrases) == "travaux rendus (dernier travail rendu il y a 1 jour)"
+    # Neither "no day ago" nor "today": a list is read the day after.
+    assert better(idle | {"value": 0.0}, phrases) == "travaux rendus (dernier travail rendu le jour même)"
     assert better(two | {"feature": "p", "value": 0.04}, phrases) == "présence"
     # What calls a fact bad is not said where the same fact protects.
     few = {"w": Phrase("[peu d']activité : {value} action{s} sur 7 jours", "count", "[few ]actions: {value}")}
     busy = {"code": "activity", "feature": "w", "value": 150.0, "previous_value": 2.0}
     assert why(busy | {"value": 2.0}, few) == "Peu d'activité : 2 actions sur 7 jours."
-    assert better(busy, few) == "activité à distance (Activité : 150 actions sur 7 jours)"
+    assert better(busy, few) == "activité à distance (activité : 150 actions sur 7 jours)"
+    assert change(busy | {"value": 2.0, "previous_value": 9.0}, few) == "Activité : 2 actions sur 7 jours, contre 9 une semaine plus tôt."
+    was = "contre aucune demi-journée une semaine plus tôt."
+    assert change(two | {"previous_value": 0.0}, phrases) == f"2 demi-journées d'absence sur 7 jours, {was}"
     assert why({"code": "contacts", "feature": "y", "value": 1.0}, phrases) == "1 contact."
     assert why({"code": "attendance", "feature": "gone", "value": 1.0}, phrases) == "Signal sur : présence."
     assert amount(0.5, "share") == "50\xa0%"
     assert amount(1234, "count") == "1\u202f234"
-    assert [amount(days, "days") for days in (0, 0.5, 1.94, 1.96, 2.5)] == ["0 jour", "0,5 jour", "1,9 jour", "2 jours", "2,5 jours"]
+    assert [amount(days, "days") for days in (0, 0.5, 1.94, 1.96, 2.5)] == ["aucun jour", "0,5 jour", "1,9 jour", "2 jours", "2,5 jours"]
     assert day(dt.date(2026, 3, 1)) == "dimanche 1er mars"
     assert "environ 3 se terminent" in likelihood(0.031)
     assert "environ 1 se termine par" in likelihood(0.004)
