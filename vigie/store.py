@@ -245,6 +245,7 @@ class Warehouse:
         since: dt.datetime | None = None,
         columns: Sequence[str] | None = None,
         among: pl.DataFrame | None = None,
+        withdrawn: bool = False,
     ) -> pl.DataFrame:
         """The table as it was known at `instant`: for each fact the newest layer with `known_on` <= `instant`.
 
@@ -257,6 +258,7 @@ class Warehouse:
                 once. `known_on` and `visible_until` then say from when until when each was.
             columns: which columns, those that say where a row came from (`ORIGIN`) included; all those of the layout by default.
             among: one column of the key, in a frame: only facts whose value is in it. The rest of the table is not read.
+            withdrawn: also facts that were withdrawn, as they last stood: they are kept, if not told any more.
 
         Returns:
             The columns asked for, then `visible_until` when `since` is given; rows in no promised order.
@@ -269,7 +271,7 @@ class Warehouse:
         key = ", ".join(map(_quote, layout.key))
         wanted = ", ".join(map(_quote, asked))
         first = (since or instant).isoformat()
-        stands = f"NOT {WITHDRAWN}" if WITHDRAWN in layout.columns else "true"
+        stands = f"NOT {WITHDRAWN}" if WITHDRAWN in layout.columns and not withdrawn else "true"
         asked_for = ""
         if among is not None:
             (column,) = among.columns

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from vigie.erasures import Whom
 
 ABOUT_PEOPLE: Final = (LEARNERS, ALERTS, PEOPLE, FILES, ACTIONS, MOVES)
+OF_NOBODY: Final = ("reassign", "absence", "indicators", "export", "log_in", "ask_link", "send_link")
+"""Verbs of lines about advisors, pages or addresses: an advisor may bear the identifier of a learner."""
 NOBODY: Final = "(erased)"
 """In the log, in the place of who was looked at: that somebody looked stays."""
 
@@ -40,9 +42,9 @@ def erase(engine: Engine, erased: Whom, *, dry_run: bool = False) -> dict[str, i
         done["outbox"] = _calls(connection, erased, dry_run=dry_run)
         done["audit"] = _log(connection, erased, dry_run=dry_run)
     done = {name: rows for name, rows in done.items() if rows}
-    if done and not dry_run:
+    if not dry_run:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            # What was deleted is still in the file until its room is given up.
+            # What was deleted is still in the file until its room is given up, by this run or by one that was killed before it did.
             connection.execute(text("VACUUM"))
             if engine.dialect.name == "sqlite":
                 connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
@@ -83,9 +85,11 @@ def _calls(connection: Connection, erased: Whom, *, dry_run: bool) -> int:
 
 
 def _log(connection: Connection, erased: Whom, *, dry_run: bool) -> int:
-    """Objects are identifiers, alerts that hold one (`kind/enrolment/day`), or addresses of pages that do."""
-    rows = _frame(connection, AUDIT, ["entry", "object_id"])
-    words = rows.filter(pl.col("object_id") != "").with_columns(pl.col("object_id").str.split("/")).explode("object_id")
+    """Objects are identifiers, alerts that hold one (`kind/enrolment/day`), or addresses of pages that do; identifiers may hold a slash."""
+    rows = _frame(connection, AUDIT, ["entry", "verb", "object_id"]).filter(~pl.col("verb").is_in(OF_NOBODY))
+    whole = pl.col("object_id")
+    within = pl.concat_list(whole.str.split("/"), whole, whole.str.extract(r"^[^/]+/(.+)/[^/]+$"), whole.str.extract(r"^/[^/]+/(.+)$"))
+    words = rows.filter(whole != "").select("entry", object_id=within).explode("object_id")
     named = words.filter(erased.holds("learner", words["object_id"]) | erased.holds("enrolment", words["object_id"]))
     gone = named.select("entry").unique()
     if not dry_run:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from alerts.cases import CaseStore, audit
 from alerts.cases.erasure import NOBODY, erase
-from alerts.cases.schema import ACTIONS, AUDIT, METADATA, MOVES
+from alerts.cases.schema import ACTIONS, AUDIT, LEARNERS, METADATA, MOVES
 from alerts.cases.store import Published
 from alerts.outbox import Item, put
 from tests.alerts.made import risk_alerts
@@ -89,6 +89,16 @@ def test_the_log_lets_nothing_else_be_changed(filled: CaseStore) -> None:
         connection.execute(delete(AUDIT))
 
 
+def test_identifiers_may_hold_a_slash_and_be_those_of_an_advisor_too(cases: CaseStore) -> None:
+    lines = {"read": "a/1", "answer": "dropout_risk/a/1/2026-03-02", "get": "/cases/a/1", "reassign": "1", "absence": "a/1", "export": "1"}
+    for verb, what in lines.items():
+        audit.note(cases.engine, AT, None, verb, what)
+    erase(cases.engine, Supposed({"enrolment": ["a/1"], "learner": ["1"]}))
+    with cases.engine.connect() as connection:
+        objects = dict(connection.execute(select(AUDIT.c.verb, AUDIT.c.object_id)).tuples().all())
+    assert objects == lines | dict.fromkeys(("read", "answer", "get"), NOBODY)
+
+
 def test_an_empty_store_has_nobody_to_take_out(cases: CaseStore) -> None:
     assert erase(cases.engine, WHOM) == {}
 
@@ -97,6 +107,8 @@ def test_no_byte_of_theirs_is_left_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "cases.sqlite"
     with CaseStore(f"sqlite:///{path}") as cases:
         cases.save_private("learner_identities", identity("Marchand-Secret", 5, "anne"))
+        with cases.engine.begin() as connection:  # killed before the room is given up
+            connection.execute(delete(LEARNERS))
         erase(cases.engine, WHOM)
         assert all(b"Marchand-Secret" not in part.read_bytes() for part in tmp_path.iterdir())
     assert b"Marchand-Secret" not in path.read_bytes()
