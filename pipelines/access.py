@@ -41,7 +41,7 @@ class Held:
     """What is held about one learner; each list is a table, oldest first."""
 
     learner_id: str
-    made_at: str
+    made_at: dt.datetime
     notice: str
     """What must be said of made-up data; empty for real data."""
     names: list[Row]
@@ -81,7 +81,7 @@ def held_about(service: Service, learner_id: str) -> Held:
     if not facts and not told["names"]:
         what = f"Nobody here has the identifier {learner_id}."
         raise NoDataError(what, "Give learner_id as deliveries have it; a case page shows it.")
-    made_at = clock.now().isoformat(timespec="seconds")
+    made_at = clock.now().replace(microsecond=0)
     estimates = _estimates(service.home.root / "out", enrolments)
     return Held(learner_id, made_at, said, facts=facts, courses=courses, estimates=estimates, experiments=arms.to_dicts(), **told)
 

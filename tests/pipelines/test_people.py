@@ -10,6 +10,7 @@ import re
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -251,6 +252,9 @@ def test_an_export_tells_the_person_everything_and_no_rank(served: Service, tmp_
     with pytest.raises(ConfigurationError, match="inside the home folder"):
         write_access(ours, held, ours.home.root / "requests")
     assert "situation lue" in text
+    assert "permis" in text
+    assert "allowed" not in text
+    assert f"au {held.made_at.astimezone(ZoneInfo('Europe/Paris')):%d/%m/%Y}" in text
     assert [row["verb"] for row in told["readings"]] == ["read"]
     assert {"user_id", "by_user"} & set(told["readings"][0]) == set()
     with ours.warehouse() as warehouse:
