@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from data_contracts.readers.received import LINE, Received
+from data_contracts.readers.received import LINE, ROW, Received
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from data_contracts.deliveries import Part
-    from vigie.erasures import Erasures, Whom
+    from vigie.erasures import Erasures, Kind, Whom
 
 MARK: Final = "of people who were erased"
 """In the note of a delivery whose file named some of them: the file itself must not stay in the landing folder."""
+
+
+FIELD: Final = r"""[^,;\t|"]+"""
 
 
 def theirs(rows: pl.DataFrame, erased: Whom, *, names: bool = False) -> pl.Series:
@@ -37,6 +40,21 @@ def theirs(rows: pl.DataFrame, erased: Whom, *, names: bool = False) -> pl.Serie
     return found.alias("theirs")
 
 
+def lines_of_theirs(faults: pl.DataFrame, erased: Whom, *, names: bool = False) -> pl.Series:
+    """Lines that did not fit their header, kept as received, of which one field is the identifier of somebody erased.
+
+    Args:
+        faults: line, column, value.
+        erased: who.
+        names: also those of whom the names alone are gone.
+    """
+    whole = faults.filter((pl.col("column") == ROW) & pl.col("value").is_not_null())
+    fields = whole.select(LINE, pl.col("value").str.extract_all(FIELD)).explode("value")
+    kinds: tuple[Kind, ...] = ("learner", "enrolment", "names") if names else ("learner", "enrolment")
+    held = pl.DataFrame({kind: erased.holds(kind, fields["value"]) for kind in kinds})
+    return fields.filter(held.select(pl.any_horizontal(pl.all())).to_series())[LINE].unique()
+
+
 def leave_out(parts: list[Part], erased: Erasures | None, on: dt.date) -> list[Part]:
     """The parts of a file without rows of people erased; an enrolment they are told to have is remembered with them.
 
@@ -49,15 +67,17 @@ def leave_out(parts: list[Part], erased: Erasures | None, on: dt.date) -> list[P
 
 
 def _left_out(part: Part, erased: Erasures, on: dt.date) -> Part:
-    rows = part.received.rows
-    mask = theirs(rows, erased, names=bool(part.table.private))
-    if not mask.any():
+    rows, names = part.received.rows, bool(part.table.private)
+    mask = theirs(rows, erased, names=names)
+    ragged = lines_of_theirs(part.received.faults, erased, names=names)
+    if not mask.any() and ragged.is_empty():
         return part
     gone = rows.filter(mask)
+    lines = pl.concat([gone[LINE], ragged]).unique()
     if part.table.name == "enrolments":
-        erased.remember("enrolment", gone["enrolment_id"].cast(pl.String).str.strip_chars().drop_nulls().unique().sort(), on, "told since")
-    faults = part.received.faults.filter(~pl.col(LINE).is_in(gone[LINE].unique().implode()))
-    note = "; ".join(filter(None, (part.note, noted(gone[LINE].n_unique()))))
+        erased.remember({"enrolment": gone["enrolment_id"].cast(pl.String).drop_nulls().unique().sort()}, on, "told since")
+    faults = part.received.faults.filter(~pl.col(LINE).is_in(lines.implode()))
+    note = "; ".join(filter(None, (part.note, noted(lines.len()))))
     return replace(part, received=Received(rows.filter(~mask), faults), note=note)
 
 

@@ -9,10 +9,10 @@ import polars as pl
 
 from data_contracts.archive import Kept
 from data_contracts.catalogue import TABLES
-from data_contracts.deliveries import landed, read_parts
-from data_contracts.erased import MARK, noted, theirs
+from data_contracts.deliveries import landed, read_parts, read_rows
+from data_contracts.erased import MARK, lines_of_theirs, noted, theirs
 from data_contracts.ingest import DELIVERIES, QUARANTINE, enter, layout
-from data_contracts.readers.received import LINE
+from data_contracts.readers.received import LINE, Shape
 from data_contracts.rebuild import made_whole, take
 from data_contracts.tables.ledger import Deliveries, Quarantine
 from vigie.errors import RefusedFileError
@@ -90,7 +90,9 @@ def clear_landing(landing: Path, warehouse: Warehouse, sources: Mapping[str, Sou
         fingerprint = file.fingerprint()
         return fingerprint in naming or (fingerprint in taken and _names(file, sources, erased))
 
-    gone = [file for file in landed(landing, now, sources) if names_them(file)]
+    # Also of a source whose mapping is gone, or cannot stand: its files were taken under its name.
+    known = {*sources, *(folder.name for folder in landing.iterdir() if folder.is_dir())}
+    gone = [file for file in landed(landing, now, known) if names_them(file)]
     for file in gone:
         file.path.unlink()
     return [file.name for file in gone]
@@ -102,7 +104,14 @@ def _names(file: Delivery, sources: Mapping[str, Source], erased: Whom) -> bool:
     except RefusedFileError:
         # Its mapping is gone: nobody can say that it does not.
         return True
-    return any(theirs(part.received.rows, erased, names=bool(part.table.private)).any() for part in parts)
+    if any(theirs(part.received.rows, erased, names=bool(part.table.private)).any() for part in parts):
+        return True
+    if all(part.received.faults.is_empty() for part in parts):
+        return False
+    # As received: a mapping withholds what does not fit.
+    source = sources.get(file.source or "")
+    raw = read_rows(file.path, file.name, source.files[file.table].shape if source else Shape())
+    return lines_of_theirs(raw.faults, erased, names=any(part.table.private for part in parts)).len() > 0
 
 
 def _each(archive: Archive, say: Say, doing: str) -> list[str]:
@@ -117,7 +126,11 @@ def _mask(rows: pl.DataFrame, kept: Kept, erased: Whom) -> pl.Series:
 
 def _theirs_in(kept: Kept, erased: Whom) -> int:
     tables = (kept.rows, kept.doubted)
-    return sum(int(_mask(rows, kept, erased).sum()) for rows in tables if rows is not None)
+    return sum(int(_mask(rows, kept, erased).sum()) for rows in tables if rows is not None) + _ragged(kept, erased).len()
+
+
+def _ragged(kept: Kept, erased: Whom) -> pl.Series:
+    return lines_of_theirs(kept.quarantine, erased)
 
 
 def _without(kept: Kept, erased: Whom) -> Kept:
@@ -126,12 +139,14 @@ def _without(kept: Kept, erased: Whom) -> Kept:
     mask = _mask(kept.rows, kept, erased)
     # Facts that a full export tells no more stand last, and are no rows of the file.
     told = pl.int_range(kept.rows.height, eager=True) < kept.rows.height - receipt["withdrawn"]
-    lines, quarantine, doubted = int((mask & told).sum()), kept.quarantine, kept.doubted
+    ragged = _ragged(kept, erased)
+    lines, doubted = int((mask & told).sum()), kept.doubted
+    quarantine = kept.quarantine.filter(~pl.col(LINE).is_in(ragged.implode()))
     withdrawn = receipt["withdrawn"] - int((mask & ~told).sum())
-    set_aside = 0
+    set_aside = ragged.len()
     if doubted is not None:
         doubtful = _mask(doubted, kept, erased)
-        set_aside = doubted.filter(doubtful)[LINE].n_unique()
+        set_aside += doubted.filter(doubtful)[LINE].n_unique()
         quarantine = quarantine.filter(~pl.col(LINE).is_in(doubted.filter(doubtful)[LINE].implode()))
         doubted = doubted.filter(~doubtful)
     counts = {

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import or_, select
 
+from alerts.cases.erasure import OF_NOBODY
 from alerts.cases.schema import ACTIONS, ALERTS, AUDIT, LEARNERS, MOVES
 from data_contracts.catalogue import TABLES
 from data_contracts.experiments import ARMS
 from data_contracts.ingest import DELIVERIES, layout
+from pipelines.erasure import enrolments_of
 from vigie import clock
-from vigie.errors import NoDataError
+from vigie.errors import ConfigurationError, NoDataError
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
@@ -30,12 +32,16 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 
+AGAINST_OTHERS: Final = ("rank", "priority")
+"""Columns of a task that say where somebody stands among others: never told to a learner."""
+
+
 @dataclass(frozen=True)
 class Held:
     """What is held about one learner; each list is a table, oldest first."""
 
     learner_id: str
-    made_at: str
+    made_at: dt.datetime
     notice: str
     """What must be said of made-up data; empty for real data."""
     names: list[Row]
@@ -64,7 +70,8 @@ def held_about(service: Service, learner_id: str) -> Held:
 
     with service.warehouse() as warehouse:
         said = notice(warehouse, clock.now().date(), service.time_zone)
-        enrolments = sorted(set(warehouse.about(layout(TABLES["enrolments"]), "learner_id", [learner_id])["enrolment_id"]))
+        # Not those told of them first and of somebody else since: what is told of these is the other's.
+        enrolments = enrolments_of(warehouse, [learner_id])["enrolment_id"].sort().to_list()
         facts = _facts(warehouse, learner_id, enrolments)
         sessions = sorted({row["session_id"] for row in facts.get("enrolments", [])})
         courses = _courses(warehouse, sessions)
@@ -74,7 +81,7 @@ def held_about(service: Service, learner_id: str) -> Held:
     if not facts and not told["names"]:
         what = f"Nobody here has the identifier {learner_id}."
         raise NoDataError(what, "Give learner_id as deliveries have it; a case page shows it.")
-    made_at = clock.now().isoformat(timespec="seconds")
+    made_at = clock.now().replace(microsecond=0)
     estimates = _estimates(service.home.root / "out", enrolments)
     return Held(learner_id, made_at, said, facts=facts, courses=courses, estimates=estimates, experiments=arms.to_dicts(), **told)
 
@@ -117,18 +124,18 @@ def _estimates(nights: Path, enrolments: list[str]) -> list[Row]:
 
 def _of_cases(engine: Engine, learner_id: str, enrolments: list[str]) -> dict[str, list[Row]]:
     with engine.connect() as connection:
-        alerts = _rows(connection, ALERTS, learner_id)
+        alerts = [row | {"reasons": json.loads(row["reasons"])} for row in _rows(connection, ALERTS, learner_id)]
         refused = [
             AUDIT.c.object_id.startswith(f"/{page}/{one}/", autoescape=True) | (AUDIT.c.object_id == f"/{page}/{one}")
             for page in ("cas", "file")
             for one in enrolments
         ]
-        seen = or_(AUDIT.c.object_id.in_([learner_id, *enrolments]), *refused)
+        seen = or_(AUDIT.c.object_id.in_([learner_id, *enrolments]), *refused) & AUDIT.c.verb.not_in(OF_NOBODY)
         # Whoever looked is told by role: to name the person is the employer's to decide (CJEU, C-579/21).
         lines = connection.execute(select(AUDIT.c.at, AUDIT.c.role, AUDIT.c.verb, AUDIT.c.outcome).where(seen).order_by(AUDIT.c.entry))
         return {
             "names": _rows(connection, LEARNERS, learner_id),
-            "alerts": [row | {"reasons": json.loads(row["reasons"])} for row in alerts],
+            "alerts": [{name: value for name, value in row.items() if name not in AGAINST_OTHERS} for row in alerts],
             "answers": _rows(connection, ACTIONS, learner_id),
             "moves": _rows(connection, MOVES, learner_id),
             "readings": [dict(line) for line in lines.mappings()],
@@ -144,16 +151,21 @@ def write_access(service: Service, held: Held, to: Path) -> list[Path]:
     """Write what is held as a page in French for the person and as JSON for a machine, both in `to`, and note it in the log.
 
     Files are closed to other accounts of the machine.
+
+    Raises:
+        ConfigurationError: `to` lies inside the home folder, where no erasure would look for them.
     """
     from alerts.cases import CaseStore, audit
     from alerts.lists.files import file_name
     from pipelines import access_words
 
+    if to.resolve().is_relative_to(service.home.root.resolve()):
+        raise ConfigurationError(f"{to} lies inside the home folder.", "Name a folder elsewhere, closed to others.")
     environment = Environment(loader=PackageLoader("pipelines"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     page = environment.get_template("access.html").render(held=held, words=access_words, retention=service.rules.retention)
     content = json.dumps(asdict(held) | {"about": access_words.ABOUT}, ensure_ascii=False, indent=2, default=_told)
     with CaseStore(service.cases_url) as cases:
-        audit.note(cases.engine, clock.now(), None, "export", held.learner_id)
+        audit.note(cases.engine, clock.now(), None, "access", held.learner_id)
     name = file_name(held.learner_id)
     return [_closed(to / f"{name}.html", page), _closed(to / f"{name}.json", f"{content}\n")]
 

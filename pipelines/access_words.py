@@ -107,7 +107,7 @@ _VALUES: Final[dict[str, dict[str, str]]] = {
     "half_day": words.HALF_DAYS,
     "status": words.STATUSES,
     "channel": {**words.CHANNELS, "group": "En groupe"},
-    "outcome": words.OUTCOMES,
+    "outcome": {**words.OUTCOMES, "allowed": "permis", "refused": "refusé"},
     "direction": {"outbound": "du service vers vous", "inbound": "de vous vers le service"},
     "code": words.ANSWERS,
     "why": words.WHYS,

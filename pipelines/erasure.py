@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import re
+import shutil
 import zipfile
 import zlib
 from contextlib import suppress
@@ -21,6 +22,7 @@ import polars.selectors as cs
 
 from data_contracts.archive import Archive
 from data_contracts.catalogue import TABLES
+from data_contracts.deliveries import MENDED
 from data_contracts.erased import theirs
 from data_contracts.erasure import clear_landing, empty, found_in
 from data_contracts.ingest import layout
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from data_contracts.catalogue import DeliveredTable
     from pipelines.service import Service
     from vigie.erasures import Kind, Whom
     from vigie.store import Warehouse
@@ -68,9 +71,9 @@ class Erased:
 
 
 def enrolments_of(warehouse: Warehouse, learner_ids: Sequence[str]) -> pl.DataFrame:
-    """enrolment_id, learner_id of their enrolments, as known now."""
-    known = warehouse.as_known_at(layout(TABLES["enrolments"]), EVER, columns=["enrolment_id", "learner_id"])
-    return known.filter(pl.col("learner_id").is_in(list(learner_ids)))
+    """enrolment_id, learner_id of their enrolments, as last told, those withdrawn since included: what is told of them is still kept."""
+    known = warehouse.as_known_at(layout(TABLES["enrolments"]), EVER, columns=["enrolment_id", "learner_id"], withdrawn=True)
+    return known.filter(pl.col("learner_id").str.strip_chars().is_in([one.strip() for one in learner_ids]))
 
 
 def erase(service: Service, learner_ids: Sequence[str], why: str, say: Say) -> Erased:
@@ -143,6 +146,8 @@ def sweep(service: Service, say: Say) -> Erased:
         rows = out_of_cases(cases.engine, erased)
     say("nights")
     files = []
+    for part in _unfinished(home.root):
+        shutil.rmtree(part) if part.is_dir() else part.unlink()
     for path, take_out in made_files(home.root, erased):
         take_out()
         files.append(_below(service, path))
@@ -172,12 +177,18 @@ def made_files(root: Path, whom: Whom) -> Iterator[tuple[Path, Callable[[], None
                     yield path, partial(_write, path, ~mask)
 
 
+def _unfinished(root: Path) -> list[Path]:
+    """What a killed process left half written: nobody reads it, it may name anybody. Not what is just being put where deliveries land."""
+    coming = {path for path in (root / "landing").rglob(".*.part") if not path.is_relative_to(root / "landing" / MENDED)}
+    return [path for path in sorted(root.rglob(".*.part"), reverse=True) if path not in coming]
+
+
 def _pages(night: Path, whom: Whom) -> Iterator[tuple[Path, Callable[[], None]]]:
     """Before the tables that tell whom they name: killed in between, these still do."""
     for table, pages in (("alerts.parquet", _lists), ("scores.parquet", _examples)):
         path = night / table
         rows = pl.read_parquet(path) if path.exists() else pl.DataFrame()
-        for page in pages(night, rows.filter(theirs(rows, whom))):
+        for page in pages(night, rows.filter(theirs(rows, whom, names=pages is _lists))):
             yield page, page.unlink
 
 
@@ -217,7 +228,7 @@ def _whole(service: Service, learner_ids: Sequence[str], say: Say, *, known: boo
     with whole_warehouse(service, say) as warehouse:
         in_step(service.home.experiments, warehouse)
         enrolments = enrolments_of(warehouse, learner_ids)
-        told = {*enrolments["learner_id"], *warehouse.as_known_at(layout(TABLES["learners"]), EVER, columns=["learner_id"])["learner_id"]}
+        told = {one for table in TABLES.values() if "learner_id" in table.public for one in _told_of(warehouse, table, learner_ids)}
     with CaseStore(service.cases_url) as cases:
         told |= set(cases.names(list(learner_ids))["learner_id"])
     if known and (unknown := [one for one in learner_ids if one not in told]):
@@ -226,18 +237,20 @@ def _whole(service: Service, learner_ids: Sequence[str], say: Say, *, known: boo
     return enrolments["enrolment_id"].sort().to_list()
 
 
+def _told_of(warehouse: Warehouse, table: DeliveredTable, learner_ids: Sequence[str]) -> list[str]:
+    return warehouse.about(layout(table), "learner_id", learner_ids)["learner_id"].to_list() if table.in_warehouse else []
+
+
 def _begun(service: Service, whom: Mapping[Kind, Sequence[str]], why: str, say: Say) -> Erased:
     from alerts.cases import CaseStore, audit
     from alerts.cases.erasure import NOBODY
 
     erased, today = service.erasures(), clock.now().date()
     erased.require_key()
-    # Before anybody is remembered: killed in between, somebody would be kept out and never taken out.
-    _mark(service)
-    # Enrolments before their learner: who is remembered, is with all of them.
-    for kind, ids in whom.items():
-        erased.remember(kind, ids, today, why)
     left = _unreadable(service, [one for ids in whom.values() for one in ids])
+    # The mark first: killed once they are remembered, the next intake takes them out.
+    _mark(service)
+    erased.remember(whom, today, why)
     with CaseStore(service.cases_url) as cases:
         for _ in (*whom.get("learner", ()), *whom.get("names", ())):
             audit.note(cases.engine, clock.now(), None, "erase", NOBODY)

@@ -31,7 +31,7 @@ def due(service: Service, warehouse: Warehouse, cases: CaseStore, as_of: dt.date
     kept = cases.kept_people()
     people = signs(warehouse, as_of, service.rules.invariants.silence_days, service.time_zone)
     people = people.join(kept, on="learner_id", how="full", coalesce=True).with_columns(
-        last_sign=pl.max_horizontal("last_sign", "noted_on")
+        last_sign=pl.coalesce(pl.max_horizontal("last_sign", "noted_on"), "named_on")
     )
     return past_their_time(people, service.rules.retention, as_of)
 
@@ -40,18 +40,21 @@ def signs(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_zone: st
     """The last sign of each learner, and the end of their last course, as known at the end of `as_of`.
 
     Returns:
-        learner_id, last_end (the planned one where no end is known; may lie ahead), last_sign (contact, presence, trace, work, answer
-        after the course, entry, end; else when they became known).
+        learner_id, last_end (where no end is known, the planned one or the last presence, whichever is later; may lie ahead), last_sign
+        (contact, presence, trace, work, answer after the course, entry, end; else when they became known). Who was withdrawn since is
+        told too: what was delivered of them is still kept.
     """
     instant = end_of_day(as_of, time_zone)
 
     def known(table: str, *columns: str) -> pl.DataFrame:
-        return warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns)
+        return warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns, withdrawn=True)
 
     ended = endings(warehouse, as_of, silence_days, time_zone).select("enrolment_id", "exit_date")
     enrolments = known("enrolments", "enrolment_id", "learner_id", "enrolled_on", "entry_date", "planned_exit_date")
-    enrolments = enrolments.join(ended, on="enrolment_id", how="left").with_columns(end=pl.coalesce("exit_date", "planned_exit_date"))
     present = known("attendance", "enrolment_id", "date", "status").filter(pl.col("status").cast(pl.String).is_in(ATTENDED))
+    came = present.group_by("enrolment_id").agg(came=pl.col("date").max())
+    enrolments = enrolments.join(ended, on="enrolment_id", how="left").join(came, on="enrolment_id", how="left")
+    enrolments = enrolments.with_columns(end=pl.coalesce("exit_date", pl.max_horizontal("planned_exit_date", "came")))
     active = known("activity", "enrolment_id", "date", "count").filter(pl.col("count") > 0)
     handed_in = known("assessments", "enrolment_id", "submitted_on").select("enrolment_id", date="submitted_on")
     answered = known("followups", "enrolment_id", "observed_on").select("enrolment_id", date="observed_on")
@@ -63,7 +66,8 @@ def signs(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_zone: st
     contacts = known("contacts", "learner_id", "occurred_at").select(
         "learner_id", end=pl.lit(None, pl.Date), sign=pl.col("occurred_at").dt.convert_time_zone(time_zone).dt.date()
     )
-    first = known("learners", "learner_id", "known_on").select("learner_id", end=pl.lit(None, pl.Date), sign=pl.col("known_on").dt.date())
+    first = pl.concat([known(table, "learner_id", "known_on") for table in ("learners", "learner_audit", "assignments")])
+    first = first.group_by("learner_id").agg(end=pl.lit(None, pl.Date), sign=pl.col("known_on").max().dt.date())
     told = pl.concat([courses, contacts]).group_by("learner_id").agg(last_end=pl.col("end").max(), last_sign=pl.col("sign").max())
     silent = first.join(told, on="learner_id", how="anti").select("learner_id", last_end="end", last_sign="sign")
     return pl.concat([told, silent]).sort("learner_id")

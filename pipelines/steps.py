@@ -44,11 +44,16 @@ def take_deliveries(
     on_receipt: Callable[[Receipt], None] | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Intake:
-    """Ingest everything that landed. Names go to the case store, the rest to the archive and the warehouse, made whole first."""
+    """Ingest everything that landed. Names go to the case store, the rest to the archive and the warehouse, made whole first.
+
+    Where it tells that a course is of somebody who was erased, what came of that course before is taken out as well.
+    """
     from alerts.cases import CaseStore
     from data_contracts.ingest import ingest
+    from pipelines.erasure import sweep
     from pipelines.rebuild import whole_warehouse
 
+    courses = service.erasures().courses
     with CaseStore(service.cases_url) as cases, whole_warehouse(service, say) as warehouse:
         if taken_for:
             _deliver_answers(service, cases, taken_for)
@@ -66,6 +71,8 @@ def take_deliveries(
         )
         if taken_for:
             cases.taken_up(taken_for, clock.end_of_day(taken_for, service.time_zone))
+    if service.erasures().courses > courses:
+        sweep(service, say)
     return intake
 
 

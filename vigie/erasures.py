@@ -39,7 +39,7 @@ class Supposed:
     """People who would be taken out, by their identifiers: for a dry run."""
 
     def __init__(self, ids: Mapping[Kind, Collection[str]]) -> None:
-        self._ids = ids
+        self._ids = {kind: {one.strip() for one in those} for kind, those in ids.items()}
 
     def holds(self, kind: Kind, ids: pl.Series) -> pl.Series:
         """For each identifier, whether it is one of theirs; false where it is null."""
@@ -77,6 +77,11 @@ class Erasures:
         """How many people were erased whole."""
         return sum(line["kind"] == "learner" for line in self._lines)
 
+    @property
+    def courses(self) -> int:
+        """How many enrolments were erased."""
+        return sum(line["kind"] == "enrolment" for line in self._lines)
+
     def since(self, day: dt.date) -> int:
         """How many people were erased whole after `day`."""
         return sum(line["kind"] == "learner" and line["on"] > day.isoformat() for line in self._lines)
@@ -89,15 +94,16 @@ class Erasures:
         found = [one for one in asked.unique().drop_nulls() if (kind, self._hash(kind, one)) in self._known]
         return asked.is_in(pl.Series(found, dtype=pl.String).implode()).fill_null(value=False)
 
-    def remember(self, kind: Kind, ids: Iterable[str], on: dt.date, why: str) -> int:
-        """Note identifiers as erased, on the disk before this returns; how many were not yet.
+    def remember(self, whom: Mapping[Kind, Iterable[str]], on: dt.date, why: str) -> int:
+        """Note identifiers as erased, all or none, on the disk before this returns; how many were not yet.
 
         Raises:
             ConfigurationError: there is no key, or one too short.
         """
         self.require_key()
-        hashes = {self._hash(kind, one): None for one in ids}
-        new = [{"kind": kind, "hash": one, "on": on.isoformat(), "why": why} for one in hashes if (kind, one) not in self._known]
+        # Asked about without the blanks around them, see `holds`.
+        hashes = dict.fromkeys((kind, self._hash(kind, one.strip())) for kind, ids in whom.items() for one in ids)
+        new = [{"kind": kind, "hash": one, "on": on.isoformat(), "why": why} for kind, one in hashes if (kind, one) not in self._known]
         first = [] if self._lines else [{"kind": _CHECK, "hash": self._hash(_CHECK, "")}]
         self._keep([*self._lines, *(first if new else []), *new])
         return len(new)
@@ -122,7 +128,7 @@ class Erasures:
 
     def forget(self, learner_id: str) -> bool:
         """Take a learner again who was erased, since they enrol anew; whether they were. What was erased with them stays out."""
-        theirs = {(kind, self._hash(kind, learner_id)) for kind in ("learner", "names")}
+        theirs = {(kind, self._hash(kind, learner_id.strip())) for kind in ("learner", "names")}
         left = [line for line in self._lines if (line["kind"], line["hash"]) not in theirs]
         found = len(left) < len(self._lines)
         self._keep(left)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from vigie.erasures import Whom
 
 ABOUT_PEOPLE: Final = (LEARNERS, GONE_LEARNERS, ALERTS, PEOPLE, FILES, ACTIONS, MOVES)
+OF_NOBODY: Final = ("reassign", "absence", "indicators", "export", "log_in", "ask_link", "send_link")
+"""Verbs of lines about advisors, pages or addresses: an advisor may bear the identifier of a learner."""
 _PAGE_OF_A_CASE: Final = r"^/(?:cas|file)/(.+?)(?:/(?:confier|reponse|prendre|orienter))?$"
 """What the log holds of a refusal is the address that was asked for; an identifier may hold slashes of its own."""
 NOBODY: Final = "(erased)"
@@ -42,9 +44,9 @@ def erase(engine: Engine, erased: Whom, *, dry_run: bool = False) -> dict[str, i
         done["outbox"] = _calls(connection, erased, dry_run=dry_run)
         done["audit"] = _log(connection, erased, dry_run=dry_run)
     done = {name: rows for name, rows in done.items() if rows}
-    if done and not dry_run:
+    if not dry_run:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            # What was deleted is still in the file until its room is given up.
+            # What was deleted is still in the file until its room is given up, by this run or by one that was killed before it did.
             connection.execute(text("VACUUM"))
             if engine.dialect.name == "sqlite":
                 connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
@@ -85,7 +87,7 @@ def _calls(connection: Connection, erased: Whom, *, dry_run: bool) -> int:
 
 
 def _log(connection: Connection, erased: Whom, *, dry_run: bool) -> int:
-    rows = _frame(connection, AUDIT, ["entry", "object_id"])
+    rows = _frame(connection, AUDIT, ["entry", "verb", "object_id"]).filter(~pl.col("verb").is_in(OF_NOBODY))
     who = pl.coalesce(pl.col("object_id").str.extract(_PAGE_OF_A_CASE), "object_id")
     named = rows.with_columns(learner_id=who, enrolment_id=who)
     gone = named.filter(theirs(named, erased)).select("entry")

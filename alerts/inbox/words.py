@@ -177,6 +177,7 @@ VERBS: Final = {
     "indicators": "indicateurs lus",
     "audit": "journal lu",
     "export": "export",
+    "access": "export remis à la personne",
     "erase": "effacement",
     "answer": "réponse notée",
     "take": "prise en charge",

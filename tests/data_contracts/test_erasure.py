@@ -49,8 +49,8 @@ def put(desk: Desk, files: Mapping[str, str], *, without: bool = False) -> None:
 
 def remembered(home: Path) -> Erasures:
     erased = Erasures(home / "erased.jsonl", KEY)
-    erased.remember("enrolment", THEIRS, ON, "asked")
-    erased.remember("learner", [GONE], ON, "asked")
+    erased.remember({"enrolment": THEIRS}, ON, "asked")
+    erased.remember({"learner": [GONE]}, ON, "asked")
     return erased
 
 
@@ -137,7 +137,7 @@ FILES = {
     "learners/1.csv": f"{HEADERS['learners']}\nL1,self,1990\nL2,self,1991\n",
     "learner_identities/1.csv": f"{HEADERS['learner_identities']}\nL1,Zoé,Marchand\nL2,Ali,Ben\n",
     "enrolments/1.csv": f"{HEADERS['enrolments']}\nE1,L1,S1,2026-01-01,2026-01-05,2026-06-01,\nE2,L2,S1,2026-01-01,,2026-06-01,\n",
-    "exits/1.csv": f"{HEADERS['exits']}\nE1,2026-02-01,job,\nE2,2026-02-01,job,\nE7,soon,job,\n",
+    "exits/1.csv": f"{HEADERS['exits']}\nE1,2026-02-01,job,\nE2,2026-02-01,job,\nE7,soon,job,\nE1,2026-02-01,one,too,many\n",
 }
 
 
@@ -194,7 +194,21 @@ def test_a_file_that_names_them_in_rows_set_aside_alone_does_not_stay(desk: Desk
 
 
 def test_a_file_that_was_taken_and_can_be_read_no_more_does_not_stay(desk: Desk) -> None:
-    mapping = """title = "Outil"
+    desk.mapping("outil", MAPPING)
+    file = desk.put("outil/exits/1.csv", "id;fin\nE3;2026-02-01\n")
+    desk.take()
+    assert desk.known("exits").filter(enrolment_id="E3").height == 1
+    nobody = Supposed({"learner": ["L9"]})
+    with desk.warehouse() as warehouse:
+        assert clear_landing(desk.landing, warehouse, desk.sources, nobody, NOW) == []
+        desk.mapping("outil", MAPPING.replace('"fin"', '"date de fin"'))
+        assert clear_landing(desk.landing, warehouse, desk.sources, nobody, NOW) == ["outil/exits/1.csv"]
+        desk.put("outil/exits/1.csv", "id;fin\nE3;2026-02-01\n")
+        assert clear_landing(desk.landing, warehouse, {}, nobody, NOW) == ["outil/exits/1.csv"]
+    assert not file.exists()
+
+
+MAPPING = """title = "Outil"
 [files.exits]
 delimiter = ";"
 dates = ["%Y-%m-%d"]
@@ -205,16 +219,26 @@ enrolment_id = "id"
 exit_date = "fin"
 reason = { value = "job" }
 """
-    desk.mapping("outil", mapping)
-    file = desk.put("outil/exits/1.csv", "id;fin\nE3;2026-02-01\n")
+
+
+def test_a_line_that_fits_no_header_names_them_all_the_same(desk: Desk) -> None:
+    desk.mapping("outil", MAPPING)
+    mapped = desk.put("outil/exits/1.csv", "id;fin\nE3;2026-02-01\nE1;2026-02-01;one too many\n")
+    ours = desk.put("exits/2.csv", f"{HEADERS['exits']}\nE1b,2026-02-01,one,too,many\nE3,2026-02-01,one,too,many\n")
     desk.take()
-    assert desk.known("exits").filter(enrolment_id="E3").height == 1
-    nobody = Supposed({"learner": ["L9"]})
+    erase(desk)
     with desk.warehouse() as warehouse:
-        assert clear_landing(desk.landing, warehouse, desk.sources, nobody, NOW) == []
-        desk.mapping("outil", mapping.replace('"fin"', '"date de fin"'))
-        assert clear_landing(desk.landing, warehouse, desk.sources, nobody, NOW) == ["outil/exits/1.csv"]
-    assert not file.exists()
+        gone = clear_landing(desk.landing, warehouse, desk.sources, remembered(desk.home), NOW)
+    assert {"outil/exits/1.csv", "exits/2.csv"} <= set(gone)
+    assert not mapped.exists()
+    assert not ours.exists()
+    assert sorted(desk.quarantine().filter(pl.col("value") != "soon")["value"]) == ["(withheld)", "E3,2026-02-01,one,too,many"]
+    desk.put("exits/3.csv", f"{HEADERS['exits']}\nE1b,2026-02-02,one,too,many\nE3,2026-02-02,one,too,many\n")
+    take_warned(desk)
+    with desk.warehouse() as warehouse:
+        entry = warehouse.read(DELIVERIES).filter(file="exits/3.csv").row(0, named=True)
+    assert (entry["rows_read"], entry["quarantined"], entry["note"]) == (1, 1, f"1 row {MARK} left out")
+    assert b"E1" not in everything(desk.home)
 
 
 @pytest.mark.parametrize("step", ["entered", "written", "moved", "swapped"])
@@ -290,7 +314,7 @@ def test_a_course_they_enter_afterwards_is_kept_out_with_all_that_is_told_of_it(
 
 def test_of_whom_the_names_alone_are_gone_the_rest_stays(desk: Desk) -> None:
     erased = Erasures(desk.home / "erased.jsonl", KEY)
-    erased.remember("names", [GONE], ON, "age")
+    erased.remember({"names": [GONE]}, ON, "age")
     done = empty(desk.home / "w.duckdb", Archive(desk.home / "archive"), erased, 1, lambda _: None)
     assert (done.deliveries, done.rows) == (1, 1)
     assert desk.known("learners")["learner_id"].to_list() == ["L1", "L2"]

@@ -10,16 +10,17 @@ import re
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 from typer.testing import CliRunner
 
 import pipelines.erasure
 from alerts.cases import CaseStore, audit
 from alerts.cases.erasure import NOBODY
-from alerts.cases.schema import ALERTS
+from alerts.cases.schema import ALERTS, LEARNERS
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
 from data_contracts.tables.experiments import Arms
@@ -30,7 +31,7 @@ from pipelines.cli import app
 from pipelines.doctor import examine
 from pipelines.erasure import EVER, erase, sweep, would_erase
 from pipelines.replay import replay
-from pipelines.retention import due, past_their_time
+from pipelines.retention import due, past_their_time, signs
 from pipelines.service import Service, open_service
 from pipelines.steps import Directly, run_night, take_deliveries
 from tests.services import copy_of
@@ -104,6 +105,11 @@ def wrong(service: Service) -> list[str]:
 def test_an_erasure_leaves_no_byte_of_a_person_and_the_service_goes_on(served: Service, tmp_path: Path) -> None:
     ours = copy_of(served, tmp_path / "home")
     learner, enrolment = listed(ours)
+    for left in (ours.home.out(NIGHT) / ".scores.parquet.part", ours.home.archive / ".000001-x.part" / "rows.parquet"):
+        left.parent.mkdir(exist_ok=True)
+        pl.DataFrame({"learner_id": [learner]}).write_parquet(left)
+    coming = ours.home.landing / "learners" / ".new.csv.part"
+    coming.write_text("learner_id", encoding="utf-8")
     with CaseStore(ours.cases_url) as cases:
         audit.note(cases.engine, clock.now(), None, "read", enrolment)
     words = words_of(ours, learner, enrolment)
@@ -115,6 +121,7 @@ def test_an_erasure_leaves_no_byte_of_a_person_and_the_service_goes_on(served: S
 
     assert replace(told, landed=[], files=sorted(told.files)) == replace(done, landed=[], files=sorted(done.files))
     assert done.landed
+    assert coming.exists()
     assert done.cases["audit"] == 1
     with CaseStore(ours.cases_url) as cases:
         assert [(line.verb, line.object_id) for line in audit.latest(cases.engine)[:2]] == [("erase", NOBODY), ("read", NOBODY)]
@@ -163,6 +170,7 @@ def test_an_erasure_stopped_anywhere_is_ended_by_the_next_intake(
         patch.setattr(pipelines.erasure, step, killed)
         with pytest.raises(KeyboardInterrupt):
             erase(ours, [learner], "asked", lambda _: None)
+    assert naming(ours, *words)
     assert "An erasure was stopped half-way" in str(examine(ours.settings))
     take_deliveries(ours)
 
@@ -245,7 +253,13 @@ def test_an_export_tells_the_person_everything_and_no_rank(served: Service, tmp_
     assert name["family_name"] in text
     assert "Données simulées" in text
     assert "777" not in text
+    assert not {"rank", "priority"} & set(told["alerts"][0])
+    with pytest.raises(ConfigurationError, match="inside the home folder"):
+        write_access(ours, held, ours.home.root / "requests")
     assert "situation lue" in text
+    assert "permis" in text
+    assert "allowed" not in text
+    assert f"au {held.made_at.astimezone(ZoneInfo('Europe/Paris')):%d/%m/%Y}" in text
     assert [row["verb"] for row in told["readings"]] == ["read", "read"]
     assert {"user_id", "by_user"} & set(told["readings"][0]) == set()
     with ours.warehouse() as warehouse:
@@ -264,6 +278,106 @@ def test_an_export_tells_the_person_everything_and_no_rank(served: Service, tmp_
     printed = CliRunner().invoke(app, ["people", "export", learner, "--to", str(tmp_path / "cli"), "--home", str(ours.home.root)])
     assert printed.exit_code == 0
     assert len(list((tmp_path / "cli").iterdir())) == 2
+
+
+SMALL = {
+    "learners": "learner_id,prescriber,known_on\n{who},self,2024-01-02T08:00:00Z\n",
+    "enrolments": "enrolment_id,learner_id,session_id,enrolled_on,entry_date,planned_exit_date,known_on\n"
+    "{course},{who},S1,2024-01-02,2024-01-03,2024-02-01,2024-01-02T08:00:00Z\n",
+    "attendance": "enrolment_id,date,half_day,status,planned_minutes,known_on\n{course},2024-01-03,am,present,210,2024-01-04T08:00:00Z\n",
+}
+
+
+def deliver(service: Service, name: str, *tables: str, who: str = "WHO-01", course: str = "ENROL-01", withdrawn: bool = False) -> None:
+    """Take one row of each of these tables."""
+    for table in tables:
+        text = SMALL[table].format(who=who, course=course)
+        if withdrawn:
+            head, row = text.splitlines()
+            text = f"{head},withdrawn\n{row},true\n"
+        folder = service.home.landing / table
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    take_deliveries(service)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Service:
+    made = open_service(Settings(home=tmp_path / "small"))
+    deliver(made, "1", *SMALL)
+    return made
+
+
+def test_whom_a_supplier_withdrew_is_still_kept_and_so_still_expires_and_is_erased(small: Service) -> None:
+    deliver(small, "2", "learners", "enrolments", withdrawn=True)
+    with small.warehouse() as warehouse, CaseStore(small.cases_url) as cases:
+        assert due(small, warehouse, cases, dt.date(2026, 1, 31)).is_empty()
+        found = due(small, warehouse, cases, dt.date(2026, 2, 1))
+    assert found.rows() == [("WHO-01", "all", dt.date(2024, 2, 1), dt.date(2024, 2, 1))]
+    erase(small, ["WHO-01"], "asked", lambda _: None)
+    assert naming(small, "WHO-01", "ENROL-01") == []
+
+
+def test_of_whom_only_the_name_is_known_the_day_it_came_counts(small: Service) -> None:
+    with CaseStore(small.cases_url) as cases:
+        row = {"learner_id": "N1", "known_on": dt.datetime(2024, 1, 2, tzinfo=dt.UTC), "given_name": "Zoé", "family_name": "Marchand"}
+        with cases.engine.begin() as connection:
+            connection.execute(insert(LEARNERS), [row])
+        with small.warehouse() as warehouse:
+            found = due(small, warehouse, cases, dt.date(2026, 1, 2))
+    assert found.rows() == [("N1", "all", None, dt.date(2024, 1, 2))]
+
+
+def test_a_course_that_goes_on_past_its_planned_end_has_not_ended(small: Service) -> None:
+    path = small.home.landing / "attendance" / "2.csv"
+    path.write_text(SMALL["attendance"].format(course="ENROL-01").replace("2024-01-03", "2024-12-20"), encoding="utf-8")
+    take_deliveries(small)
+    with small.warehouse() as warehouse:
+        found = signs(warehouse, dt.date(2025, 3, 1), 21, "Europe/Paris")
+    assert found.rows() == [("WHO-01", dt.date(2024, 12, 20), dt.date(2024, 12, 20))]
+
+
+def test_a_course_that_turned_out_to_be_of_another_is_theirs_alone(small: Service) -> None:
+    deliver(small, "2", "learners", who="WHO-02")
+    corrected = SMALL["enrolments"].format(who="WHO-02", course="ENROL-01").replace("08:00", "09:00")
+    (small.home.landing / "enrolments" / "2.csv").write_text(corrected, encoding="utf-8")
+    take_deliveries(small)
+
+    assert set(held_about(small, "WHO-01").facts) == {"learners", "enrolments"}
+    assert set(held_about(small, "WHO-02").facts) == {"learners", "enrolments", "attendance"}
+    erase(small, ["WHO-01"], "asked", lambda _: None)
+    assert set(held_about(small, "WHO-02").facts) == {"learners", "enrolments", "attendance"}
+    assert naming(small, "WHO-01") == []
+
+
+def test_what_came_of_a_course_before_it_was_said_to_be_of_somebody_erased_goes_too(small: Service) -> None:
+    erase(small, ["WHO-01"], "asked", lambda _: None)
+    deliver(small, "2", "attendance", course="ENROL-02")
+    assert naming(small, "ENROL-02")
+    deliver(small, "3", "enrolments", course="ENROL-02")
+    assert naming(small, "WHO-01", "ENROL-01", "ENROL-02") == []
+
+
+def test_blanks_around_an_identifier_hide_nobody(small: Service) -> None:
+    deliver(small, "2", "learners", "enrolments", who='"WHO-01 "', course='"ENROL-02 "')
+    deliver(small, "3", "attendance", course="ENROL-02")
+    erase(small, ["WHO-01"], "asked", lambda _: None)
+    assert naming(small, "WHO-01", "ENROL-01", "ENROL-02") == []
+
+
+@pytest.mark.parametrize("who", ["1", "a/b", 'l"x', "Zoë-ß", "L'1", "a b", "%", "x" * 64])
+def test_any_identifier_can_be_exported_and_erased(small: Service, tmp_path: Path, who: str) -> None:
+    quoted = '"' + who.replace('"', '""') + '"'
+    course = '"E' + who[:62].replace('"', '""') + '"'
+    deliver(small, "2", *SMALL, who=quoted, course=course)
+    pages = write_access(small, held_about(small, who), tmp_path / "request")
+    assert all(page.parent == tmp_path / "request" for page in pages)
+    others = held_about(small, "WHO-01").facts
+    done = erase(small, [who], "asked", lambda _: None)
+    assert done.archive == 3
+    with pytest.raises(NoDataError):
+        held_about(small, who)
+    assert held_about(small, "WHO-01").facts == others
 
 
 PEOPLE = pl.DataFrame(
@@ -302,6 +416,9 @@ def test_whom_was_kept_long_enough_goes_by_command(served: Service, tmp_path: Pa
     assert whom["all"]
     assert whom["names"]
     assert found.height < everybody
+    alerts = pl.read_parquet(ours.home.out(NIGHT) / "alerts.parquet").filter(pl.col("learner_id").is_in(whom["names"]))
+    lists = {ours.home.out(NIGHT) / "lists" / f"{one}.html" for one in alerts["advisor_id"].drop_nulls()}
+    assert any(path.exists() for path in lists)
     home = str(ours.home.root)
 
     dry = CliRunner().invoke(app, ["people", "expire", "--home", home, "--as-of", day.isoformat()])
@@ -313,6 +430,7 @@ def test_whom_was_kept_long_enough_goes_by_command(served: Service, tmp_path: Pa
     with CaseStore(ours.cases_url) as cases:
         left = cases.names([*whom["all"], *whom["names"]])
     assert left.is_empty()
+    assert not any(path.exists() for path in lists)
     with ours.warehouse() as warehouse, CaseStore(ours.cases_url) as cases:
         known = set(warehouse.as_known_at(layout(TABLES["learners"]), EVER, columns=["learner_id"])["learner_id"])
         assert due(ours, warehouse, cases, day).is_empty()

@@ -29,16 +29,16 @@ def held(erased: Erasures | Supposed, *ids: str | None) -> list[bool]:
 
 
 def test_whoever_was_erased_is_known_again_by_another_process_with_the_key(path: Path) -> None:
-    assert Erasures(path, KEY).remember("learner", ["L1", "L2", "L1"], ON, "asked") == 2
+    assert Erasures(path, KEY).remember({"learner": ["L1", "L2", "L1"]}, ON, "asked") == 2
     again = Erasures(path, KEY)
     assert held(again, "L1", " L2 ", "L3", None) == [True, True, False, False]
     assert again.holds("enrolment", pl.Series(["L1"])).to_list() == [False]
     assert (len(again), bool(again), again.since(ON), again.since(ON - dt.timedelta(days=1))) == (2, True, 0, 2)
-    assert again.remember("learner", ["L2"], ON, "age") == 0
+    assert again.remember({"learner": ["L2"]}, ON, "age") == 0
 
 
 def test_nothing_in_the_file_tells_who_without_the_key(path: Path) -> None:
-    Erasures(path, KEY).remember("learner", ["L1"], ON, "asked")
+    Erasures(path, KEY).remember({"learner": ["L1"]}, ON, "asked")
     text = path.read_text(encoding="utf-8")
     assert "L1" not in text
     assert hashlib.sha256(b"learner:L1").hexdigest() not in text
@@ -47,7 +47,7 @@ def test_nothing_in_the_file_tells_who_without_the_key(path: Path) -> None:
 
 @pytest.mark.parametrize(("key", "said"), [("", "is not set"), ("another key of thirty-two characters..", "is not the key")])
 def test_another_key_or_none_would_let_them_come_back_and_is_refused(path: Path, key: str, said: str) -> None:
-    Erasures(path, KEY).remember("learner", ["L1"], ON, "asked")
+    Erasures(path, KEY).remember({"learner": ["L1"]}, ON, "asked")
     with pytest.raises(ConfigurationError, match=said):
         Erasures(path, key)
 
@@ -57,20 +57,20 @@ def test_nobody_is_remembered_by_a_key_that_can_be_guessed(path: Path, key: str)
     erased = Erasures(path, key)
     assert not erased
     with pytest.raises(ConfigurationError, match="32 characters"):
-        erased.remember("learner", ["L1"], ON, "asked")
+        erased.remember({"learner": ["L1"]}, ON, "asked")
     assert not path.exists()
 
 
 def test_a_service_that_erased_nobody_needs_no_key(path: Path) -> None:
     assert held(Erasures(path), "L1") == [False]
-    assert Erasures(path, KEY).remember("learner", [], ON, "asked") == 0
+    assert Erasures(path, KEY).remember({"learner": []}, ON, "asked") == 0
     assert not path.exists()
 
 
 def test_a_backup_learns_who_was_erased_since(path: Path, tmp_path: Path) -> None:
     newer = tmp_path / "newer.jsonl"
-    Erasures(path, KEY).remember("learner", ["L1"], ON, "asked")
-    Erasures(newer, KEY).remember("learner", ["L1", "L2"], ON, "asked")
+    Erasures(path, KEY).remember({"learner": ["L1"]}, ON, "asked")
+    Erasures(newer, KEY).remember({"learner": ["L1", "L2"]}, ON, "asked")
     older = Erasures(path, KEY)
     older.take_over(newer)
     assert held(older, "L1", "L2", "L3") == [True, True, False]
@@ -79,9 +79,9 @@ def test_a_backup_learns_who_was_erased_since(path: Path, tmp_path: Path) -> Non
 
 def test_somebody_who_comes_back_is_forgotten_among_the_erased_but_not_their_former_courses(path: Path) -> None:
     erased = Erasures(path, KEY)
-    erased.remember("enrolment", ["L1"], ON, "asked")
-    erased.remember("learner", ["L1", "L2"], ON, "asked")
-    erased.remember("names", ["L1"], ON, "age")
+    erased.remember({"enrolment": ["L1"]}, ON, "asked")
+    erased.remember({"learner": ["L1", "L2"]}, ON, "asked")
+    erased.remember({"names": ["L1"]}, ON, "age")
     assert erased.forget("L1")
     assert not erased.forget("L1")
     again = Erasures(path, KEY)
