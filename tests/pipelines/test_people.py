@@ -238,6 +238,7 @@ def test_an_export_tells_the_person_everything_and_no_rank(served: Service, tmp_
         with cases.engine.begin() as connection:
             connection.execute(update(ALERTS).where(ALERTS.c.learner_id == learner).values(rank=777, priority=0.123456))
         audit.note(cases.engine, clock.now(), None, "read", enrolment)
+        audit.note(cases.engine, clock.now(), None, "absence", learner)  # an advisor who bears the same identifier
         name = cases.names([learner]).row(0, named=True)
 
     held = held_about(ours, learner)
