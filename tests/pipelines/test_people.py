@@ -327,6 +327,9 @@ def test_of_whom_only_the_name_is_known_the_day_it_came_counts(small: Service) -
 def test_a_course_that_goes_on_past_its_planned_end_has_not_ended(small: Service) -> None:
     path = small.home.landing / "attendance" / "2.csv"
     path.write_text(SMALL["attendance"].format(course="ENROL-01").replace("2024-01-03", "2024-12-20"), encoding="utf-8")
+    traces = small.home.landing / "activity" / "1.csv"  # a platform that goes on counting nothing is no sign
+    traces.parent.mkdir()
+    traces.write_text("enrolment_id,date,kind,count,known_on\nENROL-01,2025-02-01,login,0,2025-02-02T08:00:00Z\n", encoding="utf-8")
     take_deliveries(small)
     with small.warehouse() as warehouse:
         found = signs(warehouse, dt.date(2025, 3, 1), 21, "Europe/Paris")
