@@ -221,6 +221,26 @@ reason = { value = "job" }
 """
 
 
+def test_a_fact_of_theirs_that_a_full_export_withdrew_is_no_row_of_its_file(desk: Desk) -> None:
+    desk.mapping("outil", MAPPING.replace('table = "exits"', 'table = "exits"\ndelivers = "full"'))
+    everybody = ["E1;2026-01-31", *(f"E{number};2026-01-31" for number in range(10, 20))]
+    for name, rows in (("1", everybody), ("2", everybody[1:])):
+        desk.put(f"outil/exits/{name}.csv", "\n".join(["id;fin", *rows]) + "\n")
+        desk.take()
+
+    def entry() -> tuple[int, ...]:
+        with desk.warehouse() as warehouse:
+            row = warehouse.read(DELIVERIES).filter(file="outil/exits/2.csv").row(0, named=True)
+        return tuple(row[name] for name in ("rows_read", "loaded", "unchanged", "quarantined", "withdrawn"))
+
+    read, *_, withdrawn = entry()
+    assert (read, withdrawn) == (10, 1)
+    erase(desk)
+    assert entry() == (10, 0, 10, 0, 0)
+    assert b"E1;" not in everything(desk.home / "archive")
+    assert "E1" not in desk.known("exits")["enrolment_id"]
+
+
 def test_a_line_that_fits_no_header_names_them_all_the_same(desk: Desk) -> None:
     desk.mapping("outil", MAPPING)
     mapped = desk.put("outil/exits/1.csv", "id;fin\nE3;2026-02-01\nE1;2026-02-01;one too many\n")

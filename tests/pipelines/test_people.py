@@ -243,6 +243,7 @@ def test_an_export_tells_the_person_everything_and_no_rank(served: Service, tmp_
             connection.execute(update(ALERTS).where(ALERTS.c.learner_id == learner).values(rank=777, priority=0.123456))
         for what in (enrolment, f"/cas/{enrolment}/reponse", f"/cas/{enrolment}0"):
             audit.note(cases.engine, clock.now(), None, "read", what)
+        audit.note(cases.engine, clock.now(), None, "absence", learner)  # an advisor who bears the same identifier
         name = cases.names([learner]).row(0, named=True)
 
     held = held_about(ours, learner)
@@ -331,6 +332,9 @@ def test_of_whom_only_the_name_is_known_the_day_it_came_counts(small: Service) -
 def test_a_course_that_goes_on_past_its_planned_end_has_not_ended(small: Service) -> None:
     path = small.home.landing / "attendance" / "2.csv"
     path.write_text(SMALL["attendance"].format(course="ENROL-01").replace("2024-01-03", "2024-12-20"), encoding="utf-8")
+    traces = small.home.landing / "activity" / "1.csv"  # a platform that goes on counting nothing is no sign
+    traces.parent.mkdir()
+    traces.write_text("enrolment_id,date,kind,count,known_on\nENROL-01,2025-02-01,login,0,2025-02-02T08:00:00Z\n", encoding="utf-8")
     take_deliveries(small)
     with small.warehouse() as warehouse:
         found = signs(warehouse, dt.date(2025, 3, 1), 21, "Europe/Paris")
