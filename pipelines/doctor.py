@@ -107,9 +107,19 @@ def _warehouse(service: Service) -> Finding:
 
 
 def _erasing(service: Service) -> Finding:
+    from data_contracts.erased import MARK
+    from data_contracts.ingest import DELIVERIES
+
     if service.home.erasing.exists():
         return Finding("wrong", "An erasure was stopped half-way.", "The next night ends it; so does: vigie people resume.")
-    return Finding("ok", f"{len(service.erasures())} people were erased and are kept out")
+    erased = service.erasures()
+    if not erased and service.home.warehouse.exists():
+        with service.warehouse() as warehouse:
+            notes = warehouse.read(DELIVERIES)["note"]
+        if notes.str.contains(MARK, literal=True).any():
+            what = f"People were erased, and {service.home.erased.name} is gone: the next full export would bring them back."
+            return Finding("wrong", what, "Put back the copy that lies with the backups.")
+    return Finding("ok", f"{len(erased)} people were erased and are kept out")
 
 
 def _landing(service: Service) -> Finding:

@@ -133,6 +133,9 @@ def test_an_erasure_leaves_no_byte_of_a_person_and_the_service_goes_on(served: S
     assert sweep(ours, lambda _: None).nothing
     with pytest.raises(ReplayRefusedError, match="1 people were erased since"):
         replay(ours, NIGHT)
+    assert "1 people were erased and are kept out" in str(examine(ours.settings))
+    ours.home.erased.unlink()
+    assert "erased.jsonl is gone" in str(wrong(ours))
 
 
 def test_a_dry_run_changes_nothing_and_needs_no_key(served: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
