@@ -445,3 +445,32 @@ def test_whom_was_kept_long_enough_goes_by_command(served: Service, tmp_path: Pa
     assert not set(whom["all"]) & known
     again = CliRunner().invoke(app, ["people", "expire", "--home", home, "--as-of", day.isoformat(), "--yes"])
     assert "0 learners without any sign" in again.output
+
+
+def test_files_that_nobody_could_read_are_named_where_they_may_tell_of_them(served: Service, tmp_path: Path) -> None:
+    ours = copy_of(served, tmp_path / "home")
+    learner, enrolment = listed(ours)
+    folder = ours.home.refused / "exits"
+    folder.mkdir(parents=True)
+    (folder / "plain.csv").write_text(f"id;fin\n{enrolment};2026-02-01\n", encoding="utf-8")
+    (folder / "plain.csv.reason.txt").write_text("why\n", encoding="utf-8")
+    (folder / "longer.csv").write_text(f"id\n{enrolment}0\nx{learner}\n", encoding="utf-8")
+    (folder / "two-bytes.csv").write_text(f"id\n{learner}\n", encoding="utf-16")
+    with gzip.open(folder / "packed.csv.gz", "wb") as packed:
+        packed.write(f"id\n{learner}\n".encode())
+    (folder / "cut.csv.gz").write_bytes((folder / "packed.csv.gz").read_bytes()[:15])
+    pl.DataFrame({"id": [learner]}).write_parquet(folder / "table.parquet", compression="zstd")
+    (folder / "no.parquet").write_bytes(b"PAR1")
+    with zipfile.ZipFile(folder / "book.xlsx", "w", zipfile.ZIP_DEFLATED) as book:
+        book.writestr("xl/sharedStrings.xml", f"<t>{enrolment}</t>" * 50)
+    expected = [f"refused/exits/{name}" for name in ("book.xlsx", "packed.csv.gz", "plain.csv", "table.parquet", "two-bytes.csv")]
+    home = str(ours.home.root)
+
+    assert would_erase(ours, [learner], lambda _: None).left == expected
+    done = CliRunner().invoke(app, ["people", "erase", learner, "--home", home, "--yes"])
+    again = CliRunner().invoke(app, ["people", "resume", "--home", home])
+
+    assert done.exit_code == again.exit_code == 0, done.output
+    assert re.findall(r"look (\S+) may name them", done.output) == expected
+    assert "Case store: nothing taken out" in again.output
+    assert all((ours.home.root / name).exists() for name in expected)
