@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 MARK: Final = "of people who were erased"
 """In the note of a delivery whose file named some of them: the file itself must not stay in the landing folder."""
-
-
-FIELD: Final = r"""[^,;\t|"]+"""
+IDS: Final = ("learner_id", "enrolment_id")
+"""Columns by which any table names a person."""
+_FIELD: Final = r"""[^,;\t|"]+"""
+"""Of a line that did not fit its header, whatever its delimiter."""
 
 
 def theirs(rows: pl.DataFrame, erased: Whom, *, names: bool = False) -> pl.Series:
@@ -49,7 +50,7 @@ def lines_of_theirs(faults: pl.DataFrame, erased: Whom, *, names: bool = False) 
         names: also those of whom the names alone are gone.
     """
     whole = faults.filter((pl.col("column") == ROW) & pl.col("value").is_not_null())
-    fields = whole.select(LINE, pl.col("value").str.extract_all(FIELD)).explode("value")
+    fields = whole.select(LINE, pl.col("value").str.extract_all(_FIELD)).explode("value")
     kinds: tuple[Kind, ...] = ("learner", "enrolment", "names") if names else ("learner", "enrolment")
     held = pl.DataFrame({kind: erased.holds(kind, fields["value"]) for kind in kinds})
     return fields.filter(held.select(pl.any_horizontal(pl.all())).to_series())[LINE].unique()
@@ -79,6 +80,11 @@ def _left_out(part: Part, erased: Erasures, on: dt.date) -> Part:
     faults = part.received.faults.filter(~pl.col(LINE).is_in(lines.implode()))
     note = "; ".join(filter(None, (part.note, noted(lines.len()))))
     return replace(part, received=Received(rows.filter(~mask), faults), note=note)
+
+
+def naming(ledger: pl.DataFrame) -> set[str]:
+    """Deliveries of a ledger (contract `Deliveries`) whose files named somebody erased."""
+    return set(ledger.filter(pl.col("note").str.contains(MARK, literal=True))["delivery_id"])
 
 
 def noted(rows: int) -> str:

@@ -10,7 +10,7 @@ import polars as pl
 from data_contracts.archive import Kept
 from data_contracts.catalogue import TABLES
 from data_contracts.deliveries import landed, read_parts, read_rows
-from data_contracts.erased import MARK, lines_of_theirs, noted, theirs
+from data_contracts.erased import lines_of_theirs, naming, noted, theirs
 from data_contracts.ingest import DELIVERIES, QUARANTINE, enter, layout
 from data_contracts.readers.received import LINE, Shape
 from data_contracts.rebuild import made_whole, take
@@ -40,7 +40,9 @@ class Emptied:
 
 def found_in(archive: Archive, erased: Whom, say: Say) -> Emptied:
     """What `empty` would take out, nothing being changed."""
-    counts = [_theirs_in(archive.read(name), erased) for name in _each(archive, say, "looking through the archive")]
+    names = archive.names()
+    say(f"looking through the archive: {len(names)} deliveries")
+    counts = [_theirs_in(archive.read(name), erased) for name in names]
     return Emptied(sum(count > 0 for count in counts), sum(counts))
 
 
@@ -61,10 +63,12 @@ def empty(path: Path, archive: Archive, erased: Whom, threads: int, say: Say) ->
     """
     archive.settle()
     touched = rows = 0
+    names = archive.names()
+    say(f"going through the archive: {len(names)} deliveries")
     with made_whole(path, threads, keep_former=False) as warehouse:
         for ledger in (DELIVERIES, QUARANTINE):
             warehouse.create_ledger(ledger)
-        for number, name in enumerate(_each(archive, say, "going through the archive"), 1):
+        for number, name in enumerate(names, 1):
             kept = archive.read(name)
             count = _theirs_in(kept, erased)
             if not count:
@@ -83,12 +87,11 @@ def clear_landing(landing: Path, warehouse: Warehouse, sources: Mapping[str, Sou
     Each is read again: in rows that were set aside they are named as well. What waits to be taken is left to the intake.
     """
     ledger = warehouse.read(DELIVERIES)
-    taken = set(ledger["delivery_id"])
-    naming = set(ledger.filter(pl.col("note").str.contains(MARK, literal=True))["delivery_id"])
+    taken, told_of_erased = set(ledger["delivery_id"]), naming(ledger)
 
     def names_them(file: Delivery) -> bool:
         fingerprint = file.fingerprint()
-        return fingerprint in naming or (fingerprint in taken and _names(file, sources, erased))
+        return fingerprint in told_of_erased or (fingerprint in taken and _names(file, sources, erased))
 
     # Also of a source whose mapping is gone, or cannot stand: its files were taken under its name.
     known = {*sources, *(folder.name for folder in landing.iterdir() if folder.is_dir())}
@@ -112,12 +115,6 @@ def _names(file: Delivery, sources: Mapping[str, Source], erased: Whom) -> bool:
     source = sources.get(file.source or "")
     raw = read_rows(file.path, file.name, source.files[file.table].shape if source else Shape())
     return lines_of_theirs(raw.faults, erased, names=any(part.table.private for part in parts)).len() > 0
-
-
-def _each(archive: Archive, say: Say, doing: str) -> list[str]:
-    names = archive.names()
-    say(f"{doing}: {len(names)} deliveries")
-    return names
 
 
 def _mask(rows: pl.DataFrame, kept: Kept, erased: Whom) -> pl.Series:
@@ -146,8 +143,9 @@ def _without(kept: Kept, erased: Whom) -> Kept:
     set_aside = ragged.len()
     if doubted is not None:
         doubtful = _mask(doubted, kept, erased)
-        set_aside += doubted.filter(doubtful)[LINE].n_unique()
-        quarantine = quarantine.filter(~pl.col(LINE).is_in(doubted.filter(doubtful)[LINE].implode()))
+        gone = doubted.filter(doubtful)[LINE].unique()
+        set_aside += gone.len()
+        quarantine = quarantine.filter(~pl.col(LINE).is_in(gone.implode()))
         doubted = doubted.filter(~doubtful)
     counts = {
         "rows_read": receipt["rows_read"] - lines - set_aside,

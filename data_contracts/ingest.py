@@ -13,7 +13,7 @@ from data_contracts import guards
 from data_contracts.archive import Archive, Kept
 from data_contracts.border import Checked, check
 from data_contracts.deliveries import Delivery, Part, landed, read_parts
-from data_contracts.erased import MARK, leave_out
+from data_contracts.erased import MARK, leave_out, naming
 from data_contracts.readers.received import LINE, refusing
 from data_contracts.sources.stripping import strip
 from data_contracts.tables.ledger import Deliveries, Quarantine
@@ -174,7 +174,7 @@ def ingest(  # noqa: PLR0913 - folders, stores and what the caller wants of them
         warehouse.create_ledger(kept)
     ledger = warehouse.read(DELIVERIES)
     taken, number = set(ledger["delivery_id"]), ledger.height
-    naming = set(ledger.filter(pl.col("note").str.contains(MARK, literal=True))["delivery_id"])
+    told_of_erased = naming(ledger)
     past = ledger.select(guards.PAST)
     reception = reception or Reception()
     sources = reception.sources
@@ -193,7 +193,7 @@ def ingest(  # noqa: PLR0913 - folders, stores and what the caller wants of them
                     fingerprint = delivery.fingerprint()
                 if fingerprint in taken:
                     intake.known_before += 1
-                    _clear(delivery, naming=fingerprint in naming)
+                    _clear(delivery, naming=fingerprint in told_of_erased)
                     continue
                 parts = leave_out(read_parts(delivery, sources), reception.erased, now.date())
                 checked = _checked(delivery, parts, source, assumed_lag)

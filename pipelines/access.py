@@ -13,6 +13,7 @@ from sqlalchemy import or_, select
 from alerts.cases.erasure import OF_NOBODY
 from alerts.cases.schema import ACTIONS, ALERTS, AUDIT, LEARNERS, MOVES
 from data_contracts.catalogue import TABLES
+from data_contracts.erased import IDS
 from data_contracts.experiments import ARMS
 from data_contracts.ingest import DELIVERIES, layout
 from pipelines.erasure import enrolments_of
@@ -90,7 +91,7 @@ def _facts(warehouse: Warehouse, learner_id: str, enrolments: list[str]) -> dict
     files = warehouse.read(DELIVERIES).select(delivery="number", file="file", received_at="received_at")
     found = {}
     for name, table in TABLES.items():
-        column = next((one for one in ("learner_id", "enrolment_id") if one in table.public), None)
+        column = next((one for one in IDS if one in table.public), None)
         if column is None or not table.in_warehouse:
             continue
         rows = warehouse.about(layout(table), column, [learner_id] if column == "learner_id" else enrolments)

@@ -107,7 +107,7 @@ def _warehouse(service: Service) -> Finding:
 
 
 def _erasing(service: Service) -> Finding:
-    from data_contracts.erased import MARK
+    from data_contracts.erased import naming
     from data_contracts.ingest import DELIVERIES
 
     if service.home.erasing.exists():
@@ -115,8 +115,8 @@ def _erasing(service: Service) -> Finding:
     erased = service.erasures()
     if not erased and service.home.warehouse.exists():
         with service.warehouse() as warehouse:
-            notes = warehouse.read(DELIVERIES)["note"]
-        if notes.str.contains(MARK, literal=True).any():
+            told_of_erased = naming(warehouse.read(DELIVERIES))
+        if told_of_erased:
             what = f"People were erased, and {service.home.erased.name} is gone: the next full export would bring them back."
             return Finding("wrong", what, "Put back the copy that lies with the backups.")
     return Finding("ok", f"{len(erased)} people were erased and are kept out")

@@ -7,44 +7,33 @@ The going-through asks nothing but that file, so it is run again after a kill, a
 from __future__ import annotations
 
 import datetime as dt
-import gzip
-import re
 import shutil
-import zipfile
-import zlib
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
-import polars.selectors as cs
 
 from data_contracts.archive import Archive
 from data_contracts.catalogue import TABLES
-from data_contracts.deliveries import MENDED
-from data_contracts.erased import theirs
 from data_contracts.erasure import clear_landing, empty, found_in
 from data_contracts.ingest import layout
+from pipelines.home_files import made_files, unfinished, unreadable
 from vigie import clock
 from vigie.erasures import Supposed
 from vigie.errors import NoDataError
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from data_contracts.catalogue import DeliveredTable
     from pipelines.service import Service
-    from vigie.erasures import Kind, Whom
+    from vigie.erasures import Kind
     from vigie.store import Warehouse
 
     Say = Callable[[str], None]
 
-MADE: Final = ("out", "evaluation", "replay", "experiments", "indicators")
-"""Folders of the home folder with what the service made: a folder for each night, report or analysis."""
-PEOPLE: Final = ("learner_id", "enrolment_id")
 EVER: Final = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 
 
@@ -76,7 +65,7 @@ def enrolments_of(warehouse: Warehouse, learner_ids: Sequence[str]) -> pl.DataFr
     return known.filter(pl.col("learner_id").str.strip_chars().is_in([one.strip() for one in learner_ids]))
 
 
-def erase(service: Service, learner_ids: Sequence[str], why: str, say: Say) -> Erased:
+def erase(service: Service, learner_ids: Sequence[str], say: Say) -> Erased:
     """Take these learners, and all that is kept of their enrolments, out of everything, and keep them out.
 
     Killed anywhere, the next command that reads deliveries, `vigie ingest`, `night` or `people resume`, goes on with it.
@@ -84,7 +73,6 @@ def erase(service: Service, learner_ids: Sequence[str], why: str, say: Say) -> E
     Args:
         service: whose.
         learner_ids: of the deliveries.
-        why: asked, or age.
         say: told how far it is.
 
     Raises:
@@ -92,7 +80,7 @@ def erase(service: Service, learner_ids: Sequence[str], why: str, say: Say) -> E
         NoDataError: nothing is known of one of them.
     """
     enrolments = _whole(service, learner_ids, say)
-    return _begun(service, {"enrolment": enrolments, "learner": learner_ids}, why, say)
+    return _begun(service, {"enrolment": enrolments, "learner": learner_ids}, "asked", say)
 
 
 def expire(service: Service, learner_ids: Sequence[str], names: Sequence[str], say: Say) -> Erased:
@@ -125,7 +113,8 @@ def would_erase(service: Service, learner_ids: Sequence[str], say: Say) -> Erase
     with CaseStore(service.cases_url) as cases:
         rows = out_of_cases(cases.engine, Supposed(whom), dry_run=True)
     files = [_below(service, path) for path, _ in made_files(service.home.root, Supposed(whom))]
-    return Erased(found.rows, found.deliveries, rows, files, [], _unreadable(service, [*whom["enrolment"], *learner_ids]))
+    left = [_below(service, path) for path in unreadable(service.home, [*whom["enrolment"], *learner_ids])]
+    return Erased(found.rows, found.deliveries, rows, files, [], left)
 
 
 def sweep(service: Service, say: Say) -> Erased:
@@ -146,7 +135,7 @@ def sweep(service: Service, say: Say) -> Erased:
         rows = out_of_cases(cases.engine, erased)
     say("nights")
     files = []
-    for part in _unfinished(home.root):
+    for part in unfinished(home.root):
         shutil.rmtree(part) if part.is_dir() else part.unlink()
     for path, take_out in made_files(home.root, erased):
         take_out()
@@ -164,59 +153,6 @@ def resume(service: Service, say: Say) -> None:
     """End a going-through that was killed, if one was."""
     if service.home.erasing.exists():
         sweep(service, say)
-
-
-def made_files(root: Path, whom: Whom) -> Iterator[tuple[Path, Callable[[], None]]]:
-    """Files the service made that name these people, each with what takes them out: rows go, lists and pages of examples go whole."""
-    for folder in MADE:
-        for night in sorted({path.parent for path in (root / folder).rglob("*.parquet")}):
-            yield from _pages(night, whom)
-            for path in sorted((*night.glob("*.parquet"), *night.glob("*.csv"))):
-                mask = theirs(_table(path, *PEOPLE), whom)
-                if mask.any():
-                    yield path, partial(_write, path, ~mask)
-
-
-def _unfinished(root: Path) -> list[Path]:
-    """What a killed process left half written: nobody reads it, it may name anybody. Not what is just being put where deliveries land."""
-    coming = {path for path in (root / "landing").rglob(".*.part") if not path.is_relative_to(root / "landing" / MENDED)}
-    return [path for path in sorted(root.rglob(".*.part"), reverse=True) if path not in coming]
-
-
-def _pages(night: Path, whom: Whom) -> Iterator[tuple[Path, Callable[[], None]]]:
-    """Before the tables that tell whom they name: killed in between, these still do."""
-    for table, pages in (("alerts.parquet", _lists), ("scores.parquet", _examples)):
-        path = night / table
-        rows = pl.read_parquet(path) if path.exists() else pl.DataFrame()
-        for page in pages(night, rows.filter(theirs(rows, whom, names=pages is _lists))):
-            yield page, page.unlink
-
-
-def _lists(night: Path, gone: pl.DataFrame) -> list[Path]:
-    from alerts.lists.files import file_name
-
-    if gone.is_empty():
-        return []
-    named = [file_name(one) for one in gone["advisor_id"].drop_nulls().unique()]
-    queues = "file-*" if gone["advisor_id"].has_nulls() else ""
-    patterns = [*(f"{one}.*" for one in named), *([queues] if queues else [])]
-    return sorted({path for pattern in patterns for path in (night / "lists").glob(pattern)})
-
-
-def _examples(night: Path, gone: pl.DataFrame) -> list[Path]:
-    return [] if gone.is_empty() else sorted(night.glob("examples.html"))
-
-
-def _table(path: Path, *columns: str) -> pl.DataFrame:
-    """A file of a night, whole, or those of its columns that it has: years of nights are looked through."""
-    parquet = path.suffix == ".parquet"
-    rows = pl.scan_parquet(path) if parquet else pl.scan_csv(path, infer_schema=False)
-    return rows.select(cs.by_name(*columns, require_all=False) if columns else pl.all()).collect()
-
-
-def _write(path: Path, stays: pl.Series) -> None:
-    rows = _table(path).filter(stays)
-    write_whole(path, rows.write_parquet if path.suffix == ".parquet" else rows.write_csv)
 
 
 def _whole(service: Service, learner_ids: Sequence[str], say: Say, *, known: bool = True) -> list[str]:
@@ -243,17 +179,15 @@ def _told_of(warehouse: Warehouse, table: DeliveredTable, learner_ids: Sequence[
 
 def _begun(service: Service, whom: Mapping[Kind, Sequence[str]], why: str, say: Say) -> Erased:
     from alerts.cases import CaseStore, audit
-    from alerts.cases.erasure import NOBODY
 
     erased, today = service.erasures(), clock.now().date()
     erased.require_key()
-    left = _unreadable(service, [one for ids in whom.values() for one in ids])
+    left = [_below(service, path) for path in unreadable(service.home, [one for ids in whom.values() for one in ids])]
     # The mark first: killed once they are remembered, the next intake takes them out.
     _mark(service)
     erased.remember(whom, today, why)
     with CaseStore(service.cases_url) as cases:
-        for _ in (*whom.get("learner", ()), *whom.get("names", ())):
-            audit.note(cases.engine, clock.now(), None, "erase", NOBODY)
+        audit.note_erasures(cases.engine, clock.now(), len(whom["learner"]) + len(whom.get("names", ())))
     return replace(sweep(service, say), left=left)
 
 
@@ -261,27 +195,6 @@ def _mark(service: Service) -> None:
     """Until it is over, archive and warehouse may not belong together."""
     said = "People are being taken out. To go on: vigie people resume\n"
     write_whole(service.home.erasing, lambda part: part.write_text(said, encoding="utf-8"))
-
-
-def _unreadable(service: Service, ids: Sequence[str]) -> list[str]:
-    """Files refused or held back in which one of these identifiers stands as a word of its own."""
-    words = re.compile(rb"(?<![A-Za-z0-9])(" + b"|".join(re.escape(one.encode()) for one in ids) + rb")(?![A-Za-z0-9])")
-    files = [path for folder in (service.home.refused, service.home.held) for path in sorted(folder.rglob("*")) if path.is_file()]
-    return [_below(service, path) for path in files if ids and words.search(_bytes_of(path))]
-
-
-def _bytes_of(path: Path) -> bytes:
-    """What a file says, out of a workbook, a compressed file or one of two bytes a letter; as it is where it cannot be opened."""
-    content = path.read_bytes()
-    with suppress(OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, pl.exceptions.PolarsError):
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as book:
-                return b"\n".join(book.read(name) for name in book.namelist())
-        if path.suffix == ".gz":
-            return gzip.decompress(content)
-        if path.suffix == ".parquet":
-            return pl.read_parquet(path).write_csv().encode()
-    return content.replace(b"\0", b"")
 
 
 def _below(service: Service, path: Path) -> str:

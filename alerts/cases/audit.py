@@ -5,7 +5,7 @@ One change is let through: whom a line was about goes, for good, when they are e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import insert, select
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from alerts.cases.access import User
 
+NOBODY: Final = "(erased)"
+"""In the place of who was looked at, once erased: that somebody looked stays."""
+
 
 def note(
     engine: Engine, at: dt.datetime, user: User | None, verb: str, object_id: str | None, outcome: Literal["allowed", "refused"] = "allowed"
@@ -26,6 +29,13 @@ def note(
     who = {"user_id": user.user_id if user else None, "role": user.role if user else None}
     with engine.begin() as connection:
         connection.execute(insert(AUDIT), [{"at": at, **who, "verb": verb, "object_id": (object_id or "")[:200], "outcome": outcome}])
+
+
+def note_erasures(engine: Engine, at: dt.datetime, people: int) -> None:
+    """Add a line for each of so many people erased by command, without whom."""
+    line = {"at": at, "user_id": None, "role": None, "verb": "erase", "object_id": NOBODY, "outcome": "allowed"}
+    with engine.begin() as connection:
+        connection.execute(insert(AUDIT), [line] * people)
 
 
 def latest(engine: Engine, object_id: str = "", limit: int = 500) -> list[Any]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 from sqlalchemy import String, bindparam, delete, select, text, update
 
+from alerts.cases.audit import NOBODY
 from alerts.cases.schema import ACTIONS, ALERTS, AUDIT, FILES, GONE_LEARNERS, LEARNERS, MOVES, OUTBOX, PEOPLE
-from data_contracts.erased import theirs
+from data_contracts.erased import IDS, theirs
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Table
@@ -21,8 +22,6 @@ OF_NOBODY: Final = ("reassign", "absence", "indicators", "export", "log_in", "as
 """Verbs of lines about advisors, pages or addresses: an advisor may bear the identifier of a learner."""
 _PAGE_OF_A_CASE: Final = r"^/(?:cas|file)/(.+?)(?:/(?:confier|reponse|prendre|orienter))?$"
 """What the log holds of a refusal is the address that was asked for; an identifier may hold slashes of its own."""
-NOBODY: Final = "(erased)"
-"""In the log, in the place of who was looked at: that somebody looked stays."""
 
 
 def erase(engine: Engine, erased: Whom, *, dry_run: bool = False) -> dict[str, int]:
@@ -54,7 +53,7 @@ def erase(engine: Engine, erased: Whom, *, dry_run: bool = False) -> dict[str, i
 
 
 def _delete(connection: Connection, table: Table, erased: Whom, *, dry_run: bool) -> int:
-    names = [name for name in ("learner_id", "enrolment_id") if name in table.c]
+    names = [name for name in IDS if name in table.c]
     gone = _of_theirs(connection, table, names, erased)
     if not dry_run:
         key = [column.name for column in table.primary_key.columns]
@@ -76,7 +75,7 @@ def _calls(connection: Connection, erased: Whom, *, dry_run: bool) -> int:
     changed = 0
     for item, body in connection.execute(select(OUTBOX.c.item, OUTBOX.c.text).where(OUTBOX.c.channel == "webhook")).all():
         call = json.loads(body)
-        records = pl.DataFrame({name: [record.get(name) for record in call["records"]] for name in ("learner_id", "enrolment_id")})
+        records = pl.DataFrame({name: [record.get(name) for record in call["records"]] for name in IDS})
         left = [record for record, gone in zip(call["records"], theirs(records, erased), strict=True) if not gone]
         if len(left) < len(call["records"]):
             changed += 1

@@ -65,7 +65,7 @@ def erase(
 
     service = service_at(home)
     with only_writer(service.home.lock, "An erasure"), console.working("Erasure") as at:
-        found = erasure.erase(service, learners, "asked", at) if yes else erasure.would_erase(service, learners, at)
+        found = erasure.erase(service, learners, at) if yes else erasure.would_erase(service, learners, at)
     _tell(found, done=yes)
 
 

@@ -12,7 +12,8 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from alerts.cases import CaseStore, audit
-from alerts.cases.erasure import ABOUT_PEOPLE, NOBODY, erase
+from alerts.cases.audit import NOBODY
+from alerts.cases.erasure import ABOUT_PEOPLE, erase
 from alerts.cases.schema import ACTIONS, AUDIT, LEARNERS, METADATA, MOVES
 from alerts.cases.store import Published
 from alerts.outbox import Item, put

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 import pipelines.erasure
 from alerts.cases import CaseStore, audit
-from alerts.cases.erasure import NOBODY
+from alerts.cases.audit import NOBODY
 from alerts.cases.schema import ALERTS, LEARNERS
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
@@ -117,7 +117,7 @@ def test_an_erasure_leaves_no_byte_of_a_person_and_the_service_goes_on(served: S
     others = pl.read_parquet(ours.home.out(NIGHT) / "scores.parquet").filter(pl.col("learner_id") != learner)
 
     told = would_erase(ours, [learner], lambda _: None)
-    done = erase(ours, [learner], "asked", lambda _: None)
+    done = erase(ours, [learner], lambda _: None)
 
     assert replace(told, landed=[], files=sorted(told.files)) == replace(done, landed=[], files=sorted(done.files))
     assert done.landed
@@ -172,7 +172,7 @@ def test_an_erasure_stopped_anywhere_is_ended_by_the_next_intake(
     with monkeypatch.context() as patch:
         patch.setattr(pipelines.erasure, step, killed)
         with pytest.raises(KeyboardInterrupt):
-            erase(ours, [learner], "asked", lambda _: None)
+            erase(ours, [learner], lambda _: None)
     assert naming(ours, *words)
     assert "An erasure was stopped half-way" in str(examine(ours.settings))
     take_deliveries(ours)
@@ -186,7 +186,7 @@ def test_an_older_backup_does_not_bring_them_back(served: Service, tmp_path: Pat
     learner, enrolment = listed(ours)
     words = words_of(ours, learner, enrolment)
     older = backup(ours, tmp_path / "backups", lambda _: None)
-    erase(ours, [learner], "asked", lambda _: None)
+    erase(ours, [learner], lambda _: None)
 
     again = open_service(Settings(home=tmp_path / "again"), restoring=True)
     restore(again, older, lambda _: None, ours.home.erased)
@@ -202,7 +202,7 @@ def test_an_older_backup_does_not_bring_them_back(served: Service, tmp_path: Pat
 def test_whoever_comes_back_is_taken_again_by_name(served: Service, tmp_path: Path) -> None:
     ours = copy_of(served, tmp_path / "home")
     learner, enrolment = listed(ours)
-    erase(ours, [learner], "asked", lambda _: None)
+    erase(ours, [learner], lambda _: None)
     head = "enrolment_id,learner_id,session_id,enrolled_on,entry_date,planned_exit_date\n"
     session = pl.read_parquet(ours.home.out(NIGHT) / "scores.parquet")["session_id"][0]
 
@@ -318,7 +318,7 @@ def test_whom_a_supplier_withdrew_is_still_kept_and_so_still_expires_and_is_eras
         assert due(small, warehouse, cases, dt.date(2026, 1, 31)).is_empty()
         found = due(small, warehouse, cases, dt.date(2026, 2, 1))
     assert found.rows() == [("WHO-01", "all", dt.date(2024, 2, 1), dt.date(2024, 2, 1))]
-    erase(small, ["WHO-01"], "asked", lambda _: None)
+    erase(small, ["WHO-01"], lambda _: None)
     assert naming(small, "WHO-01", "ENROL-01") == []
 
 
@@ -352,13 +352,13 @@ def test_a_course_that_turned_out_to_be_of_another_is_theirs_alone(small: Servic
 
     assert set(held_about(small, "WHO-01").facts) == {"learners", "enrolments"}
     assert set(held_about(small, "WHO-02").facts) == {"learners", "enrolments", "attendance"}
-    erase(small, ["WHO-01"], "asked", lambda _: None)
+    erase(small, ["WHO-01"], lambda _: None)
     assert set(held_about(small, "WHO-02").facts) == {"learners", "enrolments", "attendance"}
     assert naming(small, "WHO-01") == []
 
 
 def test_what_came_of_a_course_before_it_was_said_to_be_of_somebody_erased_goes_too(small: Service) -> None:
-    erase(small, ["WHO-01"], "asked", lambda _: None)
+    erase(small, ["WHO-01"], lambda _: None)
     deliver(small, "2", "attendance", course="ENROL-02")
     assert naming(small, "ENROL-02")
     deliver(small, "3", "enrolments", course="ENROL-02")
@@ -368,7 +368,7 @@ def test_what_came_of_a_course_before_it_was_said_to_be_of_somebody_erased_goes_
 def test_blanks_around_an_identifier_hide_nobody(small: Service) -> None:
     deliver(small, "2", "learners", "enrolments", who='"WHO-01 "', course='"ENROL-02 "')
     deliver(small, "3", "attendance", course="ENROL-02")
-    erase(small, ["WHO-01"], "asked", lambda _: None)
+    erase(small, ["WHO-01"], lambda _: None)
     assert naming(small, "WHO-01", "ENROL-01", "ENROL-02") == []
 
 
@@ -380,7 +380,7 @@ def test_any_identifier_can_be_exported_and_erased(small: Service, tmp_path: Pat
     pages = write_access(small, held_about(small, who), tmp_path / "request")
     assert all(page.parent == tmp_path / "request" for page in pages)
     others = held_about(small, "WHO-01").facts
-    done = erase(small, [who], "asked", lambda _: None)
+    done = erase(small, [who], lambda _: None)
     assert done.archive == 3
     with pytest.raises(NoDataError):
         held_about(small, who)
