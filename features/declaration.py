@@ -42,8 +42,8 @@ class Feature:
     """Where the model is left free: which way a person would call it worse. Only a value on the worse side is ever told as a reason."""
     against: float | None = None
     """What the sentence itself compares with, such as 0 for "less than": a value is told only beyond it, however others do."""
-    window: int = 0
-    """Days of the course that the sentence speaks of: of who has been there for less, it would tell that they are new."""
+    fair: pl.Expr | None = field(default=None, repr=False)
+    """When the sentence may be told of somebody at all, over the columns of the matrix; where it is not known to hold, it is not told."""
     learnt: bool = True
     """False for a column that rules and rivals read and the model does not."""
 
@@ -105,6 +105,16 @@ AGO = (pl.col("as_of") - pl.col("date")).dt.total_days().cast(pl.Int32)
 
 KNOWN = (pl.col("known_on") <= pl.col("cutoff")) & (pl.col("visible_until").is_null() | (pl.col("visible_until") > pl.col("cutoff")))
 """True for the layer that was the newest at the pair's cutoff: every join of facts to dates goes through it."""
+
+
+def there_for(days: int) -> pl.Expr:
+    """True of who entered that many days ago: a sentence on a longer time would only tell that they are new."""
+    return pl.col("course_day") >= days
+
+
+def plainly(name: str) -> pl.Expr:
+    """True where a logarithm of a ratio is one a person would notice: 18 % less, or 22 % more."""
+    return pl.col(name).abs() >= 0.2  # noqa: PLR2004 - said above
 
 
 def within(days: int) -> pl.Expr:

@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from features.declaration import AGO, Family, Feature, ratio, within
+from features.declaration import AGO, Family, Feature, plainly, ratio, there_for, within
 
 _FIXED_POINT: Final = 1_000_000
 """Weights are summed as whole millionths: integer sums do not depend on the order of rows."""
@@ -42,7 +42,7 @@ _facts = [
             fr=f"[peu d']activité en ligne : {{value}} sur les {days} derniers",
             en=f"[little online activity: ]{{value}} active online in the last {days}",
             monotone=-1,
-            window=days,
+            fair=there_for(days),
         )
         for days in (7, 14, 28)
     ),
@@ -57,7 +57,7 @@ _facts = [
             fr=f"[peu d']activité en ligne : {{value}} action{{s}} sur les {days} derniers jours",
             en=f"[little online activity: ]{{value}} action{{s}} online in the last {days} days",
             worse=-1,
-            window=days,
+            fair=there_for(days),
         )
         for days in (3, 7, 14, 28)
     ),
@@ -82,7 +82,7 @@ _facts = [
         fr="activité en ligne faible dans la durée",
         en="little online activity over time",
         worse=-1,
-        window=14,
+        fair=there_for(14),
     ),
     Feature(
         "days_since_activity",
@@ -105,7 +105,7 @@ _facts = [
         fr="{value} type{s} de ressources [seulement ]utilisé{s} sur 14 jours",
         en="[only ]{value} kind{s} of resources used in 14 days",
         worse=-1,
-        window=14,
+        fair=there_for(14),
     ),
     Feature(
         "activity_kinds_28",
@@ -117,7 +117,7 @@ _facts = [
         fr="{value} type{s} de ressources [seulement ]utilisé{s} sur 28 jours",
         en="[only ]{value} kind{s} of resources used in 28 days",
         worse=-1,
-        window=28,
+        fair=there_for(28),
     ),
     Feature(
         "active_weeks_8",
@@ -129,7 +129,7 @@ _facts = [
         fr="{value} semaine{s} [seulement ]avec une activité en ligne sur les 8 dernières",
         en="[only ]{value} week{s} with online activity in the last 8",
         worse=-1,
-        window=56,
+        fair=there_for(56),
     ),
     Feature(
         "activity_total",
@@ -211,7 +211,8 @@ _derived = [
         fr="activité en ligne en baisse par rapport au mois précédent",
         en="online activity down against the month before",
         worse=-1,
-        window=14,
+        # The month before counts days before the entry as days without activity: a fall is true all the same, a rise is not.
+        fair=plainly("activity_change") & (there_for(42) | (there_for(14) & (pl.col("activity_change") < 0))),
         against=0.0,
     ),
     Feature(
@@ -224,6 +225,7 @@ _derived = [
         fr="activité en ligne sur {value} [seulement ]des jours depuis l'entrée",
         en="active online on [only ]{value} of the days since entry",
         worse=-1,
+        fair=there_for(7),
     ),
     Feature(
         "days_since_activity_usual",
@@ -259,7 +261,7 @@ _derived = [
         fr="activité en ligne en perte de vitesse",
         en="online activity losing speed",
         worse=-1,
-        window=28,
+        fair=there_for(28),
         against=0.0,
     ),
 ]
@@ -296,7 +298,8 @@ _KIND_EN: Final = {"content": "contents", "forum": "forums", "quiz": "exercises"
 _SPAN: Final = {"14": "of the last 14 days", "total": "so far"}
 _SPAN_FR: Final = {"14": "ces 14 derniers jours", "total": "depuis le début, dates d'entrée confondues"}
 _SPAN_EN: Final = {"14": "over 14 days", "total": "since the start, whenever people entered"}
-_WINDOW: Final = {"14": 14, "total": 0}
+_NOT_NEW: Final = there_for(14)
+"""For sentences on all that was done so far, which tell of whoever has just entered that they have just entered."""
 
 
 def _week_fr(week: int) -> str:
@@ -319,7 +322,7 @@ _cohort = [
             fr=f"moins d'activité sur {_KIND_FR[kind]} que la moyenne de la session {_SPAN_FR[span]}",
             en=f"less active on {_KIND_EN[kind]} than the session's mean {_SPAN_EN[span]}",
             worse=-1,
-            window=_WINDOW[span],
+            fair=_NOT_NEW & plainly(f"{kind}_against_session_{span}"),
             against=0.0,
         )
         for kind in KINDS
@@ -336,7 +339,7 @@ _cohort = [
             fr=f"moins d'activité en ligne que la moyenne de la session {_week_fr(week)}",
             en=f"less active online than the session's mean {_week_en(week)}",
             worse=-1,
-            window=7 * (week + 1),
+            fair=there_for(7 * (week + 1)) & plainly(f"week_{week}_against_session"),
             against=0.0,
         )
         for week in range(_WEEKS)
@@ -352,7 +355,7 @@ _cohort = [
             fr=f"moins d'activité en ligne que la moyenne de la session ces {days} derniers jours",
             en=f"less active online than the session's mean over {days} days",
             worse=-1,
-            window=days,
+            fair=there_for(days) & plainly(f"activity_against_session_{days}"),
             against=0.0,
         )
         for days in (3, 14)
@@ -368,7 +371,7 @@ _cohort = [
             fr=f"moins d'activité en ligne que la moyenne de la session {when}",
             en=f"less active online than the session's mean {then}",
             worse=-1,
-            window=days,
+            fair=there_for(days) & plainly(f"{name}_against_session"),
             against=0.0,
         )
         for name, meaning, days, when, then in (
@@ -401,6 +404,7 @@ _cohort = [
         fr="plus d'activité en ligne depuis le début que {value} [seulement ]des personnes de la session, dates d'entrée confondues",
         en="more active online since the start than [only ]{value} of the people in the session, whenever they entered",
         worse=-1,
+        fair=_NOT_NEW,
         against=0.5,
     ),
     Feature(
@@ -438,7 +442,7 @@ _cohort = [
             fr=f"plus d'activité en ligne que {{value}} [seulement ]des personnes de la session sur {days} jours",
             en=f"more active online than [only ]{{value}} of the people in the session over {days} days",
             worse=-1,
-            window=days,
+            fair=there_for(days),
             against=0.5,
         )
         for days in (7, 28)
@@ -453,7 +457,7 @@ _cohort = [
         fr="plus de régularité en ligne que {value} [seulement ]des personnes de la session sur 28 jours",
         en="more regular online than [only ]{value} of the people in the session over 28 days",
         worse=-1,
-        window=28,
+        fair=there_for(28),
         against=0.5,
     ),
 ]

@@ -19,6 +19,9 @@ _marked = pl.col("score").is_not_null() & _handed_in
 _late_days = (pl.col("submitted_on") - pl.col("due_date")).dt.total_days().cast(pl.Int32)
 _newest_due = pl.col("to_due") == pl.when(_due).then(pl.col("to_due")).max()
 _newest_mark = pl.col("submitted_on") == pl.when(_marked).then(pl.col("submitted_on")).max()
+_SEVERAL: Final = pl.col("work_handed_in") > 1
+_SEVERAL_MARKS: Final = pl.col("score_lowest") < pl.col("score_mean")
+"""A mean of one is not told as a mean: the piece itself is told."""
 
 
 def _count(condition: pl.Expr) -> pl.Expr:
@@ -84,6 +87,8 @@ _facts = [
         fr="dernier travail rendu il y a {value}",
         en="last work handed in {value} ago",
         worse=1,
+        # Who handed in all that was due has no more to hand in: however long ago it was, it says nothing.
+        fair=(pl.col("last_work_missed") > 0) | (pl.col("days_since_handed_in") <= pl.col("days_since_deadline")),
     ),
     Feature(
         "days_since_deadline",
@@ -160,6 +165,7 @@ _facts = [
         fr="travaux rendus en moyenne {value} après l'échéance",
         en="work handed in {value} after the deadline on average",
         worse=1,
+        fair=_SEVERAL,
         against=0.0,
     ),
     Feature(
@@ -172,6 +178,7 @@ _facts = [
         fr="moyenne des résultats : {value}",
         en="mean mark: {value}",
         monotone=-1,
+        fair=_SEVERAL_MARKS,
     ),
     Feature(
         "score_last",
@@ -269,6 +276,7 @@ _facts += [
         fr="travaux rendus en moyenne {value} après ceux de la session, à temps ou non",
         en="work handed in {value} after the session's on average, on time or not",
         worse=1,
+        fair=_SEVERAL,
         against=0.0,
     ),
     Feature(
@@ -313,6 +321,7 @@ _facts += [
         fr="résultat le plus bas : {value}",
         en="lowest mark: {value}",
         worse=-1,
+        fair=_SEVERAL_MARKS,
     ),
     Feature(
         "points_so_far",

@@ -18,6 +18,8 @@ _unjustified = pl.col("status") == "absent_unjustified"
 _justified = pl.col("status") == "absent_justified"
 _recorded = _attended | _unjustified | _justified
 _last_attended = pl.when(_attended).then(pl.col("slot")).max().fill_null(-1).alias("last_attended")
+_came = pl.col("attendance_share_28") * 2 >= 1
+"""Whoever is hardly there can hardly be late: only of who came half the time is "never late" told."""
 
 
 def _sum(condition: pl.Expr) -> pl.Expr:
@@ -93,6 +95,7 @@ _facts = [
         fr="{value} avec retard sur les 28 derniers jours",
         en="{value} with a late arrival in the last 28 days",
         monotone=1,
+        fair=_came | (pl.col("late_half_days_28") > 0),
     ),
     Feature(
         "left_early_half_days_28",
@@ -104,6 +107,7 @@ _facts = [
         fr="{value} quittée{s} avant la fin sur les 28 derniers jours",
         en="{value} left before the end in the last 28 days",
         monotone=1,
+        fair=_came | (pl.col("left_early_half_days_28") > 0),
     ),
     Feature(
         "days_since_presence",

@@ -118,6 +118,7 @@ def test_a_reason_that_compares_is_told_only_where_the_comparison_is_true() -> N
             "as_of": [NIGHT] * 5,
             "enrolment_id": [f"e{n}" for n in range(5)],
             "lateness_days_mean": [-5.0, -5.0, -5.0, -0.8, 2.0],
+            "work_handed_in": [3.0] * 5,
             "work_missed_against_session": [-0.3, -0.3, -0.3, -0.011, 0.004],
             "days_since_activity": [1.0, 1.0, 1.0, 9.0, 9.0],
         }
@@ -157,6 +158,69 @@ def test_who_has_just_entered_is_not_told_of_days_before_the_entry() -> None:
     found = reasons(parts, parts.sum(axis=1), columns, rows, rows.clear(), 3)
 
     assert [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found] == [[], [], [], ["activity_count_14"]]
+
+
+def facts_told(columns: list[str], rows: dict[str, list[float | None]], raising: int = 1) -> list[list[str]]:
+    """Features told as reasons (1) or as protective facts (-1) of rows in which every column raises, or lowers, alike."""
+    number = len(next(iter(rows.values())))
+    night = pl.DataFrame({"as_of": [NIGHT] * number, "enrolment_id": [f"e{n}" for n in range(number)], **rows})
+    parts = np.tile([0.5 * raising] * len(columns) + [-3.0], (number, 1))
+    if raising > 0:
+        found = reasons(parts, parts.sum(axis=1), columns, night, night.clear(), len(columns))
+    else:
+        found = protective(parts, columns, night, night.clear(), len(columns))
+    return [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
+
+
+def test_work_long_handed_in_is_told_only_of_who_owes_some_since() -> None:
+    rows: dict[str, list[float | None]] = {
+        "days_since_handed_in": [10.0, 10.0, 40.0, 40.0, 40.0, 2.0, 2.0],
+        "days_since_deadline": [5.0, 5.0, 5.0, 5.0, None, 5.0, 1.0],
+        "last_work_missed": [1.0, 0.0, 1.0, 0.0, None, 0.0, 0.0],
+    }
+    named = ["days_since_handed_in"]
+
+    assert facts_told(named, rows) == [[], [], named, [], [], [], []]
+    # Two days ago, after the latest deadline and before it: before it, the work itself is told by other facts.
+    assert facts_told(named, rows, -1) == [[], [], [], [], [], named, []]
+
+
+def test_never_late_is_told_only_of_who_comes() -> None:
+    rows: dict[str, list[float | None]] = {
+        "late_half_days_28": [0.0, 0.0, 0.0, 2.0, 2.0, 2.0, 1.0],
+        "attendance_share_28": [0.9, 0.2, None, 0.1, None, 0.9, 0.9],
+    }
+    named = ["late_half_days_28"]
+
+    assert facts_told(named, rows, -1) == [named, [], [], [], [], [], []]
+    assert facts_told(named, rows) == [[], [], [], named, named, named, []]
+
+
+def test_a_fall_too_small_to_notice_is_no_fall_and_a_rise_needs_the_month_it_is_told_against() -> None:
+    rows: dict[str, list[float | None]] = {
+        "activity_change": [0.0, 0.0, 0.0, -0.02, -0.7, -0.7, 0.7, 0.7, 0.02],
+        "course_day": [60.0, 60.0, 60.0, 60.0, 20.0, 10.0, 60.0, 20.0, 60.0],
+    }
+    named = ["activity_change"]
+
+    assert facts_told(named, rows) == [[], [], [], [], named, [], [], [], []]
+    assert facts_told(named, rows, -1) == [[], [], [], [], [], [], named, [], []]
+
+
+def test_a_mean_of_one_piece_is_told_as_that_piece() -> None:
+    rows: dict[str, list[float | None]] = {
+        "lateness_days_mean": [0.0, 0.0, 0.0, 6.0, 6.0],
+        "lateness_days_last": [0.0, 0.0, 0.0, 6.0, 6.0],
+        "work_handed_in": [2.0, 2.0, 2.0, 1.0, 2.0],
+    }
+
+    assert facts_told(["lateness_days_mean", "lateness_days_last"], rows) == [[], [], [], ["lateness_days_last"], ["lateness_days_mean"]]
+
+
+def test_who_has_just_entered_is_not_ranked_by_all_done_so_far() -> None:
+    rows: dict[str, list[float | None]] = {"activity_total_rank": [0.9, 0.6, 0.1, 0.1], "course_day": [60.0, 60.0, 2.0, 60.0]}
+
+    assert facts_told(["activity_total_rank"], rows) == [[], [], [], ["activity_total_rank"]]
 
 
 def test_no_reason_of_a_night_says_the_opposite_of_its_fact(model: Model, night: pl.DataFrame) -> None:
