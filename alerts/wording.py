@@ -68,8 +68,9 @@ class Phrase:
     fr: str
     unit: str
     en: str = ""
-    plain: bool = True
-    """False where the sentence says by how much somebody is worse: it is then not true of a protective fact."""
+    fr_better: str = ""
+    """Told of who is on the better side, where `fr` says how somebody is worse."""
+    en_better: str = ""
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | No
     """
     phrase = phrases.get(reason["feature"] or "")
     now, before = reason["value"], reason["previous_value"]
-    if phrase is None or now is None or before is None or "{value}" not in phrase.fr or not phrase.plain:
+    if phrase is None or now is None or before is None or "{value}" not in phrase.fr or phrase.fr_better:
         return None
     was = amount(before, phrase.unit)
     if was == amount(now, phrase.unit) or (phrase.unit == "days" and now - before == WEEK):
@@ -171,11 +172,12 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | No
 
 
 def better(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
-    """A protective fact: its subject and, where the sentence of a reason is true of it as well, the fact."""
+    """A protective fact as a sentence, or its subject alone where no sentence is true of the better side."""
     phrase, value = phrases.get(reason["feature"] or ""), reason["value"]
-    subject = say(SUBJECTS.get(reason["code"], reason["code"]))
-    told = phrase is not None and value is not None and "{value}" in phrase.fr and phrase.plain
-    return f"{subject} ({_fact(phrase, value, worse=False)})" if told and phrase else subject
+    if phrase is None or value is None or not (phrase.fr_better or "{value}" in phrase.fr):
+        subject = say(SUBJECTS.get(reason["code"], reason["code"]))
+        return subject[0].upper() + subject[1:] + "."
+    return _sentence(phrase, value, worse=False) + "."
 
 
 def _sentence(phrase: Phrase, value: float, *, worse: bool = True) -> str:
@@ -185,6 +187,8 @@ def _sentence(phrase: Phrase, value: float, *, worse: bool = True) -> str:
 
 def _fact(phrase: Phrase, value: float, *, worse: bool) -> str:
     said = phrase.en if current() == "en" and phrase.en else phrase.fr
+    if phrase.fr_better and not worse:
+        said, value = phrase.en_better if current() == "en" else phrase.fr_better, abs(value)
     if phrase.unit == "days" and not round(value, 1):
         for ago, same_day in SAME_DAY.items():
             said = said.replace(ago, same_day)

@@ -36,6 +36,9 @@ class Feature:
     """Sentence for an advisor, said only when the value is on the worse side; `{value}` stands for the value with its unit, `{s}` for the
     plural of what it counts, and `[words]` are left out where the same fact is told as protective."""
     en: str
+    fr_better: str = ""
+    """The sentence of a protective fact, where `fr` is not true of the better side; `{value}` is then without its sign."""
+    en_better: str = ""
     monotone: Literal[-1, 0, 1] = 0
     """1: more of it never lowers the risk; -1: never raises it."""
     worse: Literal[-1, 0, 1] = 0

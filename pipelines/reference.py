@@ -78,7 +78,10 @@ def _type(column: dy.Column) -> str:
 
 def features() -> str:
     """The feature catalogue, family by family."""
-    parts = ["# Features\n", "Words in brackets are left out where the same fact is told as protective.\n"]
+    parts = [
+        "# Features\n",
+        "Words in brackets are left out where the same fact is told as protective; some have one of their own, after the arrow.\n",
+    ]
     for family in FAMILIES:
         lines = [
             f"## {family.name}\n",
@@ -89,6 +92,8 @@ def features() -> str:
         for feature in family.features:
             direction = {1: "never lowers the risk", -1: "never raises the risk", 0: ""}[feature.monotone]
             said = f"{feature.fr} / {feature.en}" if feature.direction else "context, never told as a reason"
+            if feature.fr_better:
+                said += f" → {feature.fr_better} / {feature.en_better}"
             cells = (feature.name, feature.group, feature.unit, feature.meaning, feature.null_means, direction, said)
             lines.append("| " + " | ".join(cells) + " |")
         parts.append("\n".join(lines) + "\n")

@@ -8,7 +8,4 @@ from features.catalogue import FEATURES
 
 def phrases() -> dict[str, Phrase]:
     """For each feature, the sentence and unit its declaration gives."""
-    return {
-        name: Phrase(feature.fr, feature.unit, feature.en, plain=feature.against is None or feature.unit == "share")
-        for name, feature in FEATURES.items()
-    }
+    return {name: Phrase(feature.fr, feature.unit, feature.en, feature.fr_better, feature.en_better) for name, feature in FEATURES.items()}

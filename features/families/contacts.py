@@ -70,6 +70,8 @@ CONTACTS: Final = Family(
             fr="coordonnées erronées",
             en="wrong contact details",
             monotone=1,
+            # That nobody noted a wrong number is no strength.
+            fair=pl.col("wrong_details_56") > 0,
         ),
         Feature(
             "learner_calls_28",

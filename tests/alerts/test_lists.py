@@ -162,20 +162,23 @@ def test_sentences_follow_french_usage() -> None:
     # A week that went by is no news; a day more or less is.
     phrases |= {
         "z": Phrase("dernier travail rendu il y a {value}", "days"),
-        "p": Phrase("présence inférieure de {value}", "points", plain=False),
+        "p": Phrase("présence inférieure de {value}", "points", "{value} below", "présence supérieure de {value}", "{value} above"),
     }
     idle = {"code": "assessments", "feature": "z", "value": 30.0, "previous_value": 23.0}
     assert change(idle, phrases) is None
     assert change(idle | {"previous_value": 2.0}, phrases) == "Dernier travail rendu il y a 30 jours, contre 2 jours une semaine plus tôt."
-    assert better(idle | {"value": 1.0}, phrases) == "travaux rendus (dernier travail rendu il y a 1 jour)"
+    assert better(idle | {"value": 1.0}, phrases) == "Dernier travail rendu il y a 1 jour."
     # Neither "no day ago" nor "today": a list is read the day after.
-    assert better(idle | {"value": 0.0}, phrases) == "travaux rendus (dernier travail rendu le jour même)"
-    assert better(two | {"feature": "p", "value": 0.04}, phrases) == "présence"
+    assert better(idle | {"value": 0.0}, phrases) == "Dernier travail rendu le jour même."
+    assert better(two | {"feature": "p", "value": 0.04}, phrases) == "Présence supérieure de 4 points."
+    assert why(two | {"feature": "p", "value": -0.04}, phrases) == "Présence inférieure de 4 points."
+    assert change(two | {"feature": "p", "value": -0.04}, phrases) is None
+    assert better(two | {"feature": "unknown"}, phrases) == "Présence."
     # What calls a fact bad is not said where the same fact protects.
     few = {"w": Phrase("[peu d']activité : {value} action{s} sur 7 jours", "count", "[few ]actions: {value}")}
     busy = {"code": "activity", "feature": "w", "value": 150.0, "previous_value": 2.0}
     assert why(busy | {"value": 2.0}, few) == "Peu d'activité : 2 actions sur 7 jours."
-    assert better(busy, few) == "activité à distance (activité : 150 actions sur 7 jours)"
+    assert better(busy, few) == "Activité : 150 actions sur 7 jours."
     assert change(busy | {"value": 2.0, "previous_value": 9.0}, few) == "Activité : 2 actions sur 7 jours, contre 9 une semaine plus tôt."
     was = "contre aucune demi-journée une semaine plus tôt."
     assert change(two | {"previous_value": 0.0}, phrases) == f"2 demi-journées d'absence sur 7 jours, {was}"

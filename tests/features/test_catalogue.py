@@ -4,6 +4,7 @@ import polars as pl
 
 from features.catalogue import BANNED, FAMILIES, FEATURES
 from features.facts import ENROLMENT_COLUMNS, EXIT_COLUMNS, SESSION_COLUMNS
+from models.explanation import CONTEXT
 
 
 def test_no_feature_reads_a_banned_column() -> None:
@@ -29,6 +30,20 @@ def test_a_feature_with_a_sentence_on_its_value_says_it() -> None:
     for feature in FEATURES.values():
         if feature.direction and feature.unit not in silent:
             assert "{value}" in feature.fr, feature.name
+
+
+def test_a_protective_fact_has_a_sentence_that_is_true_of_it() -> None:
+    for feature in FEATURES.values():
+        assert bool(feature.fr_better) == bool(feature.en_better), feature.name
+        if feature.direction and feature.learnt and feature.group not in CONTEXT:
+            either = "{value}" in feature.fr and (feature.against is None or feature.unit == "share")
+            assert either or feature.fr_better or feature.name == "wrong_details_56", feature.name
+
+
+def test_a_condition_reads_columns_of_the_matrix() -> None:
+    for feature in FEATURES.values():
+        if feature.fair is not None:
+            assert set(feature.fair.meta.root_names()) <= set(FEATURES), feature.name
 
 
 def test_columns_read_exist_in_their_contract() -> None:
