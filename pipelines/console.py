@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +35,9 @@ FIGURES: Final = {
 }
 WIDTH = 130
 """Columns when nobody says how wide the output is: a list needs room."""
+COUNT: Final = re.compile(r"([\d,]+) of ([\d,]+)$")
+COUNTED_EVERY: Final = 10.0
+"""Seconds between two lines of a count in a log, where a terminal would show one line that changes."""
 # No markup: what is printed holds names of files and people's words, and a name in square brackets is a name.
 out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH)
 err = Console(stderr=True, highlight=False, markup=False)
@@ -52,13 +57,16 @@ def tell(word: str, style: str, text: str) -> None:
 def working(what: str) -> Iterator[Callable[[str], None]]:
     """Show that work goes on; the block is given a function that says which step it is at."""
     with out.status(Text(what)) as status:
-        said = ""
+        said, when = "", 0.0
 
         def at(step: str) -> None:
-            nonlocal said
+            nonlocal said, when
             status.update(Text(f"{what}: {step}"))
-            if step != said and not out.is_terminal:
+            counting = COUNT.search(step)
+            waits = counting and counting[1] != counting[2] and time.monotonic() - when < COUNTED_EVERY
+            if step != said and not waits and not out.is_terminal:
                 out.print(f"  {what}: {step}", soft_wrap=True)
+                when = time.monotonic()
             said = step
 
         try:
