@@ -49,10 +49,11 @@ TABLES: dict[str, DeliveredTable] = {
     for table in (
         DeliveredTable("learners", Learners),
         DeliveredTable("learner_audit", LearnerAudit),
-        DeliveredTable("learner_identities", LearnerIdentities, private=("given_name", "family_name", "phone", "email", "language")),
         DeliveredTable("providers", Providers),
         DeliveredTable("sessions", Sessions),
         DeliveredTable("enrolments", Enrolments, fact_dates=("entry_date", "enrolled_on")),
+        # After enrolments: whoever enrols anew once their names were gone by age is named again.
+        DeliveredTable("learner_identities", LearnerIdentities, private=("given_name", "family_name", "phone", "email", "language")),
         DeliveredTable("exits", Exits, fact_dates=("exit_date",)),
         DeliveredTable("attendance", Attendance, fact_dates=("date",)),
         DeliveredTable("activity", Activity, fact_dates=("date",)),

@@ -59,12 +59,21 @@ def lines_of_theirs(faults: pl.DataFrame, erased: Whom, *, names: bool = False) 
 def leave_out(parts: list[Part], erased: Erasures | None, on: dt.date) -> list[Part]:
     """The parts of a file without rows of people erased; an enrolment they are told to have is remembered with them.
 
+    Whose names alone are gone, by age, is named again once they enrol anew.
+
     Args:
         parts: as read.
         erased: who; nobody when None.
         on: the day on which such an enrolment becomes known.
     """
-    return [_left_out(part, erased, on) for part in parts] if erased else parts
+    if not erased:
+        return parts
+    for part in parts:
+        if part.table.name == "enrolments":
+            rows = part.received.rows
+            dates = pl.col([name for name in ("enrolled_on", "entry_date") if name in rows.columns]).cast(pl.String)
+            erased.enrol_anew(rows.select("learner_id", on=pl.max_horizontal(dates.str.to_date("%Y-%m-%d", strict=False, exact=False))))
+    return [_left_out(part, erased, on) for part in parts]
 
 
 def _left_out(part: Part, erased: Erasures, on: dt.date) -> Part:

@@ -6,6 +6,7 @@ nowhere near. Whoever has the file and not the key cannot try identifiers on it.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import hmac
 import json
@@ -17,7 +18,6 @@ from vigie.errors import ConfigurationError
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
@@ -133,6 +133,22 @@ class Erasures:
         found = len(left) < len(self._lines)
         self._keep(left)
         return found
+
+    def enrol_anew(self, courses: pl.DataFrame) -> int:
+        """Names that went by age are no longer kept out of whom enrols after that day; how many people.
+
+        Args:
+            courses: learner_id, on (date of an enrolment, null where none is told).
+        """
+        gone = {line["hash"]: line["on"] for line in self._lines if line["kind"] == "names"}
+        if not gone:
+            return 0
+        since = courses.filter(pl.col("on") > dt.date.fromisoformat(min(gone.values())))
+        newest = since.group_by(pl.col("learner_id").cast(pl.String).str.strip_chars()).agg(pl.col("on").max()).drop_nulls()
+        hashes = {self._hash("names", one): on for one, on in newest.rows()}
+        back = {one for one, on in hashes.items() if one in gone and on.isoformat() > gone[one]}
+        self._keep([line for line in self._lines if line["kind"] != "names" or line["hash"] not in back])
+        return len(back)
 
     def _keep(self, lines: list[dict[str, str]]) -> None:
         if lines == self._lines:

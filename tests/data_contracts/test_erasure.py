@@ -349,6 +349,22 @@ def test_of_whom_the_names_alone_are_gone_the_rest_stays(desk: Desk) -> None:
     assert [rows["learner_id"].to_list() for _, rows in desk.private] == [["L2"]]
 
 
+def test_whose_names_went_by_age_is_named_again_on_the_night_of_a_new_course(desk: Desk) -> None:
+    erased = Erasures(desk.home / "erased.jsonl", KEY)
+    erased.remember({"names": ["L1", "L2"]}, ON, "age")
+    after, head = ON + dt.timedelta(days=20), HEADERS["enrolments"]
+    # L2's old course is told again, corrected; L1 enters another one.
+    desk.put("enrolments/2.csv", f"{head}\nE2,L2,S1,2026-01-02,2026-01-05,2026-12-01,\nE8,L1,S1,{after},,2027-09-01,\n")
+    desk.put("learner_identities/2.csv", f"{HEADERS['learner_identities']}\nL1,Zoé,Marchand\nL2,Alain,Ben\n")
+    desk.private.clear()
+
+    with desk.warehouse() as warehouse:
+        ingest(desk.landing, desk.refused, warehouse, lambda *p: desk.private.append(p), NOW, reception=Reception(erased=erased))
+
+    assert [rows["learner_id"].to_list() for _, rows in desk.private] == [["L1"]]
+    assert Erasures(desk.home / "erased.jsonl", KEY).holds("names", pl.Series(["L1", "L2"])).to_list() == [False, True]
+
+
 def test_every_table_about_people_names_them_by_a_column_that_is_looked_at() -> None:
     about = {name for name, table in TABLES.items() if {"learner_id", "enrolment_id"} & set(table.public)}
     assert set(TABLES) - about == {"providers", "sessions", "advisors"}
