@@ -71,6 +71,10 @@ class Phrase:
     fr_better: str = ""
     """Told of who is on the better side, where `fr` says how somebody is worse."""
     en_better: str = ""
+    signed: bool = False
+    """A gap to one side of what the sentence compares with: told without its sign, and never against the week before."""
+    direction: int = 0
+    """1 when more is worse, -1 when less is."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,8 @@ def why(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
     phrase = phrases.get(reason["feature"] or "")
     if phrase is None or reason["value"] is None:
         return say("Signal sur : {subject}.").format(subject=say(SUBJECTS.get(reason["code"], reason["code"])))
-    return _sentence(phrase, reason["value"]) + "."
+    said = re.sub(r"[\[\]]", "", _spoken(phrase.fr, phrase.en))
+    return _capital(_fact(said, abs(reason["value"]) if phrase.signed else reason["value"], phrase.unit)) + "."
 
 
 def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | None:
@@ -163,12 +168,15 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | No
     """
     phrase = phrases.get(reason["feature"] or "")
     now, before = reason["value"], reason["previous_value"]
-    if phrase is None or now is None or before is None or "{value}" not in phrase.fr or phrase.fr_better:
+    if phrase is None or now is None or before is None or "{value}" not in phrase.fr or phrase.signed:
         return None
     was = amount(before, phrase.unit)
     if was == amount(now, phrase.unit) or (phrase.unit == "days" and now - before == WEEK):
         return None
-    return say("{fact}, contre {was} une semaine plus tôt.").format(fact=_sentence(phrase, now, worse=False), was=was)
+    fact = _fact(_neutral(phrase), now, phrase.unit)
+    if (now - before) * phrase.direction < 0:
+        return say("En mieux : {fact}, contre {was} une semaine plus tôt.").format(fact=fact, was=was)
+    return say("{fact}, contre {was} une semaine plus tôt.").format(fact=_capital(fact), was=was)
 
 
 def better(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
@@ -176,27 +184,29 @@ def better(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
     phrase, value = phrases.get(reason["feature"] or ""), reason["value"]
     if phrase is None or value is None or not (phrase.fr_better or "{value}" in phrase.fr):
         subject = say(SUBJECTS.get(reason["code"], reason["code"]))
-        return subject[0].upper() + subject[1:] + "."
-    return _sentence(phrase, value, worse=False) + "."
+        return _capital(subject) + "."
+    said = _spoken(phrase.fr_better, phrase.en_better) or _neutral(phrase)
+    return _capital(_fact(said, abs(value) if phrase.signed else value, phrase.unit)) + "."
 
 
-def _sentence(phrase: Phrase, value: float, *, worse: bool = True) -> str:
-    fact = _fact(phrase, value, worse=worse)
-    return fact[0].upper() + fact[1:]
+def _spoken(fr: str, en: str) -> str:
+    return en if current() == "en" and en else fr
 
 
-def _fact(phrase: Phrase, value: float, *, worse: bool) -> str:
-    said = phrase.en if current() == "en" and phrase.en else phrase.fr
-    if phrase.fr_better and not worse:
-        said, value = phrase.en_better if current() == "en" else phrase.fr_better, abs(value)
-    if phrase.unit == "days" and not round(value, 1):
+def _neutral(phrase: Phrase) -> str:
+    """The sentence without the words that call the fact bad."""
+    return re.sub(r"\[.*?\]", "", _spoken(phrase.fr, phrase.en))
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _fact(said: str, value: float, unit: str) -> str:
+    if unit == "days" and not round(value, 1):
         for ago, same_day in SAME_DAY.items():
             said = said.replace(ago, same_day)
-    return (
-        re.sub(r"\[(.*?)\]", r"\1" if worse else "", said)
-        .replace("{value}", amount(value, phrase.unit))
-        .replace("{s}", "s" if is_many(value) else "")
-    )
+    return said.replace("{value}", amount(value, unit)).replace("{s}", "s" if is_many(value) else "")
 
 
 def amount(value: float, unit: str) -> str:

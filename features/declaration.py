@@ -46,7 +46,9 @@ class Feature:
     against: float | None = None
     """What the sentence itself compares with, such as 0 for "less than": a value is told only beyond it, however others do."""
     fair: pl.Expr | None = field(default=None, repr=False)
-    """When the sentence may be told of somebody at all, over the columns of the matrix; where it is not known to hold, it is not told."""
+    """Of whom it may be told as a reason, over the columns of the matrix; where this is not known to hold, it is not told."""
+    fair_better: pl.Expr | None = field(default=None, repr=False)
+    """Of whom it may be told as protective; without it, of those of `fair`."""
     learnt: bool = True
     """False for a column that rules and rivals read and the model does not."""
 
@@ -115,9 +117,14 @@ def there_for(days: int) -> pl.Expr:
     return pl.col("course_day") >= days
 
 
+ALWAYS, NEVER = pl.lit(value=True), pl.lit(value=False)
+MANY = pl.col("session_people").ge(10)
+"""True in sessions where a rank, the middle of its place, says within five in a hundred how many others do less."""
+
+
 def plainly(name: str) -> pl.Expr:
     """True where a logarithm of a ratio is one a person would notice: 18 % less, or 22 % more."""
-    return pl.col(name).abs() >= 0.2  # noqa: PLR2004 - said above
+    return pl.col(name).abs().ge(0.2)
 
 
 def within(days: int) -> pl.Expr:

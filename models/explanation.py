@@ -135,7 +135,7 @@ def _beside_median(now: pl.DataFrame, everybody: pl.DataFrame | None, columns: S
     """Known values on the worse (1) or the better (-1) side of the night's median and of what their own sentence compares with."""
     nights = now.select("as_of").unique()
     medians = (now if everybody is None else everybody).join(nights, on="as_of", how="semi").group_by("as_of").agg(pl.col(columns).median())
-    conditions = [feature.fair for name in columns if (feature := FEATURES[name]).fair is not None]
+    conditions = [fair for name in columns if (fair := _fair(name, side)) is not None]
     known = now.select(list(dict.fromkeys(("as_of", *columns, *(root for fair in conditions for root in fair.meta.root_names())))))
     both = known.join(medians, on="as_of", how="left", suffix=_USUAL, maintain_order="left")
     beside = []
@@ -144,10 +144,15 @@ def _beside_median(now: pl.DataFrame, everybody: pl.DataFrame | None, columns: S
         beyond = (value - pl.col(f"{name}{_USUAL}")) * feature.direction * side > 0
         if feature.against is not None:
             beyond &= (value - feature.against).round(DECIMALS.get(feature.unit, 6)) * feature.direction * side > 0
-        if feature.fair is not None:
-            beyond &= feature.fair
+        if (fair := _fair(name, side)) is not None:
+            beyond &= fair
         beside.append(beyond.fill_null(value=False).alias(name))
     return np.asarray(both.select(beside).to_numpy(), dtype=np.bool_)
+
+
+def _fair(name: str, side: Literal[-1, 1]) -> pl.Expr | None:
+    feature = FEATURES[name]
+    return feature.fair if side > 0 or feature.fair_better is None else feature.fair_better
 
 
 _USUAL: Final = " usual"

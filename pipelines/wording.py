@@ -8,4 +8,15 @@ from features.catalogue import FEATURES
 
 def phrases() -> dict[str, Phrase]:
     """For each feature, the sentence and unit its declaration gives."""
-    return {name: Phrase(feature.fr, feature.unit, feature.en, feature.fr_better, feature.en_better) for name, feature in FEATURES.items()}
+    return {
+        name: Phrase(
+            feature.fr,
+            feature.unit,
+            feature.en,
+            feature.fr_better,
+            feature.en_better,
+            signed=feature.against is not None and feature.unit != "share",
+            direction=feature.direction,
+        )
+        for name, feature in FEATURES.items()
+    }

@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from features.declaration import AGO, Family, Feature, plainly, ratio, there_for, within
+from features.declaration import AGO, MANY, NEVER, Family, Feature, plainly, ratio, there_for, within
 
 _FIXED_POINT: Final = 1_000_000
 """Weights are summed as whole millionths: integer sums do not depend on the order of rows."""
@@ -73,6 +73,7 @@ _facts = [
         fr_better="activité en ligne soutenue ces derniers jours",
         en_better="much online activity these last days",
         monotone=-1,
+        fair=there_for(7),
     ),
     Feature(
         "activity_steady",
@@ -181,6 +182,8 @@ _facts += [
         group="activity",
         fr="jusqu'à {value} de suite sans activité en ligne depuis le début",
         en="up to {value} in a row without online activity so far",
+        fr_better="jamais plus de {value} entre deux jours d'activité en ligne depuis le début",
+        en_better="never more than {value} between two days active online so far",
         worse=1,
     ),
 ]
@@ -212,13 +215,14 @@ _derived = [
         meaning="Logarithm of the activity of the last 14 days against the four weeks before, by day",
         null_means="no trace at all so far",
         group="trend",
-        fr="activité en ligne en baisse par rapport au mois précédent",
-        en="online activity down against the month before",
-        fr_better="activité en ligne en hausse par rapport au mois précédent",
-        en_better="online activity up against the month before",
+        fr="activité en ligne en baisse par rapport aux semaines précédentes",
+        en="online activity down against the weeks before",
+        fr_better="activité en ligne en hausse par rapport aux semaines précédentes",
+        en_better="online activity up against the weeks before",
         worse=-1,
-        # The month before counts days before the entry as days without activity: a fall is true all the same, a rise is not.
-        fair=plainly("activity_change") & (there_for(42) | (there_for(14) & (pl.col("activity_change") < 0))),
+        # The four weeks before count days before the entry as days without activity: a fall is true all the same, a rise is not.
+        fair=plainly("activity_change") & there_for(14),
+        fair_better=plainly("activity_change") & there_for(42),
         against=0.0,
     ),
     Feature(
@@ -240,9 +244,9 @@ _derived = [
         meaning="Days since the last trace, against the learner's usual days between two active days",
         null_means="no trace at all so far",
         group="trend",
-        fr="silence en ligne plus long que d'habitude",
+        fr="sans activité en ligne depuis plus longtemps que d'habitude",
         en="silent online for longer than usual",
-        fr_better="pas de silence en ligne plus long que d'habitude",
+        fr_better="pas plus longtemps que d'habitude sans activité en ligne",
         en_better="no silence online longer than usual",
         worse=1,
         against=2.0,  # twice the usual time
@@ -254,9 +258,9 @@ _derived = [
         meaning="Minus the log-probability of so long a silence, from how often the learner was active in the 8 weeks before it",
         null_means="no trace at all so far",
         group="trend",
-        fr="silence en ligne inhabituel pour cette personne",
+        fr="sans activité en ligne depuis un temps inhabituel pour cette personne",
         en="a silence online that is unusual for this person",
-        fr_better="pas de silence en ligne inhabituel pour cette personne",
+        fr_better="pas plus longtemps que d'habitude sans activité en ligne",
         en_better="no silence online that is unusual for this person",
         worse=1,
         against=3.0,  # one silence in twenty is as long
@@ -333,8 +337,8 @@ _cohort = [
             group="activity",
             fr=f"moins d'activité sur {_KIND_FR[kind]} que la moyenne de la session {_SPAN_FR[span]}",
             en=f"less active on {_KIND_EN[kind]} than the session's mean {_SPAN_EN[span]}",
-            fr_better=f"plus d'activité sur {_KIND_FR[kind]} que la moyenne de la session {_SPAN_FR[span]}",
-            en_better=f"more active on {_KIND_EN[kind]} than the session's mean {_SPAN_EN[span]}",
+            fr_better=f"activité sur {_KIND_FR[kind]} au-dessus du niveau habituel de la session {_SPAN_FR[span]}",
+            en_better=f"more active on {_KIND_EN[kind]} than usual in the session {_SPAN_EN[span]}",
             worse=-1,
             fair=_NOT_NEW & plainly(f"{kind}_against_session_{span}"),
             against=0.0,
@@ -352,8 +356,8 @@ _cohort = [
             group="activity",
             fr=f"moins d'activité en ligne que la moyenne de la session {_week_fr(week)}",
             en=f"less active online than the session's mean {_week_en(week)}",
-            fr_better=f"plus d'activité en ligne que la moyenne de la session {_week_fr(week)}",
-            en_better=f"more active online than the session's mean {_week_en(week)}",
+            fr_better=f"activité en ligne au-dessus du niveau habituel de la session {_week_fr(week)}",
+            en_better=f"more active online than usual in the session {_week_en(week)}",
             worse=-1,
             fair=there_for(7 * (week + 1)) & plainly(f"week_{week}_against_session"),
             against=0.0,
@@ -370,8 +374,8 @@ _cohort = [
             group="activity",
             fr=f"moins d'activité en ligne que la moyenne de la session ces {days} derniers jours",
             en=f"less active online than the session's mean over {days} days",
-            fr_better=f"plus d'activité en ligne que la moyenne de la session ces {days} derniers jours",
-            en_better=f"more active online than the session's mean over {days} days",
+            fr_better=f"activité en ligne au-dessus du niveau habituel de la session ces {days} derniers jours",
+            en_better=f"more active online than usual in the session over {days} days",
             worse=-1,
             fair=there_for(days) & plainly(f"activity_against_session_{days}"),
             against=0.0,
@@ -388,8 +392,8 @@ _cohort = [
             group="activity",
             fr=f"moins d'activité en ligne que la moyenne de la session {when}",
             en=f"less active online than the session's mean {then}",
-            fr_better=f"plus d'activité en ligne que la moyenne de la session {when}",
-            en_better=f"more active online than the session's mean {then}",
+            fr_better=f"activité en ligne au-dessus du niveau habituel de la session {when}",
+            en_better=f"more active online than usual in the session {then}",
             worse=-1,
             fair=there_for(days) & plainly(f"{name}_against_session"),
             against=0.0,
@@ -412,8 +416,9 @@ _cohort = [
         fr="plus longtemps sans activité en ligne que {value} des personnes de la session",
         en="longer without online activity than {value} of the people in the session",
         worse=1,
+        fair=MANY,
         # Longer silent than a few is no way to speak of a strength.
-        fair=pl.col("silence_rank") * 2 > 1,
+        fair_better=NEVER,
         against=0.5,
     ),
     Feature(
@@ -426,7 +431,7 @@ _cohort = [
         fr="plus d'activité en ligne depuis le début que {value} [seulement ]des personnes de la session, dates d'entrée confondues",
         en="more active online since the start than [only ]{value} of the people in the session, whenever they entered",
         worse=-1,
-        fair=_NOT_NEW,
+        fair=_NOT_NEW & MANY,
         against=0.5,
     ),
     Feature(
@@ -439,6 +444,7 @@ _cohort = [
         fr="plus d'activité en ligne au démarrage que {value} [seulement ]des personnes de la session",
         en="more active online at the start than [only ]{value} of the people in the session",
         worse=-1,
+        fair=MANY,
         against=0.5,
     ),
     Feature(
@@ -451,6 +457,7 @@ _cohort = [
         fr="plus d'activité en ligne avant l'entrée que {value} [seulement ]des personnes de la session",
         en="more active online before entry than [only ]{value} of the people in the session",
         worse=-1,
+        fair=MANY,
         against=0.5,
     ),
     *(
@@ -464,7 +471,7 @@ _cohort = [
             fr=f"plus d'activité en ligne que {{value}} [seulement ]des personnes de la session sur {days} jours",
             en=f"more active online than [only ]{{value}} of the people in the session over {days} days",
             worse=-1,
-            fair=there_for(days),
+            fair=MANY & there_for(days),
             against=0.5,
         )
         for days in (7, 28)
@@ -479,7 +486,7 @@ _cohort = [
         fr="plus de régularité en ligne que {value} [seulement ]des personnes de la session sur 28 jours",
         en="more regular online than [only ]{value} of the people in the session over 28 days",
         worse=-1,
-        fair=there_for(28),
+        fair=MANY & there_for(28),
         against=0.5,
     ),
 ]

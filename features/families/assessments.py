@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from features.declaration import Family, Feature, ratio
+from features.declaration import ALWAYS, MANY, Family, Feature, ratio
 
 _FIXED_POINT: Final = 10_000
 _NEXT_DAYS: Final = 28
@@ -20,8 +20,12 @@ _late_days = (pl.col("submitted_on") - pl.col("due_date")).dt.total_days().cast(
 _newest_due = pl.col("to_due") == pl.when(_due).then(pl.col("to_due")).max()
 _newest_mark = pl.col("submitted_on") == pl.when(_marked).then(pl.col("submitted_on")).max()
 _SEVERAL: Final = pl.col("work_handed_in") > 1
-_SEVERAL_MARKS: Final = pl.col("score_lowest") < pl.col("score_mean")
+_SEVERAL_MARKS: Final = (pl.col("score_mean") - pl.col("score_lowest")).gt(0.005)
 """A mean of one is not told as a mean: the piece itself is told."""
+_LOW: Final = 0.5
+_GOOD: Final = 0.7
+_ALL_FR: Final = "tous les travaux attendus ont été rendus"
+_ALL_EN: Final = "all work due was handed in"
 
 
 def _count(condition: pl.Expr) -> pl.Expr:
@@ -54,7 +58,11 @@ _facts = [
         group="assessments",
         fr="part des travaux attendus et non rendus : {value}",
         en="{value} of the work due not handed in",
+        fr_better=_ALL_FR,
+        en_better=_ALL_EN,
         monotone=1,
+        fair=pl.col("work_missed") > 1,
+        fair_better=pl.col("work_missed") == 0,
     ),
     Feature(
         "last_work_missed",
@@ -68,6 +76,8 @@ _facts = [
         fr_better="le dernier travail attendu a été rendu",
         en_better="latest work due handed in",
         monotone=1,
+        # Due on the very day, it may come in the evening.
+        fair=pl.col("days_since_deadline") > 0,
     ),
     Feature(
         "work_handed_in",
@@ -90,7 +100,8 @@ _facts = [
         en="last work handed in {value} ago",
         worse=1,
         # Who handed in all that was due has no more to hand in: however long ago it was, it says nothing.
-        fair=(pl.col("last_work_missed") > 0) | (pl.col("days_since_handed_in") <= pl.col("days_since_deadline")),
+        fair=pl.col("last_work_missed") > 0,
+        fair_better=pl.col("days_since_handed_in") <= pl.col("days_since_deadline"),
     ),
     Feature(
         "days_since_deadline",
@@ -222,7 +233,11 @@ _facts += [
         group="assessments",
         fr="travaux non rendus : {value} de ce qui compte jusqu'ici",
         en="work not handed in: {value} of what counts so far",
+        fr_better=_ALL_FR,
+        en_better=_ALL_EN,
         monotone=1,
+        fair=pl.col("work_missed") > 1,
+        fair_better=pl.col("work_missed") == 0,
     ),
     Feature(
         "lateness_days_last",
@@ -281,12 +296,14 @@ _facts += [
         meaning="Days between deadline and hand-in minus the session's on the same pieces of work, on average",
         null_means="nothing handed in yet",
         group="assessments",
-        fr="travaux rendus en moyenne {value} après ceux de la session, à temps ou non",
-        en="work handed in {value} after the session's on average, on time or not",
+        fr="travaux rendus en moyenne {value} après ceux de la session",
+        en="work handed in {value} after the session's on average",
         fr_better="travaux rendus en moyenne {value} avant ceux de la session",
         en_better="work handed in {value} before the session's on average",
         worse=1,
-        fair=_SEVERAL,
+        # On time, only later than others, is no fault.
+        fair=_SEVERAL & (pl.col("lateness_days_mean") > 0),
+        fair_better=_SEVERAL,
         against=0.0,
     ),
     Feature(
@@ -296,11 +313,13 @@ _facts += [
         meaning="Days between deadline and hand-in of the latest work handed in, minus the session's on the same work",
         null_means="nothing handed in yet",
         group="assessments",
-        fr="dernier travail rendu {value} après la moyenne de la session, à temps ou non",
-        en="latest work handed in {value} after the session's mean, on time or not",
+        fr="dernier travail rendu {value} après la moyenne de la session",
+        en="latest work handed in {value} after the session's mean",
         fr_better="dernier travail rendu {value} avant la moyenne de la session",
         en_better="latest work handed in {value} before the session's mean",
         worse=1,
+        fair=pl.col("lateness_days_last") > 0,
+        fair_better=ALWAYS,
         against=0.0,
     ),
     Feature(
@@ -333,7 +352,9 @@ _facts += [
         fr="résultat le plus bas : {value}",
         en="lowest mark: {value}",
         worse=-1,
-        fair=_SEVERAL_MARKS,
+        # A low mark made good since is no reason, and no strength.
+        fair=_SEVERAL_MARKS & (pl.col("score_lowest") < _LOW) & (pl.col("score_last") < _GOOD),
+        fair_better=_SEVERAL_MARKS & (pl.col("score_lowest") >= _GOOD),
     ),
     Feature(
         "points_so_far",
@@ -354,9 +375,9 @@ _derived = [
         meaning="Latest mark minus the mean of the marks known",
         null_means="nothing marked yet",
         group="trend",
-        fr="dernier résultat {value} (sur 100) sous la moyenne de la personne",
+        fr="dernier résultat {value} (sur 100) sous sa propre moyenne",
         en="latest mark {value} (of 100) below the person's mean",
-        fr_better="dernier résultat {value} (sur 100) au-dessus de la moyenne de la personne",
+        fr_better="dernier résultat {value} (sur 100) au-dessus de sa propre moyenne",
         en_better="latest mark {value} (of 100) above the person's mean",
         worse=-1,
         against=0.0,
@@ -410,9 +431,11 @@ _cohort = [
         group="assessments",
         fr="part de travaux non rendus supérieure de {value} à la moyenne de la session",
         en="share of work not handed in {value} above the session's mean",
-        fr_better="part de travaux non rendus inférieure de {value} à la moyenne de la session",
-        en_better="share of work not handed in {value} below the session's mean",
+        fr_better=f"{_ALL_FR}, ce qui n'est pas le cas de toute la session",
+        en_better=f"{_ALL_EN}, which is not so of the whole session",
         monotone=1,
+        fair=pl.col("work_missed") > 1,
+        fair_better=pl.col("work_missed") == 0,
         against=0.0,
     ),
     Feature(
@@ -423,11 +446,13 @@ _cohort = [
         meaning="1 when the next work due is handed in already, minus the share of the session that did so",
         null_means="no deadline ahead",
         group="assessments",
-        fr="prochain travail pas encore rendu, alors qu'une partie de la session l'a déjà rendu (écart : {value})",
-        en="next work not handed in yet, while part of the session has done so (gap: {value})",
+        fr="prochain travail pas encore rendu, alors que la plupart de la session l'a déjà rendu",
+        en="next work not handed in yet, while most of the session has done so",
         fr_better="prochain travail déjà rendu, alors qu'une partie de la session ne l'a pas encore rendu",
         en_better="next work already handed in, while part of the session has not done so",
         worse=-1,
+        fair=pl.col("next_work_against_session").le(-0.5) & pl.col("days_to_deadline").le(7),
+        fair_better=ALWAYS,
         against=0.0,
     ),
     Feature(
@@ -440,6 +465,7 @@ _cohort = [
         fr="résultats au-dessus de ceux de {value} [seulement ]des personnes de la session",
         en="marks above those of [only ]{value} of the people in the session",
         worse=-1,
+        fair=MANY,
         against=0.5,
     ),
 ]

@@ -7,10 +7,11 @@ from typing import Final
 import polars as pl
 
 from data_contracts.vocabulary import ATTENDED
-from features.declaration import AGO, Family, Feature, ratio, within
+from features.declaration import AGO, Family, Feature, ratio, there_for, within
 
 WINDOWS: Final = (7, 14, 28)
 RULE_DAYS: Final = 30
+RECENT_DAYS: Final = 14
 
 _half_days = pl.col("half_days")
 _attended = pl.col("status").is_in(ATTENDED)
@@ -18,8 +19,8 @@ _unjustified = pl.col("status") == "absent_unjustified"
 _justified = pl.col("status") == "absent_justified"
 _recorded = _attended | _unjustified | _justified
 _last_attended = pl.when(_attended).then(pl.col("slot")).max().fill_null(-1).alias("last_attended")
-_came = pl.col("attendance_share_28") * 2 >= 1
-"""Whoever is hardly there can hardly be late: only of who came half the time is "never late" told."""
+_came = pl.min_horizontal("attendance_share_28", "attendance_share_7").ge(0.8) & there_for(14)
+"""Whoever is hardly there can hardly be late: "never late" is told of who comes, and has for two weeks."""
 
 
 def _sum(condition: pl.Expr) -> pl.Expr:
@@ -95,7 +96,8 @@ _facts = [
         fr="{value} avec retard sur les 28 derniers jours",
         en="{value} with a late arrival in the last 28 days",
         monotone=1,
-        fair=_came | (pl.col("late_half_days_28") > 0),
+        fair=pl.col("late_half_days_28") > 1,
+        fair_better=_came & (pl.col("late_half_days_28") == 0),
     ),
     Feature(
         "left_early_half_days_28",
@@ -107,7 +109,8 @@ _facts = [
         fr="{value} quittée{s} avant la fin sur les 28 derniers jours",
         en="{value} left before the end in the last 28 days",
         monotone=1,
-        fair=_came | (pl.col("left_early_half_days_28") > 0),
+        fair=pl.col("left_early_half_days_28") > 1,
+        fair_better=_came & (pl.col("left_early_half_days_28") == 0),
     ),
     Feature(
         "days_since_presence",
@@ -146,7 +149,11 @@ _derived = [
         group="attendance",
         fr="{value} d'absence non justifiée depuis l'entrée",
         en="{value} of unjustified absence since entry",
+        fr_better="peu ou pas d'absences non justifiées depuis l'entrée ({value})",
+        en_better="little or no unjustified absence since entry ({value})",
         monotone=1,
+        # Of who was last seen weeks ago, since when says more than a share.
+        fair=pl.col("days_since_presence").fill_null(0) <= RECENT_DAYS,
     ),
     Feature(
         "attendance_change",
@@ -156,10 +163,10 @@ _derived = [
         meaning="Attendance share of the last 14 days minus that of the four weeks before",
         null_means="too little recorded to compare",
         group="trend",
-        fr="présence des 14 derniers jours en baisse de {value} par rapport au mois précédent, toutes absences comptées",
-        en="attendance of the last 14 days down by {value} against the month before, absences of all kinds counted",
-        fr_better="présence des 14 derniers jours en hausse de {value} par rapport au mois précédent",
-        en_better="attendance of the last 14 days up by {value} against the month before",
+        fr="présence des 14 derniers jours en baisse de {value} par rapport aux semaines précédentes, toutes absences comptées",
+        en="attendance of the last 14 days down by {value} against the weeks before, absences of all kinds counted",
+        fr_better="présence des 14 derniers jours en hausse de {value} par rapport aux semaines précédentes",
+        en_better="attendance of the last 14 days up by {value} against the weeks before",
         monotone=-1,
         against=0.0,
     ),

@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from data_contracts.vocabulary import TWO_WAY
-from features.declaration import Family, Feature, within
+from features.declaration import NEVER, Family, Feature, within
 
 _two_way = pl.col("outcome").is_in(TWO_WAY)
 _last_two_way = pl.when(_two_way).then(pl.col("occurred_at")).max()
@@ -37,6 +37,9 @@ CONTACTS: Final = Family(
             fr="dernier échange il y a {value}",
             en="last spoken with {value} ago",
             worse=1,
+            # Four weeks are long, two are recent where nobody has tried in vain since; between, it is neither.
+            fair=pl.col("days_since_two_way_contact").gt(28),
+            fair_better=pl.col("days_since_two_way_contact").le(14) & (pl.col("unanswered_attempts") == 0),
         ),
         Feature(
             "unanswered_attempts",
@@ -45,7 +48,7 @@ CONTACTS: Final = Family(
             meaning="Attempts without an answer in the last 56 days since the last two-way contact",
             null_means="no contact is known",
             group="contacts",
-            fr="{value} tentative{s} de contact restée{s} sans réponse sur 56 jours[, aucun échange depuis]",
+            fr="{value} tentative{s} de contact restée{s} sans réponse en 56 jours[, aucun échange depuis]",
             en="{value} attempt{s} left without an answer in 56 days[, not spoken with since]",
             monotone=1,
         ),
@@ -56,7 +59,7 @@ CONTACTS: Final = Family(
             meaning="Appointments the learner missed without excuse in the last 56 days",
             null_means="no contact is known",
             group="contacts",
-            fr="{value} rendez-vous manqué{s} sur 56 jours",
+            fr="{value} rendez-vous manqué{s} en 56 jours",
             en="{value} missed appointment{s} in 56 days",
             monotone=1,
         ),
@@ -71,7 +74,7 @@ CONTACTS: Final = Family(
             en="wrong contact details",
             monotone=1,
             # That nobody noted a wrong number is no strength.
-            fair=pl.col("wrong_details_56") > 0,
+            fair_better=NEVER,
         ),
         Feature(
             "learner_calls_28",

@@ -159,10 +159,14 @@ def test_sentences_follow_french_usage() -> None:
     assert why(two, phrases) == "2 demi-journées d'absence sur 7 jours."
     assert change(two, phrases) == "2 demi-journées d'absence sur 7 jours, contre 1 demi-journée une semaine plus tôt."
     assert change(two | {"previous_value": 2.0}, phrases) is None
+    fewer = {"x": Phrase("{value} d'absence sur 7 jours", "half_days", direction=1)}
+    assert change(two, fewer) == "2 demi-journées d'absence sur 7 jours, contre 1 demi-journée une semaine plus tôt."
+    was = two | {"previous_value": 4.0}
+    assert change(was, fewer) == "En mieux : 2 demi-journées d'absence sur 7 jours, contre 4 demi-journées une semaine plus tôt."
     # A week that went by is no news; a day more or less is.
     phrases |= {
         "z": Phrase("dernier travail rendu il y a {value}", "days"),
-        "p": Phrase("présence inférieure de {value}", "points", "{value} below", "présence supérieure de {value}", "{value} above"),
+        "p": Phrase("présence inférieure de {value}", "points", "below", "présence supérieure de {value}", "above", signed=True),
     }
     idle = {"code": "assessments", "feature": "z", "value": 30.0, "previous_value": 23.0}
     assert change(idle, phrases) is None

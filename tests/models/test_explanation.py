@@ -119,6 +119,7 @@ def test_a_reason_that_compares_is_told_only_where_the_comparison_is_true() -> N
             "enrolment_id": [f"e{n}" for n in range(5)],
             "lateness_days_mean": [-5.0, -5.0, -5.0, -0.8, 2.0],
             "work_handed_in": [3.0] * 5,
+            "work_missed": [2.0] * 5,
             "work_missed_against_session": [-0.3, -0.3, -0.3, -0.011, 0.004],
             "days_since_activity": [1.0, 1.0, 1.0, 9.0, 9.0],
         }
@@ -174,26 +175,30 @@ def facts_told(columns: list[str], rows: dict[str, list[float | None]], raising:
 
 def test_work_long_handed_in_is_told_only_of_who_owes_some_since() -> None:
     rows: dict[str, list[float | None]] = {
-        "days_since_handed_in": [10.0, 10.0, 40.0, 40.0, 40.0, 2.0, 2.0],
-        "days_since_deadline": [5.0, 5.0, 5.0, 5.0, None, 5.0, 1.0],
-        "last_work_missed": [1.0, 0.0, 1.0, 0.0, None, 0.0, 0.0],
+        "days_since_handed_in": [10.0, 10.0, 40.0, 40.0, 40.0, 2.0, 2.0, 40.0],
+        "days_since_deadline": [5.0, 5.0, 5.0, 5.0, None, 5.0, 1.0, 44.0],
+        "last_work_missed": [1.0, 0.0, 1.0, 0.0, None, 0.0, 0.0, 0.0],
     }
     named = ["days_since_handed_in"]
 
-    assert facts_told(named, rows) == [[], [], named, [], [], [], []]
+    assert facts_told(named, rows) == [[], [], named, [], [], [], [], []]
     # Two days ago, after the latest deadline and before it: before it, the work itself is told by other facts.
-    assert facts_told(named, rows, -1) == [[], [], [], [], [], named, []]
+    assert facts_told(named, rows, -1) == [[], [], [], [], [], named, [], []]
 
 
-def test_never_late_is_told_only_of_who_comes() -> None:
+def test_never_late_is_told_only_of_who_comes_and_late_once_of_nobody() -> None:
     rows: dict[str, list[float | None]] = {
-        "late_half_days_28": [0.0, 0.0, 0.0, 2.0, 2.0, 2.0, 1.0],
-        "attendance_share_28": [0.9, 0.2, None, 0.1, None, 0.9, 0.9],
+        "late_half_days_28": [0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 2.0, 2.0, 1.0],
+        "attendance_share_28": [0.9, 0.2, None, 0.9, 0.9, 0.1, None, 0.9, 0.9],
+        "attendance_share_7": [0.9, 0.9, 0.9, 0.2, 0.9, 0.9, 0.9, 0.9, 0.9],
+        "course_day": [60.0, 60.0, 60.0, 60.0, 5.0, 60.0, 60.0, 60.0, 60.0],
     }
     named = ["late_half_days_28"]
+    little = rows | {"late_half_days_28": [3.0, 3.0, 3.0, 3.0, 3.0, 0.0, 1.0, 2.0, 3.0]}
 
-    assert facts_told(named, rows, -1) == [named, [], [], [], [], [], []]
-    assert facts_told(named, rows) == [[], [], [], named, named, named, []]
+    assert facts_told(named, rows) == [[], [], [], [], [], named, named, named, []]
+    assert facts_told(named, little, -1) == [[], [], [], [], [], [], [], [], []]  # one late arrival is not none
+    assert facts_told(named, little | {"attendance_share_28": [0.9] * 9}, -1) == [[], [], [], [], [], named, [], [], []]
 
 
 def test_a_fall_too_small_to_notice_is_no_fall_and_a_rise_needs_the_month_it_is_told_against() -> None:
@@ -218,9 +223,13 @@ def test_a_mean_of_one_piece_is_told_as_that_piece() -> None:
 
 
 def test_who_has_just_entered_is_not_ranked_by_all_done_so_far() -> None:
-    rows: dict[str, list[float | None]] = {"activity_total_rank": [0.9, 0.6, 0.1, 0.1], "course_day": [60.0, 60.0, 2.0, 60.0]}
+    rows: dict[str, list[float | None]] = {
+        "activity_total_rank": [0.9, 0.6, 0.6, 0.1, 0.1, 0.1],
+        "course_day": [60.0, 60.0, 60.0, 2.0, 60.0, 60.0],
+        "session_people": [20.0, 20.0, 20.0, 20.0, 20.0, 3.0],
+    }
 
-    assert facts_told(["activity_total_rank"], rows) == [[], [], [], ["activity_total_rank"]]
+    assert facts_told(["activity_total_rank"], rows) == [[], [], [], [], ["activity_total_rank"], []]
 
 
 def test_no_reason_of_a_night_says_the_opposite_of_its_fact(model: Model, night: pl.DataFrame) -> None:
