@@ -53,6 +53,8 @@ UNITS: Final = {"half_days": ("demi-journée", "demi-journées"), "days": ("jour
 NONE: Final = {"half_days": "aucune demi-journée", "days": "aucun jour"}
 SAME_DAY: Final = {"il y a {value}": "le jour même", "{value} ago": "the same day"}
 """Nobody says that something happened no day ago; nor today, since a list is read the day after."""
+NO_FACT: Final = "Aucun fait isolé : la situation d'ensemble."
+"""What a list says of a risk that no single fact explains, such as that of whoever has just entered."""
 LIKELIHOOD: Final = (
     "Sur 100 situations semblables, environ {n} se termine par un départ dans les 4 semaines.",
     "Sur 100 situations semblables, environ {n} se terminent par un départ dans les 4 semaines.",
@@ -108,7 +110,7 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
     promises = [say(PROMISES[alert["kind"]]) for alert in alerts if alert["kind"] in PROMISES]
     return Told(
         kinds=_once(say(KINDS[alert["kind"]]) for alert in alerts),
-        why=_once([*promises, *(why(reason, phrases) for reason in facts)]),
+        why=_once([*promises, *(why(reason, phrases) for reason in facts)]) or [say(NO_FACT)],
         changed=[text for reason in facts if (text := change(reason, phrases))],
         likelihood=likelihood(leading["risk"]),
         weak=bool(leading["low_confidence"]),

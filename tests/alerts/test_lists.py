@@ -137,6 +137,12 @@ def test_a_fact_that_lowers_the_risk_is_not_told_as_a_reason() -> None:
     assert made.lines[0].why == ["Signal sur : présence."]
 
 
+def test_a_risk_that_no_fact_explains_says_so_everywhere() -> None:
+    (made,) = lists(told("new"), NOBODY, ADVISOR, WORDS)
+
+    assert made.lines[0].why == ["Aucun fait isolé : la situation d'ensemble."]
+
+
 def test_one_promise_owed_for_two_courses_is_told_once() -> None:
     two = pl.concat([told("new", kind="no_owner", enrolment_id=name) for name in ("a", "b")])
 
