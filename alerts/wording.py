@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -47,6 +48,8 @@ SUBJECTS: Final = {
 }
 
 
+NEWS: Final = 0.2
+"""Part of the former value by which an improvement is one."""
 WEEK: Final = 7
 """Days between a fact and the one it is compared with."""
 UNITS: Final = {"half_days": ("demi-journée", "demi-journées"), "days": ("jour", "jours"), "points": ("point", "points")}
@@ -54,7 +57,9 @@ NONE: Final = {"half_days": "aucune demi-journée", "days": "aucun jour"}
 SAME_DAY: Final = {"il y a {value}": "le jour même", "{value} ago": "the same day"}
 """Nobody says that something happened no day ago; nor today, since a list is read the day after."""
 NO_FACT: Final = "Aucun fait isolé : la situation d'ensemble."
-"""What a list says of a risk that no single fact explains, such as that of whoever has just entered."""
+"""What a list says of a risk that no single fact explains."""
+NO_FACT_YET: Final = "Peu de faits connus encore : l'estimation tient surtout à la formation et au moment du parcours."
+"""The same of whoever has just entered."""
 LIKELIHOOD: Final = (
     "Sur 100 situations semblables, environ {n} se termine par un départ dans les 4 semaines.",
     "Sur 100 situations semblables, environ {n} se terminent par un départ dans les 4 semaines.",
@@ -110,7 +115,7 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
     promises = [say(PROMISES[alert["kind"]]) for alert in alerts if alert["kind"] in PROMISES]
     return Told(
         kinds=_once(say(KINDS[alert["kind"]]) for alert in alerts),
-        why=_once([*promises, *(why(reason, phrases) for reason in facts)]) or [say(NO_FACT)],
+        why=_once([*promises, *(why(reason, phrases) for reason in facts)]) or [no_fact(weak=bool(leading["low_confidence"]))],
         changed=[text for reason in facts if (text := change(reason, phrases))],
         likelihood=likelihood(leading["risk"]),
         weak=bool(leading["low_confidence"]),
@@ -163,22 +168,31 @@ def why(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
     return _capital(_fact(said, abs(reason["value"]) if phrase.signed else reason["value"], phrase.unit)) + "."
 
 
+def no_fact(*, weak: bool) -> str:
+    """What is said where no reason can be named; `weak`: too little is known for the estimate to weigh much."""
+    return say(NO_FACT_YET if weak else NO_FACT)
+
+
 def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | None:
     """The reason's fact against the same fact seven days before, or nothing where it reads the same or no number tells it.
 
-    Days that only went by are no news: thirty since the last work, where there were twenty-three a week before.
+    Days that only went by are no news: thirty since the last work, where there were twenty-three a week before. Nor is a small improvement:
+    sixty half-days missed, where there were sixty-two.
     """
     phrase = phrases.get(reason["feature"] or "")
     now, before = reason["value"], reason["previous_value"]
     if phrase is None or now is None or before is None or "{value}" not in phrase.fr or phrase.signed:
         return None
-    was = amount(before, phrase.unit)
+    was, better_by = amount(before, phrase.unit), (before - now) * phrase.direction
+    if 0 < better_by < NEWS * abs(before):
+        return None
     if was == amount(now, phrase.unit) or (phrase.unit == "days" and now - before == WEEK):
         return None
     fact = _fact(_neutral(phrase), now, phrase.unit)
-    if (now - before) * phrase.direction < 0:
-        return say("En mieux : {fact}, contre {was} une semaine plus tôt.").format(fact=fact, was=was)
-    return say("{fact}, contre {was} une semaine plus tôt.").format(fact=_capital(fact), was=was)
+    said = (
+        say("{fact}, contre {was} une semaine plus tôt (en mieux).") if better_by > 0 else say("{fact}, contre {was} une semaine plus tôt.")
+    )
+    return said.format(fact=_capital(fact), was=was)
 
 
 def better(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
@@ -205,7 +219,7 @@ def _capital(text: str) -> str:
 
 
 def _fact(said: str, value: float, unit: str) -> str:
-    if unit == "days" and not round(value, 1):
+    if unit == "days" and not math.floor(value + 0.5):
         for ago, same_day in SAME_DAY.items():
             said = said.replace(ago, same_day)
     return said.replace("{value}", amount(value, unit)).replace("{s}", "s" if is_many(value) else "")
@@ -219,6 +233,8 @@ def amount(value: float, unit: str) -> str:
         return f"{number(round(value))} min"
     if unit == "points":
         value = abs(round(value * 100))
+    if unit == "days":
+        value = math.floor(value + 0.5)
     if unit in NONE and not round(value, 1):
         return say(NONE[unit])
     forms = UNITS.get(unit)

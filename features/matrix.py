@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -12,7 +13,6 @@ from features.families.session import learner_history, session_history
 from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Sequence
 
     from features.declaration import Family
@@ -28,13 +28,20 @@ PAIRS_AT_ONCE = 400_000
 """Rows of the matrix built in one go: bounds memory; whole sessions stay together, so results do not depend on it."""
 
 
-def cohort(facts: Facts, dates: Sequence[dt.date]) -> pl.DataFrame:
+def cohort(facts: Facts, dates: Sequence[dt.date], *, known_days_later: int = 0) -> pl.DataFrame:
     """Enrolments in training on each date, as known then: entered, no exit known, planned end not passed.
 
+    Args:
+        facts: layers that cover the dates, and the days later.
+        dates: as-of dates.
+        known_days_later: also what became known in so many days after the date, about that date and before it: a fact as it was, not as it
+            was known. For what is told beside the facts of today; never for a score.
+
     Returns:
-        `pair` (row number), `cutoff` (the instant the date knows, UTC), the keys and the columns of enrolment and session.
+        `pair` (row number), `moment` (the instant that ends the date, UTC), `cutoff` (the instant up to which things are known), the keys
+        and the columns of enrolment and session.
     """
-    days = _dates(dates, facts.time_zone)
+    days = _dates(dates, facts.time_zone, known_days_later)
     exits = _seen(facts, "exits", days).filter(pl.col("exit_date") <= pl.col("as_of")).select("as_of", "enrolment_id")
     enrolments = _seen(facts, "enrolments", days).filter(
         pl.col("entry_date") <= pl.col("as_of"), pl.col("planned_exit_date") >= pl.col("as_of")
@@ -77,7 +84,7 @@ def _build(facts: Facts, pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _aggregated(family: Family, facts: Facts, pairs: pl.LazyFrame) -> pl.LazyFrame:
-    keys = list(dict.fromkeys(("pair", "as_of", "cutoff", "session_id", "entry_date", family.key)))
+    keys = list(dict.fromkeys(("pair", "as_of", "cutoff", "moment", "session_id", "entry_date", family.key)))
     seen = pairs.select(keys).join(facts.tables[family.table].lazy(), on=family.key).filter(KNOWN)
     rows = seen.with_columns(family.prepare)
     if family.keep is not None:
@@ -88,9 +95,13 @@ def _aggregated(family: Family, facts: Facts, pairs: pl.LazyFrame) -> pl.LazyFra
     return rows.group_by("pair").agg(*family.helpers, *(feature.column() for feature in family.facts))
 
 
-def _dates(dates: Sequence[dt.date], time_zone: str) -> pl.LazyFrame:
-    cutoffs = [end_of_day(date, time_zone) for date in dates]
-    return pl.LazyFrame({"as_of": dates, "cutoff": cutoffs}, schema={"as_of": pl.Date, "cutoff": pl.Datetime("us", "UTC")})
+def _dates(dates: Sequence[dt.date], time_zone: str, known_days_later: int) -> pl.LazyFrame:
+    moments = [end_of_day(date, time_zone) for date in dates]
+    cutoffs = [end_of_day(date + dt.timedelta(days=known_days_later), time_zone) for date in dates]
+    instant = pl.Datetime("us", "UTC")
+    return pl.LazyFrame(
+        {"as_of": dates, "cutoff": cutoffs, "moment": moments}, schema={"as_of": pl.Date, "cutoff": instant, "moment": instant}
+    )
 
 
 def _seen(facts: Facts, table: str, dates: pl.LazyFrame) -> pl.LazyFrame:

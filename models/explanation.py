@@ -47,8 +47,8 @@ def reasons(
         margin: log-odds of the same rows.
         columns: the model's columns, in order.
         now: the matrix of the same rows.
-        before: the matrix seven days earlier, its as_of moved to that of the rows it is compared with; people not yet in training are
-            missing.
+        before: the matrix seven days earlier by what is known now, its as_of moved to that of the rows it is compared with; people not
+            yet in training are missing.
         shown: how many subjects to name.
         everybody: the matrix of all who were scored on those nights, whose medians count; `now` without it.
 

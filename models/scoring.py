@@ -64,15 +64,16 @@ def score(
     scores of other dates to add.
     """
     change = dt.timedelta(days=CHANGE_DAYS)
-    every = {*dates, *(also["as_of"].to_list() if also is not None else ())}
-    wanted = sorted({*every, *(date - change for date in every)})
-    facts = read_facts(warehouse, wanted[0], wanted[-1], time_zone)
-    both = matrix(facts, cohort(facts, wanted))
-    rows = both.filter(pl.col("as_of").is_in(dates))
+    every = sorted({*dates, *(also["as_of"].to_list() if also is not None else ())})
+    facts = read_facts(warehouse, every[0] - change, every[-1], time_zone)
+    everybody = matrix(facts, cohort(facts, every))
+    rows = everybody.filter(pl.col("as_of").is_in(dates))
     if also is not None:
-        others = both.filter(~pl.col("as_of").is_in(dates))
+        others = everybody.filter(~pl.col("as_of").is_in(dates))
         rows = pl.concat([rows, others.join(also, on=["as_of", "enrolment_id"], how="semi", maintain_order="left")])
-    before = both.with_columns(pl.col("as_of") + change)
+    # As known on the night itself: beside the facts of the page, what a week before knew of late sheets would read as a mistake.
+    earlier = matrix(facts, cohort(facts, [date - change for date in every], known_days_later=CHANGE_DAYS))
+    before = earlier.with_columns(pl.col("as_of") + change)
     margin = model.margins(rows, threads)
     contributions = model.contributions(rows, margin)
     risks = model.risks(margin)
@@ -94,8 +95,8 @@ def score(
         base_value=pl.Series(contributions[:, -1], dtype=pl.Float64),
         margin=pl.Series(margin, dtype=pl.Float64),
         # Beside all who were in training those nights, also where a few of them alone are scored.
-        reasons=reasons(contributions, margin, model.columns, rows, before, rules.reasons_shown, both),
-        protective=protective(contributions, model.columns, rows, before, everybody=both),
+        reasons=reasons(contributions, margin, model.columns, rows, before, rules.reasons_shown, everybody),
+        protective=protective(contributions, model.columns, rows, before, everybody=everybody),
         model_version=pl.lit(model.version),
         feature_hash=feature_hash(rows),
     )

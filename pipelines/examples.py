@@ -36,7 +36,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     from alerts.casefile import case_files
     from alerts.language import day
     from alerts.night import notice
-    from alerts.wording import better, change, likelihood, raising, why
+    from alerts.wording import better, change, likelihood, no_fact, raising, why
     from models.labels import known_endings
     from pipelines.wording import phrases
     from vigie import clock
@@ -69,6 +69,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
             "weak": row["low_confidence"],
             "why": [(why(one, spoken), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}") for one in facts],
             "changed": [text for one in facts if (text := change(one, spoken))],
+            "none": no_fact(weak=row["low_confidence"]),
             "better": [better(one, spoken) for one in row["protective"] or []],
             "file": {title: _in_french(json.loads(row["content"] or "{}").get(name) or []) for name, title in SECTIONS.items()},
             "end": end,

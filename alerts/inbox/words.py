@@ -122,7 +122,7 @@ STATUSES: Final = {
     "absent_unjustified": "Absence non justifiée",
     "absent_justified": "Absence justifiée",
     "exempt": "Dispense",
-    "not_expected": "Présence non prévue",
+    "not_expected": "Non attendu",
     "not_recorded": "Feuille non reçue",
 }
 SHORT: Final = {

@@ -205,6 +205,8 @@ _facts = [
         fr="dernier résultat : {value}",
         en="latest mark: {value}",
         monotone=-1,
+        fair=pl.col("score_last_against_session") < 0,
+        fair_better=ALWAYS,
     ),
 ]
 
@@ -380,6 +382,9 @@ _derived = [
         fr_better="dernier résultat {value} (sur 100) au-dessus de sa propre moyenne",
         en_better="latest mark {value} (of 100) above the person's mean",
         worse=-1,
+        # Below their own mean, and no lower than the others: no reason to call.
+        fair=pl.col("score_last_against_session") < 0,
+        fair_better=ALWAYS,
         against=0.0,
     ),
     Feature(

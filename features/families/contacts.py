@@ -24,8 +24,8 @@ CONTACTS: Final = Family(
     name="contacts",
     table="contacts",
     columns=("occurred_at", "direction", "outcome", "barrier"),
-    prepare=((pl.col("cutoff") - pl.col("occurred_at")).dt.total_days().cast(pl.Int32).alias("ago"),),
-    keep=pl.col("occurred_at") <= pl.col("cutoff"),
+    prepare=((pl.col("moment") - pl.col("occurred_at")).dt.total_days().cast(pl.Int32).alias("ago"),),
+    keep=pl.col("occurred_at") <= pl.col("moment"),
     facts=[
         Feature(
             "days_since_two_way_contact",

@@ -77,7 +77,7 @@ def in_tables() -> Iterator[str | tuple[str, ...]]:
     for table in (*tables, NATIONAL.default.actions, NATIONAL.default.scripts):
         yield from table.values()
     yield from (*wording.UNITS.values(), *wording.NONE.values())
-    yield from (wording.LIKELIHOOD, wording.POSITIVE_EXIT, wording.MORE_POSITIVE, wording.NO_FACT)
+    yield from (wording.LIKELIHOOD, wording.POSITIVE_EXIT, wording.MORE_POSITIVE, wording.NO_FACT, wording.NO_FACT_YET)
 
 
 def texts() -> set[str | tuple[str, ...]]:
@@ -123,8 +123,8 @@ def test_figures_dates_and_plurals_follow_the_language() -> None:
 
     assert (language.number(1234.5), language.day(first)) == ("1\u202f234,5", "dimanche 1er mars")
     assert in_english(lambda: (language.number(1234.5), language.day(first))) == ("1,234.5", "Sunday 1 March")
-    assert wording.amount(1.5, "days") == "1,5 jour"
-    assert in_english(lambda: wording.amount(1.5, "days")) == "1.5 days"
+    assert wording.amount(1.5, "count") == "1,5"
+    assert in_english(lambda: wording.amount(1.4, "days")) == "1 day"
     assert in_english(lambda: wording.amount(0.0, "half_days")) == "no half-day"
     assert language.current() == "fr"
 

@@ -105,7 +105,7 @@ def test_a_link_carries_an_address_and_nothing_else() -> None:
 
 def told(state: str, **changes: object) -> pl.DataFrame:
     night = risk_alerts(dt.date(2026, 3, 4), "a").with_columns(state=pl.lit(state), territory_id=pl.lit("T"), course=pl.lit("Soudeur"))
-    return night.with_columns(low_confidence=pl.lit(value=False), **{name: pl.lit(value) for name, value in changes.items()})
+    return night.with_columns(**{name: pl.lit(value) for name, value in ({"low_confidence": False} | changes).items()})
 
 
 WORDS = Words({}, {"T": {}}, {"T": "À contacter"}, "")
@@ -140,7 +140,10 @@ def test_a_fact_that_lowers_the_risk_is_not_told_as_a_reason() -> None:
 def test_a_risk_that_no_fact_explains_says_so_everywhere() -> None:
     (made,) = lists(told("new"), NOBODY, ADVISOR, WORDS)
 
+    (weak,) = lists(told("new", low_confidence=True), NOBODY, ADVISOR, WORDS)
+
     assert made.lines[0].why == ["Aucun fait isolé : la situation d'ensemble."]
+    assert weak.lines[0].why[0].startswith("Peu de faits connus encore")
 
 
 def test_one_promise_owed_for_two_courses_is_told_once() -> None:
@@ -168,7 +171,9 @@ def test_sentences_follow_french_usage() -> None:
     fewer = {"x": Phrase("{value} d'absence sur 7 jours", "half_days", direction=1)}
     assert change(two, fewer) == "2 demi-journées d'absence sur 7 jours, contre 1 demi-journée une semaine plus tôt."
     was = two | {"previous_value": 4.0}
-    assert change(was, fewer) == "En mieux : 2 demi-journées d'absence sur 7 jours, contre 4 demi-journées une semaine plus tôt."
+    assert change(was, fewer) == "2 demi-journées d'absence sur 7 jours, contre 4 demi-journées une semaine plus tôt (en mieux)."
+    assert change(two | {"value": 20.0, "previous_value": 24.0}, fewer) is None  # a little better, and hardly
+    assert change(two | {"value": 24.0, "previous_value": 20.0}, fewer) is not None
     # A week that went by is no news; a day more or less is.
     phrases |= {
         "z": Phrase("dernier travail rendu il y a {value}", "days"),
@@ -196,7 +201,7 @@ def test_sentences_follow_french_usage() -> None:
     assert why({"code": "attendance", "feature": "gone", "value": 1.0}, phrases) == "Signal sur : présence."
     assert amount(0.5, "share") == "50\xa0%"
     assert amount(1234, "count") == "1\u202f234"
-    assert [amount(days, "days") for days in (0, 0.5, 1.94, 1.96, 2.5)] == ["aucun jour", "0,5 jour", "1,9 jour", "2 jours", "2,5 jours"]
+    assert [amount(days, "days") for days in (0, 0.4, 0.5, 1.4, 2.5)] == ["aucun jour", "aucun jour", "1 jour", "1 jour", "3 jours"]
     assert day(dt.date(2026, 3, 1)) == "dimanche 1er mars"
     assert "environ 3 se terminent" in likelihood(0.031)
     assert "environ 1 se termine par" in likelihood(0.004)

@@ -68,6 +68,17 @@ def test_a_streak_counts_half_days_since_the_last_presence() -> None:
     assert result["days_since_presence"] == 2
 
 
+def test_a_day_looked_back_on_knows_the_sheets_that_came_late_and_nothing_of_the_days_after() -> None:
+    absent = [sheet(day, "absent_unjustified", known=known) for day, known in ((1, 2), (2, 9), (3, 20), (6, 6))]
+    story = facts([sheet(0, "present"), *absent])
+    date = [START + dt.timedelta(days=4)]
+
+    def unjustified(known_days_later: int) -> float:
+        return float(matrix(story, cohort(story, date, known_days_later=known_days_later))["unjustified_streak_half_days"][0])
+
+    assert [unjustified(days) for days in (0, 5, 7, 20)] == [1, 2, 2, 3]
+
+
 @pytest.mark.parametrize(("morning", "afternoon", "streak"), [("present", "absent_unjustified", 1), ("absent_unjustified", "present", 0)])
 def test_the_morning_comes_before_the_afternoon(morning: str, afternoon: str, streak: int) -> None:
     assert row(facts([sheet(0, morning, "am"), sheet(0, afternoon, "pm")]), 0)["unjustified_streak_half_days"] == streak

@@ -186,15 +186,15 @@ def test_work_long_handed_in_is_told_only_of_who_owes_some_since() -> None:
     assert facts_told(named, rows, -1) == [[], [], [], [], [], named, [], []]
 
 
-def test_never_late_is_told_only_of_who_comes_and_late_once_of_nobody() -> None:
+def test_never_late_is_told_only_of_who_comes_and_late_twice_of_nobody() -> None:
     rows: dict[str, list[float | None]] = {
-        "late_half_days_28": [0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 2.0, 2.0, 1.0],
+        "late_half_days_28": [0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 3.0, 3.0, 2.0],
         "attendance_share_28": [0.9, 0.2, None, 0.9, 0.9, 0.1, None, 0.9, 0.9],
         "attendance_share_7": [0.9, 0.9, 0.9, 0.2, 0.9, 0.9, 0.9, 0.9, 0.9],
         "course_day": [60.0, 60.0, 60.0, 60.0, 5.0, 60.0, 60.0, 60.0, 60.0],
     }
     named = ["late_half_days_28"]
-    little = rows | {"late_half_days_28": [3.0, 3.0, 3.0, 3.0, 3.0, 0.0, 1.0, 2.0, 3.0]}
+    little = rows | {"late_half_days_28": [4.0, 4.0, 4.0, 4.0, 4.0, 0.0, 1.0, 2.0, 4.0]}
 
     assert facts_told(named, rows) == [[], [], [], [], [], named, named, named, []]
     assert facts_told(named, little, -1) == [[], [], [], [], [], [], [], [], []]  # one late arrival is not none

@@ -126,11 +126,13 @@ def test_reasons_are_known_facts_on_the_worse_side_that_raise_the_risk(served: S
     assert not set(named["code"].unique()) & {"course", "session", "learner"}
 
 
-def test_a_previous_value_is_the_same_feature_seven_days_before(served: Service) -> None:
+def test_a_previous_value_is_the_same_feature_seven_days_before_by_what_is_known_now(served: Service) -> None:
     week = dt.timedelta(days=7)
     with served.warehouse() as warehouse:
-        facts = read_facts(warehouse, NIGHT - week, NIGHT - week, served.time_zone)
-    earlier = matrix(facts, cohort(facts, [NIGHT - week])).unpivot(on=list(FEATURES), index="enrolment_id", variable_name="feature")
+        facts = read_facts(warehouse, NIGHT - week, NIGHT, served.time_zone)
+    earlier = matrix(facts, cohort(facts, [NIGHT - week], known_days_later=7)).unpivot(
+        on=list(FEATURES), index="enrolment_id", variable_name="feature"
+    )
     named = scores(served).select("enrolment_id", "reasons").explode("reasons").unnest("reasons").filter(pl.col("code") != "rest")
 
     told = named.join(earlier.rename({"value": "expected"}), on=["enrolment_id", "feature"], how="left")
