@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from models.evaluation.bootstrap import with_intervals
+from models.evaluation.measures import codes, measure
 from models.fairness import FEW
 from models.plots import draw, drawn_shap
 from models.promotion import decisions
@@ -42,6 +44,7 @@ SHOWN: Final = (
     "brier",
     "net_benefit_5",
 )
+RANKING: Final = ("auc_within_night", "average_precision", "recall_at_top")
 PLOTS: Final = (
     ("calibration", "Calibration"),
     ("by_week", "By week of the course"),
@@ -118,6 +121,7 @@ def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str =
             last=evidence.last,
             dropouts=f"{evidence.dropouts:,}",
             figures=_side_by_side(evidence.figures),
+            contacts=_with_and_without(trained.test),
             load=evidence.load,
             behind=evidence.behind(),
             places=evidence.places.height,
@@ -141,8 +145,24 @@ def _side_by_side(figures: pl.DataFrame) -> pl.DataFrame:
     said = figures.filter(pl.col("metric").is_in(SHOWN)).with_columns(
         cell=pl.format("{} [{}, {}]", *(pl.col(name).round(4) for name in ("value", "low", "high")))
     )
-    said = said.with_columns(pl.col("metric").str.replace_all("_", " ", literal=True))
+    said = said.with_columns(_in_words("metric"))
     return said.pivot(on="contender", index="metric", values="cell", maintain_order=True)
+
+
+def _with_and_without(test: pl.DataFrame) -> pl.DataFrame:
+    """How well contacts help the ranking: the recipe with them, without them, and the paired difference with its interval."""
+    scores = {"with_contacts": "risk", "without_contacts": "without_contacts"}
+    contenders = {name: measure(test, test[column].to_numpy(), probability=False) for name, column in scores.items()}
+    figures, differences = with_intervals(contenders, codes(test["learner_id"]))
+    wide = figures.pivot(on="contender", index="metric", values="value", maintain_order=True).join(
+        differences, on="metric", maintain_order="left"
+    )
+    return wide.filter(pl.col("metric").is_in(RANKING)).select(_in_words("metric"), *scores, "difference", "low", "high")
+
+
+def _in_words(column: str) -> pl.Expr:
+    words = pl.col(column).str.replace("net_benefit_5", "net benefit at 5 %, by 1,000 rows", literal=True)
+    return words.str.replace_all("_", " ", literal=True)
 
 
 def _groups(groups: pl.DataFrame) -> pl.DataFrame:

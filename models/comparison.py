@@ -90,7 +90,14 @@ def weigh_beside_champion(
     """`weigh` beside the champion, or beside the baselines alone where there is none or it cannot be: the evidence then says why."""
     serving = champion(home)
     apart = _why_not(home, serving) if serving else ""
-    evidence = weigh(home, warehouse, version, None if apart else serving, as_of, rules, time_zone, rows=rows)
+    landmarks = training_rows(warehouse, as_of, rules, time_zone) if rows is None else rows
+    try:
+        evidence = weigh(home, warehouse, version, None if apart else serving, as_of, rules, time_zone, rows=landmarks)
+    except NoDataError:
+        # A version of an earlier day, whose rows the champion has learnt from: it is still to be judged.
+        if not serving or apart or twin_of(home, serving)[1] <= twin_of(home, version)[1]:
+            raise
+        return replace(weigh(home, warehouse, version, None, as_of, rules, time_zone, rows=landmarks), outrun=serving)
     return replace(evidence, apart=apart)
 
 

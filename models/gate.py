@@ -72,7 +72,7 @@ def decide(evidence: Evidence) -> Verdict:
             _plausible(evidence),
             _better_than_chance(evidence),
             *(_beats(evidence, rival) for rival in (*RULES, "session_rate", "logistic")),
-            *([_no_worse(evidence)] if evidence.champion or evidence.apart else []),
+            *([_no_worse(evidence)] if evidence.champion or evidence.apart or evidence.outrun else []),
             _calibrated(evidence),
             _steady(evidence),
             *_fair(evidence),
@@ -122,10 +122,15 @@ def _beats(evidence: Evidence, rival: str) -> Check:
 def _no_worse(evidence: Evidence) -> Check:
     if evidence.apart:
         return Check("no worse than the champion", passed=True, says=f"Not compared: {evidence.apart}.")
+    if evidence.outrun:
+        says = f"{evidence.outrun} has learnt from these very rows: an older model takes its place for a written reason alone."
+        return Check("no worse than the champion", passed=False, says=says)
     said, passed = [], True
+    # Versions begin with the day they were trained on: leave is for what learnt from later facts.
+    leave = NO_WORSE if evidence.version[:10] >= evidence.champion[:10] else 0.0
     for metric, name in (("average_precision", "average precision"), ("recall_at_top", "recall in the top tenth")):
         difference, low, high = _difference(evidence, CHAMPION, metric)
-        least = -NO_WORSE * evidence.value(metric, CHAMPION)[0]
+        least = -leave * evidence.value(metric, CHAMPION)[0]
         passed &= difference >= least and high >= 0
         said.append(f"{name} {difference:+.3f} [{low:+.3f}, {high:+.3f}], {least:+.3f} would still do")
     return Check("no worse than the champion", passed, f"Against {evidence.champion}: {'; '.join(said)}.")

@@ -75,6 +75,8 @@ class Evidence:
     """as_of, label, risk, week: for plots and drift."""
     apart: str = ""
     """Why the champion is not among the contenders, where there is one and it cannot be."""
+    outrun: str = ""
+    """The champion, where it has learnt from the very rows there are to compare on: then it is not among the contenders either."""
 
     def to_json(self) -> str:
         """As text; tables as lists of rows."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Final, cast
 
+import polars as pl
+
 from data_contracts.catalogue import TABLES
 from data_contracts.endings import decided_after
 from data_contracts.ingest import layout
@@ -15,8 +17,6 @@ from vigie.clock import end_of_day
 from vigie.errors import NoDataError
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from vigie.rules import Invariants
     from vigie.store import Warehouse
 
@@ -33,7 +33,7 @@ def training_rows(warehouse: Warehouse, as_of: dt.date, rules: Invariants, time_
     """The matrix at every landmark, with `label`, from nothing but what was known at the end of `as_of`.
 
     Raises:
-        NoDataError: no enrolment was in training long enough ago.
+        NoDataError: no enrolment was in training long enough ago, or deliveries stopped: who left since would pass for somebody who stayed.
     """
     first = _first_entry(warehouse, as_of, time_zone)
     endings = known_endings(warehouse, as_of, rules.silence_days, time_zone)
@@ -44,7 +44,24 @@ def training_rows(warehouse: Warehouse, as_of: dt.date, rules: Invariants, time_
         raise NoDataError(what, "Ingest older deliveries, or train at a later date.")
     facts = read_facts(warehouse, dates[0], dates[-1], time_zone)
     # The whole cohort first, as a night sees it: people who had left unnoticed are among the session each learner is compared with.
-    return labelled(matrix(facts, cohort(facts, dates)), endings, rules.horizon_days)
+    rows = labelled(matrix(facts, cohort(facts, dates)), endings, rules.horizon_days)
+    told = _last_told(warehouse, as_of, time_zone) or dates[0]
+    untold = rows.filter(pl.col("as_of") > told - dt.timedelta(days=rules.horizon_days))
+    if (as_of - told).days > rules.silence_days and untold.height:
+        what = f"No presence, activity or exit after {told} is known at {as_of}: nothing tells who left since."
+        raise NoDataError(what, f"Deliver what is missing, or name an earlier date: --as-of {told}.")
+    return rows
+
+
+def _last_told(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> dt.date | None:
+    """The last day of which anything known at the end of `as_of` tells who is still there."""
+    instant = end_of_day(as_of, time_zone)
+    days = [warehouse.newest(layout(TABLES[table]), column, instant) for table, column in _TELLS]
+    return max(filter(None, days), default=None)
+
+
+_TELLS: Final = (("attendance", "date"), ("activity", "date"), ("exits", "exit_date"))
+"""Where it is told that somebody is still there, or left."""
 
 
 def _first_entry(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> dt.date | None:

@@ -85,8 +85,7 @@ class Model:
     @property
     def version(self) -> str:
         """Date and fingerprint of everything a score depends on: the same data and code give the same version."""
-        meta = json.dumps(self._meta(), sort_keys=True)
-        return f"{self.trained_as_of}-{hashlib.sha256(f'{self._text}{self._positive_text}{meta}'.encode()).hexdigest()[:10]}"
+        return _version(self._text, self._positive_text, self._meta())
 
     def _meta(self) -> dict[str, Any]:
         positive = self.beside.positive_calibration
@@ -161,11 +160,15 @@ class Model:
         (folder / META_FILE).write_text(json.dumps(self._meta(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> Model:
+    def load(cls, folder: Path, version: str | None = None) -> Model:
         """Read what `save` wrote.
 
+        Args:
+            folder: where it lies.
+            version: the one it must be, seen before LightGBM reads a byte: a damaged or altered text ends the whole process there.
+
         Raises:
-            NoModelError: the files are missing or do not belong together.
+            NoModelError: the files are missing, do not belong together, or are another version's.
         """
         import lightgbm as lgb
 
@@ -173,6 +176,9 @@ class Model:
             text = (folder / BOOSTER_FILE).read_text(encoding="utf-8")
             meta = json.loads((folder / META_FILE).read_text(encoding="utf-8"))
             positive_text = (folder / POSITIVE_FILE).read_text(encoding="utf-8") if meta.get("positive_calibration") else ""
+            if version and _version(text, positive_text, meta) != version:
+                what = f"The files in {folder} are not those registered as {version}: they were damaged or altered."
+                raise NoModelError(what, "Delete the folder of the version: it is fetched again from MLflow.")
             beside = Beside(
                 {int(days): _calibration(parts) for days, parts in meta.get("horizons", {}).items()},
                 lgb.Booster(model_str=positive_text) if positive_text else None,
@@ -181,13 +187,18 @@ class Model:
             )
             booster, calibration = lgb.Booster(model_str=text), _calibration(meta["calibration"])
             model = cls(booster, calibration, meta["trained_as_of"], meta["horizon_days"], beside)
-        except (OSError, json.JSONDecodeError, KeyError, TypeError, lgb.basic.LightGBMError) as error:
+        except (OSError, ValueError, AttributeError, KeyError, TypeError, lgb.basic.LightGBMError) as error:
             what = f"The model in {folder} cannot be read: {error}."
             raise NoModelError(what, "Train again, or restore the folder.") from error
         model._text, model._positive_text = text, positive_text
         if model.columns != meta["columns"]:
             raise NoModelError(f"The two files in {folder} belong to different models.", "Train again, or restore the folder.")
         return model
+
+
+def _version(text: str, positive_text: str, meta: Mapping[str, Any]) -> str:
+    content = f"{text}{positive_text}{json.dumps(meta, sort_keys=True)}"
+    return f"{meta['trained_as_of']}-{hashlib.sha256(content.encode()).hexdigest()[:10]}"
 
 
 def _calibration(parts: dict[str, Any]) -> Calibration:

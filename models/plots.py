@@ -69,7 +69,7 @@ def _by_week(told: pl.DataFrame) -> Figure:
     left.set(xlabel="week of the course", ylabel="AUC", title="Who leaves, told by week")
     right.plot(names, [rows["risk"].mean() for _, rows in shown], label="expected")
     right.plot(names, [rows["label"].mean() for _, rows in shown], label="observed", marker="o", linestyle="")
-    right.set(xlabel="week of the course", title="Share that leaves")
+    right.set(xlabel="week of the course", ylabel="share of rows", title="Share that leaves")
     right.legend()
     return figure
 
@@ -87,7 +87,7 @@ def _calibration(trained: Trained) -> Figure:
     top = max(*mean, *rate) * 1.1
     axes.plot([0, top], [0, top], color="grey", linewidth=1)
     axes.errorbar(mean, rate, yerr=error, fmt="o")
-    axes.set(xlabel="predicted risk", ylabel="observed share", title=f"Calibration on {len(risk):,} later rows, 95 % intervals by learner")
+    axes.set(xlabel="predicted risk", ylabel="observed share", title=f"Calibration on {len(risk):,} later rows,\n95 % intervals by learner")
     return figure
 
 
@@ -105,7 +105,7 @@ def _baselines(trained: Trained) -> Figure:
     names = list(trained.figures)
     for axes, metric in zip(figure.subplots(1, len(shown)), shown, strict=True):
         axes.barh(names[::-1], [trained.figures[name][metric] for name in names[::-1]])
-        axes.set_title(metric)
+        axes.set_title(metric.replace("_", " "))
     return figure
 
 
@@ -116,5 +116,5 @@ def _importance(trained: Trained) -> Figure:
     axes = figure.subplots()
     leading = trained.importance.head(SHOWN).reverse()
     axes.barh(leading["feature"].to_list(), leading["gain"].to_list())
-    axes.set_title("Gain of the leading features")
+    axes.set(xlabel="loss saved by splits on the column, in all", title="Gain of the leading features")
     return figure

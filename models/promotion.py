@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.registry import champion, crown, known, uncrown
 from vigie.errors import ConfigurationError, NoModelError
+from vigie.files import write_whole
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -87,9 +88,36 @@ def rollback(home: Home, now: dt.datetime, reason: str = "") -> str:
 
 
 def decisions(home: Home) -> list[dict[str, Any]]:
-    """Every decision, oldest first."""
+    """Every decision, oldest first.
+
+    Raises:
+        ConfigurationError: a line of the log cannot be read.
+    """
     path = _file(home)
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    lines = _whole_lines(path.read_bytes()) if path.exists() else []
+    return [_read(path, number, line) for number, line in enumerate(lines, 1)]
+
+
+def _whole_lines(log: bytes) -> list[bytes]:
+    # The line comes before the crown: one that a power cut left half written is of a decision that never took effect.
+    *lines, last = log.split(b"\n")
+    return [*lines, last] if _is_json(last) else lines
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _read(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        entry: dict[str, Any] = json.loads(line)
+    except ValueError as error:
+        raise ConfigurationError(f"Line {number} of {path} cannot be read: {error}.", "Bring the file back from a backup.") from error
+    return entry
 
 
 def _stack(home: Home) -> list[str]:
@@ -105,7 +133,11 @@ def _stack(home: Home) -> list[str]:
 
 def _append(home: Home, now: dt.datetime, entry: dict[str, Any]) -> None:
     line = json.dumps({"at": now.isoformat(), **entry}, ensure_ascii=False) + "\n"
-    with _file(home).open("a", encoding="utf-8") as file:
+    path = _file(home)
+    before = path.read_bytes() if path.exists() else b""
+    if before and not before.endswith(b"\n"):
+        write_whole(path, lambda part: part.write_bytes(b"".join(whole + b"\n" for whole in _whole_lines(before))))
+    with path.open("a", encoding="utf-8") as file:
         file.write(line)
         file.flush()
         os.fsync(file.fileno())

@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from features.catalogue import FEATURES
-from models.learner import PARAMETERS, SEED, Model
+from models.learner import MOST_ROUNDS, PARAMETERS, PATIENCE, SEED, SHARP_ROUNDS, Model
 from models.plots import draw
 from vigie.errors import NoModelError
 
@@ -47,11 +47,15 @@ def register(home: Home, trained: Trained) -> str:
     (folder / "features.json").write_text(json.dumps(_catalogue(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     (folder / "figures.json").write_text(json.dumps(trained.figures, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     trained.twin.save(folder / TWIN)
-    seen = str(trained.blocks.filter(block="calibration")["last"][0])
-    (folder / TWIN / SEEN_FILE).write_text(json.dumps({"until": seen}) + "\n", encoding="utf-8")
+    (folder / TWIN / SEEN_FILE).write_text(json.dumps({"until": _seen(trained)}) + "\n", encoding="utf-8")
     if model.version not in versions(home):
         _log(home, client_of(home), trained)
     return model.version
+
+
+def _seen(trained: Trained) -> str:
+    """The last landmark the twin learnt from."""
+    return str(trained.blocks.filter(block="calibration")["last"][0])
 
 
 def model_for(home: Home, as_of: dt.date) -> Model:
@@ -84,29 +88,47 @@ def load(home: Home, version: str) -> Model:
     folder = home.models / version
     if not folder.is_dir():
         _fetch(home, registered, folder)
-    model = Model.load(folder)
-    if model.version != version:
-        raise NoModelError(
-            f"The files in {folder} are not those registered as {version}.", "Delete the folder: it is fetched again from MLflow."
-        )
-    return model
+    return Model.load(folder, version)
 
 
 def twin_of(home: Home, version: str) -> tuple[Model, dt.date]:
     """The twin of a version, fitted on the past alone, and the last landmark it learnt from.
 
     Raises:
-        NoModelError: the version is unknown, or was registered before twins were kept.
+        NoModelError: the version is unknown, was registered before twins were kept, or its twin's files are not those registered.
     """
     load(home, version)
     folder = home.models / version / TWIN
     try:
-        until = json.loads((folder / SEEN_FILE).read_text(encoding="utf-8"))["until"]
+        until = dt.date.fromisoformat(json.loads((folder / SEEN_FILE).read_text(encoding="utf-8"))["until"])
     except OSError as error:
         raise NoModelError(
             f"{version} has no twin to be compared by.", "It was registered by an older version of Vigie: train again."
         ) from error
-    return Model.load(folder), dt.date.fromisoformat(until)
+    except (ValueError, KeyError, TypeError) as error:
+        raise _altered(folder) from error
+    # Versions registered before this tag was written have none: their twin is read as it lies.
+    twin, seen = _twin_tag(home, version)
+    if seen and seen != until.isoformat():
+        raise _altered(folder)
+    return Model.load(folder, twin or None), until
+
+
+def _altered(folder: Path) -> NoModelError:
+    what = f"The files in {folder} are not those registered: they were damaged or altered."
+    return NoModelError(what, "Delete the folder of the version: it is fetched again from MLflow.")
+
+
+def _twin_tag(home: Home, version: str) -> tuple[str, str]:
+    """The twin's own version and the last landmark it learnt from, as they were registered; empty where they were not."""
+    query = (
+        "SELECT twin.value FROM model_version_tags AS twin "
+        "JOIN model_version_tags AS tag ON tag.name = twin.name AND tag.version = twin.version AND tag.key = ? AND tag.value = ? "
+        "WHERE twin.name = ? AND twin.key = ?"
+    )
+    rows = _query(home, query, (VERSION_TAG, version, NAME, TWIN))
+    twin, _, seen = str(rows[0][0]).partition(" ") if rows else ("", "", "")
+    return twin, seen
 
 
 def known(home: Home, version: str) -> str:
@@ -223,6 +245,7 @@ def client_of(home: Home) -> Any:  # noqa: ANN401 - mlflow is not typed
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=f"sqlite:///{home.mlflow_db.resolve()}")
@@ -249,6 +272,10 @@ def _log(home: Home, client: Any, trained: Trained) -> str:  # noqa: ANN401 - ml
         "seed": SEED,
         "horizon_days": model.horizon_days,
         "features": len(model.columns),
+        "as_of": model.trained_as_of,
+        "sharp_rounds": SHARP_ROUNDS,
+        "most_rounds": MOST_ROUNDS,
+        "patience": PATIENCE,
     }
     parameters |= {f"landmarks/{name}": f"{row['first']} to {row['last']}" for name, row in blocks.items()}
     client.log_batch(
@@ -266,7 +293,7 @@ def _log(home: Home, client: Any, trained: Trained) -> str:  # noqa: ANN401 - ml
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    tags = {VERSION_TAG: model.version, "data_fingerprint": trained.fingerprint}
+    tags = {VERSION_TAG: model.version, "data_fingerprint": trained.fingerprint, TWIN: f"{trained.twin.version} {_seen(trained)}"}
     version = client.create_model_version(NAME, f"{run.info.artifact_uri}/model", run_id=identifier, tags=tags)
     return str(version.version)
 

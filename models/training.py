@@ -50,7 +50,7 @@ class Trained:
     fingerprint: str
     """SHA-256 of the landmark rows."""
     test: pl.DataFrame
-    """as_of, learner_id, label, risk on the test block, for plots."""
+    """as_of, learner_id, label, risk, without_contacts (risk by the recipe without contacts) on the test block."""
     importance: pl.DataFrame
     """feature, gain."""
     calibration: pl.DataFrame
@@ -119,6 +119,7 @@ def train(
     said, happened = told["margin"].to_numpy(), told["label"].to_numpy()
     told = told.with_columns(risk=pl.Series(centred(said, happened, shape).risk(said)))
     alike = bands(told)
+    apart = _without_contacts(blocks.train, blocks.test, rounds, threads)
     positive, positive_calibration = _positive(blocks, rows, threads)
     beside = Beside(_horizons(rows, margins, later, rules.horizon_days), positive, positive_calibration, alike.to_dicts())
     model = Model(booster, final, as_of.isoformat(), rules.horizon_days, beside)
@@ -132,12 +133,12 @@ def train(
         model,
         {
             "model": figures(blocks.test, risk, probability=True),
-            "without_contacts": _without_contacts(blocks.train, blocks.test, rounds, threads),
+            "without_contacts": figures(blocks.test, apart, probability=True),
             **_baselines(blocks.train, blocks.test, rules),
         },
         pl.DataFrame(sizes, schema=schema, orient="row"),
         fingerprint(rows),
-        blocks.test.select("as_of", "learner_id", "label", risk=pl.Series(risk)),
+        blocks.test.select("as_of", "learner_id", "label", risk=pl.Series(risk), without_contacts=pl.Series(apart)),
         gain,
         choice,
         alike,
@@ -201,11 +202,10 @@ def _positive(blocks: Blocks, rows: pl.DataFrame, threads: int) -> tuple[lgb.Boo
     return booster, centred(margins(booster, rows), rows["positive"].to_numpy(), slope)
 
 
-def _without_contacts(past: pl.DataFrame, test: pl.DataFrame, rounds: int, threads: int) -> dict[str, float]:
-    """The figures of the same recipe without what the service did."""
+def _without_contacts(past: pl.DataFrame, test: pl.DataFrame, rounds: int, threads: int) -> NDArray[np.float64]:
+    """Risk on the test block by the same recipe without what the service did, not calibrated."""
     booster = fit(past, rounds=rounds, threads=threads, columns=WITHOUT_CONTACTS)
-    risk = np.asarray(booster.predict(test.select(WITHOUT_CONTACTS).to_numpy(order="c"), num_threads=threads), dtype=np.float64)
-    return figures(test, risk, probability=True)
+    return np.asarray(booster.predict(test.select(WITHOUT_CONTACTS).to_numpy(order="c"), num_threads=threads), dtype=np.float64)
 
 
 def _baselines(train_block: pl.DataFrame, test: pl.DataFrame, rules: Invariants) -> dict[str, dict[str, float]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from vigie import clock
-from vigie.errors import NoDataError
+from vigie.errors import NoDataError, NoModelError
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
@@ -46,9 +46,10 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
     from models.card import tell_decisions, write_card
     from models.comparison import keep, weigh_beside_champion
     from models.promotion import promote
-    from models.registry import champion, register
+    from models.registry import attach, champion, register
     from models.training import train
     from models.watch import REFERENCE_FILE, reference
+    from pipelines.made_with import made_with
 
     rules, zone = service.rules.invariants, service.time_zone
     with service.warehouse() as warehouse:
@@ -58,6 +59,7 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
         trained = train(warehouse, as_of, rules, zone, threads=service.settings.threads, on_step=on_step, weights=weights)
         on_step("logging to MLflow")
         version = register(service.home, trained)
+        attach(service.home, version, {}, made_with(service.settings.config), [])
         learnt = reference(trained.rows, trained.model.calibration.risk(trained.model.margins(trained.rows)))
         write_whole(service.home.models / version / REFERENCE_FILE, learnt.write_parquet)
         on_step("judging beside the baselines and the champion")
@@ -91,10 +93,15 @@ def compare_models(service: Service, first: str, second: str, as_of: dt.date) ->
 
     Returns:
         Evidence on `first` beside `second`, and what the gate would say of `first` were `second` champion.
+
+    Raises:
+        NoModelError: a version is unknown, has no twin, or is named twice.
     """
     from models.comparison import log_comparison, weigh
     from models.gate import decide
 
+    if first == second:
+        raise NoModelError(f"{first} is named twice.", "Name two versions; vigie models card shows one beside the baselines.")
     with service.warehouse() as warehouse:
         evidence = weigh(service.home, warehouse, first, second, as_of, service.rules.invariants, service.time_zone)
     verdict = decide(evidence)

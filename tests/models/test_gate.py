@@ -153,3 +153,16 @@ def test_small_numbers_accuse_nobody_and_prove_nothing(evidence: Evidence) -> No
     assert "not proven" in says["beats the session rate"].says
     many = replace(few, dropouts=500)
     assert not {check.name: check for check in decide(many).checks}["beats the session rate"].passed
+
+
+def test_only_a_newer_model_may_lie_a_little_below_the_champion(case: Case, honest: Model) -> None:
+    beside = evidence_of(honest, case, honest)
+    below = pl.when(pl.col("rival") == "champion").then(-0.001).otherwise(pl.col("difference")).alias("difference")
+    beside = replace(beside, differences=beside.differences.with_columns(below, high=pl.lit(0.1)))
+
+    def passes(version: str) -> bool:
+        checks = decide(replace(beside, version=version)).checks
+        return next(check.passed for check in checks if check.name == "no worse than the champion")
+
+    assert passes("2025-11-30-newer")
+    assert not passes("2025-10-31-older")

@@ -6,11 +6,14 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 import polars as pl
+import pytest
 
 from data_contracts.simulator import simulate, write_deliveries
 from models.landmarks import training_rows
-from pipelines.service import open_service
+from pipelines.service import Service, open_service
 from pipelines.steps import take_deliveries
+from tests.conftest import LAST
+from vigie.errors import NoDataError
 from vigie.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,3 +40,16 @@ def test_labels_wait_for_silence_where_no_provider_tells_who_dropped_out(tmp_pat
     both = newest.join(later, on=["as_of", "enrolment_id"], suffix="_later")
     assert both["label_later"].sum() >= 10
     assert both["label"].sum() >= 0.9 * both["label_later"].sum()
+
+
+def test_days_of_which_nothing_was_told_are_not_taken_for_days_on_which_nobody_left(service: Service) -> None:
+    with service.warehouse() as warehouse:
+
+        def rows(day: dt.date) -> pl.DataFrame:
+            return training_rows(warehouse, day, service.rules.invariants, service.time_zone)
+
+        # The last delivery tells of 31 December: a month of silence may be a holiday, more is a source that stopped.
+        assert rows(LAST + dt.timedelta(days=30)).height
+        with pytest.raises(NoDataError, match="after 2025-12-31 is known at 2026-02-15") as refused:
+            rows(LAST + dt.timedelta(days=46))
+    assert "--as-of 2025-12-31" in refused.value.remedy

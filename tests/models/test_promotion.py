@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 NOW = dt.datetime(2025, 12, 1, 3, 0, tzinfo=dt.UTC)
 LATER = dt.date(2025, 11, 14)
+EARLIER = dt.date(2025, 10, 24)
 RED, GREEN = (Verdict((Check("calibrated", passed, "slope 3.1"),)) for passed in (False, True))
 
 
@@ -187,5 +189,51 @@ def test_the_card_says_what_it_is_for_and_what_it_is_not_for(two: tuple[Service,
     assert "under usual support" in page
     assert "Données simulées" in page
     assert page.count("data:image/png;base64,") == 5
+    figures = json.loads((made.home.models / second / "figures.json").read_text(encoding="utf-8"))
+    cells = re.findall(r"<td>([^<]*)</td>", page.partition("With and without contacts")[2])
+    added = [figures[who]["average_precision"] for who in ("model", "without_contacts")]
+    low, high = map(float, cells[10:12])
+    assert cells[6:10] == ["average precision", *(f"{value:.3f}" for value in (*added, added[0] - added[1]))]
+    assert low <= added[0] - added[1] <= high
     for said in ("No sanction", "session rate", "The gate", "Décisions", "Fewer than 20 leavers"):
         assert said in page.replace("session_rate", "session rate"), said
+
+
+def test_a_training_as_of_an_earlier_day_is_judged_and_does_not_take_the_champions_place(
+    two: tuple[Service, str, str], tmp_path: Path
+) -> None:
+    made = copy_of(two[0], tmp_path / "home")
+    assert promote(made.home, two[2], GREEN, NOW)
+
+    outcome = train_model(made, EARLIER)
+
+    assert outcome.champion == two[2]
+    assert (outcome.evidence.champion, outcome.evidence.outrun) == ("", two[2])
+    assert "older model" in next(check.says for check in outcome.verdict.checks if check.name == "no worse than the champion")
+    assert card_of(made, outcome.version).exists()
+    assert decisions(made.home)[-1]["action"] == "refused"
+
+
+def test_a_version_is_not_compared_with_itself(two: tuple[Service, str, str]) -> None:
+    with pytest.raises(NoModelError, match="named twice"):
+        compare_models(two[0], two[1], two[1], LATER)
+
+
+def test_a_decision_that_a_power_cut_left_half_written_never_was(two: tuple[Service, str, str], tmp_path: Path) -> None:
+    home = copy_of(two[0], tmp_path / "home").home
+    log, before = home.models / "decisions.jsonl", decisions(home)
+    promote(home, two[2], RED, NOW, "The steering group read\u2028the card.")
+    whole = log.read_bytes()
+    assert decisions(home)[-1]["reason"] == "The steering group read\u2028the card."
+
+    log.write_bytes(whole[:-1])
+    assert len(decisions(home)) == len(before) + 1
+    log.write_bytes(whole[:-40])
+    assert decisions(home) == before
+    promote(home, two[2], RED, NOW)
+    assert [entry["action"] for entry in decisions(home)[len(before) :]] == ["refused"]
+
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join([lines[0][:50] + b"\n", *lines[1:]]))
+    with pytest.raises(ConfigurationError, match=r"Line 1 of .* cannot be read"):
+        decisions(home)
