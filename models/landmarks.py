@@ -46,7 +46,9 @@ def training_rows(warehouse: Warehouse, as_of: dt.date, rules: Invariants, time_
     # The whole cohort first, as a night sees it: people who had left unnoticed are among the session each learner is compared with.
     rows = labelled(matrix(facts, cohort(facts, dates)), endings, rules.horizon_days)
     told = _last_told(warehouse, as_of, time_zone) or dates[0]
-    untold = rows.filter(pl.col("as_of") > told - dt.timedelta(days=rules.horizon_days))
+    # A course that ended before deliveries did needs no more of them.
+    followed = pl.min_horizontal(pl.lit(rules.horizon_days), "days_left")
+    untold = rows.filter(pl.col("as_of") + pl.duration(days=followed) > told)
     if (as_of - told).days > rules.silence_days and untold.height:
         what = f"No presence, activity or exit after {told} is known at {as_of}: nothing tells who left since."
         raise NoDataError(what, f"Deliver what is missing, or name an earlier date: --as-of {told}.")

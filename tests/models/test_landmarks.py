@@ -53,3 +53,18 @@ def test_days_of_which_nothing_was_told_are_not_taken_for_days_on_which_nobody_l
         with pytest.raises(NoDataError, match="after 2025-12-31 is known at 2026-02-15") as refused:
             rows(LAST + dt.timedelta(days=46))
     assert "--as-of 2025-12-31" in refused.value.remedy
+
+
+def test_whose_course_had_ended_needs_no_deliveries_after_it(tmp_path: Path) -> None:
+    """As on the data of one school: long after the last course, nothing more is told and nothing is missing."""
+    service = open_service(Settings(home=tmp_path))
+    write_deliveries(simulate(300, 5, dt.date(2025, 1, 6), LAST), service.home.landing)
+    for file in (service.home.landing / "enrolments").iterdir():
+        told = pl.read_csv(file, infer_schema=False)
+        told.filter(pl.col("planned_exit_date") <= LAST.isoformat()).write_csv(file)
+    take_deliveries(service)
+
+    with service.warehouse() as warehouse:
+        rows = training_rows(warehouse, LAST + dt.timedelta(days=46), service.rules.invariants, service.time_zone)
+
+    assert rows.filter(pl.col("as_of") > LAST - dt.timedelta(days=28)).height
