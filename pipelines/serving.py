@@ -109,13 +109,13 @@ def compare_models(service: Service, first: str, second: str, as_of: dt.date) ->
     return evidence, verdict
 
 
-def promote_model(service: Service, version: str, as_of: dt.date, reason: str) -> tuple[Verdict, bool]:
+def promote_model(service: Service, version: str, as_of: dt.date, reason: str) -> tuple[Verdict, bool, dt.date]:
     """Ask the gate about a version on what is known at the end of `as_of`, and make it champion if it may or for a written reason.
 
     Where too few outcomes are known since it was trained, the evidence of its training day decides.
 
     Returns:
-        What the gate said, and whether the version serves now.
+        What the gate said, whether the version serves now, and the as-of date of what the gate was asked on.
     """
     import datetime as dt
 
@@ -127,14 +127,16 @@ def promote_model(service: Service, version: str, as_of: dt.date, reason: str) -
     rules, zone, home = service.rules.invariants, service.time_zone, service.home
     with service.warehouse() as warehouse:
         try:
-            evidence = weigh_beside_champion(home, warehouse, version, as_of, rules, zone)
+            asked_of = as_of
+            evidence = weigh_beside_champion(home, warehouse, version, asked_of, rules, zone)
         except NoDataError:
-            evidence = weigh_beside_champion(home, warehouse, version, dt.date.fromisoformat(version[:10]), rules, zone)
+            asked_of = dt.date.fromisoformat(version[:10])
+            evidence = weigh_beside_champion(home, warehouse, version, asked_of, rules, zone)
     now, serving = clock.now(), champion(home)
     verdict, rests_on = keep(home, evidence, now)
     done = promote(home, version, verdict, now, reason, rests_on)
     tell_decisions(home, version, serving)
-    return verdict, done
+    return verdict, done, asked_of
 
 
 def roll_back(service: Service, reason: str) -> str:

@@ -59,8 +59,10 @@ def promote(version: Version, reason: Reason = "", home: HomeOption = None, as_o
     service = service_at(home)
     day = as_of_day(as_of, service)
     with only_writer(service.home.lock, "A promotion"), console.working(f"Asking the gate on what was known on {day}"):
-        verdict, done = promote_model(service, version, day, reason)
+        verdict, done, asked_of = promote_model(service, version, day, reason)
     console.show_verdict(verdict)
+    if asked_of != day:
+        console.out.print(f"Too little is known since to judge it: the gate was asked on what was known on {asked_of}, its training day.")
     if not done:
         console.out.print(f"{version} does not serve. To overrule the gate, give a written reason with --reason.")
         raise typer.Exit(1)

@@ -146,6 +146,14 @@ def test_a_later_judgement_leaves_the_first_evidence_and_is_told_in_the_card(two
     assert "read the card &lt;again&gt;." in page
     assert f"remplacé par {second}" in card_of(made, first).read_text(encoding="utf-8")
 
+    text = folder.with_name(first) / "booster.txt"
+    whole = text.read_bytes()
+    text.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(NoModelError, match="damaged or altered"):
+        roll_back(made, "Too many alerts.")
+    assert registry.champion(made.home) == second
+    assert decisions(made.home)[-1]["version"] == second
+    text.write_bytes(whole)
     assert roll_back(made, "Too many alerts.") == first
 
     assert f"retiré, {first} est remis en service" in card_of(made, second).read_text(encoding="utf-8")
