@@ -49,6 +49,8 @@ class Feature:
     """Of whom it may be told as a reason, over the columns of the matrix; where this is not known to hold, it is not told."""
     fair_better: pl.Expr | None = field(default=None, repr=False)
     """Of whom it may be told as protective; without it, of those of `fair`."""
+    speaks_from: float | None = None
+    """From this value on, it is this fact that is told of its subject, whichever weighs most: gone for weeks, a share says too little."""
     learnt: bool = True
     """False for a column that rules and rivals read and the model does not."""
 

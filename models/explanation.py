@@ -40,7 +40,7 @@ def reasons(
 
     A subject is named through a fact that is known, that raises this score, and that lies on the worse side of the night's median and of
     what its own sentence compares with ("fewer than", "later than"): what is missing, better than usual, or looks back on days before the
-    entry is never told as a reason.
+    entry is never told as a reason. Among those, one that speaks for its subject (`Feature.speaks_from`), else the one that weighs most.
 
     Args:
         contributions: rows x (columns + base value), log-odds, as from `Model.contributions`.
@@ -109,7 +109,8 @@ def _named(
     tellable = side & (parts > 0)
     members = {subject: [place for place, group in enumerate(groups) if group == subject] for subject in subjects}
     sums = np.stack([parts[:, places].sum(axis=1) for places in members.values()], axis=1)
-    told = np.where(tellable, parts, -np.inf)
+    speaks_from = np.asarray([np.inf if (least := FEATURES[name].speaks_from) is None else least for name in columns])
+    told = np.where(tellable, np.where(values_now >= speaks_from, np.inf, parts), -np.inf)
     leading = np.stack([np.asarray(places)[told[:, places].argmax(axis=1)] for places in members.values()], axis=1)
     known = np.stack([tellable[:, places].any(axis=1) for places in members.values()], axis=1)
     sums = np.where(known, sums, -np.inf)

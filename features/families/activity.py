@@ -99,6 +99,7 @@ _facts = [
         fr="dernière activité en ligne il y a {value}",
         en="last active online {value} ago",
         monotone=1,
+        speaks_from=14,
     ),
     Feature(
         "activity_kinds_14",

@@ -11,7 +11,6 @@ from features.declaration import AGO, Family, Feature, ratio, there_for, within
 
 WINDOWS: Final = (7, 14, 28)
 RULE_DAYS: Final = 30
-RECENT_DAYS: Final = 14
 
 _half_days = pl.col("half_days")
 _attended = pl.col("status").is_in(ATTENDED)
@@ -122,6 +121,7 @@ _facts = [
         fr="dernière présence il y a {value}",
         en="last present {value} ago",
         monotone=1,
+        speaks_from=14,
     ),
 ]
 
@@ -152,8 +152,6 @@ _derived = [
         fr_better="aucune absence non justifiée depuis l'entrée",
         en_better="no unjustified absence since entry",
         monotone=1,
-        # Of who was last seen weeks ago, since when says more than a share.
-        fair=pl.col("days_since_presence").fill_null(0) <= RECENT_DAYS,
         fair_better=pl.col("unjustified_share_total") == 0,
     ),
     Feature(

@@ -222,6 +222,21 @@ def test_a_mean_of_one_piece_is_told_as_that_piece() -> None:
     assert facts_told(["lateness_days_mean", "lateness_days_last"], rows) == [[], [], [], ["lateness_days_last"], ["lateness_days_mean"]]
 
 
+def test_of_whom_is_long_gone_since_when_is_told_and_not_a_share() -> None:
+    rows: dict[str, list[float | None]] = {
+        "unjustified_share_total": [0.0, 0.0, 0.0, 0.4, 0.4],
+        "days_since_presence": [1.0, 1.0, 1.0, 62.0, 9.0],
+    }
+    parts = np.tile([0.9, 0.1, -3.0], (5, 1))
+    night = pl.DataFrame({"as_of": [NIGHT] * 5, "enrolment_id": [f"e{n}" for n in range(5)], **rows})
+
+    found = reasons(parts, parts.sum(axis=1), list(rows), night, night.clear(), 3)
+
+    said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
+    assert said == [[], [], [], ["days_since_presence"], ["unjustified_share_total"]]
+    assert [row[0]["contribution"] for row in found][3:] == pytest.approx([1.0, 1.0])
+
+
 def test_who_has_just_entered_is_not_ranked_by_all_done_so_far() -> None:
     rows: dict[str, list[float | None]] = {
         "activity_total_rank": [0.9, 0.6, 0.6, 0.1, 0.1, 0.1],
