@@ -30,7 +30,7 @@ demo: $(READY) ## A whole service on simulated data, ending with a list; DATA=ou
 	$(BIN)/vigie demo --data $(DATA)
 
 test: $(READY) check ## Lint, types, import order, then all tests with coverage
-	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-report=xml -q
+	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-report=xml -q
 
 check: $(READY) ## Lint, types, import order, dead code, dependencies
 	$(BIN)/ruff check --quiet .

@@ -12,12 +12,14 @@ import pytest
 from data_contracts.simulator import Simulation, simulate, write_deliveries
 from pipelines.service import Service, open_service
 from pipelines.steps import take_deliveries
+from tests.services import by_quarter
 from vigie.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 os.environ.setdefault("VIGIE_THREADS", "1")  # two test processes on two cores: more threads only wait for each other
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy loads: the test processes inherit it
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -40,6 +42,7 @@ def service(simulation: Simulation, tmp_path_factory: pytest.TempPathFactory) ->
 
     made = open_service(Settings(home=tmp_path_factory.mktemp("service")))
     write_deliveries(simulation, made.home.landing)
+    by_quarter(made.home.landing)
     take_deliveries(made)
     train_model(made, TRAINED, reason="A small service made for tests.")
     return made

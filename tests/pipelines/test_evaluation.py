@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from impact.evaluation import Evaluation
 
-pytestmark = pytest.mark.xdist_group("service")
 CUT_OFF = NIGHT
 
 

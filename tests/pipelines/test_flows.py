@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pipelines.service import Service
 
-pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.filterwarnings("ignore")]  # Prefect's own deprecations are not ours to mend
+pytestmark = pytest.mark.filterwarnings("ignore")  # Prefect's own deprecations are not ours to mend
 NIGHT = dt.date(2025, 11, 20)
 
 

@@ -24,7 +24,7 @@ from models.registry import load, model_for
 from pipelines.service import Service, open_service
 from pipelines.serving import train_model
 from pipelines.steps import Directly, run_night, score_past, take_deliveries
-from tests.services import copy_of
+from tests.services import by_quarter, copy_of
 from vigie.clock import end_of_day
 from vigie.errors import AlreadyRunningError, NoModelError
 from vigie.lock import only_writer
@@ -57,6 +57,7 @@ def test_facts_known_later_change_not_a_byte(served: Service, simulation: Simula
     assert sum(table.height for table in cut.values()) < sum(table.height for table in simulation.tables.values())
     rebuilt = open_service(Settings(home=tmp_path))
     write_deliveries(Simulation(cut, {}), rebuilt.home.landing)
+    by_quarter(rebuilt.home.landing)
     take_deliveries(rebuilt)
     train_model(rebuilt, TRAINED, reason="A small service made for tests.")
 

@@ -70,7 +70,7 @@ def listed(service: Service) -> tuple[str, str]:
 
 def said(path: Path) -> bytes:
     if path.suffix == ".parquet":
-        return json.dumps(pl.read_parquet(path).to_dicts(), default=str).encode()
+        return pl.read_parquet(path).write_ndjson().encode()
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as book:
             return b"".join(book.read(name) for name in book.namelist())

@@ -196,8 +196,8 @@ def test_a_correction_ten_days_late_changes_nights_after_it_and_none_before(serv
     """Present for two weeks, says the first export; absent all along, says the one of ten days later."""
     model = model_for(served.home, NIGHT)
     dates = [NIGHT, NIGHT + dt.timedelta(days=9), NIGHT + dt.timedelta(days=10), NIGHT + dt.timedelta(days=12)]
-    sheets = pl.concat([pl.read_parquet(path) for path in sorted((served.home.landing / "attendance").glob("2025-11*.parquet"))])
-    theirs = sheets.filter(pl.col("date") <= NIGHT, pl.col("status").cast(pl.String) == "present")
+    sheets = pl.read_parquet(served.home.landing / "attendance" / "2025-q4.parquet")
+    theirs = sheets.filter(pl.col("known_on").dt.month() == 11, pl.col("date") <= NIGHT, pl.col("status").cast(pl.String) == "present")
     last = pl.read_parquet(served.home.out(NIGHT) / "scores.parquet").select("enrolment_id")
     enrolment = theirs.join(last, on="enrolment_id").group_by("enrolment_id").len().sort("len", "enrolment_id")["enrolment_id"][-1]
     late = copy_of(served, tmp_path)
