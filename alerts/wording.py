@@ -164,8 +164,7 @@ def why(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
     phrase = phrases.get(reason["feature"] or "")
     if phrase is None or reason["value"] is None:
         return say("Signal sur : {subject}.").format(subject=say(SUBJECTS.get(reason["code"], reason["code"])))
-    said = re.sub(r"[\[\]]", "", _spoken(phrase.fr, phrase.en))
-    return _capital(_fact(said, abs(reason["value"]) if phrase.signed else reason["value"], phrase.unit)) + "."
+    return _capital(_fact(re.sub(r"[\[\]]", "", _spoken(phrase.fr, phrase.en)), reason["value"], phrase)) + "."
 
 
 def no_fact(*, weak: bool) -> str:
@@ -188,21 +187,18 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | No
         return None
     if was == amount(now, phrase.unit) or (phrase.unit == "days" and now - before == WEEK):
         return None
-    fact = _fact(_neutral(phrase), now, phrase.unit)
-    said = (
-        say("{fact}, contre {was} une semaine plus tôt (en mieux).") if better_by > 0 else say("{fact}, contre {was} une semaine plus tôt.")
-    )
-    return said.format(fact=_capital(fact), was=was)
+    told = {"fact": _capital(_fact(_neutral(phrase), now, phrase)), "was": was}
+    if better_by > 0:
+        return say("{fact}, contre {was} une semaine plus tôt (en mieux).").format(**told)
+    return say("{fact}, contre {was} une semaine plus tôt.").format(**told)
 
 
 def better(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
     """A protective fact as a sentence, or its subject alone where no sentence is true of the better side."""
     phrase, value = phrases.get(reason["feature"] or ""), reason["value"]
     if phrase is None or value is None or not (phrase.fr_better or "{value}" in phrase.fr):
-        subject = say(SUBJECTS.get(reason["code"], reason["code"]))
-        return _capital(subject) + "."
-    said = _spoken(phrase.fr_better, phrase.en_better) or _neutral(phrase)
-    return _capital(_fact(said, abs(value) if phrase.signed else value, phrase.unit)) + "."
+        return _capital(say(SUBJECTS.get(reason["code"], reason["code"]))) + "."
+    return _capital(_fact(_spoken(phrase.fr_better, phrase.en_better) or _neutral(phrase), value, phrase)) + "."
 
 
 def _spoken(fr: str, en: str) -> str:
@@ -218,11 +214,17 @@ def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _fact(said: str, value: float, unit: str) -> str:
-    if unit == "days" and not math.floor(value + 0.5):
+def _fact(said: str, value: float, phrase: Phrase) -> str:
+    value = abs(value) if phrase.signed else value
+    if phrase.unit == "days" and not _whole(value):
         for ago, same_day in SAME_DAY.items():
             said = said.replace(ago, same_day)
-    return said.replace("{value}", amount(value, unit)).replace("{s}", "s" if is_many(value) else "")
+    return said.replace("{value}", amount(value, phrase.unit)).replace("{s}", "s" if is_many(value) else "")
+
+
+def _whole(days: float) -> int:
+    """Days as they are told: a half is one, as where it is decided whether a difference is told at all."""
+    return math.floor(days + 0.5)
 
 
 def amount(value: float, unit: str) -> str:
@@ -234,7 +236,7 @@ def amount(value: float, unit: str) -> str:
     if unit == "points":
         value = abs(round(value * 100))
     if unit == "days":
-        value = math.floor(value + 0.5)
+        value = _whole(value)
     if unit in NONE and not round(value, 1):
         return say(NONE[unit])
     forms = UNITS.get(unit)

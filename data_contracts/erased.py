@@ -70,10 +70,14 @@ def leave_out(parts: list[Part], erased: Erasures | None, on: dt.date) -> list[P
         return parts
     for part in parts:
         if part.table.name == "enrolments":
-            rows = part.received.rows
-            dates = pl.col([name for name in ("enrolled_on", "entry_date") if name in rows.columns]).cast(pl.String)
-            erased.enrol_anew(rows.select("learner_id", on=pl.max_horizontal(dates.str.to_date("%Y-%m-%d", strict=False, exact=False))))
+            erased.enrol_anew(_courses(part.received.rows))
     return [_left_out(part, erased, on) for part in parts]
+
+
+def _courses(rows: pl.DataFrame) -> pl.DataFrame:
+    """learner_id and the later of the dates of an enrolment, of rows that nobody has checked yet: only dates written as contracts have them."""
+    dates = pl.col([name for name in ("enrolled_on", "entry_date") if name in rows.columns]).cast(pl.String)
+    return rows.select("learner_id", on=pl.max_horizontal(dates.str.to_date("%Y-%m-%d", strict=False, exact=False)))
 
 
 def _left_out(part: Part, erased: Erasures, on: dt.date) -> Part:
