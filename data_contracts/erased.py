@@ -75,7 +75,7 @@ def leave_out(parts: list[Part], erased: Erasures | None, on: dt.date) -> list[P
 
 
 def _courses(rows: pl.DataFrame) -> pl.DataFrame:
-    """learner_id and the later of the dates of an enrolment, of rows that nobody has checked yet: only dates written as contracts have them."""
+    """learner_id and the later date of each enrolment, of rows that nobody has checked yet: dates written as contracts have them alone."""
     dates = pl.col([name for name in ("enrolled_on", "entry_date") if name in rows.columns]).cast(pl.String)
     return rows.select("learner_id", on=pl.max_horizontal(dates.str.to_date("%Y-%m-%d", strict=False, exact=False)))
 

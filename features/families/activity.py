@@ -250,6 +250,7 @@ _derived = [
         fr_better="pas plus longtemps que d'habitude sans activité en ligne",
         en_better="no silence online longer than usual",
         worse=1,
+        fair_better=pl.col("days_since_activity_usual") <= 1,
         against=2.0,  # twice the usual time
     ),
     Feature(
@@ -264,6 +265,7 @@ _derived = [
         fr_better="pas plus longtemps que d'habitude sans activité en ligne",
         en_better="no silence online that is unusual for this person",
         worse=1,
+        fair_better=pl.col("days_since_activity_usual") <= 1,
         against=3.0,  # one silence in twenty is as long
     ),
     Feature(

@@ -186,6 +186,14 @@ def test_work_long_handed_in_is_told_only_of_who_owes_some_since() -> None:
     assert facts_told(named, rows, -1) == [[], [], [], [], [], named, [], []]
 
 
+def test_no_longer_silent_than_usual_is_true_of_whoever_is_told_so() -> None:
+    rows: dict[str, list[float | None]] = {"days_since_activity_usual": [4.0, 4.0, 4.0, 1.6, 0.7, 4.5]}
+    named = ["days_since_activity_usual"]
+
+    assert facts_told(named, rows, -1) == [[], [], [], [], named, []]
+    assert facts_told(named, rows) == [[], [], [], [], [], named]
+
+
 def test_never_late_is_told_only_of_who_comes_and_late_twice_of_nobody() -> None:
     rows: dict[str, list[float | None]] = {
         "late_half_days_28": [0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 3.0, 3.0, 2.0],
