@@ -188,6 +188,8 @@ def test_sentences_follow_french_usage() -> None:
     assert better(two | {"feature": "p", "value": 0.04}, phrases) == "Présence supérieure de 4 points."
     assert why(two | {"feature": "p", "value": -0.04}, phrases) == "Présence inférieure de 4 points."
     assert change(two | {"feature": "p", "value": -0.04}, phrases) is None
+    early = {"e": Phrase("{value} après l'échéance", "days", "after", "{value} avant l'échéance", "before", signed=True)}
+    assert better(two | {"feature": "e", "value": -2.0}, early) == "2 jours avant l'échéance."
     assert better(two | {"feature": "unknown"}, phrases) == "Présence."
     # What calls a fact bad is not said where the same fact protects.
     few = {"w": Phrase("[peu d']activité : {value} action{s} sur 7 jours", "count", "[few ]actions: {value}")}

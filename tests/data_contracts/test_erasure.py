@@ -354,7 +354,7 @@ def test_whose_names_went_by_age_is_named_again_on_the_night_of_a_new_course(des
     erased.remember({"names": ["L1", "L2"]}, ON, "age")
     after, head = ON + dt.timedelta(days=20), HEADERS["enrolments"]
     # L2's old course is told again, corrected; L1 enters another one.
-    desk.put("enrolments/2.csv", f"{head}\nE2,L2,S1,2026-01-02,2026-01-05,2026-12-01,\nE8,L1,S1,{after},,2027-09-01,\n")
+    desk.put("enrolments/2.csv", f"{head}\nE2,L2,S1,2026-01-02,2026-01-05,2026-12-01,\nE8,L1,S1,2026-02-25,{after},2027-09-01,\n")
     desk.put("learner_identities/2.csv", f"{HEADERS['learner_identities']}\nL1,Zoé,Marchand\nL2,Alain,Ben\n")
     desk.private.clear()
 

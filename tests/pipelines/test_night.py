@@ -21,6 +21,7 @@ from features.matrix import cohort, matrix
 from models.landmarks import training_rows
 from models.learner import Model
 from models.registry import load, model_for
+from models.scoring import score
 from pipelines.service import Service, open_service
 from pipelines.serving import train_model
 from pipelines.steps import Directly, run_night, score_past, take_deliveries
@@ -188,6 +189,17 @@ def test_an_evaluation_lies_apart_and_a_past_night_scores_as_it_did(served: Serv
     assert [date for date, _ in done] == [before, NIGHT]
     assert not home.home.out(before).exists()
     assert_frame_equal(pl.read_parquet(home.home.evaluation(NIGHT, version) / "scores.parquet"), scores(served), check_exact=True)
+
+
+def test_a_night_scored_with_a_later_one_knows_nothing_of_it_and_nor_does_its_week_before(served: Service) -> None:
+    earlier, model = NIGHT - dt.timedelta(days=3), model_for(served.home, NIGHT)
+    with served.warehouse() as warehouse:
+        together, alone = (
+            score(warehouse, model, dates, served.rules.invariants, served.time_zone).scores for dates in ([earlier, NIGHT], [earlier])
+        )
+
+    assert alone.height > 100
+    assert_frame_equal(together.filter(as_of=earlier), alone, check_exact=True)
 
 
 def test_a_model_file_that_was_touched_is_refused(service: Service, tmp_path: Path) -> None:

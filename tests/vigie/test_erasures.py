@@ -97,12 +97,19 @@ def test_a_dry_run_supposes_them(path: Path) -> None:
 
 def test_whose_names_went_by_age_is_named_again_once_they_enrol_after_that_day_and_nobody_else(path: Path) -> None:
     Erasures(path, KEY).remember({"names": ["L1", "L2", "L3"], "learner": ["L4"]}, ON, "age")
-    rows = [("L1", ON), (" L1 ", ON + dt.timedelta(days=1)), ("L2", ON), ("L3", None), ("L4", ON + dt.timedelta(days=9))]
+    Erasures(path, KEY).remember({"names": ["L5"]}, ON + dt.timedelta(days=9), "age")
+    rows = [
+        ("L1", ON),
+        (" L1 ", ON + dt.timedelta(days=1)),
+        ("L2", ON),
+        ("L3", None),
+        *((who, ON + dt.timedelta(days=9)) for who in ("L4", "L5")),
+    ]
     courses = pl.DataFrame(rows, schema={"learner_id": pl.String, "on": pl.Date}, orient="row")
 
     assert Erasures(path, KEY).enrol_anew(courses) == 1
 
     again = Erasures(path, KEY)
-    assert again.holds("names", pl.Series(["L1", "L2", "L3"])).to_list() == [False, True, True]
+    assert again.holds("names", pl.Series(["L1", "L2", "L3", "L5"])).to_list() == [False, True, True, True]
     assert held(again, "L4") == [True]
     assert again.enrol_anew(courses) == 0
