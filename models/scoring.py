@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vigie.store import Warehouse
 
 CHANGE_DAYS: Final = 7
-"""What changed is told against the same matrix this many days before, as known then."""
+"""What changed is told against the same matrix this many days before, by what is known on the night."""
 FIRST_DAYS: Final = 14
 """Nights 0 to 13 of a course: few facts yet, so the score is marked as weak (modelling notes, cold start)."""
 MISSING_SHEETS: Final = 0.5
