@@ -9,7 +9,7 @@ import polars as pl
 
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
-from data_contracts.tables.outputs import REASON
+from data_contracts.tables.outputs import ALIKE, REASON
 from vigie.clock import end_of_day
 from vigie.store import ORIGIN
 
@@ -34,9 +34,9 @@ def case_files(
 
     Returns:
         enrolment_id, content: JSON with attendance, activity, assessments and contacts of the last `WEEKS` weeks, oldest first; each
-        fact with `known` (the day it became known), `delivery` and `line` (where it came from). From the scores, `protective` and
-        `positive_exit`: the subjects that lower the risk, and the probability of a job or another course within the horizon; null
-        where the model tells none.
+        fact with `known` (the day it became known), `delivery` and `line` (where it came from). From the scores, `protective`,
+        `positive_exit` and `alike`: the subjects that lower the risk, the probability of a job or another course within the horizon, and
+        what became of people whose risk was alike; null where the model tells none.
     """
     instant = end_of_day(as_of, time_zone)
     first = as_of - dt.timedelta(weeks=WEEKS)
@@ -65,15 +65,15 @@ def case_files(
         texts = rows.with_columns(pl.col(pl.Enum).cast(pl.String), pl.col(pl.Date).dt.to_string("iso"))
         gathered = texts.group_by(key, maintain_order=True).agg(pl.struct(pl.exclude(key)).alias(name))
         pages = pages.join(gathered, on=key, how="left", maintain_order="left").with_columns(pl.col(name).fill_null([]))
-    told = _told_by(scores).select("enrolment_id", "protective", positive_exit="positive_exit_risk")
+    told = _told_by(scores).select("enrolment_id", "protective", "alike", positive_exit="positive_exit_risk")
     pages = pages.join(told, on="enrolment_id", how="left", maintain_order="left")
-    return pages.select("enrolment_id", content=pl.struct(*parts, "protective", "positive_exit").struct.json_encode())
+    return pages.select("enrolment_id", content=pl.struct(*parts, "protective", "positive_exit", "alike").struct.json_encode())
 
 
 def _told_by(scores: pl.DataFrame | None) -> pl.DataFrame:
     """The scores with the columns that models older than these do not give."""
     given = pl.DataFrame({"enrolment_id": []}, schema={"enrolment_id": pl.String}) if scores is None else scores
-    late: dict[str, pl.DataType] = {"protective": pl.List(REASON.dtype), "positive_exit_risk": pl.Float64()}
+    late: dict[str, pl.DataType] = {"protective": pl.List(REASON.dtype), "positive_exit_risk": pl.Float64(), "alike": ALIKE.dtype}
     return given.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in late.items() if name not in given.columns)
 
 

@@ -64,6 +64,11 @@ LIKELIHOOD: Final = (
     "Sur 100 situations semblables, environ {n} se termine par un départ dans les 4 semaines.",
     "Sur 100 situations semblables, environ {n} se terminent par un départ dans les 4 semaines.",
 )
+COUNTED: Final = (
+    "Sur {rows} situations de ce niveau de risque suivies jusqu'au bout, {n} a fini par un départ, soit {share} sur 100 ({range}).",
+    "Sur {rows} situations de ce niveau de risque suivies jusqu'au bout, {n} ont fini par un départ, soit {share} sur 100 ({range}).",
+)
+RANGE: Final = "selon la session et la période, le plus souvent de {low} à {high}"
 POSITIVE_EXIT: Final = "Vers un emploi ou une autre formation : environ {n}."
 MORE_POSITIVE: Final = "Un départ vers un emploi ou une autre formation est ici plus probable qu'un abandon."
 
@@ -249,3 +254,22 @@ def likelihood(risk: float | None) -> str:
         return say("Pas d'estimation.")
     n = max(1, round(risk * 100))
     return say_many(*LIKELIHOOD, n).format(n=n)
+
+
+def counted(alike: Mapping[str, Any] | None) -> str:
+    """What became of people whose risk was alike, counted, with how far it differs from one session to the next; empty where not known.
+
+    Args:
+        alike: as in the scores, contract `ALIKE`.
+    """
+    if not alike:
+        return ""
+    n, rows = int(alike["dropouts"]), int(alike["situations"])
+    shares = {"share": n / rows, "low": alike["low"], "high": alike["high"]}
+    said = {name: number(_in_hundred(share)) for name, share in shares.items()}
+    return say_many(*COUNTED, n).format(rows=number(rows), n=number(n), share=said["share"], range=say(RANGE).format(**said))
+
+
+def _in_hundred(share: float) -> float:
+    """Whole above one in a hundred; below, a tenth still tells something from nothing."""
+    return round(share * 100) if share >= 0.01 else round(share * 100, 1)  # noqa: PLR2004 - one in a hundred

@@ -20,12 +20,13 @@ import oulad_reference as reference
 import polars as pl
 from sklearn.metrics import roc_auc_score
 
-from models.calibration import bands
+from models.bands import bands
 
 START = dt.date(2014, 2, 1)
 FIRST_DAY = 14
 FIGURES = ("AUC", "AUC inside", "AP", "P@10%", "R@10%", "ECE")
 WEEKS = 4
+PERIOD_WEEKS = 12
 
 
 def ruler(path: Path) -> Any:  # noqa: ANN401 - a module
@@ -52,7 +53,7 @@ def main() -> None:
     test = rows.filter(judged & (pl.col("t") >= FIRST_DAY))
     table = test.select("enrolment_id", "id_student", "group", "y", as_of=pl.lit(START) + pl.duration(days=pl.col("t").cast(pl.Int64)))
     table = table.with_columns(reference=pl.Series(reference.fit_and_score(rows.filter(~judged), test)))
-    scores = pl.read_parquet(arguments.scores).select("as_of", "enrolment_id", vigie="risk")
+    scores = pl.read_parquet(arguments.scores).select("as_of", "enrolment_id", "alike", vigie="risk")
     table = table.join(scores, on=["as_of", "enrolment_id"], how="left").with_columns(pl.col("vigie").fill_null(0.0))
     weeks = (pl.col("as_of") - START).dt.total_days() // (7 * WEEKS) * WEEKS
     table = table.with_columns(week=weeks).sort("week", "as_of", "enrolment_id")
@@ -73,10 +74,13 @@ def main() -> None:
     for name, (mine, theirs) in of(table).items():
         low, high = np.percentile([one[name] for one in drawn], [2.5, 97.5]) if drawn else (np.nan, np.nan)
         print(f"{name:12}{mine:9.4f}{theirs:11.4f}{mine - theirs:+12.4f}   [{low:+.4f}, {high:+.4f}]")
-    alike = bands(table.select("enrolment_id", risk="vigie", label=pl.col("y").cast(pl.Float64)))
+    alike = bands(table.select("enrolment_id", risk="vigie", label=pl.col("y").cast(pl.Float64)), alike_in="rows")
     for band in alike.iter_rows(named=True):
         told = "band to {to_risk:.4f}: expected {expected:.4f}, observed {observed:.4f} [{low:.4f}, {high:.4f}]".format(**band)
         print(told if band["low"] <= band["expected"] <= band["high"] else f"{told}   outside")
+    session = table["enrolment_id"].str.extract(r"^(.*)-[^-]*$")
+    rows = table.with_columns(session=session, label=pl.col("y").cast(pl.Float64))
+    told(rows, "session", pl.col("week") // PERIOD_WEEKS)
 
 
 if __name__ == "__main__":

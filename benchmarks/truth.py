@@ -29,13 +29,14 @@ import numpy as np
 import polars as pl
 from oulad import run
 from reader import best_reading
+from told import told
 
 from data_contracts.simulator import simulate, write_deliveries, write_truth
 from data_contracts.vocabulary import POSITIVE_EXITS
 from features.facts import read_facts
 from features.matrix import cohort, matrix
+from models.bands import bands
 from models.baselines import logistic, rule_score, session_risk
-from models.calibration import bands
 from models.evaluation.bootstrap import with_intervals
 from models.evaluation.load import advisors, replay
 from models.evaluation.measures import codes, listed, measure
@@ -98,7 +99,7 @@ def make(home: Path, learners: int, seed: int, copies: int) -> None:
     run("backfill", "--home", str(home), *span, "--scores-only", "--model", version)
     scores = pl.read_parquet(service.home.evaluation(NIGHTS[0], version).parent / "*" / "scores.parquet")
     rows = beside(service, version).join(
-        scores.select("as_of", "enrolment_id", "positive_exit_risk", pl.col("risk").alias("model")), on=["as_of", "enrolment_id"]
+        scores.select("as_of", "enrolment_id", "alike", "positive_exit_risk", pl.col("risk").alias("model")), on=["as_of", "enrolment_id"]
     )
     rows = rows.join(best_reading(service, NIGHTS, HORIZON), on=["as_of", "enrolment_id"], how="left").rename({"reading": "best reader"})
     happened(rows, home / "truth").write_parquet(home / "judged.parquet")
@@ -201,11 +202,12 @@ def judge(rows: pl.DataFrame, draws: int) -> None:
     _table("Average precision of the model as a share of that of", share, None)
     inside = {}
     for name in ("model", "true risk"):
-        alike = bands(rows.select("enrolment_id", "label", risk=name))
+        alike = bands(rows.select("enrolment_id", "label", risk=name), alike_in="rows")
         inside[name] = alike.filter(pl.col("expected").is_between("low", "high")).height
         print(f"Ten bands of equal size, {name}: what was expected lies inside the interval of what was observed in {inside[name]}")
         for band in alike.iter_rows(named=True):
             print("  expected {expected:.4f}, observed {observed:.4f} [{low:.4f}, {high:.4f}]".format(**band))
+    told(rows, "session_id", pl.col("as_of").dt.truncate("3mo"))
     jobs = _jobs(rows, person, draws)
     _positive(rows)
     said = {(row[0], row[1]): row[2:] for row in [*figures.iter_rows(), *share.iter_rows(), *jobs.iter_rows()]}

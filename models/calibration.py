@@ -1,4 +1,4 @@
-"""From margins to probabilities: the shape is chosen by test on later rows, the level is the long-run rate, bands say what it meant."""
+"""From margins to probabilities: the shape is chosen by test on later rows, the level is the long-run rate."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ import polars as pl
 from vigie.errors import NoModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
 PRECISION: Final = 1e-9
 ISOTONIC_DROPOUTS: Final = 1_000
 """Fewer events and an isotonic calibration follows their noise (modelling notes, section 2)."""
-BANDS: Final = 10
-RESAMPLES: Final = 200
-SEED: Final = 20_260_402
 SIZES: Final = (50, 250)
 """Learners at which a provider stops being small, then middling."""
 WEEKS: Final = 4
@@ -140,71 +137,45 @@ def centred(margins: NDArray[np.float64], labels: NDArray[np.float64], shape: Ca
     return replace(kept, intercept=(low + high) / 2)
 
 
-def bands(rows: pl.DataFrame) -> pl.DataFrame:
-    """What became of people whose risk was alike: ten bands of equal size on later rows, for screens and for the model card.
-
-    Args:
-        rows: enrolment_id, risk, label; risks of rows the calibrated model was not fitted on.
-
-    Returns:
-        from_risk, to_risk (bounds of the band), rows, expected, observed (shares), low, high (95 % interval of observed, by bootstrap of
-        enrolments, since rows of one enrolment are not independent), in_hundred (observed, rounded).
-    """
-    band = ((pl.col("risk").rank("ordinal") - 1) * BANDS // pl.len()).cast(pl.Int64)
-    table = rows.with_columns(band=band)
-    counts = table.group_by("enrolment_id", "band").agg(n=pl.len(), hits=pl.col("label").sum()).sort("enrolment_id", "band")
-    people = (counts["enrolment_id"].rank("dense") - 1).to_numpy()
-    place, n, hits = counts["band"].to_numpy(), counts["n"].to_numpy().astype(float), counts["hits"].to_numpy()
-    random = np.random.default_rng(SEED)
-    shares = np.empty((RESAMPLES, BANDS))
-    for turn in range(RESAMPLES):
-        weight = random.poisson(1.0, int(people.max()) + 1)[people]
-        shares[turn] = np.bincount(place, weight * hits, BANDS) / np.maximum(1, np.bincount(place, weight * n, BANDS))
-    low, high = np.percentile(shares, [2.5, 97.5], axis=0)
-    # In numpy and in order: sums of floats by group are not the same twice, and the table is part of the model's version.
-    risk, label = table["risk"].to_numpy(), table["label"].to_numpy()
-    places = table["band"].to_numpy()
-    members = [np.flatnonzero(places == band_number) for band_number in range(BANDS)]
-    told = [
-        (risk[rows_].min(), risk[rows_].max(), len(rows_), risk[rows_].mean(), label[rows_].mean(), low[band_number], high[band_number])
-        for band_number, rows_ in enumerate(members)
-        if len(rows_)
-    ]
-    names = ["from_risk", "to_risk", "rows", "expected", "observed", "low", "high"]
-    return pl.DataFrame(told, schema=names, orient="row").with_columns(in_hundred=(pl.col("observed") * 100).round())
-
-
-def by_group(told: pl.DataFrame) -> pl.DataFrame:
-    """Expected and observed by week of course and by size of provider.
+def by_group(told: pl.DataFrame, horizons: Mapping[int, pl.DataFrame] | None = None) -> pl.DataFrame:
+    """Expected and observed by week of course, by size of provider, and by horizon.
 
     Args:
         told: enrolment_id, provider_id, course_day, risk, label.
+        horizons: by days, enrolment_id, risk and label of that horizon.
 
     Returns:
-        group, value, rows, expected, observed (shares), low, high: a 95 % interval of the observed that takes the rows of one enrolment
-        for one (delta method of a ratio over enrolments).
+        group, value, rows, dropouts, expected, observed (shares), low, high: a 95 % interval of the observed that takes the rows of one
+        enrolment for one (delta method of a ratio over enrolments). Values of a group from small to large.
     """
     size = pl.col("enrolment_id").n_unique().over("provider_id")
     small, middling = SIZES
-    size_class = (
-        pl.when(size < small)
-        .then(pl.lit(f"under {small}"))
-        .when(size < middling)
-        .then(pl.lit(f"{small} to {middling - 1}"))
-        .otherwise(pl.lit(f"{middling} or more"))
-    )
+    class_ = (size >= small).cast(pl.Int64) + (size >= middling).cast(pl.Int64)
+    names = (f"under {small} enrolments", f"{small} to {middling - 1} enrolments", f"{middling} enrolments or more")
     week = (pl.col("course_day") // (WEEKS * 7) * WEEKS).cast(pl.Int64)
-    kinds = {"week_of_course": pl.format("{} to {}", week, week + WEEKS - 1), "provider_size": size_class}
-    parts = [told.with_columns(group=pl.lit(name), value=value) for name, value in kinds.items()]
+    kinds = {
+        "week of course": (week, pl.format("{} to {}", week, week + WEEKS - 1)),
+        "size of provider": (class_, class_.replace_strict(dict(enumerate(names)), return_dtype=pl.String)),
+    }
+    columns = ("group", "order", "value", "enrolment_id", "risk", "label")
+    parts = [
+        part.with_columns(group=pl.lit("horizon"), order=pl.lit(days, pl.Int64), value=pl.lit(f"{days} days")).select(columns)
+        for days, part in (horizons or {}).items()
+    ]
+    parts += [told.with_columns(group=pl.lit(name), order=order, value=value).select(columns) for name, (order, value) in kinds.items()]
     sums = {"n": pl.len(), "risk": pl.col("risk").sum(), "label": pl.col("label").sum()}
-    people = pl.concat(parts).group_by("group", "value", "enrolment_id").agg(**sums)
+    people = pl.concat(parts).group_by("group", "order", "value", "enrolment_id").agg(**sums)
     rate = pl.col("label").sum() / pl.col("n").sum()
     error = ((pl.col("label") - rate * pl.col("n")) ** 2).sum().sqrt() / pl.col("n").sum()
-    groups = people.group_by("group", "value").agg(
-        rows=pl.col("n").sum(), expected=pl.col("risk").sum() / pl.col("n").sum(), observed=rate, error=error
+    groups = people.group_by("group", "order", "value").agg(
+        rows=pl.col("n").sum(),
+        dropouts=pl.col("label").sum().cast(pl.Int64),
+        expected=pl.col("risk").sum() / pl.col("n").sum(),
+        observed=rate,
+        error=error,
     )
     low, high = (pl.col("observed") + sign * 1.96 * pl.col("error") for sign in (-1, 1))
-    return groups.with_columns(low=low.clip(0, 1), high=high.clip(0, 1)).drop("error").sort("group", "value")
+    return groups.with_columns(low=low.clip(0, 1), high=high.clip(0, 1)).sort("group", "order").drop("error", "order")
 
 
 def _logistic(columns: NDArray[np.float64], labels: NDArray[np.float64]) -> tuple[float, ...]:

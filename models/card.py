@@ -122,6 +122,9 @@ def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str =
             dropouts=f"{evidence.dropouts:,}",
             figures=_side_by_side(evidence.figures),
             contacts=_with_and_without(trained.test),
+            shapes=_shapes(trained.calibration),
+            bands=_in_hundred(trained.bands),
+            levels=_in_hundred(trained.groups),
             load=evidence.load,
             behind=evidence.behind(),
             places=evidence.places.height,
@@ -158,6 +161,21 @@ def _with_and_without(test: pl.DataFrame) -> pl.DataFrame:
         differences, on="metric", maintain_order="left"
     )
     return wide.filter(pl.col("metric").is_in(RANKING)).select(_in_words("metric"), *scores, "difference", "low", "high")
+
+
+def _shapes(losses: pl.DataFrame) -> pl.DataFrame:
+    """Log loss of each shape of calibration, a column a fold left out and their mean."""
+    if losses.is_empty():
+        return losses
+    wide = losses.with_columns(fold=pl.format("fold {}", pl.col("fold") + 1)).pivot(
+        on="fold", index="method", values="log_loss", maintain_order=True
+    )
+    return wide.with_columns(mean=pl.mean_horizontal(pl.exclude("method"))).with_columns(pl.exclude("method").round(5).cast(pl.String))
+
+
+def _in_hundred(table: pl.DataFrame) -> pl.DataFrame:
+    """Risks and shares as in a hundred situations, as screens tell them."""
+    return table.with_columns((pl.col(pl.Float64) * 100).round(2))
 
 
 def _in_words(column: str) -> pl.Expr:

@@ -13,6 +13,7 @@ from data_contracts.tables.outputs import Scores
 from features.catalogue import FEATURES
 from features.facts import read_facts
 from features.matrix import cohort, matrix
+from models.bands import alike
 from models.baselines import rule_flag, session_risk
 from models.explanation import protective, reasons
 
@@ -89,6 +90,7 @@ def score(
         risk_14=_told(risks.get(14)),
         risk_56=_told(risks.get(56)),
         positive_exit_risk=_told(positive),
+        alike=alike(model.beside.bands, risks[model.horizon_days]),
         session_risk=session_risk(rules.horizon_days),
         rule_flag=rule_flag(rules),
         low_confidence=low_confidence(rules),

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 
 from features.catalogue import FEATURES
+from models.bands import bands
 from models.baselines import days_silent, logistic, rule_score, session_risk
 from models.blocks import MIN_DROPOUTS, cut, expanding
-from models.calibration import UNCALIBRATED, Calibration, bands, by_group, calibrate, centred, chosen
+from models.calibration import UNCALIBRATED, Calibration, by_group, calibrate, centred, chosen
 from models.evaluation import figures
 from models.labels import HORIZONS, within
 from models.landmarks import training_rows
@@ -56,9 +57,10 @@ class Trained:
     calibration: pl.DataFrame
     """method, fold, log_loss: what the shape of the calibration was chosen by."""
     bands: pl.DataFrame
-    """What became of people whose risk was alike, on rows later than the models that gave it: see `models.calibration.bands`."""
+    """What became of people whose risk was alike, on rows later than the models that gave it: see `models.bands`."""
     groups: pl.DataFrame
-    """group, value, rows, expected, observed, low, high: calibration by week of course and size of provider, on the same rows."""
+    """group, value, rows, dropouts, expected, observed, low, high: calibration by horizon, week of course and size of provider, on the
+    same rows."""
     twin: Model
     """The model the figures belong to: the same recipe, fitted and calibrated on the first two blocks alone."""
     rows: pl.DataFrame
@@ -115,13 +117,12 @@ def train(
     margins = Model(booster, UNCALIBRATED, as_of.isoformat(), rules.horizon_days).margins(rows, threads)
     # Seasons differ, and a year is short: the level is that of all that is known, not of its last months.
     final = centred(margins, rows["label"].to_numpy(), shape)
-    told = pl.concat(later)
-    said, happened = told["margin"].to_numpy(), told["label"].to_numpy()
-    told = told.with_columns(risk=pl.Series(centred(said, happened, shape).risk(said)))
-    alike = bands(told)
+    told = _told(later, shape)
     apart = _without_contacts(blocks.train, blocks.test, rounds, threads)
     positive, positive_calibration = _positive(blocks, rows, threads)
-    beside = Beside(_horizons(rows, margins, later, rules.horizon_days), positive, positive_calibration, alike.to_dicts())
+    horizons, told_by_horizon = _horizons(rows, margins, later, rules.horizon_days)
+    alike = bands(told)
+    beside = Beside(horizons, positive, positive_calibration, alike.to_dicts())
     model = Model(booster, final, as_of.isoformat(), rules.horizon_days, beside)
     gain = pl.DataFrame({"feature": model.columns, "gain": model.booster.feature_importance("gain")}).sort("gain", descending=True)
     sizes = [
@@ -142,7 +143,7 @@ def train(
         gain,
         choice,
         alike,
-        by_group(told),
+        by_group(told, dict(sorted({rules.horizon_days: told, **told_by_horizon}.items()))),
         twin,
         rows,
     )
@@ -159,27 +160,43 @@ def _out_of_time(rows: pl.DataFrame, rounds: int, rules: Invariants, threads: in
     folds = []
     for past, later in expanding(rows, rules.horizon_days):
         then = Model(fit(past, rounds=rounds, threads=threads), UNCALIBRATED, "", rules.horizon_days)
-        kept = later.select("as_of", "enrolment_id", "provider_id", "course_day", "label", "days_to_exit", "exit_reason")
+        kept = later.select("as_of", "enrolment_id", "session_id", "provider_id", "course_day", "label", "days_to_exit", "exit_reason")
         folds.append(kept.with_columns(margin=pl.Series(then.margins(later, threads))))
     return folds
 
 
-def _horizons(rows: pl.DataFrame, margins: NDArray[np.float64], later: list[pl.DataFrame], main: int) -> dict[int, Calibration]:
-    """The same margin calibrated on the other horizons, each on the landmarks whose longer horizon was over."""
-    found = {}
+def _told(later: list[pl.DataFrame], shape: Calibration) -> pl.DataFrame:
+    """Rows of the later folds with the risk of their margin, at their long-run rate: two or three numbers are fitted on all of them.
+
+    A level for each fold, from the others, would be that of models which had seen half a year: the one that serves has seen all of it.
+    """
+    rows = pl.concat([fold.with_columns(fold=pl.lit(number, pl.Int64)) for number, fold in enumerate(later)])
+    margin, label = rows["margin"].to_numpy(), rows["label"].to_numpy()
+    return rows.with_columns(risk=pl.Series(centred(margin, label, shape).risk(margin)))
+
+
+def _horizons(
+    rows: pl.DataFrame, margins: NDArray[np.float64], later: list[pl.DataFrame], main: int
+) -> tuple[dict[int, Calibration], dict[int, pl.DataFrame]]:
+    """The same margin calibrated on the other horizons, each on the landmarks whose longer horizon was over.
+
+    Also enrolment_id, risk and label by horizon, as from `_told`.
+    """
+    found, told = {}, {}
     newest = cast("dt.date", rows["as_of"].max())
     everything = rows.select("as_of", "days_to_exit", "exit_reason").with_columns(margin=pl.Series(margins))
     for days in HORIZONS:
         if days == main:
             continue
         over = pl.col("as_of") <= newest - dt.timedelta(days=days - main)
-        folds = [fold.filter(over).select("margin", label=within(days)) for fold in later]
+        folds = [fold.filter(over).select("enrolment_id", "margin", label=within(days)) for fold in later]
         known = everything.filter(over).select("margin", label=within(days))
         folds = [fold for fold in folds if fold["label"].sum() >= MIN_DROPOUTS]
         if folds:
             shape, _ = chosen([(fold["margin"].to_numpy(), fold["label"].to_numpy()) for fold in folds])
             found[days] = centred(known["margin"].to_numpy(), known["label"].to_numpy(), shape)
-    return found
+            told[days] = _told(folds, shape)
+    return found, told
 
 
 def _positive(blocks: Blocks, rows: pl.DataFrame, threads: int) -> tuple[lgb.Booster | None, Calibration | None]:

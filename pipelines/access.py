@@ -119,7 +119,7 @@ def _estimates(nights: Path, enrolments: list[str]) -> list[Row]:
         for row in rows.to_dicts():
             told = [why(reason, spoken) for reason in raising(row["reasons"])]
             kept = ("as_of", "enrolment_id", "horizon_days", "risk", "session_risk", "low_confidence", "model_version", "reasons")
-            found.append({name: row[name] for name in kept} | {"said": told})
+            found.append({name: row[name] for name in kept} | {"alike": row.get("alike"), "said": told})
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from alerts.inbox import words
-from alerts.wording import KINDS, likelihood
+from alerts.wording import KINDS, counted, likelihood
 
 TABLES: Final = {
     "learners": "Votre situation à l'entrée en formation",
@@ -225,5 +225,5 @@ def shown(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
 
 
 def risk(estimate: dict[str, Any]) -> str:
-    """The estimate of a night in a sentence."""
-    return likelihood(estimate["risk"])
+    """The estimate of a night in words, and what became of others like it."""
+    return f"{likelihood(estimate['risk'])} {counted(estimate.get('alike'))}".strip()

@@ -111,6 +111,7 @@ def show_case(request: Request, inbox: Here, session: Team, enrolment_id: str) -
         listed=listed,
         said=words.told(listed, inbox.phrases, inbox.rules) if listed else None,
         protecting=[wording.better(fact, inbox.phrases) for fact in wording.lowering(found.content.get("protective") or [])],
+        counted=wording.counted(found.content.get("alike")),
         positive=wording.positive_exit(found.content.get("positive_exit"), listed[0].risk if listed else None),
         sections=[(name, shown[name]) for name in behind],
         scripts=words.scripts(told_of, found.content.get("contacts", []), texts) if listed else [],

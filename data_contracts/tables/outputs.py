@@ -19,7 +19,19 @@ REASON: dy.Struct = dy.Struct(
 )
 
 
-OPTIONAL = ("risk_14", "risk_56", "positive_exit_risk", "protective")
+ALIKE: dy.Struct = dy.Struct(
+    {
+        "situations": dy.Int64(description="Landmarks of past enrolments whose risk was in the same band, followed to their end."),
+        "dropouts": dy.Int64(description="Of these, followed by a dropout within the horizon."),
+        "low": dy.Float64(description="Share of dropouts below which one session in forty lies, at one time of the year."),
+        "high": dy.Float64(description="Share of dropouts above which one session in forty lies, at one time of the year."),
+    },
+    nullable=True,
+    description="What became of people whose risk was alike, as known on the day of training; null where too little was.",
+)
+
+
+OPTIONAL = ("risk_14", "risk_56", "positive_exit_risk", "alike", "protective")
 """Columns of the scores that older nights lack."""
 
 
@@ -41,6 +53,7 @@ class Scores(dy.Schema):
         max=1,
         description="Probability of leaving within the horizon for a job or another course; null where too few such exits were known.",
     )
+    alike = ALIKE
     session_risk = dy.Float64(min=0, max=1, description="The same from the session and provider alone.")
     rule_flag = dy.Bool(description="True when the attendance rule alone would call the learner.")
     low_confidence = dy.Bool(description="True when too little is known for the score to weigh much.")

@@ -13,7 +13,7 @@ from alerts.lists.files import write_lists
 from alerts.lists.page import AdvisorList, Line
 from alerts.lists.rows import Words, lists
 from alerts.lists.terminal import table
-from alerts.wording import Phrase, amount, better, change, likelihood, why
+from alerts.wording import Phrase, amount, better, change, counted, likelihood, why
 from data_contracts.tables.outputs import Alerts
 from tests.alerts.made import risk_alerts
 
@@ -207,3 +207,6 @@ def test_sentences_follow_french_usage() -> None:
     assert day(dt.date(2026, 3, 1)) == "dimanche 1er mars"
     assert "environ 3 se terminent" in likelihood(0.031)
     assert "environ 1 se termine par" in likelihood(0.004)
+    rare = counted({"situations": 900, "dropouts": 1, "low": 0.0002, "high": 0.0061})
+    assert "1 a fini par un départ, soit 0,1 sur 100 (selon la session et la période, le plus souvent de 0 à 0,6)." in rare
+    assert counted(None) == ""

@@ -1,4 +1,4 @@
-"""Shapes of calibration: chosen by test, increasing, centred; bands tell what happened."""
+"""Shapes of calibration: chosen by test, increasing, centred; groups are told apart."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.calibration import METHODS, bands, by_group, calibrate, centred, chosen
+from models.calibration import METHODS, by_group, calibrate, centred, chosen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,23 +66,24 @@ def rows(people: int = 2_000, each: int = 8) -> pl.DataFrame:
     )
 
 
-def test_bands_count_every_row_once_and_hold_the_truth() -> None:
-    table = bands(rows())
-
-    assert table["rows"].sum() == rows().height
-    assert table["from_risk"].is_sorted()
-    assert table.filter(pl.col("expected").is_between("low", "high")).height >= 8
-    assert (table["low"] <= table["observed"]).all()
-    assert table.equals(bands(rows()))
-
-
 def test_a_group_that_is_badly_told_lies_outside_its_interval() -> None:
     wrong = rows().with_columns(risk=pl.when(pl.col("course_day") >= 28).then(pl.col("risk") * 2).otherwise("risk"))
-    weeks = {row["value"]: row for row in by_group(wrong).filter(pl.col("group") == "week_of_course").to_dicts()}
+    weeks = {row["value"]: row for row in by_group(wrong).filter(pl.col("group") == "week of course").to_dicts()}
 
     assert weeks["0 to 3"]["low"] <= weeks["0 to 3"]["expected"] <= weeks["0 to 3"]["high"]
     assert weeks["4 to 7"]["expected"] > weeks["4 to 7"]["high"]
-    assert set(by_group(wrong).filter(pl.col("group") == "provider_size")["value"]) == {"50 to 249"}
+    assert set(by_group(wrong).filter(pl.col("group") == "size of provider")["value"]) == {"50 to 249 enrolments"}
+
+
+def test_groups_come_from_small_to_large_and_horizons_beside_them() -> None:
+    longer = rows().select("enrolment_id", risk=pl.col("risk") * 2, label=pl.col("label"))
+    table = by_group(rows(), {28: rows().select("enrolment_id", "risk", "label"), 56: longer})
+
+    assert table.filter(pl.col("group") == "week of course")["value"].to_list() == ["0 to 3", "4 to 7"]
+    told = {row["value"]: row for row in table.filter(pl.col("group") == "horizon").to_dicts()}
+    assert told["28 days"]["low"] <= told["28 days"]["expected"] <= told["28 days"]["high"]
+    assert told["56 days"]["expected"] == pytest.approx(2 * told["28 days"]["expected"])
+    assert told["56 days"]["dropouts"] == rows()["label"].sum()
 
 
 def test_ranking_the_wrong_way_round_is_refused() -> None:

@@ -203,6 +203,12 @@ def test_the_card_says_what_it_is_for_and_what_it_is_not_for(two: tuple[Service,
     low, high = map(float, cells[10:12])
     assert cells[6:10] == ["average precision", *(f"{value:.3f}" for value in (*added, added[0] - added[1]))]
     assert low <= added[0] - added[1] <= high
+    told = registry.load(made.home, second).beside.bands
+    counts = page.partition("Do the risks mean what they say?")[2]
+    for band in told:
+        assert f"<td>{band['rows']:,}</td><td>{band['dropouts']:,}</td>" in counts
+    for row in ("14 days", "28 days", "56 days", "0 to 3", "size of provider"):
+        assert f"<td>{row}</td>" in counts, row
     for said in ("No sanction", "session rate", "The gate", "Décisions", "Fewer than 20 leavers"):
         assert said in page.replace("session_rate", "session rate"), said
 

@@ -118,6 +118,21 @@ def test_contributions_are_exact(served: Service) -> None:
     assert np.abs(contributions.sum(axis=1) - model.margins(features)).max() < 1e-5
 
 
+def test_each_score_is_told_what_became_of_the_band_its_risk_lies_in(served: Service) -> None:
+    told = model_for(served.home, NIGHT).beside.bands
+    night = scores(served).sort("risk").unnest("alike")
+
+    assert len(told) >= 3
+    assert sum(int(band["dropouts"]) for band in told) >= 60
+    assert night["situations"].null_count() == 0
+    assert set(night["situations"]) <= {int(band["rows"]) for band in told}
+    for row in night.sample(50, seed=1).to_dicts():
+        (band,) = (one for one in told if one["rows"] == row["situations"] and one["dropouts"] == row["dropouts"])
+        place = told.index(band)
+        assert place == 0 or row["risk"] > told[place - 1]["to_risk"]
+        assert place == len(told) - 1 or row["risk"] <= band["to_risk"]
+
+
 def test_reasons_are_known_facts_on_the_worse_side_that_raise_the_risk(served: Service) -> None:
     named = scores(served).select("enrolment_id", pl.col("reasons")).explode("reasons").unnest("reasons").filter(pl.col("code") != "rest")
 

@@ -1,0 +1,154 @@
+"""What became of people whose risk was alike, and how far that differs from one session to the next: for screens and the model card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+import polars as pl
+
+from data_contracts.tables.outputs import ALIKE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+MOST: Final = 10
+FEWEST_DROPOUTS: Final = 20
+"""Fewer in a band and its count says nothing."""
+FEWEST_SESSIONS: Final = 5
+"""Fewer and nothing can be said of how sessions differ."""
+RESAMPLES: Final = 200
+SEED: Final = 20_260_402
+NORMAL: Final = 1.96
+TINY: Final = 1e-12
+
+
+def bands(rows: pl.DataFrame, alike_in: Literal["rows", "dropouts"] = "dropouts") -> pl.DataFrame:
+    """What became of people whose risk was alike, in bands of rising risk.
+
+    Args:
+        rows: enrolment_id, risk, label, of rows that the model was not fitted on; session_id and fold (a time of the year) where sessions
+            are to be told apart.
+        alike_in: bands hold the same number of rows, or of expected dropouts: finer where risks are high, which is where lists are.
+
+    Returns:
+        from_risk, to_risk (bounds), rows, dropouts, expected, observed (shares), low, high (95 % interval of observed, by bootstrap of
+        enrolments, since rows of one enrolment are not independent), session_low, session_high (where the share of a session lies 95
+        times in a hundred, were it large: the interval widened by what `between_sessions` finds; null where they
+        are not told apart, or are fewer than `FEWEST_SESSIONS`).
+    """
+    ordered = rows.sort("risk", "enrolment_id")
+    number = min(max(int(ordered["label"].sum()) // FEWEST_DROPOUTS, 1), MOST)
+    size = np.ones(ordered.height) if alike_in == "rows" else ordered["risk"].to_numpy()
+    passed = np.cumsum(size)
+    band = np.minimum(((passed - size / 2) * number / passed[-1]).astype(np.int64), number - 1)
+    risk, label = ordered["risk"].to_numpy(), ordered["label"].to_numpy().astype(float)
+    low, high, error = _interval(ordered["enrolment_id"], band, label, number)
+    # In numpy and in order: sums of floats by group are not the same twice, and the table is part of the model's version.
+    kept = [number_ for number_ in range(number) if (band == number_).any()]
+    members = [np.flatnonzero(band == number_) for number_ in kept]
+    table = pl.DataFrame(
+        {
+            "from_risk": [risk[rows_].min() for rows_ in members],
+            "to_risk": [risk[rows_].max() for rows_ in members],
+            "rows": [len(rows_) for rows_ in members],
+            "dropouts": [int(label[rows_].sum()) for rows_ in members],
+            "expected": [risk[rows_].mean() for rows_ in members],
+            "observed": [label[rows_].mean() for rows_ in members],
+            "low": low[kept],
+            "high": high[kept],
+        }
+    )
+    differ = between_sessions(ordered.with_columns(band=band)) if "session_id" in rows.columns else None
+    # Half a dropout where none was seen: nothing is impossible for having not been seen yet.
+    rate = np.maximum(table["observed"].to_numpy(), 0.5 / table["rows"].to_numpy())
+    wide = np.full(len(rate), np.nan) if differ is None else np.sqrt((error[kept] / rate) ** 2 + np.log1p(differ**2))
+    return table.with_columns(
+        session_low=pl.Series(rate * np.exp(-NORMAL * wide)).fill_nan(None),
+        session_high=pl.Series(np.minimum(1, rate * np.exp(NORMAL * wide))).fill_nan(None),
+    )
+
+
+def _interval(enrolments: pl.Series, band: NDArray[np.int64], label: Floats, number: int) -> tuple[Floats, Floats, Floats]:
+    """Bounds and standard error of the observed share of each band, enrolments drawn again with all their rows."""
+    counts = (
+        pl.DataFrame({"enrolment": enrolments.rank("dense") - 1, "band": band, "label": label})
+        .group_by("enrolment", "band")
+        .agg(n=pl.len().cast(pl.Float64), hits=pl.col("label").sum())
+        .sort("enrolment", "band")
+    )
+    people, place = counts["enrolment"].to_numpy(), counts["band"].to_numpy()
+    n, hits = counts["n"].to_numpy(), counts["hits"].to_numpy()
+    random = np.random.default_rng(SEED)
+    shares = np.empty((RESAMPLES, number))
+    for turn in range(RESAMPLES):
+        weight = random.poisson(1.0, int(people.max()) + 1)[people]
+        shares[turn] = np.bincount(place, weight * hits, number) / np.maximum(1, np.bincount(place, weight * n, number))
+    low, high = np.percentile(shares, [2.5, 97.5], axis=0)
+    return low, high, shares.std(axis=0)
+
+
+def between_sessions(rows: pl.DataFrame) -> float | None:
+    """By how much, relative to the share of their band, sessions differ beyond chance: a standard deviation, 0 for not at all.
+
+    A random-effects model (Paule and Mandel 1982) over observed / expected of each session, fold and band, the expected brought to the
+    level of the band: a session differs from others, and from itself at other times of the year. Chance is that of counts whose rows come
+    by enrolment.
+
+    Args:
+        rows: enrolment_id, session_id, fold, band, risk, label.
+
+    Returns:
+        None with fewer than `FEWEST_SESSIONS` sessions.
+    """
+    from statsmodels.stats.meta_analysis import combine_effects
+
+    if rows["session_id"].n_unique() < FEWEST_SESSIONS:
+        return None
+    band, label, risk = rows["band"].to_numpy(), rows["label"].to_numpy().astype(float), rows["risk"].to_numpy()
+    level = np.bincount(band, label) / np.maximum(np.bincount(band, risk), TINY)
+    expected = risk * level[band]
+    # Sums in the order of rows, by numpy: those of floats by group are not the same twice, and the model's version rests on them.
+    person, person_band = _cells(rows["enrolment_id"], band)
+    apart = (np.bincount(person, label) - np.bincount(person, expected)) ** 2
+    # Rows of one enrolment leave together: so many times the variance of a count is that of its band.
+    together = np.bincount(person_band, apart) / np.maximum(np.bincount(band, expected), TINY)
+    cell, cell_band = _cells(pl.select(pl.struct(rows["session_id"], rows["fold"])).to_series(), band)
+    hits, foreseen = np.bincount(cell, label), np.bincount(cell, expected)
+    kept = (foreseen > 0) & (together[cell_band] > 0)
+    if kept.sum() < FEWEST_SESSIONS:
+        return None
+    share, chance = hits[kept] / foreseen[kept], together[cell_band][kept] / foreseen[kept]
+    return float(np.sqrt(max(0.0, combine_effects(share, chance, method_re="iterated").tau2)))
+
+
+def _cells(names: pl.Series, band: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For each row the number of its name and band, counted from 0; and the band of each such number."""
+    number = int(band.max()) + 1
+    pairs, place = np.unique((names.rank("dense").to_numpy().astype(np.int64) - 1) * number + band, return_inverse=True)
+    return place, pairs % number
+
+
+def alike(table: Sequence[Mapping[str, float]], risk: Floats) -> pl.Series:
+    """What became of those whose risk was like each of these, contract `ALIKE`; null where bands do not tell sessions apart.
+
+    Args:
+        table: rows of `bands`, in order.
+        risk: calibrated risks.
+    """
+    if not table or any(band.get("session_low") is None or "dropouts" not in band for band in table):
+        return pl.Series("alike", [None] * len(risk), dtype=ALIKE.dtype)
+    place = np.searchsorted([band["to_risk"] for band in table[:-1]], risk)
+    said = pl.DataFrame(
+        {
+            "situations": [int(band["rows"]) for band in table],
+            "dropouts": [int(band["dropouts"]) for band in table],
+            "low": [band["session_low"] for band in table],
+            "high": [band["session_high"] for band in table],
+        }
+    )
+    return said[place].to_struct("alike")
