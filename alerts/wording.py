@@ -64,11 +64,11 @@ LIKELIHOOD: Final = (
     "Sur 100 situations semblables, environ {n} se termine par un départ dans les 4 semaines.",
     "Sur 100 situations semblables, environ {n} se terminent par un départ dans les 4 semaines.",
 )
+RANGE: Final = "Selon la session et la période, le plus souvent de {low} à {high}."
 COUNTED: Final = (
-    "Sur {rows} situations de ce niveau de risque suivies jusqu'au bout, {n} a fini par un départ, soit {share} sur 100 ({range}).",
-    "Sur {rows} situations de ce niveau de risque suivies jusqu'au bout, {n} ont fini par un départ, soit {share} sur 100 ({range}).",
+    "Vérifié sur {rows} situations de ce niveau de risque suivies jusqu'au bout : {n} départ pour {expected} attendus.",
+    "Vérifié sur {rows} situations de ce niveau de risque suivies jusqu'au bout : {n} départs pour {expected} attendus.",
 )
-RANGE: Final = "selon la session et la période, le plus souvent de {low} à {high}"
 POSITIVE_EXIT: Final = "Vers un emploi ou une autre formation : environ {n}."
 MORE_POSITIVE: Final = "Un départ vers un emploi ou une autre formation est ici plus probable qu'un abandon."
 
@@ -257,17 +257,17 @@ def likelihood(risk: float | None) -> str:
 
 
 def counted(alike: Mapping[str, Any] | None) -> str:
-    """What became of people whose risk was alike, counted, with how far it differs from one session to the next; empty where not known.
+    """How far the likelihood differs from one session to the next, and what became of people whose risk was alike; empty where not known.
 
     Args:
         alike: as in the scores, contract `ALIKE`.
     """
     if not alike:
         return ""
-    n, rows = int(alike["dropouts"]), int(alike["situations"])
-    shares = {"share": n / rows, "low": alike["low"], "high": alike["high"]}
-    said = {name: number(_in_hundred(share)) for name, share in shares.items()}
-    return say_many(*COUNTED, n).format(rows=number(rows), n=number(n), share=said["share"], range=say(RANGE).format(**said))
+    n = int(alike["dropouts"])
+    ends = {end: number(_in_hundred(alike[end])) for end in ("low", "high")}
+    told = say_many(*COUNTED, n).format(rows=number(alike["situations"]), n=number(n), expected=number(round(alike["expected"])))
+    return f"{say(RANGE).format(**ends)} {told}"
 
 
 def _in_hundred(share: float) -> float:

@@ -79,7 +79,7 @@ def main() -> None:
         told = "band to {to_risk:.4f}: expected {expected:.4f}, observed {observed:.4f} [{low:.4f}, {high:.4f}]".format(**band)
         print(told if band["low"] <= band["expected"] <= band["high"] else f"{told}   outside")
     session = table["enrolment_id"].str.extract(r"^(.*)-[^-]*$")
-    rows = table.with_columns(session=session, label=pl.col("y").cast(pl.Float64))
+    rows = table.with_columns(session=session, risk="vigie", label=pl.col("y").cast(pl.Float64))
     told(rows, "session", pl.col("week") // PERIOD_WEEKS)
 
 

@@ -134,21 +134,25 @@ def _cells(names: pl.Series, band: NDArray[np.int64]) -> tuple[NDArray[np.int64]
 
 
 def alike(table: Sequence[Mapping[str, float]], risk: Floats) -> pl.Series:
-    """What became of those whose risk was like each of these, contract `ALIKE`; null where bands do not tell sessions apart.
+    """How far each of these risks may lie from what comes, and what became of people whose risk was alike, contract `ALIKE`.
 
     Args:
         table: rows of `bands`, in order.
         risk: calibrated risks.
+
+    Returns:
+        Null where bands do not tell sessions apart. The range is that of the band at the level of the risk itself, which it always holds.
     """
     if not table or any(band.get("session_low") is None or "dropouts" not in band for band in table):
         return pl.Series("alike", [None] * len(risk), dtype=ALIKE.dtype)
     place = np.searchsorted([band["to_risk"] for band in table[:-1]], risk)
-    said = pl.DataFrame(
+    low, high = (np.array([band[end] / band["expected"] for band in table])[place] * risk for end in ("session_low", "session_high"))
+    told = pl.DataFrame(
         {
             "situations": [int(band["rows"]) for band in table],
             "dropouts": [int(band["dropouts"]) for band in table],
-            "low": [band["session_low"] for band in table],
-            "high": [band["session_high"] for band in table],
+            "expected": [band["rows"] * band["expected"] for band in table],
         }
-    )
-    return said[place].to_struct("alike")
+    )[place]
+    ends = {"low": np.minimum(low, risk), "high": np.minimum(1, np.maximum(high, risk))}
+    return told.with_columns(**{name: pl.Series(end) for name, end in ends.items()}).to_struct("alike")

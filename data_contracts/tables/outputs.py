@@ -21,13 +21,14 @@ REASON: dy.Struct = dy.Struct(
 
 ALIKE: dy.Struct = dy.Struct(
     {
+        "low": dy.Float64(description="Where the share of dropouts of such a session lies 95 times in a hundred, at one time of the year."),
+        "high": dy.Float64(description="Upper end of the same."),
         "situations": dy.Int64(description="Landmarks of past enrolments whose risk was in the same band, followed to their end."),
         "dropouts": dy.Int64(description="Of these, followed by a dropout within the horizon."),
-        "low": dy.Float64(description="Share of dropouts below which one session in forty lies, at one time of the year."),
-        "high": dy.Float64(description="Share of dropouts above which one session in forty lies, at one time of the year."),
+        "expected": dy.Float64(description="How many of these the risks had told."),
     },
     nullable=True,
-    description="What became of people whose risk was alike, as known on the day of training; null where too little was.",
+    description="How far the risk may lie from what comes, and what became of people whose risk was alike; null where too little was known.",
 )
 
 

@@ -77,13 +77,13 @@ def test_what_became_of_people_whose_risk_was_alike_is_counted(world: World) -> 
     browser = world.logged_in("A@example.org")
 
     page, other = (unescape(browser.get(path).text) for path in ("/cas/e1", "/cas/e2"))
-    counted = "Sur 1\u202f240 situations de ce niveau de risque suivies jusqu'au bout, 94 ont fini par un départ, soit 8 sur 100"
-    assert f"{counted} (selon la session et la période, le plus souvent de 5 à 12)." in page
+    counted = "Vérifié sur 1\u202f240 situations de ce niveau de risque suivies jusqu'au bout : 94 départs pour 101 attendus."
+    assert f"Selon la session et la période, le plus souvent de 5 à 12. {counted}" in page
     assert "situations de ce niveau" not in other
     browser.get("/langue/en")
     english = browser.get("/cas/e1").text
-    assert "Of 1,240 situations at this level of risk followed to the end, 94 ended with a departure: 8 in 100 (depending" in english
-    assert "most often 5 to 12)." in english
+    assert "Depending on the session and the time of year, most often 5 to 12." in english
+    assert "Checked on 1,240 situations at this level of risk followed to the end: 94 departures where 101 were expected." in english
 
 
 @pytest.mark.parametrize("path", ["/cas/e3", "/cas/nobody", "/cas/e3'--", "/cas/%2e%2e"])

@@ -125,6 +125,7 @@ def test_each_score_is_told_what_became_of_the_band_its_risk_lies_in(served: Ser
     assert len(told) >= 3
     assert sum(int(band["dropouts"]) for band in told) >= 60
     assert night["situations"].null_count() == 0
+    assert night.filter(pl.col("risk").is_between("low", "high")).height == night.height
     assert set(night["situations"]) <= {int(band["rows"]) for band in told}
     for row in night.sample(50, seed=1).to_dicts():
         (band,) = (one for one in told if one["rows"] == row["situations"] and one["dropouts"] == row["dropouts"])
