@@ -28,7 +28,7 @@ ALIKE: dy.Struct = dy.Struct(
         "expected": dy.Float64(description="How many of these the risks had told."),
     },
     nullable=True,
-    description="How far the risk may lie from what comes, and what became of people whose risk was alike; null where too little was known.",
+    description="How far the risk may lie from what comes, and what became of people with such a risk; null where not known.",
 )
 
 
