@@ -38,6 +38,9 @@ REFERENCE_FILE: Final = "reference.parquet"
 OVERRULED: Final = "not_relevant"
 MOST_OVERRULED: Final = 0.5
 LEAST_ANSWERS: Final = 20
+LEAST_USEFUL: Final = 0.5
+LEAST_OPINIONS: Final = 11
+"""On a subject, below which its count is not told: it could be one advisor's."""
 LEAST_WEEKS: Final = 3
 MOST_CHANGE: Final = 0.5
 LEAST_LEFT: Final = 5
@@ -218,13 +221,38 @@ def volume(opened: int, before: Sequence[int]) -> Reading:
     return Reading("new risk alerts", float(opened), usual - spread, usual + spread, len(before), bool(odd), says)
 
 
-def overrides(answers: Sequence[str]) -> Reading:
-    """Share of advisors' answers of the last weeks that say an alert was without object."""
-    said, without = len(answers), sum(code == OVERRULED for code in answers)
-    low, high = _wilson(without, said)
+def overrides(opinions: pl.DataFrame) -> Reading:
+    """Share of advisors' answers of the last weeks that say an alert was without object, and why.
+
+    Args:
+        opinions: code, why of each answer.
+    """
+    without = opinions.filter(pl.col("code") == OVERRULED)
+    said, low, high = opinions.height, *_wilson(without.height, opinions.height)
     alarm = said >= LEAST_ANSWERS and low > MOST_OVERRULED
-    says = f"{without} of {said} answers of the last four weeks say that the alert was without object."
-    return Reading("alerts without object", without / said if said else float("nan"), low, high, said, alarm, says)
+    says = f"{without.height} of {said} answers of the last four weeks say that the alert was without object."
+    whys = without["why"].drop_nulls().value_counts().sort("count", "why", descending=[True, False])
+    if whys.height:
+        says += f" Why: {', '.join(f'{why} {count}' for why, count in whys.rows())}.".replace("_", " ")
+    return Reading("alerts without object", without.height / said if said else float("nan"), low, high, said, alarm, says)
+
+
+def usefulness(opinions: pl.DataFrame) -> Reading:
+    """Share of useful alerts among those of the last weeks on which an advisor gave an opinion, and the subjects called useful least.
+
+    Args:
+        opinions: reason (leading subject of a risk alert), useful (null: no opinion) of each answer.
+    """
+    given = opinions.filter(pl.col("useful").is_not_null())
+    said, useful = given.height, int(given["useful"].sum())
+    low, high = _wilson(useful, said)
+    says = f"{useful} of {said} opinions of the last four weeks call the alert useful."
+    subjects = given.filter(pl.col("reason").is_not_null()).group_by("reason").agg(useful=pl.col("useful").sum(), said=pl.len())
+    told = subjects.filter(pl.col("said") >= LEAST_OPINIONS).sort(pl.col("useful") / pl.col("said"), "reason")
+    if told.height:
+        says += f" By subject, least first: {', '.join(f'{subject} {yes} of {all_}' for subject, yes, all_ in told.rows())}."
+    alarm = said >= LEAST_ANSWERS and high < LEAST_USEFUL
+    return Reading("alerts called useful", useful / said if said else float("nan"), low, high, said, alarm, says)
 
 
 def _wilson(part: int, whole: int) -> tuple[float, float]:

@@ -48,7 +48,8 @@ def watch_night(service: Service, as_of: dt.date) -> list[str]:
     weeks = [as_of - dt.timedelta(weeks=week) for week in range(1, WEEKS_BACK + 1)]
     earlier = [home.out(day) / "alerts.parquet" for day in weeks]
     readings.append(watch.volume(_opened(alerts), [_opened(pl.read_parquet(path)) for path in earlier if path.exists()]))
-    readings.append(watch.overrides(_answers(service, as_of)))
+    opinions = _opinions(service, as_of)
+    readings += [watch.overrides(opinions), watch.usefulness(opinions)]
     if as_of.weekday() == SUNDAY:
         readings += _outcomes(service, as_of)
     text = json.dumps({"model_version": version, "readings": [reading.as_dict() for reading in readings]}, ensure_ascii=False, indent=1)
@@ -65,13 +66,11 @@ def _opened(alerts: pl.DataFrame) -> int:
     return alerts.filter(pl.col("kind").cast(pl.String) == "dropout_risk", pl.col("state").cast(pl.String) == "new").height
 
 
-def _answers(service: Service, as_of: dt.date) -> list[str]:
+def _opinions(service: Service, as_of: dt.date) -> pl.DataFrame:
     from alerts.cases import CaseStore
 
     with CaseStore(service.cases_url) as cases:
-        said = cases.answered(as_of, service.time_zone)
-    recent = said.filter(pl.col("on") > as_of - dt.timedelta(days=ANSWERED_DAYS))
-    return [str(code) for code in recent["code"].to_list()]
+        return cases.opinions(as_of - dt.timedelta(days=ANSWERED_DAYS - 1), as_of, service.time_zone)
 
 
 def _outcomes(service: Service, as_of: dt.date) -> list[Reading]:

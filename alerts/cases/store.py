@@ -282,6 +282,14 @@ class CaseStore:
         rows = self._frame(query, schema)
         return rows.with_columns(on=pl.col("at").dt.convert_time_zone(time_zone).dt.date()).select(list(ANSWER_COLUMNS))
 
+    def opinions(self, first: dt.date, as_of: dt.date, time_zone: str) -> pl.DataFrame:
+        """From the day of `first` to the end of `as_of`, what advisors said of alerts: code, reason (leading subject), why, useful."""
+        columns = [ACTIONS.c[name] for name in ("code", "reason", "why", "useful")]
+        since = end_of_day(first - dt.timedelta(days=1), time_zone)
+        query = select(*columns).where(ACTIONS.c.at > since, ACTIONS.c.at <= end_of_day(as_of, time_zone))
+        schema = {column.name: _POLARS.get(type(column.type), pl.String) for column in columns}
+        return self._frame(query.order_by(ACTIONS.c.at, ACTIONS.c.action_id), schema)
+
     def absences(self, as_of: dt.date, time_zone: str) -> pl.DataFrame:
         """Absences announced by the end of `as_of` and not withdrawn by then: `alerts.facts.ABSENCE_COLUMNS`."""
         end = end_of_day(as_of, time_zone)

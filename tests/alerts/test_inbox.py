@@ -7,6 +7,7 @@ import datetime as dt
 import re
 from dataclasses import replace
 from html import unescape
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -42,6 +43,22 @@ def test_an_advisor_comes_in_reads_answers_and_the_list_gets_shorter(world: Worl
     assert (action.code, action.advisor_id, action.enrolment_id, action.at) == ("no_answer", "A", "e1", MORNING)
     assert action.alert_id == f"dropout_risk/e1/{NIGHT}"
     assert world.log("answer") == [("e1", "allowed")]
+
+
+def test_whether_an_alert_was_useful_and_why_not_reaches_whoever_watches_the_model(world: World) -> None:
+    browser = world.logged_in("A@example.org")
+    token = form_token(browser.get("/liste").text)
+    form = {"csrf": token, "channel": "phone", "code": "not_relevant", "why": "wrong_facts", "useful": "non"}
+    assert browser.post("/cas/e1/reponse", data=form).status_code == 200
+    assert browser.post("/cas/e2/reponse", data={"csrf": token, "channel": "phone", "code": "reached", "useful": ""}).status_code == 200
+
+    day = MORNING.astimezone(ZoneInfo("Europe/Paris")).date()
+    first, second = world.cases.opinions(day, day, "Europe/Paris").sort("code").rows()
+
+    assert first == ("not_relevant", "attendance", "wrong_facts", False)
+    assert second == ("reached", "attendance", None, None)
+    assert world.cases.opinions(day + dt.timedelta(days=1), day + dt.timedelta(days=1), "Europe/Paris").is_empty()
+    assert world.cases.opinions(day - dt.timedelta(days=9), day - dt.timedelta(days=1), "Europe/Paris").is_empty()
 
 
 def test_a_case_shows_facts_their_origin_and_earlier_nights(world: World) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from features.catalogue import FEATURES
-from models.watch import band, drift, matured, overrides, reference, volume
+from models.watch import band, drift, matured, overrides, reference, usefulness, volume
 
 NIGHT = dt.date(2026, 3, 1)
 IN_A_SESSION = 12
@@ -129,8 +129,47 @@ def test_volume_is_compared_with_the_same_weekday() -> None:
     assert not volume(3, []).alarm
 
 
+def said(*answers: tuple[int, str, str | None, str | None, bool | None]) -> pl.DataFrame:
+    """So many answers of a code, with its why, the leading subject of the alert, and whether it was useful."""
+    rows = [row for count, *row in answers for _ in range(count)]
+    schema = {"code": pl.String, "why": pl.String, "reason": pl.String, "useful": pl.Boolean}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
 def test_overrides_wake_somebody_only_when_most_are_and_enough_answered() -> None:
-    assert overrides(["not_relevant"] * 18 + ["reached"] * 4).alarm
-    assert not overrides(["not_relevant"] * 4).alarm
-    assert not overrides(["reached"] * 40).alarm
-    assert not overrides([]).alarm
+    without = ("not_relevant", "wrong_facts", "attendance", None)
+    assert overrides(said((18, *without), (4, "reached", None, "attendance", None))).alarm
+    assert not overrides(said((4, *without))).alarm
+    assert not overrides(said((40, "reached", None, None, None))).alarm
+    assert not overrides(said()).alarm
+
+
+def test_why_alerts_were_without_object_is_counted() -> None:
+    reading = overrides(
+        said((2, "not_relevant", "wrong_facts", None, None), (3, "not_relevant", "excused", None, None), (5, "reached", *[None] * 3))
+    )
+
+    assert reading.value == pytest.approx(0.5)
+    assert reading.says.endswith(
+        "5 of 10 answers of the last four weeks say that the alert was without object. Why: excused 3, wrong facts 2."
+    )
+
+
+def test_usefulness_counts_opinions_alone_and_names_a_subject_once_enough_spoke() -> None:
+    opinions = said(
+        (9, "reached", None, "attendance", True),
+        (3, "no_answer", None, "attendance", False),
+        (2, "reached", None, "activity", True),
+        (9, "no_answer", None, "activity", False),
+        (10, "reached", None, "contacts", False),
+        (50, "reached", None, "attendance", None),
+    )
+    reading = usefulness(opinions)
+
+    assert (reading.people, reading.value) == (33, pytest.approx(11 / 33))
+    assert "11 of 33 opinions" in reading.says
+    assert reading.says.endswith("least first: activity 2 of 11, attendance 9 of 12.")
+    assert not reading.alarm
+    assert usefulness(said((25, "reached", None, None, False), (5, "reached", None, None, True))).alarm
+    assert not usefulness(said((19, "reached", None, None, False))).alarm
+    assert not usefulness(said()).alarm

@@ -51,7 +51,7 @@ def test_the_volume_and_the_answers_are_read_each_night_columns_and_risk_on_the_
     drifts = {f"drift of {name}" for name in (*FEATURES, "risk")}
     assert {night.weekday() == trained for night in found} == {True, False}
     for night, read in found.items():
-        assert {"new risk alerts", "alerts without object"} <= set(read)
+        assert {"new risk alerts", "alerts without object", "alerts called useful"} <= set(read)
         assert drifts & set(read) == (drifts if night.weekday() == trained else set())
     assert "expected over observed" not in found[SCORED]
 
