@@ -138,10 +138,12 @@ def centred(margins: NDArray[np.float64], labels: NDArray[np.float64], shape: Ca
 
 
 def by_group(told: pl.DataFrame, horizons: Mapping[int, pl.DataFrame] | None = None) -> pl.DataFrame:
-    """Expected and observed by week of course, by size of provider, and by horizon.
+    """Expected and observed by week of course, by size of provider, by horizon, and where arms held people out.
+
+    Of those held out the risk under usual support tells less than what comes where that support helps: the difference is what it prevents.
 
     Args:
-        told: enrolment_id, provider_id, course_day, risk, label.
+        told: enrolment_id, provider_id, course_day, risk, label; weight, above 1 while an arm holds somebody out, where there was one.
         horizons: by days, enrolment_id, risk and label of that horizon.
 
     Returns:
@@ -157,6 +159,9 @@ def by_group(told: pl.DataFrame, horizons: Mapping[int, pl.DataFrame] | None = N
         "week of course": (week, pl.format("{} to {}", week, week + WEEKS - 1)),
         "size of provider": (class_, class_.replace_strict(dict(enumerate(names)), return_dtype=pl.String)),
     }
+    if "weight" in told.columns:
+        held = pl.col("weight") > 1
+        kinds["support"] = (held.cast(pl.Int64), pl.when(held).then(pl.lit("held out")).otherwise(pl.lit("usual")))
     columns = ("group", "order", "value", "enrolment_id", "risk", "label")
     parts = [
         part.with_columns(group=pl.lit("horizon"), order=pl.lit(days, pl.Int64), value=pl.lit(f"{days} days")).select(columns)

@@ -155,12 +155,15 @@ def weighed(rows: pl.DataFrame, weights: pl.DataFrame) -> pl.DataFrame:
     return named.filter(pl.col("as_of").is_between("since", "until"))
 
 
+_LATER: Final = ("as_of", "enrolment_id", "session_id", "provider_id", "course_day", "label", "days_to_exit", "exit_reason")
+
+
 def _out_of_time(rows: pl.DataFrame, rounds: int, rules: Invariants, threads: int) -> list[pl.DataFrame]:
     """Rows of each later fold with the margin that a model fitted on its past alone gave them."""
     folds = []
     for past, later in expanding(rows, rules.horizon_days):
         then = Model(fit(past, rounds=rounds, threads=threads), UNCALIBRATED, "", rules.horizon_days)
-        kept = later.select("as_of", "enrolment_id", "session_id", "provider_id", "course_day", "label", "days_to_exit", "exit_reason")
+        kept = later.select(*_LATER, *(["weight"] if "weight" in later.columns else []))
         folds.append(kept.with_columns(margin=pl.Series(then.margins(later, threads))))
     return folds
 

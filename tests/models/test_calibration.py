@@ -86,6 +86,20 @@ def test_groups_come_from_small_to_large_and_horizons_beside_them() -> None:
     assert told["56 days"]["dropouts"] == rows()["label"].sum()
 
 
+def test_those_an_arm_held_out_are_told_apart() -> None:
+    held = pl.col("enrolment_id").str.slice(1).cast(pl.Int64) % 3 == 0
+    random = np.random.default_rng(5).random(rows().height)
+    # Without support as many again leave.
+    label = pl.when(held).then((pl.lit(random) < 2 * pl.col("risk")).cast(pl.Float64)).otherwise("label")
+    table = by_group(rows().with_columns(weight=pl.when(held).then(2.0).otherwise(1.0), label=label))
+
+    usual, out = table.filter(pl.col("group") == "support").to_dicts()
+    assert (usual["value"], out["value"]) == ("usual", "held out")
+    assert usual["low"] <= usual["expected"] <= usual["high"]
+    assert out["expected"] < out["low"]
+    assert "support" not in set(by_group(rows())["group"])
+
+
 def test_ranking_the_wrong_way_round_is_refused() -> None:
     margins, labels = folds(bend=0)[0]
 

@@ -316,3 +316,6 @@ def test_training_gives_the_held_out_arm_the_weight_of_its_design_and_says_so(se
     card = (served.home.models / outcome.version / "card.html").read_text(encoding="utf-8")
     assert str(escape(line)) in card
     assert "Every row counts alike" not in card
+    arms = outcome.trained.groups.filter(pl.col("group") == "support")
+    assert arms["value"].to_list() == ["usual", "held out"]
+    assert "<td>held out</td>" in card
