@@ -19,6 +19,7 @@ import numpy as np
 import oulad_reference as reference
 import polars as pl
 from sklearn.metrics import roc_auc_score
+from told import compare_told
 
 from models.bands import bands
 
@@ -80,7 +81,7 @@ def main() -> None:
         print(told if band["low"] <= band["expected"] <= band["high"] else f"{told}   outside")
     session = table["enrolment_id"].str.extract(r"^(.*)-[^-]*$")
     rows = table.with_columns(session=session, risk="vigie", label=pl.col("y").cast(pl.Float64))
-    told(rows, "session", pl.col("week") // PERIOD_WEEKS)
+    compare_told(rows, "session", pl.col("week") // PERIOD_WEEKS)
 
 
 if __name__ == "__main__":

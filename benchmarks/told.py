@@ -12,7 +12,7 @@ FORESEEN: Final = 5
 """Dropouts expected in a session, period and band below which nothing is asked of it alone."""
 
 
-def told(rows: pl.DataFrame, session: str, period: pl.Expr) -> int:
+def compare_told(rows: pl.DataFrame, session: str, period: pl.Expr) -> int:
     """Print, for each band, the risk told with its range and the share observed; and how many sessions and periods lie in their range.
 
     Args:

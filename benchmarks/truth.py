@@ -29,7 +29,7 @@ import numpy as np
 import polars as pl
 from oulad import run
 from reader import best_reading
-from told import told
+from told import compare_told
 
 from data_contracts.simulator import simulate, write_deliveries, write_truth
 from data_contracts.vocabulary import POSITIVE_EXITS
@@ -207,7 +207,7 @@ def judge(rows: pl.DataFrame, draws: int) -> None:
         print(f"Ten bands of equal size, {name}: what was expected lies inside the interval of what was observed in {inside[name]}")
         for band in alike.iter_rows(named=True):
             print("  expected {expected:.4f}, observed {observed:.4f} [{low:.4f}, {high:.4f}]".format(**band))
-    told(rows.with_columns(risk="model"), "session_id", pl.col("as_of").dt.truncate("3mo"))
+    compare_told(rows.with_columns(risk="model"), "session_id", pl.col("as_of").dt.truncate("3mo"))
     jobs = _jobs(rows, person, draws)
     _positive(rows)
     said = {(row[0], row[1]): row[2:] for row in [*figures.iter_rows(), *share.iter_rows(), *jobs.iter_rows()]}
