@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import datetime as dt
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
 from features.catalogue import FEATURES
-from models.explanation import CONTEXT
+from models.explanation import CONTEXT, REST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,24 @@ if TYPE_CHECKING:
     from models.learner import Model
 
     Floats = NDArray[np.float64]
+
+
+TOTALS: Final = (
+    "activity_total",
+    "active_days_total",
+    "work_handed_in",
+    "work_missed",
+    "late_work",
+    "marks_awaited",
+    "score_mean",
+    "unjustified_share_total",
+    "unjustified_streak_half_days",
+    "absence_streak_half_days",
+    "unanswered_attempts",
+)
+"""Columns that only a new fact about the person moves."""
+CLOCKS: Final = ("days_since_presence", "days_since_activity", "days_since_two_way_contact")
+"""Columns that grow with the days until a new fact sets them back."""
 
 
 def by_subject(contributions: Floats, columns: Sequence[str]) -> tuple[Floats, list[str]]:
@@ -68,3 +87,34 @@ def agreement(first: Floats, second: Floats, places: int) -> float:
     """Mean share of the `places` leading subjects that two sets of sums by subject (rows x subjects) have in common."""
     leading = [np.argsort(-sums, axis=1, kind="stable")[:, :places] for sums in (first, second)]
     return float((leading[0][:, :, None] == leading[1][:, None, :]).any(axis=2).mean())
+
+
+def kept(rows: pl.DataFrame, told: pl.Series, leading: int = 3, days: int = 1) -> pl.DataFrame:
+    """What the leading reasons of two nights have in common where nothing new became known of the person between them.
+
+    Time passes all the same: windows end a day later, and the others, beside whom a fact is told, may have done something.
+
+    Args:
+        rows: the matrix of several nights.
+        told: their reasons, contract `REASON`, in the same order.
+        leading: how many subjects count.
+        days: between two nights.
+
+    Returns:
+        A row for each person and later night of such a pair, both nights naming a reason: as_of, enrolment_id, shared (of the leading
+        subjects of the night that names more, the share that both name), first (1.0: the same subject leads).
+    """
+    subjects = pl.element().struct.field("code")
+    named = told.list.eval(subjects.filter(subjects != REST)).list.head(leading)
+    nights = rows.select("as_of", "enrolment_id", *TOTALS, *CLOCKS).with_columns(named=named)
+    before = nights.with_columns(pl.col("as_of") + dt.timedelta(days=days), pl.col(CLOCKS) + days)
+    pairs = nights.join(before, on=["as_of", "enrolment_id"], suffix="_before", maintain_order="left")
+    still = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_before")) for name in (*TOTALS, *CLOCKS))
+    both = pl.min_horizontal(pl.col("named").list.len(), pl.col("named_before").list.len()) > 0
+    most = pl.max_horizontal(pl.col("named").list.len(), pl.col("named_before").list.len())
+    return pairs.filter(still, both).select(
+        "as_of",
+        "enrolment_id",
+        shared=pl.col("named").list.set_intersection("named_before").list.len() / most,
+        first=(pl.col("named").list.first() == pl.col("named_before").list.first()).cast(pl.Float64),
+    )

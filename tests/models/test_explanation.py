@@ -9,11 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from data_contracts.tables.outputs import REASON
 from features.catalogue import BANNED, FEATURES
 from features.facts import read_facts
 from features.matrix import cohort, matrix
 from models.explanation import CONTEXT, protective, reasons
-from models.faithfulness import agreement, by_subject, deletion
+from models.faithfulness import CLOCKS, TOTALS, agreement, by_subject, deletion, kept
 from models.registry import champion, load
 
 if TYPE_CHECKING:
@@ -95,6 +96,31 @@ def test_agreement_counts_shared_places() -> None:
     assert agreement(first, first, 3) == 1
     assert agreement(first, first[:, ::-1], 2) == 0
     assert agreement(first, np.array([[3.0, 0.0, 2.0, 1.0]]), 2) == 0.5
+
+
+def test_reasons_of_two_nights_are_compared_where_nothing_new_was_known() -> None:
+    def reason(*codes: str) -> list[dict[str, object]]:
+        return [{"code": code, "feature": None, "value": None, "contribution": 1.0, "previous_value": None} for code in codes]
+
+    people = ["same", "other order", "one gone", "none before", "came to class", "worked"]
+    totals = {name: [0.0] * len(people) for name in TOTALS} | {name: [3.0] * len(people) for name in CLOCKS}
+    first = pl.DataFrame({"as_of": dt.date(2026, 3, 7), "enrolment_id": people, **totals})
+    then = first.with_columns(pl.col("as_of") + dt.timedelta(days=1), pl.col(CLOCKS) + 1).with_columns(
+        days_since_presence=pl.when(pl.col("enrolment_id") == "came to class").then(0.0).otherwise("days_since_presence"),
+        work_handed_in=pl.when(pl.col("enrolment_id") == "worked").then(1.0).otherwise("work_handed_in"),
+    )
+    a, b, c = "attendance", "activity", "trend"
+    before = [reason(a, b, "rest"), reason(a, b, c), reason(a, b, c, "rest"), reason("rest"), reason(a), reason(a)]
+    after = [reason(a, b, "rest"), reason(b, a, c), reason(a, b, "rest"), reason(a, "rest"), reason(b), reason(a)]
+
+    pairs = kept(pl.concat([first, then]), pl.Series([*before, *after], dtype=pl.List(REASON.dtype)))
+
+    assert pairs["as_of"].unique().to_list() == [dt.date(2026, 3, 8)]
+    assert pairs.select("enrolment_id", "shared", "first").rows() == [
+        ("same", 1.0, 1.0),
+        ("other order", 1.0, 0.0),
+        ("one gone", pytest.approx(2 / 3), 1.0),
+    ]
 
 
 def test_what_lowers_the_risk_is_told_apart_through_a_fact_on_the_better_side(model: Model, night: pl.DataFrame) -> None:
