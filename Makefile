@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 90
 
-.PHONY: help setup demo test check lint docs bench criteria half-days scale load truth training tuning replications value-added fuzz chaos server mlflow lock clean
+.PHONY: help setup demo test check lint docs bench criteria half-days steady scale load truth training tuning replications value-added fuzz chaos server mlflow lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,9 @@ criteria: $(READY) ## The twenty criteria on OULAD; SERVICE=home trained on 2013
 
 half-days: $(READY) ## One more absence never lowers a risk: 10,000 half-days changed in the service in $(SERVICE), nothing written
 	$(BIN)/python benchmarks/half_days.py $(SERVICE)
+
+steady: $(READY) ## Do reasons stay while nothing new is known; in the service in $(SERVICE), nothing written
+	$(BIN)/python benchmarks/steady.py $(SERVICE)
 
 scale: $(READY) ## Seconds and memory of a night beside its floors; LEARNERS=10000 or 100000
 	$(BIN)/python benchmarks/scale.py --learners $(or $(LEARNERS),10000)
