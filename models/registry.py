@@ -278,15 +278,20 @@ def _log(home: Home, client: Any, trained: Trained) -> str:  # noqa: ANN401 - ml
         "patience": PATIENCE,
     }
     parameters |= {f"landmarks/{name}": f"{row['first']} to {row['last']}" for name, row in blocks.items()}
-    client.log_batch(
-        identifier,
-        metrics=[Metric(name, float(value), run.info.start_time, 0) for name, value in metrics.items()],
-        params=[Param(name, str(value)) for name, value in parameters.items()],
-        tags=[RunTag("data_fingerprint", trained.fingerprint), RunTag(VERSION_TAG, model.version)],
-    )
-    client.log_artifacts(identifier, str(home.models / model.version), "model")
-    for name, figure in draw(trained).items():
-        client.log_figure(identifier, figure, f"plots/{name}.png")
+    try:
+        client.log_batch(
+            identifier,
+            metrics=[Metric(name, float(value), run.info.start_time, 0) for name, value in metrics.items()],
+            params=[Param(name, str(value)) for name, value in parameters.items()],
+            tags=[RunTag("data_fingerprint", trained.fingerprint), RunTag(VERSION_TAG, model.version)],
+        )
+        client.log_artifacts(identifier, str(home.models / model.version), "model")
+        for name, figure in draw(trained).items():
+            client.log_figure(identifier, figure, f"plots/{name}.png")
+    except BaseException:
+        # Ctrl-C too: a run that nobody goes on with must not look as if somebody did.
+        client.set_terminated(identifier, "KILLED")
+        raise
     client.set_terminated(identifier)
     try:
         client.create_registered_model(NAME)
