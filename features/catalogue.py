@@ -17,22 +17,3 @@ if TYPE_CHECKING:
 
 FAMILIES: Final[tuple[Family, ...]] = (COURSE, ATTENDANCE, ACTIVITY, ASSESSMENTS, CONTACTS, SESSION, LEARNER)
 FEATURES: Final[dict[str, Feature]] = {feature.name: feature for family in FAMILIES for feature in family.features}
-
-BANNED: Final = frozenset(
-    {
-        "birth_year",
-        "home_territory",
-        "sex",
-        "age_band",
-        "disability",
-        "priority_area",
-        "income_support",
-        "given_name",
-        "family_name",
-        "phone",
-        "email",
-        "language",
-        "dropout_motive",
-    }
-)
-"""Columns no feature may read: protected attributes, their close proxies, identities (domain rules 4.2)."""

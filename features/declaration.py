@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import polars as pl
 
 from data_contracts.catalogue import TABLES, DeliveredTable
+from vigie.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,28 @@ Group = Literal["attendance", "punctuality", "trend", "activity", "assessments",
 """Subjects a person can understand; the contributions of a subject's features are summed into one reason."""
 
 Unit = Literal["half_days", "days", "count", "share", "points", "minutes", "level", "flag", "score", "rate"]
+
+
+BANNED: Final = frozenset(
+    {
+        "birth_year",
+        "home_territory",
+        "sex",
+        "age_band",
+        "disability",
+        "priority_area",
+        "income_support",
+        "given_name",
+        "family_name",
+        "phone",
+        "email",
+        "language",
+        "dropout_motive",
+    }
+)
+"""Columns no feature may read: protected attributes, their close proxies, identities (domain rules 4.2)."""
+APART: Final = frozenset({"learner_audit", "learner_identities"})
+"""Tables no feature may read at all."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +98,7 @@ class Family:
     name: str
     table: str
     columns: Sequence[str]
-    """Columns read from the table; protected ones cannot be named here (a test holds it)."""
+    """Columns read from the table; those that are banned are refused."""
     prepare: Sequence[pl.Expr] = ()
     """Columns added to the joined rows before aggregation."""
     keep: pl.Expr | None = None
@@ -88,6 +111,18 @@ class Family:
     facts: Sequence[Feature] = ()
     derived: Sequence[Feature] = ()
     cohort: Sequence[Feature] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what no feature may read, wherever it is declared: nothing learns from it by oversight.
+
+        Raises:
+            ConfigurationError: a banned table or column is named.
+        """
+        steps = (*self.prepare, *self.peers, *self.marks, *self.helpers, *(feature.expr for feature in self.features))
+        read = {self.table, *self.columns, *(name for expr in steps for name in expr.meta.root_names())}
+        if found := sorted(read & (BANNED | APART)):
+            what = f"The features of {self.name} read {', '.join(found)}: protected, a close proxy, or an identity."
+            raise ConfigurationError(what, "Leave it out; groups are judged in models/fairness.py, on scores that never saw them.")
 
     @property
     def source(self) -> DeliveredTable:

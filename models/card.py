@@ -40,6 +40,7 @@ SHOWN: Final = (
     "recall_at_top",
     "ece",
     "calibration_slope",
+    "calibration_intercept",
     "expected_over_observed",
     "brier",
     "net_benefit_5",
@@ -186,7 +187,8 @@ def _in_words(column: str) -> pl.Expr:
 def _groups(groups: pl.DataFrame) -> pl.DataFrame:
     if groups.is_empty():
         return groups
-    names = ("selection_rate", "recall", "false_omission_rate", "expected_over_observed", "recall_ratio", "false_omission_ratio")
+    quantities = ("selection_rate", "recall", "false_omission_rate", "expected_over_observed")
+    names = (*quantities, "recall_ratio", "false_omission_ratio", "expected_ratio")
     cells = [
         pl.when("too_few")
         .then(pl.lit("too few"))

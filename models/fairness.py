@@ -1,4 +1,4 @@
-"""Is anybody left behind? The one place that reads protected attributes, and only to judge a score that never saw them.
+"""Is anybody left behind? The one place of models that reads protected attributes, and only to judge a score that never saw them.
 
 The action is help, and scarce: first who is found among those who will leave (equal opportunity), then who is missed among those not
 called, then whether the probability holds for the group (modelling notes, section 3).

@@ -283,10 +283,12 @@ class CaseStore:
         return rows.with_columns(on=pl.col("at").dt.convert_time_zone(time_zone).dt.date()).select(list(ANSWER_COLUMNS))
 
     def opinions(self, first: dt.date, as_of: dt.date, time_zone: str) -> pl.DataFrame:
-        """From the day of `first` to the end of `as_of`, what advisors said of alerts: code, reason (leading subject), why, useful."""
+        """What advisors said of risk alerts from the day of `first` to the end of `as_of`: code, reason (leading subject), why, useful."""
         columns = [ACTIONS.c[name] for name in ("code", "reason", "why", "useful")]
         since = end_of_day(first - dt.timedelta(days=1), time_zone)
-        query = select(*columns).where(ACTIONS.c.at > since, ACTIONS.c.at <= end_of_day(as_of, time_zone))
+        # Promises are the service's own: what is said of them tells nothing of the model.
+        asked = (ACTIONS.c.kind == "dropout_risk", ACTIONS.c.at > since, ACTIONS.c.at <= end_of_day(as_of, time_zone))
+        query = select(*columns).where(*asked)
         schema = {column.name: _POLARS.get(type(column.type), pl.String) for column in columns}
         return self._frame(query.order_by(ACTIONS.c.at, ACTIONS.c.action_id), schema)
 

@@ -56,7 +56,7 @@ class Scores(dy.Schema):
     )
     alike = ALIKE
     session_risk = dy.Float64(min=0, max=1, description="The same from the session and provider alone.")
-    rule_flag = dy.Bool(description="True when the attendance rule alone would call the learner.")
+    rule_flag = dy.Bool(description="True when a rule alone would call the learner: attendance, or work missed and then silence.")
     low_confidence = dy.Bool(description="True when too little is known for the score to weigh much.")
     base_value = dy.Float64(description="Margin of nobody in particular, log-odds.")
     margin = dy.Float64(description="Model output before calibration, log-odds.")

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 from fastapi.routing import APIRoute
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from alerts.cases.access import LINK_MINUTES, ROLES, add_user, close_user
 from alerts.cases.schema import ACTIONS, ALERTS, AUDIT, PEOPLE, SESSIONS, TOKENS
@@ -53,6 +53,13 @@ def test_whether_an_alert_was_useful_and_why_not_reaches_whoever_watches_the_mod
     assert browser.post("/cas/e2/reponse", data={"csrf": token, "channel": "phone", "code": "reached", "useful": ""}).status_code == 200
 
     day = MORNING.astimezone(ZoneInfo("Europe/Paris")).date()
+    with world.cases.engine.begin() as connection:
+        promise = dict(connection.execute(select(ACTIONS).limit(1)).mappings().one()) | {
+            "action_id": "promise",
+            "kind": "entry_contact_due",
+        }
+        connection.execute(insert(ACTIONS), [promise])
+
     first, second = world.cases.opinions(day, day, "Europe/Paris").sort("code").rows()
 
     assert first == ("not_relevant", "attendance", "wrong_facts", False)

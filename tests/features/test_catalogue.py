@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 
-from features.catalogue import BANNED, FAMILIES, FEATURES
-from features.declaration import NEVER
+from features.catalogue import FAMILIES, FEATURES
+from features.declaration import BANNED, NEVER, Family, Feature
 from features.facts import ENROLMENT_COLUMNS, EXIT_COLUMNS, SESSION_COLUMNS
 from models.explanation import CONTEXT
+from vigie.errors import ConfigurationError
 
 
 def test_no_feature_reads_a_banned_column() -> None:
@@ -61,3 +63,20 @@ def test_sums_are_of_integers_so_that_row_order_cannot_change_a_value() -> None:
     backward = frame.reverse().select(steady).item()
 
     assert forward == backward
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "expr"),
+    [
+        ("learner_audit", ("sex", "disability"), pl.col("disability").first()),
+        ("learner_identities", ("learner_id",), pl.len()),
+        ("learners", ("birth_year",), pl.len()),
+        ("learners", ("education_level",), pl.col("home_territory").n_unique()),
+    ],
+)
+def test_a_family_that_reads_what_is_banned_cannot_even_be_declared(table: str, columns: tuple[str, ...], expr: pl.Expr) -> None:
+    feature = Feature("planted", expr, "count", "Planted", "never null", "learner", "", "")
+
+    with pytest.raises(ConfigurationError, match="protected, a close proxy, or an identity"):
+        Family("planted", table, columns, facts=(feature,))
+    assert Family("planted", "learners", ("education_level",), facts=()).features == ()

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from data_contracts.tables.outputs import REASON
-from features.catalogue import BANNED, FEATURES
+from features.catalogue import FEATURES
+from features.declaration import BANNED
 from features.facts import read_facts
 from features.matrix import cohort, matrix
 from models.explanation import CONTEXT, protective, reasons
