@@ -35,8 +35,8 @@ def case_files(
     Returns:
         enrolment_id, content: JSON with attendance, activity, assessments and contacts of the last `WEEKS` weeks, oldest first; each
         fact with `known` (the day it became known), `delivery` and `line` (where it came from). From the scores, `protective`,
-        `positive_exit` and `alike`: the subjects that lower the risk, the probability of a job or another course within the horizon, and
-        what became of people whose risk was alike; null where the model tells none.
+        `positive_exit`, `alike`, `risk_14` and `risk_56`: the subjects that lower the risk, the probability of a job or another course
+        within the horizon, what became of people whose risk was alike, and the risk within other horizons; null where the model tells none.
     """
     instant = end_of_day(as_of, time_zone)
     first = as_of - dt.timedelta(weeks=WEEKS)
@@ -65,15 +65,25 @@ def case_files(
         texts = rows.with_columns(pl.col(pl.Enum).cast(pl.String), pl.col(pl.Date).dt.to_string("iso"))
         gathered = texts.group_by(key, maintain_order=True).agg(pl.struct(pl.exclude(key)).alias(name))
         pages = pages.join(gathered, on=key, how="left", maintain_order="left").with_columns(pl.col(name).fill_null([]))
-    told = _told_by(scores).select("enrolment_id", "protective", "alike", positive_exit="positive_exit_risk")
+    told = _told_by(scores).select("enrolment_id", "protective", *_TOLD, positive_exit="positive_exit_risk")
     pages = pages.join(told, on="enrolment_id", how="left", maintain_order="left")
-    return pages.select("enrolment_id", content=pl.struct(*parts, "protective", "positive_exit", "alike").struct.json_encode())
+    return pages.select("enrolment_id", content=pl.struct(*parts, "protective", "positive_exit", *_TOLD).struct.json_encode())
+
+
+_TOLD: Final = ("alike", "risk_14", "risk_56")
 
 
 def _told_by(scores: pl.DataFrame | None) -> pl.DataFrame:
     """The scores with the columns that models older than these do not give."""
     given = pl.DataFrame({"enrolment_id": []}, schema={"enrolment_id": pl.String}) if scores is None else scores
-    late: dict[str, pl.DataType] = {"protective": pl.List(REASON.dtype), "positive_exit_risk": pl.Float64(), "alike": ALIKE.dtype}
+    number = pl.Float64()
+    late: dict[str, pl.DataType] = {
+        "protective": pl.List(REASON.dtype),
+        "positive_exit_risk": number,
+        "alike": ALIKE.dtype,
+        "risk_14": number,
+        "risk_56": number,
+    }
     return given.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in late.items() if name not in given.columns)
 
 

@@ -60,15 +60,21 @@ NO_FACT: Final = "Aucun fait isolé : la situation d'ensemble."
 """What a list says of a risk that no single fact explains."""
 NO_FACT_YET: Final = "Peu de faits connus encore : l'estimation tient surtout à la formation et au moment du parcours."
 """The same of whoever has just entered."""
+CAUTION: Final = "À prendre avec prudence : entrée récente, feuilles de présence manquantes, ou plus aucun signe depuis longtemps."
 LIKELIHOOD: Final = (
-    "Sur 100 situations semblables, environ {n} se termine par un départ dans les 4 semaines.",
-    "Sur 100 situations semblables, environ {n} se terminent par un départ dans les 4 semaines.",
+    "Sur 100 situations semblables, environ {n} se termine par un abandon dans les 4 semaines.",
+    "Sur 100 situations semblables, environ {n} se terminent par un abandon dans les 4 semaines.",
 )
-RANGE: Final = "Selon la session et la période, le plus souvent de {low} à {high}."
+RANGE: Final = "Selon les groupes et les moments de l'année, le plus souvent entre {low} et {high}."
 COUNTED: Final = (
-    "Vérifié sur {rows} situations de ce niveau de risque suivies jusqu'au bout : {n} départ pour {expected} attendus.",
-    "Vérifié sur {rows} situations de ce niveau de risque suivies jusqu'au bout : {n} départs pour {expected} attendus.",
+    "Sur {rows} situations passées de ce niveau, {n} s'est terminée par un abandon dans les 4 semaines, soit {share} sur 100 ; "
+    "l'estimation en prévoyait {expected}."
 )
+COUNTED_MANY: Final = (
+    "Sur {rows} situations passées de ce niveau, {n} se sont terminées par un abandon dans les 4 semaines, soit {share} sur 100 ; "
+    "l'estimation en prévoyait {expected}."
+)
+SOONER_LATER: Final = "Dans les 2 semaines : environ {sooner} sur 100 ; dans les 8 semaines : environ {later}."
 POSITIVE_EXIT: Final = "Vers un emploi ou une autre formation : environ {n}."
 MORE_POSITIVE: Final = "Un départ vers un emploi ou une autre formation est ici plus probable qu'un abandon."
 
@@ -256,18 +262,34 @@ def likelihood(risk: float | None) -> str:
     return say_many(*LIKELIHOOD, n).format(n=n)
 
 
+def spread(alike: Mapping[str, Any] | None) -> str:
+    """Between which numbers the likelihood differs from one session and time of year to another; empty where not known.
+
+    Args:
+        alike: as in the scores, contract `ALIKE`.
+    """
+    return say(RANGE).format(**{end: number(_in_hundred(alike[end])) for end in ("low", "high")}) if alike else ""
+
+
 def counted(alike: Mapping[str, Any] | None) -> str:
-    """How far the likelihood differs from one session to the next, and what became of people whose risk was alike; empty where not known.
+    """What became of people whose risk was alike, in a hundred as the likelihood is; empty where not known.
 
     Args:
         alike: as in the scores, contract `ALIKE`.
     """
     if not alike:
         return ""
-    n = int(alike["dropouts"])
-    ends = {end: number(_in_hundred(alike[end])) for end in ("low", "high")}
-    told = say_many(*COUNTED, n).format(rows=number(alike["situations"]), n=number(n), expected=number(round(alike["expected"])))
-    return f"{say(RANGE).format(**ends)} {told}"
+    n, rows = int(alike["dropouts"]), int(alike["situations"])
+    shares = {"share": n / rows, "expected": alike["expected"] / rows}
+    said = {name: number(_in_hundred(share)) for name, share in shares.items()}
+    return say_many(COUNTED, COUNTED_MANY, n).format(rows=number(rows), n=number(n), **said)
+
+
+def sooner_later(sooner: float | None, later: float | None) -> str:
+    """The likelihood within 2 and within 8 weeks; empty where the model was not taught both."""
+    if sooner is None or later is None:
+        return ""
+    return say(SOONER_LATER).format(**{name: number(_in_hundred(risk)) for name, risk in (("sooner", sooner), ("later", later))})
 
 
 def _in_hundred(share: float) -> float:

@@ -8,6 +8,8 @@ import polars as pl
 
 from models.bands import NORMAL
 
+BANDS: Final = 10
+"""Of as many expected dropouts each."""
 FORESEEN: Final = 5
 """Dropouts expected in a session, period and band below which nothing is asked of it alone."""
 
@@ -23,8 +25,10 @@ def compare_told(rows: pl.DataFrame, session: str, period: pl.Expr) -> int:
     Returns:
         Bands whose observed share lies in the range told.
     """
-    known = rows.filter(pl.col("alike").is_not_null()).unnest("alike").with_columns(period=period)
-    band = ("situations", "dropouts", "expected")
+    known = rows.filter(pl.col("alike").is_not_null()).unnest("alike").with_columns(period=period).sort("risk")
+    passed = (pl.col("risk").cum_sum() - pl.col("risk") / 2) / pl.col("risk").sum()
+    known = known.with_columns(band=(passed * BANDS).floor())
+    band = ["band"]
     observed = known.group_by(band).agg(pl.col("risk", "low", "high").mean(), rows=pl.len(), observed=pl.col("label").mean()).sort("risk")
     inside = observed.with_columns(holds=pl.col("observed").is_between("low", "high"))
     print(f"\nWhat screens tell: {int(inside['holds'].sum())} bands of {inside.height} hold what was observed", end="; ")

@@ -24,6 +24,8 @@ FEWEST_SESSIONS: Final = 5
 RESAMPLES: Final = 200
 SEED: Final = 20_260_402
 NORMAL: Final = 1.96
+STEPS: Final = 4
+"""Windows a band is long."""
 TINY: Final = 1e-12
 
 
@@ -41,53 +43,82 @@ def bands(rows: pl.DataFrame, alike_in: Literal["rows", "dropouts"] = "dropouts"
         times in a hundred, were it large: the interval widened by what `between_sessions` finds; null where they
         are not told apart, or are fewer than `FEWEST_SESSIONS`).
     """
-    ordered = rows.sort("risk", "enrolment_id")
+    ordered = _ordered(rows)
+    band = _band(ordered, alike_in)
+    ends = np.searchsorted(band, np.unique(band), side="right")
+    return _table(ordered, np.concatenate([[0], ends[:-1]]), ends, _differ(ordered, band))
+
+
+def windows(rows: pl.DataFrame) -> pl.DataFrame:
+    """The same in windows that overlap, each as large as a band and a quarter of it further: every risk lies near the middle of one.
+
+    Args:
+        rows: as of `bands`.
+
+    Returns:
+        As `bands`, by rising expected share.
+    """
+    ordered = _ordered(rows)
+    passed = np.cumsum(ordered["risk"].to_numpy())
+    width = passed[-1] / min(max(int(ordered["label"].sum()) // FEWEST_DROPOUTS, 1), MOST)
+    starts = np.arange(0, 1 + STEPS * round(passed[-1] / width - 1)) * width / STEPS
+    first = np.searchsorted(passed, starts * (1 - TINY), side="right")
+    end = np.maximum(np.searchsorted(passed, (starts + width) * (1 + TINY), side="right"), first + 1)
+    return _table(ordered, first, end, _differ(ordered, _band(ordered, "dropouts")))
+
+
+def _ordered(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.sort("risk", "enrolment_id", *(["as_of"] if "as_of" in rows.columns else []))
+
+
+def _band(ordered: pl.DataFrame, alike_in: Literal["rows", "dropouts"]) -> NDArray[np.int64]:
+    """The band of each row, from 0: as many as there are dropouts enough for, and `MOST` at most."""
     number = min(max(int(ordered["label"].sum()) // FEWEST_DROPOUTS, 1), MOST)
     size = np.ones(ordered.height) if alike_in == "rows" else ordered["risk"].to_numpy()
     passed = np.cumsum(size)
-    band = np.minimum(((passed - size / 2) * number / passed[-1]).astype(np.int64), number - 1)
+    return np.asarray(np.minimum((passed - size / 2) * number / passed[-1], number - 1), dtype=np.int64)
+
+
+def _differ(ordered: pl.DataFrame, band: NDArray[np.int64]) -> float | None:
+    return between_sessions(ordered.with_columns(band=band)) if "session_id" in ordered.columns else None
+
+
+def _table(ordered: pl.DataFrame, first: NDArray[np.int64], end: NDArray[np.int64], differ: float | None) -> pl.DataFrame:
+    """What is told of rows `first` to `end` (not taken in) of the rows by rising risk."""
     risk, label = ordered["risk"].to_numpy(), ordered["label"].to_numpy().astype(float)
-    low, high, error = _interval(ordered["enrolment_id"], band, label, number)
+    low, high, error = _interval(ordered["enrolment_id"], label, first, end)
     # In numpy and in order: sums of floats by group are not the same twice, and the table is part of the model's version.
-    kept = [number_ for number_ in range(number) if (band == number_).any()]
-    members = [np.flatnonzero(band == number_) for number_ in kept]
+    members = [slice(one, other) for one, other in zip(first, end, strict=True)]
     table = pl.DataFrame(
         {
-            "from_risk": [risk[rows_].min() for rows_ in members],
-            "to_risk": [risk[rows_].max() for rows_ in members],
-            "rows": [len(rows_) for rows_ in members],
-            "dropouts": [int(label[rows_].sum()) for rows_ in members],
-            "expected": [risk[rows_].mean() for rows_ in members],
-            "observed": [label[rows_].mean() for rows_ in members],
-            "low": low[kept],
-            "high": high[kept],
+            "from_risk": [risk[rows].min() for rows in members],
+            "to_risk": [risk[rows].max() for rows in members],
+            "rows": end - first,
+            "dropouts": [int(label[rows].sum()) for rows in members],
+            "expected": [risk[rows].mean() for rows in members],
+            "observed": [label[rows].mean() for rows in members],
+            "low": low,
+            "high": high,
         }
     )
-    differ = between_sessions(ordered.with_columns(band=band)) if "session_id" in rows.columns else None
     # Half a dropout where none was seen: nothing is impossible for having not been seen yet.
     rate = np.maximum(table["observed"].to_numpy(), 0.5 / table["rows"].to_numpy())
-    wide = np.full(len(rate), np.nan) if differ is None else np.sqrt((error[kept] / rate) ** 2 + np.log1p(differ**2))
+    wide = np.full(len(rate), np.nan) if differ is None else np.sqrt((error / rate) ** 2 + np.log1p(differ**2))
     return table.with_columns(
         session_low=pl.Series(rate * np.exp(-NORMAL * wide)).fill_nan(None),
         session_high=pl.Series(np.minimum(1, rate * np.exp(NORMAL * wide))).fill_nan(None),
     )
 
 
-def _interval(enrolments: pl.Series, band: NDArray[np.int64], label: Floats, number: int) -> tuple[Floats, Floats, Floats]:
-    """Bounds and standard error of the observed share of each band, enrolments drawn again with all their rows."""
-    counts = (
-        pl.DataFrame({"enrolment": enrolments.rank("dense") - 1, "band": band, "label": label})
-        .group_by("enrolment", "band")
-        .agg(n=pl.len().cast(pl.Float64), hits=pl.col("label").sum())
-        .sort("enrolment", "band")
-    )
-    people, place = counts["enrolment"].to_numpy(), counts["band"].to_numpy()
-    n, hits = counts["n"].to_numpy(), counts["hits"].to_numpy()
+def _interval(enrolments: pl.Series, label: Floats, first: NDArray[np.int64], end: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+    """Bounds and standard error of the observed share of each stretch of rows, enrolments drawn again with all their rows."""
+    person = enrolments.rank("dense").to_numpy().astype(np.int64) - 1
     random = np.random.default_rng(SEED)
-    shares = np.empty((RESAMPLES, number))
+    shares = np.empty((RESAMPLES, len(first)))
     for turn in range(RESAMPLES):
-        weight = random.poisson(1.0, int(people.max()) + 1)[people]
-        shares[turn] = np.bincount(place, weight * hits, number) / np.maximum(1, np.bincount(place, weight * n, number))
+        weight = random.poisson(1.0, int(person.max()) + 1)[person]
+        n, hits = (np.concatenate([[0.0], np.cumsum(part)]) for part in (weight, weight * label))
+        shares[turn] = (hits[end] - hits[first]) / np.maximum(1, n[end] - n[first])
     low, high = np.percentile(shares, [2.5, 97.5], axis=0)
     return low, high, shares.std(axis=0)
 
@@ -137,15 +168,17 @@ def alike(table: Sequence[Mapping[str, float]], risk: Floats) -> pl.Series:
     """How far each of these risks may lie from what comes, and what became of people whose risk was alike, contract `ALIKE`.
 
     Args:
-        table: rows of `bands`, in order.
+        table: rows of `windows`, in order.
         risk: calibrated risks.
 
     Returns:
-        Null where bands do not tell sessions apart. The range is that of the band at the level of the risk itself, which it always holds.
+        Of the window whose expected share is nearest; null where sessions are not told apart. The range is the window's, at the level of
+        the risk itself, which it always holds.
     """
     if not table or any(band.get("session_low") is None or "dropouts" not in band for band in table):
         return pl.Series("alike", [None] * len(risk), dtype=ALIKE.dtype)
-    place = np.searchsorted([band["to_risk"] for band in table[:-1]], risk)
+    expected = np.array([band["expected"] for band in table])
+    place = np.searchsorted(np.sqrt(expected[:-1] * expected[1:]), risk)
     low, high = (np.array([band[end] / band["expected"] for band in table])[place] * risk for end in ("session_low", "session_high"))
     told = pl.DataFrame(
         {

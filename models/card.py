@@ -46,6 +46,7 @@ SHOWN: Final = (
     "net_benefit_5",
 )
 RANKING: Final = ("auc_within_night", "average_precision", "recall_at_top")
+POSITIVE: Final = ("auc_within_night", "average_precision", "expected_over_observed", "calibration_slope")
 PLOTS: Final = (
     ("calibration", "Calibration"),
     ("by_week", "By week of the course"),
@@ -123,6 +124,8 @@ def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str =
             dropouts=f"{evidence.dropouts:,}",
             figures=_side_by_side(evidence.figures),
             contacts=_with_and_without(trained.test),
+            positive=_positive(trained.positive.judged),
+            why_not=trained.positive.why_not,
             shapes=_shapes(trained.calibration),
             bands=_in_hundred(trained.bands),
             levels=_in_hundred(trained.groups),
@@ -162,6 +165,15 @@ def _with_and_without(test: pl.DataFrame) -> pl.DataFrame:
         differences, on="metric", maintain_order="left"
     )
     return wide.filter(pl.col("metric").is_in(RANKING)).select(_in_words("metric"), *scores, "difference", "low", "high")
+
+
+def _positive(judged: pl.DataFrame | None) -> pl.DataFrame:
+    """Figures of the probability of an exit that succeeded, with intervals; no rows where it could not be judged."""
+    if judged is None:
+        return pl.DataFrame()
+    scores = {"probability": measure(judged, judged["risk"].to_numpy(), probability=True)}
+    found, _ = with_intervals(scores, codes(judged["learner_id"]))
+    return found.filter(pl.col("metric").is_in(POSITIVE)).select(_in_words("metric"), "value", "low", "high")
 
 
 def _shapes(losses: pl.DataFrame) -> pl.DataFrame:

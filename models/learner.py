@@ -64,7 +64,7 @@ class Beside:
     """A smaller booster of the exits that succeeded, a job or another course; none where too few were known."""
     positive_calibration: Calibration | None = None
     bands: Sequence[Mapping[str, float]] = ()
-    """What became of people whose risk was alike, see `models.bands`."""
+    """What became of people whose risk was alike, as of `models.bands.windows`."""
 
 
 class Model:

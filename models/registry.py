@@ -11,6 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from features.catalogue import FEATURES
+from models.evaluation import figures
 from models.learner import MOST_ROUNDS, PARAMETERS, PATIENCE, SEED, SHARP_ROUNDS, Model
 from models.plots import draw
 from vigie.errors import NoModelError
@@ -263,6 +264,8 @@ def _log(home: Home, client: Any, trained: Trained) -> str:  # noqa: ANN401 - ml
     run = client.create_run(number, run_name=model.version)
     identifier = run.info.run_id
     metrics = {f"{who}/{name}": value for who, values in trained.figures.items() for name, value in values.items()}
+    if (judged := trained.positive.judged) is not None:
+        metrics |= {f"positive_exit/{name}": value for name, value in figures(judged, judged["risk"].to_numpy(), probability=True).items()}
     blocks = {row["block"]: row for row in trained.blocks.to_dicts()}
     metrics |= {f"rows/{name}": row["rows"] for name, row in blocks.items()} | {
         f"dropouts/{name}": row["dropouts"] for name, row in blocks.items()

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from features.catalogue import FEATURES
-from models.bands import bands
+from models.bands import bands, windows
 from models.baselines import days_silent, logistic, rule_score, session_risk
 from models.blocks import MIN_DROPOUTS, cut, expanding
 from models.calibration import UNCALIBRATED, Calibration, by_group, calibrate, centred, chosen
@@ -19,24 +19,21 @@ from models.evaluation import figures
 from models.labels import HORIZONS, within
 from models.landmarks import training_rows
 from models.learner import LEARNT, Beside, Model, fit
-from vigie.errors import NoModelError
+from models.positive import taught
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import lightgbm as lgb
     from numpy.typing import NDArray
 
     from models.blocks import Blocks
+    from models.positive import Positive
     from vigie.rules import Invariants
     from vigie.store import Warehouse
 
 
 WITHOUT_CONTACTS: Final = tuple(name for name in LEARNT if FEATURES[name].group != "contacts")
 """A contact made because risk was high lowers the outcome: what the service did must not be all that the model knows."""
-POSITIVE_ROUNDS: Final = 200
-POSITIVE: Final = {"num_leaves": 8, "max_depth": 4, "learning_rate": 0.05}
-"""Exits that succeeded are rare: a smaller booster, told by the side and never explained."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +56,14 @@ class Trained:
     bands: pl.DataFrame
     """What became of people whose risk was alike, on rows later than the models that gave it: see `models.bands`."""
     groups: pl.DataFrame
-    """group, value, rows, dropouts, expected, observed, low, high: calibration by horizon, week of course and size of provider, on the
-    same rows."""
+    """group, value, rows, dropouts, expected, observed, low, high: calibration by week of course, size of provider and support on the
+    same rows; by horizon, of the twin on the test block."""
     twin: Model
     """The model the figures belong to: the same recipe, fitted and calibrated on the first two blocks alone."""
     rows: pl.DataFrame
     """Every landmark row, with `label`."""
+    positive: Positive
+    """What was taught of exits that succeeded, and how it did on the test block."""
 
 
 def train(
@@ -119,10 +118,8 @@ def train(
     final = centred(margins, rows["label"].to_numpy(), shape)
     told = _told(later, shape)
     apart = _without_contacts(blocks.train, blocks.test, rounds, threads)
-    positive, positive_calibration = _positive(blocks, rows, threads)
-    horizons, told_by_horizon = _horizons(rows, margins, later, rules.horizon_days)
-    alike = bands(told)
-    beside = Beside(horizons, positive, positive_calibration, alike.to_dicts())
+    positive = taught(blocks, rows, threads)
+    beside = Beside(_horizons(rows, margins, later, rules.horizon_days), positive.booster, positive.calibration, windows(told).to_dicts())
     model = Model(booster, final, as_of.isoformat(), rules.horizon_days, beside)
     gain = pl.DataFrame({"feature": model.columns, "gain": model.booster.feature_importance("gain")}).sort("gain", descending=True)
     sizes = [
@@ -142,10 +139,11 @@ def train(
         blocks.test.select("as_of", "learner_id", "label", risk=pl.Series(risk), without_contacts=pl.Series(apart)),
         gain,
         choice,
-        alike,
-        by_group(told, dict(sorted({rules.horizon_days: told, **told_by_horizon}.items()))),
+        bands(told),
+        by_group(told, _judged_by_horizon(early, blocks, threads)),
         twin,
         rows,
+        positive,
     )
 
 
@@ -178,48 +176,47 @@ def _told(later: list[pl.DataFrame], shape: Calibration) -> pl.DataFrame:
     return rows.with_columns(risk=pl.Series(centred(margin, label, shape).risk(margin)))
 
 
-def _horizons(
-    rows: pl.DataFrame, margins: NDArray[np.float64], later: list[pl.DataFrame], main: int
-) -> tuple[dict[int, Calibration], dict[int, pl.DataFrame]]:
-    """The same margin calibrated on the other horizons, each on the landmarks whose longer horizon was over.
-
-    Also enrolment_id, risk and label by horizon, as from `_told`.
-    """
-    found, told = {}, {}
+def _horizons(rows: pl.DataFrame, margins: NDArray[np.float64], later: list[pl.DataFrame], main: int) -> dict[int, Calibration]:
+    """The same margin calibrated on the other horizons, each on the landmarks whose longer horizon was over."""
+    found = {}
     newest = cast("dt.date", rows["as_of"].max())
     everything = rows.select("as_of", "days_to_exit", "exit_reason").with_columns(margin=pl.Series(margins))
     for days in HORIZONS:
         if days == main:
             continue
-        over = pl.col("as_of") <= newest - dt.timedelta(days=days - main)
-        folds = [fold.filter(over).select("enrolment_id", "margin", label=within(days)) for fold in later]
+        over = _over(newest, days, main)
+        folds = [fold.filter(over).select("margin", label=within(days)) for fold in later]
         known = everything.filter(over).select("margin", label=within(days))
         folds = [fold for fold in folds if fold["label"].sum() >= MIN_DROPOUTS]
         if folds:
             shape, _ = chosen([(fold["margin"].to_numpy(), fold["label"].to_numpy()) for fold in folds])
             found[days] = centred(known["margin"].to_numpy(), known["label"].to_numpy(), shape)
-            told[days] = _told(folds, shape)
-    return found, told
+    return found
 
 
-def _positive(blocks: Blocks, rows: pl.DataFrame, threads: int) -> tuple[lgb.Booster | None, Calibration | None]:
-    """A booster of the exits that succeeded and its calibration; None where too few are known, or nothing foretells them."""
-    if min(blocks.train["positive"].sum(), blocks.calibration["positive"].sum()) < MIN_DROPOUTS:
-        return None, None
+def _over(newest: dt.date, days: int, main: int) -> pl.Expr:
+    """True of landmarks whose horizon of `days` was over when that of the newest one was."""
+    return pl.col("as_of") <= newest - dt.timedelta(days=days - main)
 
-    def taught(past: pl.DataFrame) -> lgb.Booster:
-        return fit(past, rounds=POSITIVE_ROUNDS, threads=threads, label="positive", parameters=POSITIVE)
 
-    def margins(booster: lgb.Booster, of: pl.DataFrame) -> NDArray[np.float64]:
-        inputs = of.select(LEARNT).to_numpy(order="c")
-        return np.asarray(booster.predict(inputs, raw_score=True, num_threads=threads), dtype=np.float64)
+def _judged_by_horizon(early: Model, blocks: Blocks, threads: int) -> dict[int, pl.DataFrame]:
+    """enrolment_id, risk and label of the test block by horizon: the twin's margin, calibrated for each horizon on the block before.
 
-    try:
-        slope = calibrate(margins(taught(blocks.train), blocks.calibration), blocks.calibration["positive"].to_numpy()).slope
-    except NoModelError:
-        return None, None
-    booster = taught(rows)
-    return booster, centred(margins(booster, rows), rows["positive"].to_numpy(), slope)
+    The label of a horizon that was not over by the end of its block is left out, so that nothing the test block tells is fitted on.
+    """
+    found = {}
+    margins = {name: early.margins(block, threads) for name, block in (("before", blocks.calibration), ("after", blocks.test))}
+    for days in HORIZONS:
+        parts = {}
+        for name, block in (("before", blocks.calibration), ("after", blocks.test)):
+            newest = cast("dt.date", block["as_of"].max())
+            told = block.select("as_of", "enrolment_id", "days_to_exit", "exit_reason").with_columns(margin=pl.Series(margins[name]))
+            parts[name] = told.filter(_over(newest, days, early.horizon_days)).select("enrolment_id", "margin", label=within(days))
+        if min(part["label"].sum() for part in parts.values()) >= MIN_DROPOUTS:
+            calibration = calibrate(*(parts["before"][name].to_numpy() for name in ("margin", "label")))
+            risk = calibration.risk(parts["after"]["margin"].to_numpy())
+            found[days] = parts["after"].select("enrolment_id", "label", risk=pl.Series(risk))
+    return found
 
 
 def _without_contacts(past: pl.DataFrame, test: pl.DataFrame, rounds: int, threads: int) -> NDArray[np.float64]:

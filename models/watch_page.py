@@ -11,7 +11,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DRAWN: Final = ("expected over observed", "precision of the lists", "new risk alerts", "alerts without object", "drift of risk")
+DRAWN: Final = (
+    "expected over observed",
+    "precision of the lists",
+    "new risk alerts",
+    "alerts without object",
+    "alerts called useful",
+    "drift of risk",
+)
 SHIFTS: Final = 10
 
 
@@ -25,8 +32,11 @@ def render(nights: Mapping[str, Mapping[str, Any]]) -> str:
     alarms = [
         (date, reading["says"]) for date, night in sorted(nights.items(), reverse=True) for reading in night["readings"] if reading["alarm"]
     ]
-    last = list(nights.values())[-1] if nights else {"readings": []}
-    now = [reading for reading in last["readings"] if not reading["subject"].startswith("drift")]
+    # Outcomes are read on Sundays alone: each subject is told as of the last night that looked at it.
+    newest: dict[str, dict[str, Any]] = {}
+    for date, night in sorted(nights.items()):
+        newest |= {one["subject"]: {**one, "night": date} for one in night["readings"] if not one["subject"].startswith("drift")}
+    now = list(newest.values())
     # Columns are compared once a week, on the weekday of the landmarks.
     by_night = {date: [one for one in night["readings"] if one["subject"].startswith("drift")] for date, night in nights.items()}
     compared = max((date for date, found in by_night.items() if found), default="")

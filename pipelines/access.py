@@ -108,9 +108,13 @@ def _courses(warehouse: Warehouse, sessions: list[str]) -> list[Row]:
     return theirs.select(kept).join(names, on="provider_id", how="left", maintain_order="left").drop("provider_id").to_dicts()
 
 
+_TECHNICAL: Final = frozenset({"base_value", "margin", "feature_hash"})
+"""Columns of the scores that say nothing of a person beside the others."""
+
+
 def _estimates(nights: Path, enrolments: list[str]) -> list[Row]:
     """From the files of the nights, as they were served."""
-    from alerts.wording import raising, why
+    from alerts.wording import better, lowering, raising, why
     from pipelines.wording import phrases
 
     spoken, found = phrases(), []
@@ -118,8 +122,8 @@ def _estimates(nights: Path, enrolments: list[str]) -> list[Row]:
         rows = pl.read_parquet(path).filter(pl.col("enrolment_id").is_in(enrolments))
         for row in rows.to_dicts():
             told = [why(reason, spoken) for reason in raising(row["reasons"])]
-            kept = ("as_of", "enrolment_id", "horizon_days", "risk", "session_risk", "low_confidence", "model_version", "reasons")
-            found.append({name: row[name] for name in kept} | {"alike": row.get("alike"), "said": told})
+            better_ = [better(reason, spoken) for reason in lowering(row.get("protective") or [])]
+            found.append({name: held for name, held in row.items() if name not in _TECHNICAL} | {"said": told, "better": better_})
     return found
 
 

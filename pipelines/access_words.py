@@ -7,7 +7,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from alerts.inbox import words
-from alerts.wording import KINDS, counted, likelihood
+from alerts.wording import KINDS, counted, likelihood, positive_exit, sooner_later, spread
 
 TABLES: Final = {
     "learners": "Votre situation à l'entrée en formation",
@@ -185,7 +185,7 @@ ABOUT: Final = {
         "Chaque nuit, le service regarde ce que l'organisme de formation et les services d'accompagnement ont transmis : présences, "
         "activité à distance, travaux, échanges, dates et session de la formation et, à l'entrée, niveau de diplôme, temps de trajet, "
         "ancienneté d'inscription à l'emploi et initiative de la formation. Un modèle statistique, appris sur des parcours passés, estime "
-        "combien de situations semblables sur cent se terminent par un départ dans les quatre semaines. Les faits qui pèsent le plus sont "
+        "combien de situations semblables sur cent se terminent par un abandon dans les quatre semaines. Les faits qui pèsent le plus sont "
         "dits au conseiller ; ce sont ceux que vous lisez ci-dessous. Le sexe, l'âge, le handicap, l'adresse, le quartier et les aides "
         "perçues ne sont jamais lus par l'estimation."
     ),
@@ -226,4 +226,7 @@ def shown(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
 
 def risk(estimate: dict[str, Any]) -> str:
     """The estimate of a night in words, and what became of others like it."""
-    return f"{likelihood(estimate['risk'])} {counted(estimate.get('alike'))}".strip()
+    alike = estimate.get("alike")
+    others = positive_exit(estimate.get("positive_exit_risk"), estimate["risk"])
+    horizons = sooner_later(estimate.get("risk_14"), estimate.get("risk_56"))
+    return " ".join(filter(None, (likelihood(estimate["risk"]), spread(alike), *others, counted(alike), horizons)))

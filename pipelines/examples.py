@@ -36,7 +36,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     from alerts.casefile import case_files
     from alerts.language import day
     from alerts.night import notice
-    from alerts.wording import better, change, counted, likelihood, no_fact, raising, why
+    from alerts.wording import better, change, counted, likelihood, no_fact, raising, spread, why
     from models.labels import known_endings
     from pipelines.wording import phrases
     from vigie import clock
@@ -65,7 +65,8 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
         return {
             "place": place,
             "who": row["enrolment_id"],
-            "likelihood": f"{likelihood(row['risk'])} {counted(row.get('alike'))}".strip(),
+            "likelihood": f"{likelihood(row['risk'])} {spread(row.get('alike'))}".strip(),
+            "behind": counted(row.get("alike")),
             "weak": row["low_confidence"],
             "why": [(why(one, spoken), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}") for one in facts],
             "changed": [text for one in facts if (text := change(one, spoken))],

@@ -59,7 +59,8 @@ def watch_night(service: Service, as_of: dt.date) -> list[str]:
     told = [reading.says for reading in (*(one for one in alarms if one not in shifts), *shifts[:SHIFTS_TOLD])]
     if len(shifts) > SHIFTS_TOLD:
         told.append(f"{len(shifts) - SHIFTS_TOLD} columns more have shifted: vigie watch shows them.")
-    return [*told, *_sessions_first(home.models / version / "evidence.json", scores)]
+    places = pl.read_parquet(out / "features.parquet", columns=["session_id", "provider_id", "programme_id"])
+    return [*told, *_sessions_first(home.models / version / "evidence.json", scores, places)]
 
 
 def _opened(alerts: pl.DataFrame) -> int:
@@ -92,19 +93,28 @@ def _outcomes(service: Service, as_of: dt.date) -> list[Reading]:
     return matured(pl.read_parquet(night / "scores.parquet"), called, endings)
 
 
-def _sessions_first(evidence: Path, scores: pl.DataFrame) -> list[str]:
-    """Where the score was not proven to beat the session rate: the sessions to look at, whoever stands on the lists."""
+def _sessions_first(evidence: Path, scores: pl.DataFrame, places: pl.DataFrame) -> list[str]:
+    """Where the score was not proven to beat the session rate: the sessions of those places to look at, whoever stands on the lists.
+
+    Args:
+        evidence: of the version that serves, as its training left it.
+        scores: of the night.
+        places: session_id, provider_id, programme_id of whoever was scored.
+    """
     if not evidence.exists():
         return []
-    places = json.loads(evidence.read_text(encoding="utf-8"))["places"]
-    behind = [row for row in places if not (row["low"] or 0) > 0]
-    if not behind:
-        return []
-    sessions = scores.group_by("session_id").agg(pl.col("session_risk").first(), people=pl.len()).sort("session_risk", "session_id")
-    highest = sessions.tail(SESSIONS_TOLD).reverse()
-    names = ", ".join(f"{row['session_id']} ({row['people']} people, {row['session_risk']:.0%})" for row in highest.to_dicts())
-    where = ", ".join(f"{row['level']} {row['place']}" for row in behind)
-    return [f"In {where} the score is not proven to beat the session rate: look at sessions first. Highest rates tonight: {names}."]
+    found = json.loads(evidence.read_text(encoding="utf-8"))["places"]
+    sessions = scores.group_by("session_id").agg(pl.col("session_risk").first(), people=pl.len())
+    sessions = sessions.join(places.unique("session_id", maintain_order=True), on="session_id").sort("session_risk", "session_id")
+    told = []
+    # Where nothing was proven, or too little was known to prove it.
+    for row in (place for place in found if not (place["low"] or 0) > 0):
+        highest = sessions.filter(pl.col(f"{row['level']}_id") == row["place"]).tail(SESSIONS_TOLD).reverse()
+        if highest.height:
+            names = ", ".join(f"{one['session_id']} ({one['people']} people, {one['session_risk']:.0%})" for one in highest.to_dicts())
+            where = f"{row['level']} {row['place']}"
+            told.append(f"In {where} the score is not proven to beat the session rate: look at sessions first, {names}.")
+    return told
 
 
 def watch_page(service: Service) -> tuple[Path, list[str], list[str]]:

@@ -42,6 +42,8 @@ WHYS: Final = {
     "other": "Autre",
 }
 """Why an alert was without object."""
+ENDS_BEFORE: Final = "La formation se termine le {date}, avant ces 4 semaines : sa fin prévue n'est pas un abandon."
+HORIZON_DAYS: Final = 28
 NEXT: Final = {
     "reached": "Noter un rappel à deux semaines.",
     "no_answer": "Essayer à une autre heure ou par SMS, et noter un rappel.",
@@ -207,6 +209,17 @@ def told(alerts: Sequence[Row[Any]], phrases: Mapping[str, Phrase], rules: Rules
     """What a list says of one person's alerts (rows of the table `alerts`, whose reasons are JSON)."""
     read = [{**alert._asdict(), "reasons": json.loads(alert.reasons)["reasons"]} for alert in alerts]
     return wording.told(read, phrases, rules.of(alerts[0].territory_id).actions)
+
+
+def behind(content: Mapping[str, Any]) -> list[str]:
+    """Where the likelihood of a case comes from: what was counted of others like it, and what the other horizons say."""
+    told = (wording.counted(content.get("alike")), wording.sooner_later(content.get("risk_14"), content.get("risk_56")))
+    return [text for text in told if text]
+
+
+def ends(planned: dt.date, as_of: dt.date) -> str:
+    """A word where the course ends before the four weeks do: nobody should take its end for a departure."""
+    return say(ENDS_BEFORE).format(date=day(planned)) if as_of <= planned < as_of + dt.timedelta(days=HORIZON_DAYS) else ""
 
 
 def subjects(alerts: Sequence[Row[Any]]) -> list[str]:

@@ -64,7 +64,11 @@ def write(advisor_list: AdvisorList, to: Path | BytesIO) -> None:
 
 
 def _texts(line: Line) -> list[str]:
-    weak = " À prendre avec prudence : peu de faits récents connus, ou ni présence ni activité depuis longtemps." if line.weak else ""
+    weak = (
+        " À prendre avec prudence : entrée récente, feuilles de présence manquantes, ou plus aucun signe depuis longtemps."
+        if line.weak
+        else ""
+    )
     return [
         str(line.rank),
         line.who,

@@ -134,7 +134,17 @@ def fill(cases: CaseStore) -> None:
     call |= {"barrier": None, "known": "2026-02-20", "delivery": 4, "line": 2}
     lowers = {"code": "attendance", "feature": "y", "value": 12.0, "contribution": -0.4, "previous_value": 7.0}
     alike = {"situations": 1240, "dropouts": 94, "expected": 101.4, "low": 0.048, "high": 0.117}
-    content = json.dumps({"attendance": [sheet], "contacts": [call], "protective": [lowers], "positive_exit": 0.22, "alike": alike})
+    content = json.dumps(
+        {
+            "attendance": [sheet],
+            "contacts": [call],
+            "protective": [lowers],
+            "positive_exit": 0.22,
+            "alike": alike,
+            "risk_14": 0.03,
+            "risk_56": 0.14,
+        }
+    )
     files = pl.DataFrame({"enrolment_id": ["e1"], "content": [content]})
     followed = people(("e1", "A"), ("e2", "A"), ("e3", "B"), ("e4", None))
     cases.publish(Published(NIGHT, MORNING, made, notice="Données simulées", people=followed, posts=posts, files=files))

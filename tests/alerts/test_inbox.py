@@ -101,13 +101,26 @@ def test_what_became_of_people_whose_risk_was_alike_is_counted(world: World) -> 
     browser = world.logged_in("A@example.org")
 
     page, other = (unescape(browser.get(path).text) for path in ("/cas/e1", "/cas/e2"))
-    counted = "Vérifié sur 1\u202f240 situations de ce niveau de risque suivies jusqu'au bout : 94 départs pour 101 attendus."
-    assert f"Selon la session et la période, le plus souvent de 5 à 12. {counted}" in page
-    assert "situations de ce niveau" not in other
+    counted = "Sur 1\u202f240 situations passées de ce niveau, 94 se sont terminées par un abandon dans les 4 semaines, soit 8 sur 100"
+    assert "Selon les groupes et les moments de l'année, le plus souvent entre 5 et 12." in page
+    assert page.index("D'où vient ce nombre ?") < page.index(f"{counted} ; l'estimation en prévoyait 8.")
+    assert "Dans les 2 semaines : environ 3 sur 100 ; dans les 8 semaines : environ 14." in page
+    assert "D'où vient ce nombre ?" not in other
     browser.get("/langue/en")
     english = browser.get("/cas/e1").text
-    assert "Depending on the session and the time of year, most often 5 to 12." in english
-    assert "Checked on 1,240 situations at this level of risk followed to the end: 94 departures where 101 were expected." in english
+    assert "Depending on the group and the time of year, most often between 5 and 12." in english
+    assert "94 ended with the course given up within 4 weeks: 8 in 100, where the estimate foresaw 8." in english
+    assert "Within 2 weeks: about 3 in 100; within 8 weeks: about 14." in english
+
+
+def test_a_course_that_ends_before_the_four_weeks_says_so(world: World) -> None:
+    browser = world.logged_in("A@example.org")
+    with world.cases.engine.begin() as connection:
+        connection.execute(update(PEOPLE).where(PEOPLE.c.enrolment_id == "e1").values(planned_exit_date=NIGHT + dt.timedelta(days=9)))
+        connection.execute(update(PEOPLE).where(PEOPLE.c.enrolment_id == "e2").values(planned_exit_date=NIGHT + dt.timedelta(days=28)))
+
+    assert "avant ces 4 semaines : sa fin prévue n'est pas un abandon" in unescape(browser.get("/cas/e1").text)
+    assert "avant ces 4 semaines" not in browser.get("/cas/e2").text
 
 
 @pytest.mark.parametrize("path", ["/cas/e3", "/cas/nobody", "/cas/e3'--", "/cas/%2e%2e"])

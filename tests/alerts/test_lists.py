@@ -13,7 +13,7 @@ from alerts.lists.files import write_lists
 from alerts.lists.page import AdvisorList, Line
 from alerts.lists.rows import Words, lists
 from alerts.lists.terminal import table
-from alerts.wording import Phrase, amount, better, change, counted, likelihood, why
+from alerts.wording import Phrase, amount, better, change, counted, likelihood, sooner_later, spread, why
 from data_contracts.tables.outputs import Alerts
 from tests.alerts.made import risk_alerts
 
@@ -207,7 +207,10 @@ def test_sentences_follow_french_usage() -> None:
     assert day(dt.date(2026, 3, 1)) == "dimanche 1er mars"
     assert "environ 3 se terminent" in likelihood(0.031)
     assert "environ 1 se termine par" in likelihood(0.004)
-    rare = counted({"situations": 900, "dropouts": 1, "expected": 2.4, "low": 0.0002, "high": 0.0061})
-    assert rare.startswith("Selon la session et la période, le plus souvent de 0 à 0,6. Vérifié sur 900 situations")
-    assert rare.endswith(": 1 départ pour 2 attendus.")
+    rare = {"situations": 900, "dropouts": 1, "expected": 2.4, "low": 0.0002, "high": 0.0061}
+    assert spread(rare) == "Selon les groupes et les moments de l'année, le plus souvent entre 0 et 0,6."
+    assert counted(rare).startswith("Sur 900 situations passées de ce niveau, 1 s'est terminée par un abandon")
+    assert counted(rare).endswith("soit 0,1 sur 100 ; l'estimation en prévoyait 0,3.")
+    assert sooner_later(0.031, 0.126) == "Dans les 2 semaines : environ 3 sur 100 ; dans les 8 semaines : environ 13."
+    assert [spread(None), sooner_later(None, 0.1)] == ["", ""]
     assert counted(None) == ""

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.bands import FEWEST_SESSIONS, alike, bands, between_sessions
+from models.bands import FEWEST_SESSIONS, STEPS, alike, bands, between_sessions, windows
 
 SESSIONS = 60
 
@@ -97,20 +97,34 @@ def test_few_sessions_say_nothing_of_how_they_differ() -> None:
     assert alike(table.to_dicts(), np.array([0.1])).null_count() == 1
 
 
-def test_each_risk_is_told_the_count_of_its_own_band() -> None:
-    table = bands(rows(0.3))
-    risks = np.array([0.0, *table["to_risk"], 0.99])
+def test_windows_overlap_hold_as_many_expected_dropouts_and_start_and_end_where_bands_do() -> None:
+    table, apart = windows(rows(0.3)), bands(rows(0.3))
+
+    assert table.height == 9 * STEPS + 1
+    assert table["expected"].is_sorted()
+    sums = table["expected"] * table["rows"]
+    assert sums.max() < 1.1 * sums.min()  # type: ignore[operator] - sums of floats
+    assert abs(table["dropouts"][0] - apart["dropouts"][0]) <= 3
+    assert abs(table["dropouts"][-1] - apart["dropouts"][-1]) <= 3
+    assert (table["from_risk"][STEPS:] >= table["to_risk"][:-STEPS] * 0.99).all()
+    assert windows(rows(people=40)).height == 1
+    assert table.equals(windows(rows(0.3).sample(fraction=1, shuffle=True, seed=2)))
+
+
+def test_each_risk_is_told_of_those_whose_risks_were_like_it_on_average() -> None:
+    table = windows(rows(0.3))
+    risks = np.array([0.0, *np.geomspace(0.01, table["expected"][-1], 40), 0.99])
 
     told = alike(table.to_dicts(), risks).struct.unnest()
 
-    assert told["situations"].to_list() == [table["rows"][0], *table["rows"], table["rows"][-1]]
-    assert told["dropouts"].to_list() == [table["dropouts"][0], *table["dropouts"], table["dropouts"][-1]]
-    assert told["expected"][1] == pytest.approx(table["expected"][0] * table["rows"][0])
+    inner = told.with_columns(risk=pl.Series(risks), share=pl.col("expected") / pl.col("situations"))[1:-1]
+    near = inner.filter(pl.col("risk") > table["expected"][0])
+    assert ((near["share"] / near["risk"]).log().abs() < 0.25).all()
+    assert told["situations"][0] == table["rows"][0]
+    assert told["situations"][-1] == table["rows"][-1]
     assert (told["low"] <= risks).all()
     assert (told["high"] >= risks).all()
-    middle = alike(table.to_dicts(), table["expected"].to_numpy()).struct.unnest()
-    held = middle.select(apart=(pl.col("low") - table["session_low"]).abs() < 1e-12)["apart"]  # type: ignore[operator] - a column
-    assert held.sum() >= 8
+    assert (told["high"] <= 1).all()
     assert alike([], risks).null_count() == len(risks)
     # Bands of a model trained before sessions were told apart.
     assert alike([{"to_risk": 1.0, "rows": 5, "observed": 0.1}], risks).null_count() == len(risks)

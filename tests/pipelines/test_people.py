@@ -249,6 +249,12 @@ def test_an_export_tells_the_person_everything_and_no_rank(served: Service, tmp_
         audit.note(cases.engine, clock.now(), None, "absence", learner)  # an advisor who bears the same identifier
         name = cases.names([learner]).row(0, named=True)
 
+    for path in (ours.home.root / "out").glob("*/scores.parquet"):
+        night = pl.read_parquet(path)
+        protects = night.filter(pl.col("protective").list.len() > 0)["protective"][:1]
+        theirs = pl.when(pl.col("enrolment_id") == enrolment).then(pl.lit(protects).first()).otherwise("protective")
+        night.with_columns(protective=theirs).write_parquet(path)
+
     held = held_about(ours, learner)
     page, data = write_access(ours, held, tmp_path / "request")
 
@@ -257,6 +263,12 @@ def test_an_export_tells_the_person_everything_and_no_rank(served: Service, tmp_
     assert name["family_name"] in text
     assert "Données simulées" in text
     assert "777" not in text
+    estimate = told["estimates"][0]
+    assert {"risk_14", "risk_56", "positive_exit_risk", "protective", "alike", "session_id"} <= set(estimate)
+    assert not {"margin", "base_value", "feature_hash"} & set(estimate)
+    assert "Dans les 2 semaines : environ" in text or estimate["risk_14"] is None or estimate["risk_56"] is None
+    assert all(one["better"] for one in told["estimates"])
+    assert "Ce qui protège" in text
     assert not {"rank", "priority"} & set(told["alerts"][0])
     with pytest.raises(ConfigurationError, match="inside the home folder"):
         write_access(ours, held, ours.home.root / "requests")

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import subprocess
 import sys
+from html import unescape
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -80,6 +81,8 @@ def test_a_shift_is_a_warning_of_the_night_and_an_alarm_of_the_page(watched: Ser
     assert (nights, alarms) == ([SCORED.isoformat(), SUNDAY.isoformat()], [])
     assert "attendance_share_28" in page
     assert page.count("data:image/png") == 1
+    assert "0 of 0 opinions of the last four weeks call the alert useful." in page
+    assert readings(made, SUNDAY)["expected over observed"]["says"] in unescape(page)
 
 
 def test_where_the_session_tells_as_much_the_night_names_sessions(watched: Service, tmp_path: Path) -> None:
@@ -88,23 +91,34 @@ def test_where_the_session_tells_as_much_the_night_names_sessions(watched: Servi
     assert version is not None
     evidence = made.home.models / version / "evidence.json"
     kept = json.loads(evidence.read_text())
-    kept["places"] = [{"level": "programme", "place": "PR1", "low": -0.1}, {"level": "programme", "place": "PR2", "low": 0.2}]
+    night = pl.read_parquet(made.home.out(SUNDAY) / "scores.parquet").join(
+        pl.read_parquet(made.home.out(SUNDAY) / "features.parquet", columns=["enrolment_id", "programme_id"]), on="enrolment_id"
+    )
+    rates = night.group_by("programme_id", "session_id").agg(pl.col("session_risk").first()).sort("session_risk", "session_id")
+    # The programme whose worst session is the best of all: the highest rates of the service are elsewhere.
+    calm = rates.group_by("programme_id").agg(pl.col("session_risk").max()).sort("session_risk", "programme_id")["programme_id"][0]
+    theirs, others = rates.filter(pl.col("programme_id") == calm), rates.filter(pl.col("programme_id") != calm)
+    assert theirs["session_risk"][-1] < others["session_risk"][-1]
+    kept["places"] = [
+        {"level": "programme", "place": calm, "low": -0.1},
+        {"level": "programme", "place": others["programme_id"][-1], "low": 0.2},
+        {"level": "programme", "place": "nobody there tonight", "low": -0.1},
+    ]
     evidence.write_text(json.dumps(kept))
-    highest = pl.read_parquet(made.home.out(SUNDAY) / "scores.parquet").sort("session_risk", "session_id")["session_id"][-1]
 
     told = watch_night(made, SUNDAY)
 
-    sentence = next(text for text in told if "session rate" in text)
-    assert "programme PR1" in sentence
-    assert "PR2" not in sentence
-    assert highest in sentence
+    (sentence,) = (text for text in told if "session rate" in text)
+    assert f"programme {calm}" in sentence
+    assert theirs["session_id"][-1] in sentence
+    assert not [session for session in others["session_id"] if f"{session} (" in sentence]
 
 
 def test_twenty_examples_show_reasons_and_facts_and_no_name(watched: Service, simulation: Simulation) -> None:
     page = examples_page(watched, watched.home.out(SCORED) / "scores.parquet", SCORED).read_text()
 
     assert page.count("<section>") == 20
-    assert page.count("situations de ce niveau de risque suivies") == 20
+    assert page.count("situations passées de ce niveau") == 20
     assert "Données simulées" in page
     assert page.count("Ce qui s'est passé ensuite") == 20
     names = simulation.tables["learner_identities"]["family_name"].unique()
