@@ -22,6 +22,7 @@ CONTEXT: Final = frozenset({"course", "session", "learner"})
 LEAST: Final = 0.05
 """A subject that raises the risk by less, in log-odds, is not worth a sentence."""
 PROTECTIVE: Final = 2
+SPEAKING: Final = tuple(name for name, feature in FEATURES.items() if not feature.learnt and feature.speaks_from is not None)
 DECIMALS: Final = {"points": 1, "share": 2, "days": 0}
 """A difference that is nothing at this many decimals of its unit is none: five points, half a day."""
 FIELDS: Final = ("code", "feature", "value", "contribution", "previous_value")
@@ -57,7 +58,10 @@ def reasons(
         seven days before.
     """
     rows = len(contributions)
-    named = _named(contributions[:, :-1], _beside_median(now, everybody, columns, 1), columns, now, before, shown)
+    # Facts that no tree reads and that say best what others only hint at, such as never having been there.
+    told_of = [*columns, *(name for name in SPEAKING if name in now.columns)]
+    parts = np.column_stack([contributions[:, :-1], np.zeros((rows, len(told_of) - len(columns)))])
+    named = _named(parts, _beside_median(now, everybody, told_of, 1), told_of, now, before, shown, speaking=True)
     if not rows or named is None:
         return pl.Series("reasons", [], dtype=pl.List(REASON.dtype))
     told = named.group_by("row").agg(pl.col("contribution").sum())
@@ -98,19 +102,25 @@ def _named(
     now: pl.DataFrame,
     before: pl.DataFrame,
     shown: int,
+    *,
+    speaking: bool = False,
 ) -> pl.DataFrame | None:
-    """The subjects with the largest sums, each through its largest part that can be told: row and the fields of a reason."""
+    """The subjects with the largest sums, each through its largest part that can be told: row and the fields of a reason.
+
+    With `speaking`, a fact from `Feature.speaks_from` on is told of a subject that weighs, however little it weighs itself.
+    """
     groups = [FEATURES[name].group for name in columns]
     subjects = [group for group in dict.fromkeys(groups) if group not in CONTEXT]
     if not len(parts) or not subjects:
         return None
     values_now = now.select(columns).to_numpy()
     values_before = _aligned(now, before, columns)
-    tellable = side & (parts > 0)
+    speaks_from = np.asarray([np.inf if (least := FEATURES[name].speaks_from) is None else least for name in columns])
+    speaks = values_now >= speaks_from
+    tellable = side & ((parts > 0) | (speaks & speaking))
     members = {subject: [place for place, group in enumerate(groups) if group == subject] for subject in subjects}
     sums = np.stack([parts[:, places].sum(axis=1) for places in members.values()], axis=1)
-    speaks_from = np.asarray([np.inf if (least := FEATURES[name].speaks_from) is None else least for name in columns])
-    told = np.where(tellable, np.where(values_now >= speaks_from, np.inf, parts), -np.inf)
+    told = np.where(tellable, np.where(speaks, np.inf, parts), -np.inf)
     leading = np.stack([np.asarray(places)[told[:, places].argmax(axis=1)] for places in members.values()], axis=1)
     known = np.stack([tellable[:, places].any(axis=1) for places in members.values()], axis=1)
     sums = np.where(known, sums, -np.inf)

@@ -99,7 +99,7 @@ _facts = [
         fr="dernière activité en ligne il y a {value}",
         en="last active online {value} ago",
         monotone=1,
-        speaks_from=14,
+        speaks_from=7,
     ),
     Feature(
         "activity_kinds_14",
@@ -423,6 +423,24 @@ _cohort = [
         # Longer silent than a few is no way to speak of a strength.
         fair_better=NEVER,
         against=0.5,
+    ),
+    Feature(
+        "never_active",
+        pl.when(_traced).then(pl.col("activity_total").is_null()),
+        unit="flag",
+        meaning="1 when the session leaves traces of distance learning and this learner none so far",
+        null_means="the session leaves no trace",
+        group="activity",
+        fr="aucune activité en ligne depuis l'entrée",
+        en="no online activity since entry",
+        fr_better="activité en ligne depuis l'entrée",
+        en_better="some online activity since entry",
+        worse=1,
+        fair=there_for(7),
+        fair_better=NEVER,
+        # Less than the others, of somebody who was never there, hides that an account may not open.
+        speaks_from=1,
+        learnt=False,
     ),
     Feature(
         "activity_total_rank",

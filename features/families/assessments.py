@@ -222,9 +222,14 @@ _facts += [
         meaning="Pieces of work missed since the last one handed in",
         null_means="no work is planned",
         group="assessments",
-        fr="travaux manqués de suite : {value}",
-        en="{value} piece{s} of work missed in a row",
+        fr="{value} travaux de suite non rendus",
+        en="{value} pieces of work in a row not handed in",
+        fr_better="aucun travail manqué depuis le dernier rendu",
+        en_better="no work missed since the last one handed in",
         monotone=1,
+        # One is no row: `last_work_missed` tells it.
+        against=1.0,
+        fair_better=pl.col("work_handed_in") > 0,
         speaks_from=2,
     ),
     Feature(

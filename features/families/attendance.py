@@ -121,6 +121,8 @@ _facts = [
         fr="dernière présence il y a {value}",
         en="last present {value} ago",
         monotone=1,
+        # Where half of those days held nothing to attend, how long ago says little: a holiday, a placement, sheets that did not come.
+        fair=pl.col("absence_streak_half_days") >= 0.5 * pl.col("days_since_presence"),
         speaks_from=14,
     ),
 ]

@@ -91,6 +91,29 @@ def test_subjects_add_up_to_the_change_of_the_score(model: Model, night: pl.Data
     assert np.abs(change - np.diff(model.margins(night))).max() < 1e-9
 
 
+def test_whoever_was_never_there_is_told_so_and_not_that_others_did_more(model: Model, night: pl.DataFrame) -> None:
+    here = night.filter(pl.col("never_active") == 0).head(40)
+    assert here.height == 40
+    gone = pl.col("enrolment_id").rank("dense") % 2 == 0
+    silent = [name for name in here.columns if name.startswith(("activity_", "active_", "days_since_activity"))]
+    silenced = here.with_columns(
+        *(pl.when(gone).then(None).otherwise(pl.col(name)).alias(name) for name in silent),
+        never_active=pl.when(gone).then(1.0).otherwise(0.0),
+        course_day=pl.lit(60.0),
+    )
+    contributions = np.zeros((40, len(model.columns) + 1))
+    compared = model.columns.index("lms_against_session_14")
+    contributions[:, compared] = 0.8
+    rows = silenced.with_columns(lms_against_session_14=pl.lit(-3.0))
+    ordinary = night.with_columns(lms_against_session_14=pl.lit(0.0), never_active=pl.lit(0.0))
+
+    found = reasons(contributions, contributions.sum(axis=1), model.columns, rows, rows.clear(), 3, ordinary)
+    leading = rows.select("never_active", feature=found.list.first().struct.field("feature"))
+
+    assert set(leading.filter(pl.col("never_active") == 1)["feature"]) == {"never_active"}
+    assert "never_active" not in set(leading.filter(pl.col("never_active") == 0)["feature"])
+
+
 def test_agreement_counts_shared_places() -> None:
     first = np.array([[3.0, 2.0, 1.0, 0.0]])
 
@@ -262,19 +285,22 @@ def test_a_mean_of_one_piece_is_told_as_that_piece() -> None:
     assert facts_told(["lateness_days_mean", "lateness_days_last"], rows) == [[], [], [], ["lateness_days_last"], ["lateness_days_mean"]]
 
 
-def test_of_whom_is_long_gone_since_when_is_told_and_not_a_share() -> None:
+def test_of_whom_is_long_gone_since_when_is_told_and_not_a_share_unless_nothing_was_to_be_attended() -> None:
+    columns = ["unjustified_share_total", "days_since_presence"]
     rows: dict[str, list[float | None]] = {
-        "unjustified_share_total": [0.0, 0.0, 0.0, 0.4, 0.4],
-        "days_since_presence": [1.0, 1.0, 1.0, 62.0, 9.0],
+        "unjustified_share_total": [0.0, 0.0, 0.0, 0.4, 0.4, 0.4],
+        "days_since_presence": [1.0, 1.0, 1.0, 62.0, 9.0, 21.0],
+        # The last one missed two days before three weeks of closure.
+        "absence_streak_half_days": [0.0, 0.0, 0.0, 80.0, 12.0, 4.0],
     }
-    parts = np.tile([0.9, 0.1, -3.0], (5, 1))
-    night = pl.DataFrame({"as_of": [NIGHT] * 5, "enrolment_id": [f"e{n}" for n in range(5)], **rows})
+    parts = np.tile([0.9, 0.1, -3.0], (6, 1))
+    night = pl.DataFrame({"as_of": [NIGHT] * 6, "enrolment_id": [f"e{n}" for n in range(6)], **rows})
 
-    found = reasons(parts, parts.sum(axis=1), list(rows), night, night.clear(), 3)
+    found = reasons(parts, parts.sum(axis=1), columns, night, night.clear(), 3)
 
     said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
-    assert said == [[], [], [], ["days_since_presence"], ["unjustified_share_total"]]
-    assert [row[0]["contribution"] for row in found][3:] == pytest.approx([1.0, 1.0])
+    assert said == [[], [], [], ["days_since_presence"], ["unjustified_share_total"], ["unjustified_share_total"]]
+    assert [row[0]["contribution"] for row in found][3:] == pytest.approx([1.0, 1.0, 1.0])
 
 
 def test_who_has_just_entered_is_not_ranked_by_all_done_so_far() -> None:
