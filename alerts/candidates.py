@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from alerts.promises import promises, requests, spoken
+from alerts.promises import hard_to_reach, promises, requests, spoken
 from alerts.routing import in_training, routes, to_come, with_territory
 from alerts.silence import silenced, told_of_a_job
 
@@ -20,13 +20,14 @@ REQUEST_FIRST: Final = 1_000.0
 PUT_FIRST: Final = 3.0
 """What the priority of a risk alert is multiplied by where an experiment puts it higher on the list: promises and requests keep theirs."""
 MINUTES: Final = 60
+OTHER_MEANS: Final = "reach_by_other_means"
 ACTION_OF_SUBJECT: Final = {
     "attendance": "call_about_absences",
     "punctuality": "call_about_absences",
     "trend": "ask_what_changed",
     "activity": "call_about_distance_work",
     "assessments": "check_workload",
-    "contacts": "reach_by_other_means",
+    "contacts": OTHER_MEANS,
 }
 ACTION_OF_PROMISE: Final = {
     "no_owner": "find_owner",
@@ -129,7 +130,10 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
         *PERSON,
         kind=pl.lit("dropout_risk"),
         priority=worth,
-        suggested_action=pl.coalesce("action", usual).fill_null(ANY_ACTION),
+        # Whatever the facts are about, one call more to a number that nobody answers says nothing to anybody.
+        suggested_action=pl.when(pl.col("learner_id").is_in(hard_to_reach(facts)["learner_id"].implode()))
+        .then(pl.lit(OTHER_MEANS))
+        .otherwise(pl.coalesce("action", usual).fill_null(ANY_ACTION)),
         within_days="contact_within",
         opens=pl.col("risk") >= pl.col("entry_limit"),
     )

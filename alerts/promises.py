@@ -6,7 +6,8 @@ not nagged about.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import datetime as dt
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -15,6 +16,10 @@ from data_contracts.vocabulary import POSITIVE_EXITS, TWO_WAY
 if TYPE_CHECKING:
     from alerts.facts import Facts
     from vigie.rules import Invariants
+
+HARD_DAYS: Final = 56
+"""How long an attempt that failed still tells that somebody is hard to reach; as the features on contacts count them."""
+ATTEMPTS: Final = 2
 
 
 def promises(training: pl.DataFrame, after: pl.DataFrame, facts: Facts, rules: Invariants) -> pl.DataFrame:
@@ -83,6 +88,18 @@ def spoken(facts: Facts) -> pl.DataFrame:
     return both.group_by("learner_id").agg(
         spoken_on=pl.col("on").max(), spoken_at=pl.col("occurred_at").max(), searched_on=pl.col("on").filter(search).max()
     )
+
+
+def hard_to_reach(facts: Facts) -> pl.DataFrame:
+    """learner_id of those whom a call does not find: wrong contact details, or attempts without an answer, since they last spoke."""
+    recent = facts.contacts.filter(pl.col("on") > facts.as_of - dt.timedelta(days=HARD_DAYS)).join(
+        spoken(facts), on="learner_id", how="left"
+    )
+    since = recent.filter(pl.col("spoken_at").is_null() | (pl.col("occurred_at") > pl.col("spoken_at")))
+    outcome = pl.col("outcome").cast(pl.String)
+    tried = outcome.is_in(("no_answer", "left_message")) & (pl.col("direction").cast(pl.String) == "outbound")
+    found = since.group_by("learner_id").agg(attempts=tried.sum(), wrong=(outcome == "wrong_details").any())
+    return found.filter(pl.col("wrong") | (pl.col("attempts") >= ATTEMPTS)).select("learner_id").sort("learner_id")
 
 
 def requests(people: pl.DataFrame, facts: Facts, rules: Invariants) -> pl.DataFrame:

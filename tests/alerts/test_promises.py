@@ -8,7 +8,9 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from alerts.candidates import candidates
 from alerts.policy import decide
+from alerts.promises import hard_to_reach
 from tests.alerts.world import DAY, NATIONAL, ago, contacts, next_night, people, said, spoken, states
 
 RULES = NATIONAL
@@ -142,3 +144,26 @@ def test_the_nearer_the_delay_the_higher_the_promise() -> None:
     late = decide(left(DELAYS.post_exit_within_days + WARNING, "completed"), RULES)["priority"][0]
 
     assert late > early > 0
+
+
+@pytest.mark.parametrize(
+    ("tries", "other_means"),
+    [
+        ([], False),
+        ([(3, "outbound", "wrong_details")], True),
+        ([(3, "outbound", "no_answer")], False),
+        ([(9, "outbound", "no_answer"), (3, "outbound", "left_message")], True),
+        ([(9, "inbound", "left_message"), (3, "inbound", "left_message")], False),
+        ([(9, "outbound", "no_answer"), (3, "outbound", "no_answer"), (1, "outbound", "reached")], False),
+        ([(9, "outbound", "reached"), (3, "outbound", "wrong_details")], True),
+        ([(90, "outbound", "no_answer"), (80, "outbound", "wrong_details")], False),
+    ],
+)
+def test_whom_a_call_does_not_find_is_to_be_reached_by_other_means(tries: list[tuple[int, str, str]], *, other_means: bool) -> None:
+    tried = contacts(*(("L000", ago(days), direction, outcome, "motivation") for days, direction, outcome in tries))
+    facts = replace(people([0.9]), contacts=tried)
+
+    assert hard_to_reach(facts)["learner_id"].to_list() == ["L000"] * other_means
+    risks = candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk")
+    assert risks.height == 1
+    assert (risks["suggested_action"][0] == "reach_by_other_means") is other_means
