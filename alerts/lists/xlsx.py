@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import xlsxwriter
 
+from alerts.wording import CAUTION
+
 if TYPE_CHECKING:
     from io import BytesIO
     from pathlib import Path
@@ -64,11 +66,7 @@ def write(advisor_list: AdvisorList, to: Path | BytesIO) -> None:
 
 
 def _texts(line: Line) -> list[str]:
-    weak = (
-        " À prendre avec prudence : entrée récente, feuilles de présence manquantes, ou plus aucun signe depuis longtemps."
-        if line.weak
-        else ""
-    )
+    weak = f" {CAUTION}" if line.weak else ""
     return [
         str(line.rank),
         line.who,
