@@ -20,6 +20,7 @@ from models.labels import HORIZONS, within
 from models.landmarks import training_rows
 from models.learner import LEARNT, Beside, Model, fit
 from models.positive import taught
+from vigie.errors import NoModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -212,10 +213,15 @@ def _judged_by_horizon(early: Model, blocks: Blocks, threads: int) -> dict[int, 
             newest = cast("dt.date", block["as_of"].max())
             told = block.select("as_of", "enrolment_id", "days_to_exit", "exit_reason").with_columns(margin=pl.Series(margins[name]))
             parts[name] = told.filter(_over(newest, days, early.horizon_days)).select("enrolment_id", "margin", label=within(days))
-        if min(part["label"].sum() for part in parts.values()) >= MIN_DROPOUTS:
+        if min(part["label"].sum() for part in parts.values()) < MIN_DROPOUTS:
+            continue
+        try:
             calibration = calibrate(*(parts["before"][name].to_numpy() for name in ("margin", "label")))
-            risk = calibration.risk(parts["after"]["margin"].to_numpy())
-            found[days] = parts["after"].select("enrolment_id", "label", risk=pl.Series(risk))
+        except NoModelError:
+            # At this horizon alone the margin ranks nobody: there is nothing to judge, and no reason to end the training.
+            continue
+        risk = calibration.risk(parts["after"]["margin"].to_numpy())
+        found[days] = parts["after"].select("enrolment_id", "label", risk=pl.Series(risk))
     return found
 
 
