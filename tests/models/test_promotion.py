@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from models.judging import Evidence
     from pipelines.service import Service
+    from pipelines.serving import Outcome
 
 NOW = dt.datetime(2025, 12, 1, 3, 0, tzinfo=dt.UTC)
 LATER = dt.date(2025, 11, 14)
@@ -31,15 +32,43 @@ RED, GREEN = (Verdict((Check("calibrated", passed, "slope 3.1"),)) for passed in
 
 
 @pytest.fixture(scope="module")
-def two(service: Service, tmp_path_factory: pytest.TempPathFactory) -> tuple[Service, str, str]:
-    """The service with a champion and a second model that does not serve."""
+def trained(service: Service, tmp_path_factory: pytest.TempPathFactory) -> tuple[Service, Outcome]:
+    """The service with a champion, and a second model trained in it."""
     made = copy_of(service, tmp_path_factory.mktemp("two"))
-    first = registry.champion(made.home)
-    assert first is not None
-    outcome = train_model(made, LATER)
+    return made, train_model(made, LATER)
+
+
+@pytest.fixture(scope="module")
+def two(trained: tuple[Service, Outcome]) -> tuple[Service, str, str]:
+    """The service with a champion and a second model that does not serve."""
+    made, outcome = trained
+    first = min(registry.versions(made.home))
     if outcome.champion == outcome.version:
         rollback(made.home, NOW)
+    assert registry.champion(made.home) == first
     return made, first, outcome.version
+
+
+def test_ctrl_c_while_mlflow_is_told_leaves_a_run_that_says_so_and_no_version(
+    trained: tuple[Service, Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, model = copy_of(trained[0], tmp_path / "home"), trained[1].trained
+    known = registry.versions(made.home)
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(registry, "draw", stopped)
+        patched.setattr(registry, "versions", lambda _: {})
+        with pytest.raises(KeyboardInterrupt):
+            registry.register(made.home, model)
+
+    client = registry.client_of(made.home)
+    experiment = client.get_experiment_by_name(registry.EXPERIMENT)
+    runs = client.search_runs([experiment.experiment_id])
+    assert {run.info.status for run in runs} == {"FINISHED", "KILLED"}
+    assert registry.versions(made.home) == known
 
 
 def test_the_gate_compared_the_new_model_with_the_champion(two: tuple[Service, str, str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,6 @@ import pytest
 
 from models import registry
 from pipelines.made_with import made_with
-from pipelines.serving import train_model
 from tests.conftest import TRAINED
 from tests.services import copy_of
 from vigie.errors import NoModelError
@@ -75,25 +73,3 @@ def test_a_run_says_what_is_needed_to_make_the_model_again(own: tuple[Service, s
     assert {"seed", "rounds", "sharp_rounds", "most_rounds", "patience", "horizon_days"} <= set(run.params)
     assert made_with(made.settings.config).items() <= run.tags.items()
     assert len(run.tags["data_fingerprint"]) == 64
-
-
-def test_ctrl_c_while_mlflow_is_told_leaves_a_run_that_says_so_and_no_version(
-    own: tuple[Service, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = copy_of(own[0], tmp_path / "home")
-    later = TRAINED + dt.timedelta(days=7)
-
-    def stopped(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(registry, "draw", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            train_model(made, later)
-
-    client = registry.client_of(made.home)
-    experiment = client.get_experiment_by_name(registry.EXPERIMENT)
-    assert {run.info.status for run in client.search_runs([experiment.experiment_id])} == {"FINISHED", "KILLED"}
-    assert registry.champion(made.home) == own[1]
-    again = train_model(made, later)
-    assert registry.load(made.home, again.version).trained_as_of == later.isoformat()
