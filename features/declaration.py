@@ -118,7 +118,8 @@ class Family:
         Raises:
             ConfigurationError: a banned table or column is named.
         """
-        steps = (*self.prepare, *self.peers, *self.marks, *self.helpers, *(feature.expr for feature in self.features))
+        kept = () if self.keep is None else (self.keep,)
+        steps = (*self.prepare, *kept, *self.peers, *self.marks, *self.helpers, *(feature.expr for feature in self.features))
         read = {self.table, *self.columns, *(name for expr in steps for name in expr.meta.root_names())}
         if found := sorted(read & (BANNED | APART)):
             what = f"The features of {self.name} read {', '.join(found)}: protected, a close proxy, or an identity."

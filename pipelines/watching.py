@@ -112,9 +112,8 @@ def _sessions_first(evidence: Path, scores: pl.DataFrame, places: pl.DataFrame) 
         highest = sessions.filter(pl.col(f"{row['level']}_id") == row["place"]).tail(SESSIONS_TOLD).reverse()
         if highest.height:
             names = ", ".join(f"{one['session_id']} ({one['people']} people, {one['session_risk']:.0%})" for one in highest.to_dicts())
-            where = f"{row['level']} {row['place']}"
-            told.append(f"In {where} the score is not proven to beat the session rate: look at sessions first, {names}.")
-    return told
+            told.append(f"{row['level']} {row['place']}: {names}")
+    return [f"Where the score is not proven to beat the session rate, look at sessions first. {'; '.join(told)}."] if told else []
 
 
 def watch_page(service: Service) -> tuple[Path, list[str], list[str]]:

@@ -109,7 +109,8 @@ def test_where_the_session_tells_as_much_the_night_names_sessions(watched: Servi
     told = watch_night(made, SUNDAY)
 
     (sentence,) = (text for text in told if "session rate" in text)
-    assert f"programme {calm}" in sentence
+    assert f"programme {calm}: " in sentence
+    assert "nobody there tonight" not in sentence
     assert theirs["session_id"][-1] in sentence
     assert not [session for session in others["session_id"] if f"{session} (" in sentence]
 
