@@ -67,12 +67,14 @@ LIKELIHOOD: Final = (
 )
 RANGE: Final = "Selon les groupes et les moments de l'année, le plus souvent entre {low} et {high}."
 COUNTED: Final = (
-    "Sur {rows} situations passées de ce niveau, {n} s'est terminée par un abandon dans les 4 semaines, soit {share} sur 100 ; "
-    "l'estimation en prévoyait {expected}."
-)
-COUNTED_MANY: Final = (
-    "Sur {rows} situations passées de ce niveau, {n} se sont terminées par un abandon dans les 4 semaines, soit {share} sur 100 ; "
-    "l'estimation en prévoyait {expected}."
+    (
+        "Sur {rows} situations passées de ce niveau, {n} s'est terminée par un abandon dans les 4 semaines, soit {share} sur 100 ; "
+        "l'estimation en prévoyait {expected}."
+    ),
+    (
+        "Sur {rows} situations passées de ce niveau, {n} se sont terminées par un abandon dans les 4 semaines, soit {share} sur 100 ; "
+        "l'estimation en prévoyait {expected}."
+    ),
 )
 SOONER_LATER: Final = "Dans les 2 semaines : environ {sooner} sur 100 ; dans les 8 semaines : environ {later}."
 POSITIVE_EXIT: Final = "Vers un emploi ou une autre formation : environ {n}."
@@ -282,7 +284,7 @@ def counted(alike: Mapping[str, Any] | None) -> str:
     n, rows = int(alike["dropouts"]), int(alike["situations"])
     shares = {"share": n / rows, "expected": alike["expected"] / rows}
     said = {name: number(_in_hundred(share)) for name, share in shares.items()}
-    return say_many(COUNTED, COUNTED_MANY, n).format(rows=number(rows), n=number(n), **said)
+    return say_many(*COUNTED, n).format(rows=number(rows), n=number(n), **said)
 
 
 def sooner_later(sooner: float | None, later: float | None) -> str:

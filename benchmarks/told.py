@@ -14,16 +14,13 @@ FORESEEN: Final = 5
 """Dropouts expected in a session, period and band below which nothing is asked of it alone."""
 
 
-def compare_told(rows: pl.DataFrame, session: str, period: pl.Expr) -> int:
+def compare_told(rows: pl.DataFrame, session: str, period: pl.Expr) -> None:
     """Print, for each band, the risk told with its range and the share observed; and how many sessions and periods lie in their range.
 
     Args:
         rows: enrolment_id, risk, alike (contract `ALIKE`), label, and the column named by `session`.
         session: whatever the rows of one session share.
         period: of the rows, about as long as the folds of training.
-
-    Returns:
-        Bands whose observed share lies in the range told.
     """
     known = rows.filter(pl.col("alike").is_not_null()).unnest("alike").with_columns(period=period).sort("risk")
     passed = (pl.col("risk").cum_sum() - pl.col("risk") / 2) / pl.col("risk").sum()
@@ -50,4 +47,3 @@ def compare_told(rows: pl.DataFrame, session: str, period: pl.Expr) -> int:
     print(
         f"  {held.mean():.1%} of {held.len()} sessions, periods and bands with {FORESEEN} or more expected lie in their range; 95 % asked"
     )
-    return int(inside["holds"].sum())

@@ -25,7 +25,7 @@ RESAMPLES: Final = 200
 SEED: Final = 20_260_402
 NORMAL: Final = 1.96
 STEPS: Final = 4
-"""Windows a band is long."""
+"""Windows that begin within the length of one."""
 TINY: Final = 1e-12
 
 

@@ -34,7 +34,7 @@ TOTALS: Final = (
     "absence_streak_half_days",
     "unanswered_attempts",
 )
-"""Columns that only a new fact about the person moves."""
+"""Columns that move with a new fact about the person, or a deadline that passes, and not with the days alone."""
 CLOCKS: Final = ("days_since_presence", "days_since_activity", "days_since_two_way_contact")
 """Columns that grow with the days until a new fact sets them back."""
 

@@ -122,8 +122,8 @@ def _estimates(nights: Path, enrolments: list[str]) -> list[Row]:
         rows = pl.read_parquet(path).filter(pl.col("enrolment_id").is_in(enrolments))
         for row in rows.to_dicts():
             told = [why(reason, spoken) for reason in raising(row["reasons"])]
-            better_ = [better(reason, spoken) for reason in lowering(row.get("protective") or [])]
-            found.append({name: held for name, held in row.items() if name not in _TECHNICAL} | {"said": told, "better": better_})
+            protects = [better(reason, spoken) for reason in lowering(row.get("protective") or [])]
+            found.append({name: held for name, held in row.items() if name not in _TECHNICAL} | {"said": told, "better": protects})
     return found
 
 

@@ -113,7 +113,9 @@ def show_case(request: Request, inbox: Here, session: Team, enrolment_id: str) -
         protecting=[wording.better(fact, inbox.phrases) for fact in wording.lowering(found.content.get("protective") or [])],
         spread=wording.spread(found.content.get("alike")),
         behind_it=words.behind(found.content),
-        ends=words.ends(found.person.planned_exit_date, found.night.as_of) if any(one.risk is not None for one in listed) else "",
+        ends=words.ends(found.person.planned_exit_date, found.night.as_of, inbox.rules.invariants.horizon_days)
+        if any(one.risk is not None for one in listed)
+        else "",
         positive=wording.positive_exit(found.content.get("positive_exit"), listed[0].risk if listed else None),
         sections=[(name, shown[name]) for name in behind],
         scripts=words.scripts(told_of, found.content.get("contacts", []), texts) if listed else [],

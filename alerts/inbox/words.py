@@ -43,7 +43,6 @@ WHYS: Final = {
 }
 """Why an alert was without object."""
 ENDS_BEFORE: Final = "La formation se termine le {date}, avant ces 4 semaines : sa fin prévue n'est pas un abandon."
-HORIZON_DAYS: Final = 28
 NEXT: Final = {
     "reached": "Noter un rappel à deux semaines.",
     "no_answer": "Essayer à une autre heure ou par SMS, et noter un rappel.",
@@ -217,9 +216,9 @@ def behind(content: Mapping[str, Any]) -> list[str]:
     return [text for text in told if text]
 
 
-def ends(planned: dt.date, as_of: dt.date) -> str:
-    """A word where the course ends before the four weeks do: nobody should take its end for a departure."""
-    return say(ENDS_BEFORE).format(date=day(planned)) if as_of <= planned < as_of + dt.timedelta(days=HORIZON_DAYS) else ""
+def ends(planned: dt.date, as_of: dt.date, horizon_days: int) -> str:
+    """A word where the course ends before the horizon does: nobody should take its end for a departure."""
+    return say(ENDS_BEFORE).format(date=day(planned)) if as_of <= planned < as_of + dt.timedelta(days=horizon_days) else ""
 
 
 def subjects(alerts: Sequence[Row[Any]]) -> list[str]:

@@ -128,3 +128,13 @@ def test_each_risk_is_told_of_those_whose_risks_were_like_it_on_average() -> Non
     assert alike([], risks).null_count() == len(risks)
     # Bands of a model trained before sessions were told apart.
     assert alike([{"to_risk": 1.0, "rows": 5, "observed": 0.1}], risks).null_count() == len(risks)
+
+
+@pytest.mark.parametrize(("session_low", "session_high"), [(0.2, 0.3), (0.02, 0.05)])
+def test_a_range_holds_the_risk_itself_where_far_more_or_far_fewer_came(session_low: float, session_high: float) -> None:
+    window = {"rows": 100.0, "dropouts": 25.0, "expected": 0.1, "session_low": session_low, "session_high": session_high}
+
+    (told,) = alike([window], np.array([0.1])).to_list()
+
+    assert told["low"] == pytest.approx(min(session_low, 0.1))
+    assert told["high"] == pytest.approx(max(session_high, 0.1))
