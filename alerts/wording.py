@@ -50,6 +50,8 @@ SUBJECTS: Final = {
 
 NEWS: Final = 0.2
 """Part of the former value by which an improvement is one."""
+LEAST_SHARE: Final = 0.03
+"""A share that moved by less stands where it was: 53 % is no news beside 52 %."""
 WEEK: Final = 7
 """Days between a fact and the one it is compared with."""
 UNITS: Final = {"half_days": ("demi-journée", "demi-journées"), "days": ("jour", "jours"), "points": ("point", "points")}
@@ -189,14 +191,14 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | No
     """The reason's fact against the same fact seven days before, or nothing where it reads the same or no number tells it.
 
     Days that only went by are no news: thirty since the last work, where there were twenty-three a week before. Nor is a small improvement:
-    sixty half-days missed, where there were sixty-two.
+    sixty half-days missed, where there were sixty-two; nor a share that hardly moved, either way.
     """
     phrase = phrases.get(reason["feature"] or "")
     now, before = reason["value"], reason["previous_value"]
     if phrase is None or now is None or before is None or "{value}" not in phrase.fr or phrase.signed:
         return None
     was, better_by = amount(before, phrase.unit), (before - now) * phrase.direction
-    if 0 < better_by < NEWS * abs(before):
+    if 0 < better_by < NEWS * abs(before) or (phrase.unit == "share" and abs(now - before) < LEAST_SHARE):
         return None
     if was == amount(now, phrase.unit) or (phrase.unit == "days" and now - before == WEEK):
         return None

@@ -214,6 +214,7 @@ def fit(
     columns: Sequence[str] = LEARNT,
     label: str = "label",
     parameters: Mapping[str, Any] | None = None,
+    sharp_rounds: int = SHARP_ROUNDS,
 ) -> lgb.Booster:
     """Fit a booster on landmark rows; same rows, same booster.
 
@@ -225,6 +226,7 @@ def fit(
         columns: what to learn from.
         label: what to learn; the directions features are bound to hold for dropout alone.
         parameters: LightGBM's, over the usual ones.
+        sharp_rounds: trees that choose each threshold, before those that draw it by lot.
     """
     import lightgbm as lgb
 
@@ -238,7 +240,7 @@ def fit(
     bound = [FEATURES[name].monotone if label == "label" else 0 for name in names]
     settings = PARAMETERS | {"monotone_constraints": bound, "seed": SEED, "num_threads": threads} | dict(parameters or {})
     train = data(rows)
-    spread = lgb.reset_parameter(extra_trees=lambda turn: turn >= SHARP_ROUNDS)
+    spread = lgb.reset_parameter(extra_trees=lambda turn: turn >= sharp_rounds)
     if later is None:
         return lgb.train(settings, train, num_boost_round=rounds, callbacks=[spread])
     stop = lgb.early_stopping(PATIENCE, verbose=False)

@@ -197,6 +197,11 @@ def test_sentences_follow_french_usage() -> None:
     assert why(busy | {"value": 2.0}, few) == "Peu d'activité : 2 actions sur 7 jours."
     assert better(busy, few) == "Activité : 150 actions sur 7 jours."
     assert change(busy | {"value": 2.0, "previous_value": 9.0}, few) == "Activité : 2 actions sur 7 jours, contre 9 une semaine plus tôt."
+    missed = {"s": Phrase("{value} d'absence depuis l'entrée", "share", direction=1)}
+    hardly = {"code": "attendance", "feature": "s", "value": 0.53, "previous_value": 0.52}
+    assert change(hardly, missed) is None
+    risen = "53\xa0% d'absence depuis l'entrée, contre 45\xa0% une semaine plus tôt."
+    assert change(hardly | {"previous_value": 0.45}, missed) == risen
     was = "contre aucune demi-journée une semaine plus tôt."
     assert change(two | {"previous_value": 0.0}, phrases) == f"2 demi-journées d'absence sur 7 jours, {was}"
     assert why({"code": "contacts", "feature": "y", "value": 1.0}, phrases) == "1 contact."
