@@ -4,7 +4,7 @@ usage: python benchmarks/ablation.py --home <home of a service> --as-of 2014-07-
 
 Three splits of the landmark rows known at the as-of date, the figures being their means:
 
-    later    sessions of the later half, by a model taught by those of the earlier half
+    later    sessions that began in the later half of the time, by a model taught by those of the earlier half
     earlier  the reverse: to choose by, not to quote, since it is taught by what came later
     newest   the last of the folds by as-of date, one horizon after what taught
 
@@ -115,7 +115,7 @@ def without(chosen: Callable[[str], bool]) -> Learner:
 def splits(rows: pl.DataFrame, horizon_days: int) -> dict[str, Split]:
     """What teaches and what is judged, learners apart."""
     begun = pl.col("as_of").min().over("session_id")
-    rows = rows.with_columns(early=begun <= begun.quantile(0.5, "lower"))
+    rows = rows.with_columns(early=begun <= begun.min() + (begun.max() - begun.min()) / 2)
     early, late = rows.filter("early"), rows.filter(~pl.col("early"))
     past, newest = expanding(rows, horizon_days)[-1]
     found = {"later": (early, late), "earlier": (late, early), "newest": (past, newest)}
@@ -154,7 +154,7 @@ def main() -> None:
     rows = rows.with_columns(inside=pl.concat_str("session_id", pl.col("as_of").cast(pl.String), separator="/"))
     kept = splits(rows.select("learner_id", "session_id", "as_of", "inside", "label", *LEARNT), rules.horizon_days)
     for name, (past, later) in kept.items():
-        told = f"{past.height:,} rows, {past['label'].sum():,} of leavers, teach; {later.height:,} and {later['label'].sum():,} are judged"
+        told = f"{past.height:,} rows, {int(past['label'].sum()):,} of leavers, teach; {later.height:,} and {int(later['label'].sum()):,} are judged"
         print(f"{name:8} {told}", flush=True)
     parts = [later for _, later in kept.values()]
     person = codes(pl.concat([part["learner_id"] for part in parts]))

@@ -20,7 +20,7 @@ from features.facts import read_facts
 from features.matrix import cohort, matrix
 from models.landmarks import training_rows
 from models.learner import Model
-from models.registry import load, model_for
+from models.registry import champion, load, model_for
 from models.scoring import score
 from pipelines.service import Service, open_service
 from pipelines.serving import train_model
@@ -52,16 +52,33 @@ def scores(service: Service) -> pl.DataFrame:
 
 
 def test_facts_known_later_change_not_a_byte(served: Service, simulation: Simulation, tmp_path: Path) -> None:
-    """Every row known after the night is taken out of the landing, everything is built again, and the nights are run again."""
-    instant = end_of_day(NIGHT, "Europe/Paris")
-    cut = {name: table.filter(pl.col("known_on") <= instant) for name, table in simulation.tables.items()}
-    assert sum(table.height for table in cut.values()) < sum(table.height for table in simulation.tables.values())
+    """Deliveries are cut where the training, then the night, could know no more; no tree, weight, figure or score differs for it."""
+    trained, night = end_of_day(TRAINED, served.time_zone), end_of_day(NIGHT, served.time_zone)
+
+    def known(since: dt.datetime | None, until: dt.datetime) -> Simulation:
+        told = pl.lit(value=True) if since is None else pl.col("known_on") > since
+        return Simulation({name: rows.filter(told, pl.col("known_on") <= until) for name, rows in simulation.tables.items()}, {})
+
+    first, then = known(None, trained), known(trained, night)
+    for name in ("attendance", "exits", "contacts", "learner_audit"):
+        assert 0 < then.tables[name].height < simulation.tables[name].height - first.tables[name].height
     rebuilt = open_service(Settings(home=tmp_path))
-    write_deliveries(Simulation(cut, {}), rebuilt.home.landing)
+    write_deliveries(first, rebuilt.home.landing)
     by_quarter(rebuilt.home.landing)
     take_deliveries(rebuilt)
-    train_model(rebuilt, TRAINED, reason="A small service made for tests.")
 
+    version = train_model(rebuilt, TRAINED, reason="A small service made for tests.").version
+
+    assert version == champion(served.home)
+    folders = [home.models / version for home in (rebuilt.home, served.home)]
+    # The card says when it was decided; every figure on it is in the other files.
+    names = {path.relative_to(folder).as_posix() for folder in folders for path in folder.rglob("*") if path.is_file()} - {"card.html"}
+    assert {"booster.txt", "model.json", "twin/booster.txt", "evidence.json", "figures.json", "reference.parquet"} <= names
+    assert {name for name in names if len({(folder / name).read_bytes() for folder in folders}) > 1} == set()
+
+    shutil.rmtree(rebuilt.home.landing)
+    write_deliveries(then, rebuilt.home.landing)
+    take_deliveries(rebuilt)
     run_night(rebuilt, NIGHT - dt.timedelta(days=2), Directly())
     run_night(rebuilt, NIGHT, Directly())
 
@@ -178,14 +195,6 @@ def test_columns_in_another_order_give_the_same_scores(served: Service) -> None:
 def test_a_second_night_while_one_runs_is_refused_and_changes_nothing(served: Service) -> None:
     with only_writer(served.home.lock, "The night of 2025-11-19"), pytest.raises(AlreadyRunningError, match="The night of 2025-11-19"):
         run_night(served, NIGHT, Directly())
-
-
-def test_training_again_gives_the_same_version(service: Service, tmp_path: Path) -> None:
-    again = copy_of(service, tmp_path)
-
-    trained = train_model(again, TRAINED)
-
-    assert trained.version == model_for(service.home, NIGHT).version
 
 
 def test_a_model_that_saw_later_facts_serves_no_night_before_it(service: Service) -> None:
