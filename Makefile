@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 90
 
-.PHONY: help setup demo test check lint docs bench criteria half-days steady scale load truth training tuning replications value-added fuzz chaos server mlflow lock clean
+.PHONY: help setup demo test check lint docs bench criteria half-days steady scale load truth training tuning replications value-added ablation long browser fuzz chaos server mlflow lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,9 @@ load: $(READY) ## The inbox under load while nights publish: 2,000 advisors, 200
 truth: $(READY) ## Simulated territories of known risks: is the model as good as the truth allows; SEEDS=1,2,3 LEARNERS=10000
 	$(BIN)/python benchmarks/truth.py $(if $(SEEDS),--seeds $(SEEDS)) --learners $(or $(LEARNERS),10000)
 
+ablation: $(READY) ## What each part of the learner brings; SERVICE=home that took its deliveries, AS_OF=day
+	$(BIN)/python benchmarks/ablation.py --home $(SERVICE) --as-of $(AS_OF)
+
 tuning: $(READY) ## Would other LightGBM settings be better: Optuna inside the time folds; SERVICE=home AS_OF=2026-10-31 TRIALS=30
 	$(BIN)/python benchmarks/tuning.py --home $(SERVICE) --as-of $(AS_OF) --trials $(or $(TRIALS),30) $(if $(FIGURE),--figure $(FIGURE))
 
@@ -75,6 +78,12 @@ value-added: $(READY) ## Value added on made-up providers of known quality, the 
 
 replications: $(READY) ## Experiments on simulated territories, thousands of times: bias, coverage, power; TIMES=4000
 	$(BIN)/python benchmarks/replications.py --times $(or $(TIMES),4000)
+
+long: $(READY) ## All tests with what make test leaves out, and many more of what is drawn at random
+	$(BIN)/pytest -n 2 --dist loadfile -q -m "long or not long" --hypothesis-profile=long
+
+browser: $(READY) ## What advisors see, in a real browser: every screen at every width
+	$(BIN)/pytest -q -m "long or not long" tests/alerts/test_browser.py
 
 fuzz: $(READY) ## Deliveries broken at random, 20,000 of them; NUMBER=1000 SEED=7 for others
 	$(BIN)/python tests/data_contracts/fuzz.py $(or $(NUMBER),20000) $(or $(SEED),1)

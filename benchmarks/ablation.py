@@ -2,11 +2,10 @@
 
 usage: python benchmarks/ablation.py --home <home of a service> --as-of 2014-07-31 [--seeds 1,2] [--only words]
 
-Three splits of the landmark rows known at the as-of date, the figures being their means:
+Two splits of the landmark rows known at the as-of date, the figures being their means:
 
     later    sessions that began in the later half of the time, by a model taught by those of the earlier half
-    earlier  the reverse: to choose by, not to quote, since it is taught by what came later
-    newest   the last of the folds by as-of date, one horizon after what taught
+    earlier  the reverse: a second opinion to choose by, never to quote, since it is taught by what came later
 
 Learners of the rows judged teach nothing, and rows are judged from day 14 on. Each line is fitted with every seed and judged by the mean of
 their scores. Differences are this version less the line, paired by 200 bootstraps of learners: above 0, the line is worse. Beside them
@@ -26,7 +25,6 @@ import numpy as np
 import polars as pl
 
 from features.catalogue import FAMILIES, FEATURES
-from models.blocks import expanding
 from models.evaluation.bootstrap import with_intervals
 from models.evaluation.measures import codes, measure
 from models.landmarks import training_rows
@@ -112,13 +110,12 @@ def without(chosen: Callable[[str], bool]) -> Learner:
     return boosted([name for name in LEARNT if not chosen(name)])
 
 
-def splits(rows: pl.DataFrame, horizon_days: int) -> dict[str, Split]:
+def splits(rows: pl.DataFrame) -> dict[str, Split]:
     """What teaches and what is judged, learners apart."""
     begun = pl.col("as_of").min().over("session_id")
     rows = rows.with_columns(early=begun <= begun.min() + (begun.max() - begun.min()) / 2)
     early, late = rows.filter("early"), rows.filter(~pl.col("early"))
-    past, newest = expanding(rows, horizon_days)[-1]
-    found = {"later": (early, late), "earlier": (late, early), "newest": (past, newest)}
+    found = {"later": (early, late), "earlier": (late, early)}
     return {
         name: (past.join(later, on="learner_id", how="anti"), later.filter(pl.col("course_day") >= FIRST_DAY))
         for name, (past, later) in found.items()
@@ -148,14 +145,13 @@ def main() -> None:
     asked = parser.parse_args()
     seeds = [int(seed) for seed in asked.seeds.split(",")]
     service = open_service(Settings(home=asked.home))
-    rules = service.rules.invariants
     with service.warehouse() as warehouse:
-        rows = training_rows(warehouse, asked.as_of, rules, service.time_zone)
+        rows = training_rows(warehouse, asked.as_of, service.rules.invariants, service.time_zone)
     rows = rows.with_columns(inside=pl.concat_str("session_id", pl.col("as_of").cast(pl.String), separator="/"))
-    kept = splits(rows.select("learner_id", "session_id", "as_of", "inside", "label", *LEARNT), rules.horizon_days)
+    kept = splits(rows.select("learner_id", "session_id", "as_of", "inside", "label", *LEARNT))
     for name, (past, later) in kept.items():
-        told = f"{past.height:,} rows, {int(past['label'].sum()):,} of leavers, teach; {later.height:,} and {int(later['label'].sum()):,} are judged"
-        print(f"{name:8} {told}", flush=True)
+        teach, judge = (f"{part.height:,} rows, {int(part['label'].sum()):,} of leavers" for part in (past, later))
+        print(f"{name:8} {teach}, teach; {judge}, are judged", flush=True)
     parts = [later for _, later in kept.values()]
     person = codes(pl.concat([part["learner_id"] for part in parts]))
     found: dict[str, list[list[Floats]]] = {}

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from data_contracts.simulator import Simulation, simulate, write_deliveries
 from pipelines.service import Service, open_service
@@ -24,6 +25,10 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+
+settings.register_profile("short", max_examples=15, deadline=None)
+settings.register_profile("long", max_examples=300, deadline=None)  # pytest --hypothesis-profile=long
+settings.load_profile("short")
 
 FIRST, LAST = dt.date(2025, 1, 6), dt.date(2025, 12, 31)
 TRAINED = dt.date(2025, 10, 31)

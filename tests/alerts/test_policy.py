@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.candidates import week_start
@@ -449,7 +449,6 @@ owners = st.sampled_from(["A", "B", "C", None])
 ANSWERED = ("left_alone", "opposed", "already_known", "no_answer", "found_job")
 
 
-@settings(max_examples=40, deadline=None)
 @given(data=st.data(), risk=risks, nights=st.integers(1, 20), step=st.sampled_from([1, 1, 3, 7]))
 def test_over_months_no_budget_is_passed_and_no_alert_repeats(data: st.DataObject, risk: list[float], nights: int, step: int) -> None:
     owned = data.draw(st.lists(owners, min_size=len(risk), max_size=len(risk)))

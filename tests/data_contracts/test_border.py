@@ -236,7 +236,7 @@ row = st.lists(st.one_of(text, st.sampled_from(["e1", "2026-01-02", "dropout", "
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(row, max_size=8))
 def test_whatever_comes_every_row_is_accounted_for(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
     home = tmp_path_factory.mktemp("any")

@@ -97,7 +97,7 @@ def deliveries(draw: st.DrawFn) -> dict[str, str]:
     return files
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=max(settings().max_examples // 2, 1), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=deliveries())
 def test_an_erasure_leaves_what_a_service_has_that_never_heard_of_them(
     files: dict[str, str], tmp_path_factory: pytest.TempPathFactory

@@ -15,10 +15,10 @@ KNOWN = originals()
 
 
 def test_whatever_is_broken_no_file_and_no_row_is_lost() -> None:
-    became = run(150, 3)
+    became = run(100, 3)
 
-    assert became["deliveries"] == 150
-    assert became["refused"] < 110, "enough of them must get past the header"
+    assert became["deliveries"] == 100
+    assert became["refused"] < 75, "enough of them must get past the header"
     assert became["rows loaded"] > 100
     assert became["rows quarantined"] > 50
     assert became["rows read"] == became["rows loaded"] + became["rows unchanged"] + became["rows quarantined"]
@@ -43,7 +43,7 @@ def written_over(draw: st.DrawFn) -> tuple[str, bytes]:
     return name, end.join(lines)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(files=st.lists(written_over(), min_size=1, max_size=3, unique_by=lambda file: file[0]))
 def test_whatever_is_written_over_a_delivery_every_row_is_accounted_for(files: list[tuple[str, bytes]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -13,6 +13,7 @@ from models.landmarks import training_rows
 from pipelines.service import Service, open_service
 from pipelines.steps import take_deliveries
 from tests.conftest import LAST
+from tests.services import by_quarter
 from vigie.errors import NoDataError
 from vigie.settings import Settings
 
@@ -25,6 +26,7 @@ TRAINED = dt.date(2025, 9, 30)
 def test_labels_wait_for_silence_where_no_provider_tells_who_dropped_out(tmp_path: Path) -> None:
     service = open_service(Settings(home=tmp_path))
     write_deliveries(simulate(1_500, 5, dt.date(2025, 1, 6), dt.date(2025, 12, 31)), service.home.landing)
+    by_quarter(service.home.landing)
     for file in (service.home.landing / "exits").iterdir():
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
         file.write_text("".join(line for line in lines if "dropout" not in line), encoding="utf-8")
@@ -59,6 +61,7 @@ def test_whose_course_had_ended_needs_no_deliveries_after_it(tmp_path: Path) -> 
     """As on the data of one school: long after the last course, nothing more is told and nothing is missing."""
     service = open_service(Settings(home=tmp_path))
     write_deliveries(simulate(300, 5, dt.date(2025, 1, 6), LAST), service.home.landing)
+    by_quarter(service.home.landing)
     for file in (service.home.landing / "enrolments").iterdir():
         told = pl.read_csv(file, infer_schema=False)
         told.filter(pl.col("planned_exit_date") <= LAST.isoformat()).write_csv(file)

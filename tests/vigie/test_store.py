@@ -134,7 +134,7 @@ def test_a_file_that_is_no_warehouse_is_explained(tmp_path: Path) -> None:
 facts = st.lists(st.tuples(st.integers(0, 6), st.sampled_from("abc"), st.sampled_from(["red", "green", "blue", None])), max_size=12)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(deliveries=st.lists(facts, max_size=4), day=st.integers(0, 7))
 def test_known_at_is_the_last_word_said_by_then(tmp_path_factory: pytest.TempPathFactory, deliveries: list, day: int) -> None:
     """Against a plain dictionary: sort all rows by known_on, then by delivery, then by line; the last one by `day` wins."""
