@@ -74,6 +74,11 @@ def _reason(code: str, feature: str) -> pl.Expr:
     return pl.struct(pl.lit(code).alias("code"), pl.lit(feature).alias("feature"), value, pl.lit(1.0).alias("contribution"), absent)
 
 
+def scored(rows: pl.DataFrame, rule: pl.Expr) -> NDArray[np.float64]:
+    """What a rule says of each row of the matrix; higher means contact first."""
+    return np.asarray(rows.select(rule.cast(pl.Float64).alias("score"))["score"].to_numpy(), dtype=np.float64)
+
+
 def rule_score() -> pl.Expr:
     """The rules as a ranking: unjustified half-days first, then missed work and days of silence."""
     missed = pl.col("last_work_missed").fill_null(0)

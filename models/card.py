@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from models.gate import Verdict
     from models.judging import Evidence
     from models.training import Trained
+    from models.unseen import Unseen
     from vigie.settings import Home
 
 CARD_FILE: Final = "card.html"
+UNSEEN_FILE: Final = "unseen.json"
 SHOWN: Final = (
     "auc",
     "auc_within_night",
@@ -89,6 +91,34 @@ def tell_decisions(home: Home, *versions: str | None) -> None:
             attach(home, version, {}, {}, [path])
 
 
+def tell_unseen(home: Home, found: Unseen) -> None:
+    """Write what a version is worth on providers and programmes it learnt nothing from, beside it, in its card and in MLflow.
+
+    What stood there before is replaced; a version without a card has the file and the figures alone.
+    """
+    text, folder = found.to_json(), home.models / found.version
+    files = [write_whole(folder / UNSEEN_FILE, lambda part: part.write_text(text, encoding="utf-8"))]
+    if (folder / CARD_FILE).exists():
+        section = _environment().get_template("unseen.html").render(found=found, **_unseen_tables(found))
+        page = _UNSEEN.sub(lambda _: section, (folder / CARD_FILE).read_text(encoding="utf-8"))
+        files.append(write_whole(folder / CARD_FILE, lambda part: part.write_text(page, encoding="utf-8")))
+    figures = {f"unseen/{row['level']}/{row['contender']}/{row['metric']}": row["value"] for row in found.figures.to_dicts()}
+    attach(home, found.version, figures, {}, files)
+
+
+def _unseen_tables(found: Unseen) -> dict[str, dict[str, pl.DataFrame]]:
+    """Of each level that was judged: figures side by side, differences with intervals, and its places."""
+    told: dict[str, dict[str, pl.DataFrame]] = {"figures": {}, "differences": {}, "places": {}}
+    for level in found.levels.filter(pl.col("why_not") == "")["level"]:
+        figures, differences, places = (
+            table.filter(level=level).drop("level") for table in (found.figures, found.differences, found.places)
+        )
+        told["figures"][level] = _side_by_side(figures)
+        told["differences"][level] = differences.filter(pl.col("metric").is_in(RANKING)).with_columns(_in_words("metric"))
+        told["places"][level] = places
+    return told
+
+
 def _with_decisions(page: str, version: str, log: Sequence[Mapping[str, Any]]) -> str:
     told = [entry for entry in log if version == entry["version"] or (version == entry["replaces"] and entry["action"] != "refused")]
     section = _environment().get_template("decisions.html").render(version=version, decisions=told)
@@ -97,6 +127,7 @@ def _with_decisions(page: str, version: str, log: Sequence[Mapping[str, Any]]) -
 
 
 _DECISIONS: Final = re.compile(r'<section id="decisions".*?</section>\n', re.DOTALL)
+_UNSEEN: Final = re.compile(r'<section id="unseen">.*?</section>', re.DOTALL)
 _AFTER_THEM: Final = "<h2>What the score means</h2>"
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from features.catalogue import FEATURES
-from models.baselines import days_silent, logistic, rule_score, session_risk
+from models.baselines import days_silent, logistic, rule_score, scored, session_risk
 from models.blocks import MIN_DROPOUTS
 from models.evaluation.bootstrap import DRAWS, interval, shares, with_intervals
 from models.evaluation.load import advisors, leavers_of, reached, replay
@@ -122,9 +122,9 @@ def judge(  # noqa: PLR0913 - what is judged, on what, beside whom
     if champion:
         scores[CHAMPION] = champion[1].calibration.risk(champion[1].margins(later))
     scores |= {
-        "attendance_rule": _column(later, rule_score()),
-        "days_silent": _column(later, days_silent()),
-        "session_rate": _column(later, session_risk(horizon_days)),
+        "attendance_rule": scored(later, rule_score()),
+        "days_silent": scored(later, days_silent()),
+        "session_rate": scored(later, session_risk(horizon_days)),
         "logistic": logistic(past, later),
     }
     person = codes(later["learner_id"])
@@ -154,10 +154,6 @@ def judge(  # noqa: PLR0913 - what is judged, on what, beside whom
         columns=alone(later, times),
         told=later.select("as_of", "label", week=(pl.col("course_day") // 7).cast(pl.Int64), risk=pl.Series(risk)),
     )
-
-
-def _column(rows: pl.DataFrame, expr: pl.Expr) -> Floats:
-    return np.asarray(rows.select(expr.cast(pl.Float64).alias("score"))["score"].to_numpy(), dtype=np.float64)
 
 
 def at_equal_load(rows: pl.DataFrame, scores: dict[str, Floats], leavers: pl.DataFrame, unit: str, times: int = DRAWS) -> pl.DataFrame:

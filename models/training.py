@@ -12,7 +12,7 @@ import polars as pl
 
 from features.catalogue import FEATURES
 from models.bands import bands, windows
-from models.baselines import days_silent, logistic, rule_score, session_risk
+from models.baselines import days_silent, logistic, rule_score, scored, session_risk
 from models.blocks import MIN_DROPOUTS, cut, expanding
 from models.calibration import UNCALIBRATED, Calibration, by_group, calibrate, centred, chosen
 from models.evaluation import figures
@@ -97,12 +97,7 @@ def train(
         NoDataError: too little history or too few dropouts.
     """
     on_step("landmark rows")
-    rows = training_rows(warehouse, as_of, rules, time_zone)
-    if weights is not None:
-        heaviest = weighed(rows, weights).group_by("as_of", "enrolment_id").agg(pl.col("weight").max())
-        rows = rows.join(heaviest, on=["as_of", "enrolment_id"], how="left", maintain_order="left").with_columns(
-            pl.col("weight").fill_null(1.0)
-        )
+    rows = learnt_rows(warehouse, as_of, rules, time_zone, weights)
     blocks = cut(rows, rules.horizon_days)
     on_step(f"judging on {blocks.test.height:,} later rows")
     early = Model(fit(blocks.train, later=blocks.calibration, threads=threads), UNCALIBRATED, as_of.isoformat(), rules.horizon_days)
@@ -146,6 +141,22 @@ def train(
         rows,
         positive,
     )
+
+
+def learnt_rows(
+    warehouse: Warehouse, as_of: dt.date, rules: Invariants, time_zone: str, weights: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Every landmark row known at the end of `as_of`, with `label`, and with `weight` where rows weigh more or less; see `train`.
+
+    Raises:
+        NoDataError: as from `models.landmarks.training_rows`.
+    """
+    rows = training_rows(warehouse, as_of, rules, time_zone)
+    if weights is None:
+        return rows
+    heaviest = weighed(rows, weights).group_by("as_of", "enrolment_id").agg(pl.col("weight").max())
+    both = rows.join(heaviest, on=["as_of", "enrolment_id"], how="left", maintain_order="left")
+    return both.with_columns(pl.col("weight").fill_null(1.0))
 
 
 def weighed(rows: pl.DataFrame, weights: pl.DataFrame) -> pl.DataFrame:
@@ -233,7 +244,7 @@ def _without_contacts(past: pl.DataFrame, test: pl.DataFrame, rounds: int, threa
 
 def _baselines(train_block: pl.DataFrame, test: pl.DataFrame, rules: Invariants) -> dict[str, dict[str, float]]:
     def of(score: pl.Expr, *, probability: bool) -> dict[str, float]:
-        return figures(test, _column(test, score), probability=probability)
+        return figures(test, scored(test, score), probability=probability)
 
     return {
         "attendance_rule": of(rule_score(), probability=False),
@@ -241,10 +252,6 @@ def _baselines(train_block: pl.DataFrame, test: pl.DataFrame, rules: Invariants)
         "session_rate": of(session_risk(rules.horizon_days), probability=True),
         "logistic": figures(test, logistic(train_block, test), probability=True),
     }
-
-
-def _column(rows: pl.DataFrame, expr: pl.Expr) -> NDArray[np.float64]:
-    return np.asarray(rows.select(expr.cast(pl.Float64).alias("score"))["score"].to_numpy(), dtype=np.float64)
 
 
 def fingerprint(rows: pl.DataFrame) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from models.gate import Verdict
     from models.judging import Evidence
     from models.training import Trained
+    from models.unseen import Unseen
     from pipelines.serving import Outcome
     from vigie.errors import VigieError
 
@@ -163,6 +164,30 @@ def show_evidence(evidence: Evidence) -> None:
             "not proven better there, so look at the session first.",
             soft_wrap=True,
         )
+
+
+def show_unseen(found: Unseen) -> None:
+    """By level: who ranks unseen places how well, and where the level of risk is off."""
+    shown = {name: FIGURES[name] for name in ("auc_within_night", "average_precision", "recall_at_top")}
+    shown |= {"expected_over_observed": "expected / observed"}
+    for level in found.levels.to_dicts():
+        if level["why_not"]:
+            out.print(f"By {level['level']}: not judged. {level['why_not']}", soft_wrap=True)
+            continue
+        figures, differences, places = (told.filter(level=level["level"]) for told in (found.figures, found.differences, found.places))
+        counted = f"{level['places']} left out, {level['rows']:,} rows from {found.first} to {found.last}, {level['dropouts']} of leavers"
+        table = Table("", *shown.values(), title=f"By {level['level']}: {counted}")
+        for name in figures["contender"].unique(maintain_order=True):
+            cells = [_cell(figures.filter(contender=name, metric=metric), "value") for metric in shown]
+            table.add_row(name.replace("_", " "), *cells)
+        for name in differences["rival"].unique(maintain_order=True):
+            cells = [_cell(differences.filter(rival=name, metric=metric), "difference") for metric in shown]
+            table.add_row(f"unseen less {name.replace('_', ' ')}", *cells)
+        out.print(table)
+        for place in places.to_dicts():
+            if not place["expected_low"] <= 1 <= place["expected_high"]:
+                times, bounds = place["expected_over_observed"], [round(place[name], 2) for name in ("expected_low", "expected_high")]
+                out.print(f"{place['place']}: {times:.2f} {bounds} times as many dropouts expected as came.", soft_wrap=True)
 
 
 def _cell(row: pl.DataFrame, value: str) -> str:

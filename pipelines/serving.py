@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,13 @@ from vigie.errors import NoDataError, NoModelError
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable
     from pathlib import Path
 
     from models.gate import Verdict
     from models.judging import Evidence
     from models.training import Trained
+    from models.unseen import Unseen
     from pipelines.service import Service
 
 
@@ -109,6 +110,30 @@ def compare_models(service: Service, first: str, second: str, as_of: dt.date) ->
     return evidence, verdict
 
 
+def leave_out(service: Service, version: str, on_step: Callable[[str], None] = lambda _: None) -> Unseen:
+    """Judge the recipe of a version on providers and programmes it learns nothing from; told in its card and in MLflow.
+
+    Raises:
+        NoDataError: too little is known to judge on.
+        NoModelError: the version is unknown, has no twin, or the rows it was taught with are no longer known.
+    """
+    from impact.experiments.support import held_out_weights
+    from models.card import tell_unseen
+    from models.registry import twin_of
+    from models.training import learnt_rows
+    from models.unseen import judge_unseen
+
+    twin, seen = twin_of(service.home, version)
+    as_of, rules, zone = dt.date.fromisoformat(twin.trained_as_of), service.rules.invariants, service.time_zone
+    with service.warehouse() as warehouse:
+        held = held_out_weights(warehouse, as_of, zone)
+        on_step("landmark rows")
+        rows = learnt_rows(warehouse, as_of, rules, zone, held if held.height else None)
+    found = judge_unseen(twin, seen, rows, version, threads=service.settings.threads, on_step=on_step)
+    tell_unseen(service.home, found)
+    return found
+
+
 def promote_model(service: Service, version: str, as_of: dt.date, reason: str) -> tuple[Verdict, bool, dt.date]:
     """Ask the gate about a version on what is known at the end of `as_of`, and make it champion if it may or for a written reason.
 
@@ -117,8 +142,6 @@ def promote_model(service: Service, version: str, as_of: dt.date, reason: str) -
     Returns:
         What the gate said, whether the version serves now, and the as-of date of what the gate was asked on.
     """
-    import datetime as dt
-
     from models.card import tell_decisions
     from models.comparison import keep, weigh_beside_champion
     from models.promotion import promote

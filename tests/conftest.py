@@ -12,8 +12,8 @@ from hypothesis import settings
 
 from data_contracts.simulator import Simulation, simulate, write_deliveries
 from pipelines.service import Service, open_service
-from pipelines.steps import take_deliveries
-from tests.services import by_quarter
+from pipelines.steps import Directly, run_night, take_deliveries
+from tests.services import by_quarter, copy_of
 from vigie.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,6 +50,14 @@ def service(simulation: Simulation, tmp_path_factory: pytest.TempPathFactory) ->
     by_quarter(made.home.landing)
     take_deliveries(made)
     train_model(made, TRAINED, reason="A small service made for tests.")
+    return made
+
+
+@pytest.fixture(scope="session")
+def served(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """The same service after its first night; tests that write take a copy of their own."""
+    made = copy_of(service, tmp_path_factory.mktemp("served"))
+    run_night(made, NIGHT, Directly())
     return made
 
 

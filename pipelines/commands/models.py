@@ -95,6 +95,22 @@ def card(version: Version, home: HomeOption = None) -> None:
 
 
 @app.command()
+def unseen(version: Version, home: HomeOption = None) -> None:
+    """How the recipe of a version does on providers, and on programmes, that it learns nothing from; told in its card.
+
+    Some ten models are fitted: as long as a training or two.
+
+    [dim]vigie models unseen 2026-02-01-0123456789[/dim]
+    """
+    from pipelines.serving import leave_out
+
+    service = service_at(home)
+    with only_writer(service.home.lock, "A judgement on what was never seen"), console.working("Judging where nobody learnt") as at:
+        found = leave_out(service, version, at)
+    console.show_unseen(found)
+
+
+@app.command()
 def examples(
     as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="A night that has scores.")],
     home: HomeOption = None,

@@ -32,15 +32,15 @@ from alerts.outbox import mailer, put, send_due
 from impact.report import NoPdfError
 from pipelines.commands.inbox import by_mail
 from pipelines.evaluation import evaluate_service, write_evaluation
-from pipelines.service import Service, open_service
 from pipelines.steps import Directly, run_night
 from pipelines.wording import phrases
 from tests.alerts.made import risk_alerts
-from vigie.settings import Settings
+from tests.services import copy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pipelines.service import Service
     from tests.alerts.conftest import Mailbox
 
 CHROMIUM = shutil.which("chromium")
@@ -51,11 +51,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not instal
 
 
 @pytest.fixture(scope="module")
-def served(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
-    home = tmp_path_factory.mktemp("browser") / "home"
-    shutil.copytree(service.home.root, home)
-    made = open_service(Settings(home=home))
-    run_night(made, NIGHT, Directly())
+def served(served: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    made = copy_of(served, tmp_path_factory.mktemp("browser"))
     with suppress(NoPdfError):
         write_evaluation(evaluate_service(made, NIGHT, health=False), made.home.indicators / NIGHT.isoformat())
     return made

@@ -32,10 +32,8 @@ MORNING = dt.datetime(2025, 11, 21, 9, tzinfo=dt.UTC)
 
 
 @pytest.fixture
-def served(service: Service, tmp_path: Path) -> Service:
-    made = copy_of(service, tmp_path / "home")
-    run_night(made, NIGHT, Directly())
-    return made
+def served(served: Service, tmp_path: Path) -> Service:
+    return copy_of(served, tmp_path / "home")
 
 
 def listed(service: Service, night: dt.date) -> pl.DataFrame:

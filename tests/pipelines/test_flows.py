@@ -39,23 +39,16 @@ def home(service: Service, tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("prefect")
-def test_the_night_flow_leaves_what_a_direct_night_leaves_and_a_table_artifact(service: Service, home: Path, tmp_path: Path) -> None:
+def test_the_night_flow_leaves_what_a_direct_night_leaves_and_a_table_artifact(served: Service, home: Path) -> None:
     from prefect.artifacts import Artifact
 
     from pipelines.flows.night import night
-    from pipelines.service import open_service
-    from pipelines.steps import Directly, run_night
-    from vigie.settings import Settings
-
-    shutil.copytree(service.home.root, tmp_path / "direct")
-    direct = open_service(Settings(home=tmp_path / "direct"))
-    run_night(direct, NIGHT, Directly())
 
     account = night(str(home), NIGHT)
 
     assert set(account["seconds"]) == {"ingest", "score", "alert", "watch"}
     for name in ("scores.parquet", "alerts.parquet"):
-        assert (home / "out" / NIGHT.isoformat() / name).read_bytes() == (direct.home.out(NIGHT) / name).read_bytes()
+        assert (home / "out" / NIGHT.isoformat() / name).read_bytes() == (served.home.out(NIGHT) / name).read_bytes()
     artifact = asyncio.run(Artifact.aget("night"))
     assert artifact is not None
     assert "enrolments scored" in str(artifact.data)

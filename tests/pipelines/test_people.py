@@ -53,14 +53,6 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIGIE_ERASURE_KEY", KEY)
 
 
-@pytest.fixture(scope="module")
-def served(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
-    """A night was run, and an advisor answered for the first person on a list."""
-    made = copy_of(service, tmp_path_factory.mktemp("served"))
-    run_night(made, NIGHT, Directly())
-    return made
-
-
 def listed(service: Service) -> tuple[str, str]:
     """Learner and enrolment of somebody on a list."""
     rows = pl.read_parquet(service.home.out(NIGHT) / "alerts.parquet").filter(pl.col("state").cast(pl.String) == "new")

@@ -38,13 +38,6 @@ NIGHT = dt.date(2025, 11, 20)
 VIGIE = str(Path(sys.executable).parent / "vigie")
 
 
-@pytest.fixture(scope="module")
-def served(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
-    made = copy_of(service, tmp_path_factory.mktemp("served"))
-    run_night(made, NIGHT, Directly())
-    return made
-
-
 def content(service: Service) -> dict[str, pl.DataFrame]:
     with service.warehouse() as warehouse:
         return {name: warehouse.whole(name) for name in warehouse.tables()}

@@ -1,0 +1,170 @@
+"""Providers and programmes that nobody learnt from: the same recipe without them, judged on them (modelling notes, section 1)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from models.baselines import days_silent, rule_score, scored
+from models.blocks import MIN_DROPOUTS, cut
+from models.calibration import UNCALIBRATED, calibrate
+from models.evaluation.bootstrap import DRAWS, interval, shares, with_intervals
+from models.evaluation.measures import codes, measure
+from models.judging import by_place
+from models.learner import Model, fit
+from vigie.errors import NoModelError
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from models.blocks import Blocks
+
+    Floats = NDArray[np.float64]
+
+LEVELS: Final = ("provider", "programme")
+PARTS: Final = 5
+"""Places are left out a fifth of them at a time: one by one, a territory of fifty providers would be learnt fifty times."""
+UNSEEN: Final = "unseen"
+SEEN: Final = "seen"
+RULE: Final = "attendance_rule"
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """How the recipe of a version does where it learnt nothing; plain tables, kept with the version."""
+
+    version: str
+    first: str
+    last: str
+    levels: pl.DataFrame
+    """level, places, rows, dropouts, why_not: what was judged, or why it could not be."""
+    figures: pl.DataFrame
+    """level, contender, metric, value, low, high: `unseen`, `seen` (the twin, which learnt from these places) and the rules."""
+    differences: pl.DataFrame
+    """level, rival, metric, difference (unseen less rival), low, high."""
+    places: pl.DataFrame
+    """level, place, rows, dropouts, expected_over_observed with its low and high, recall, rule_recall, above, above_low, above_high; of
+    places with `MIN_DROPOUTS` dropouts or more."""
+
+    def to_json(self) -> str:
+        """As text; tables as lists of rows."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        return json.dumps({k: v.to_dicts() if isinstance(v, pl.DataFrame) else v for k, v in plain.items()}, indent=1) + "\n"
+
+
+def judge_unseen(
+    twin: Model,
+    seen: dt.date,
+    rows: pl.DataFrame,
+    version: str,
+    *,
+    threads: int = 2,
+    on_step: Callable[[str], None] = lambda _: None,
+    times: int = DRAWS,
+) -> Unseen:
+    """Leave providers, then programmes, out of all that is learnt and calibrated, and judge them on the last block.
+
+    Learners judged teach nothing elsewhere either. A place's own past, as each night knew it, is still read by the columns that tell of
+    it: that is what a new place has once its first exits are known.
+
+    Args:
+        twin: of the version, fitted on the first block and calibrated on the second.
+        seen: the last landmark that taught it.
+        rows: the landmark rows of its training, as from `models.training.learnt_rows`.
+        version: of the model.
+        threads: how many LightGBM may use.
+        on_step: told what begins.
+        times: bootstraps of learners.
+
+    Raises:
+        NoDataError: a block holds too few dropouts.
+        NoModelError: these are not the rows that taught the twin.
+    """
+    blocks = cut(rows, twin.horizon_days)
+    if blocks.calibration["as_of"].max() != seen:
+        what = f"The rows known at {twin.trained_as_of} are no longer those that {version} was taught with."
+        raise NoModelError(what, "People were erased, or the rules changed since: train again, and judge the new version.")
+    levels = []
+    tables: tuple[list[pl.DataFrame], ...] = ([], [], [])
+    for level in LEVELS:
+        on_step(f"leaving each {level} out")
+        judged, why_not = _left_out(twin, blocks, level, threads)
+        told = blocks.test if judged is None else judged
+        counts = {"places": told[f"{level}_id"].n_unique(), "rows": told.height, "dropouts": int(told["label"].sum())}
+        levels.append({"level": level, **counts, "why_not": why_not})
+        if judged is not None:
+            for table, told in zip(tables, (*_compared(judged, times), _by_place(judged, level, times)), strict=True):
+                table.append(told.select(pl.lit(level).alias("level"), pl.all()))
+    figures, differences, places = (pl.concat(table) if table else pl.DataFrame(schema={"level": pl.String}) for table in tables)
+    first, last = (str(day) for day in (blocks.test["as_of"].min(), blocks.test["as_of"].max()))
+    return Unseen(version, first, last, pl.DataFrame(levels), figures, differences, places)
+
+
+def _left_out(twin: Model, blocks: Blocks, level: str, threads: int) -> tuple[pl.DataFrame | None, str]:
+    """The last block with `unseen` and `seen` risks, or None and why there is none."""
+    column = f"{level}_id"
+    test = blocks.test.with_columns(pl.Series(SEEN, twin.calibration.risk(twin.margins(blocks.test, threads))))
+    parts = _dealt(test, column)
+    if len(parts) == 1:
+        return None, f"There is one {level} alone."
+    scored = []
+    for part in parts:
+        here = test.filter(pl.col(column).is_in(part))
+
+        def elsewhere(block: pl.DataFrame, part: Sequence[str] = part, here: pl.DataFrame = here) -> pl.DataFrame:
+            return block.filter(~pl.col(column).is_in(part)).join(here, on="learner_id", how="anti", maintain_order="left")
+
+        past, between = elsewhere(blocks.train), elsewhere(blocks.calibration)
+        if min(block["label"].sum() for block in (past, between)) < MIN_DROPOUTS:
+            return None, f"Without {', '.join(part)} fewer than {MIN_DROPOUTS} dropouts are left to learn or to calibrate from."
+        fitted = Model(fit(past, rounds=twin.booster.num_trees(), threads=threads), UNCALIBRATED, twin.trained_as_of, twin.horizon_days)
+        try:
+            calibration = calibrate(fitted.margins(between, threads), between["label"].to_numpy())
+        except NoModelError as error:
+            return None, f"Without {', '.join(part)}: {error.what}"
+        scored.append(here.with_columns(pl.Series(UNSEEN, calibration.risk(fitted.margins(here, threads)))))
+    return pl.concat(scored).sort("as_of", "enrolment_id"), ""
+
+
+def _dealt(test: pl.DataFrame, column: str) -> list[list[str]]:
+    """Places in at most `PARTS` parts with about as many dropouts, the same each time."""
+    order = test.group_by(column).agg(pl.col("label").sum()).sort("label", column, descending=[True, False])[column].to_list()
+    return [order[first::PARTS] for first in range(min(PARTS, len(order)))]
+
+
+def _compared(judged: pl.DataFrame, times: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Figures of all that ranks these rows, and paired differences."""
+    contenders = {name: measure(judged, judged[name].to_numpy(), probability=True) for name in (UNSEEN, SEEN)}
+    rules = {RULE: rule_score(), "days_silent": days_silent()}
+    contenders |= {name: measure(judged, scored(judged, score), probability=False) for name, score in rules.items()}
+    return with_intervals(contenders, codes(judged["learner_id"]), times)
+
+
+def _by_place(judged: pl.DataFrame, level: str, times: int) -> pl.DataFrame:
+    """Of each place with enough leavers: is the level of risk right there, and does the score find more than the rule."""
+    risk = judged[UNSEEN].to_numpy()
+    found = by_place(judged, risk, scored(judged, rule_score()), times).filter(level=level).rename({"session_recall": "rule_recall"})
+    here = np.stack([(judged[f"{level}_id"] == place).to_numpy() for place in found["place"]], axis=1, dtype=np.float64)
+    label = judged["label"].to_numpy()
+    values, drawn = shares(here * risk[:, None], here * label[:, None], codes(judged["learner_id"]), times)
+    bounds = [interval(drawn[:, place]) for place in range(found.height)]
+    return found.select(
+        "place",
+        "rows",
+        "dropouts",
+        pl.Series("expected_over_observed", values, dtype=pl.Float64),
+        pl.Series("expected_low", [low for low, _ in bounds], dtype=pl.Float64),
+        pl.Series("expected_high", [high for _, high in bounds], dtype=pl.Float64),
+        "recall",
+        "rule_recall",
+        above="difference",
+        above_low="low",
+        above_high="high",
+    )

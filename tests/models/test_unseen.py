@@ -1,0 +1,127 @@
+"""The recipe of a version, judged on providers and programmes that it learns nothing from."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from models import unseen
+from models.card import CARD_FILE, UNSEEN_FILE
+from models.registry import EXPERIMENT, champion, client_of, twin_of
+from models.training import learnt_rows
+from models.unseen import PARTS, judge_unseen
+from pipelines.console import show_unseen
+from pipelines.serving import leave_out
+from tests.conftest import TRAINED
+from tests.services import copy_of
+from vigie.errors import NoModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import lightgbm as lgb
+
+    from models.learner import Model
+    from models.unseen import Unseen
+    from pipelines.service import Service
+
+FEW = 20
+"""Bootstraps: enough to see that there are intervals."""
+
+
+@pytest.fixture(scope="module")
+def taught(service: Service) -> tuple[Model, dt.date, pl.DataFrame]:
+    """The twin of the champion, the last landmark that taught it, and the rows of its training."""
+    version = champion(service.home)
+    assert version
+    with service.warehouse() as warehouse:
+        rows = learnt_rows(warehouse, TRAINED, service.rules.invariants, service.time_zone)
+    return *twin_of(service.home, version), rows
+
+
+def test_what_is_judged_taught_nothing_nor_did_anybody_judged_there(
+    taught: tuple[Model, dt.date, pl.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twin, seen, rows = taught
+    learnt: list[pl.DataFrame] = []
+    real = unseen.fit
+
+    def watched(past: pl.DataFrame, threads: int, **_: int) -> lgb.Booster:
+        learnt.append(past.select("provider_id", "programme_id", "learner_id", "as_of"))
+        return real(past, rounds=20, threads=threads)
+
+    monkeypatch.setattr(unseen, "fit", watched)
+
+    found = judge_unseen(twin, seen, rows, "v", threads=1, times=FEW)
+
+    assert found.levels["why_not"].to_list() == ["", ""]
+    assert len(learnt) == 2 * PARTS
+    later = rows.filter(pl.col("as_of") >= dt.date.fromisoformat(found.first))
+    for level, parts in (("provider_id", learnt[:PARTS]), ("programme_id", learnt[PARTS:])):
+        left_out = [set(later[level]) - set(past[level]) for past in parts]
+        assert sorted(place for part in left_out for place in part) == sorted(set(later[level]))
+        for part, past in zip(left_out, parts, strict=True):
+            assert not set(past["learner_id"]) & set(later.filter(pl.col(level).is_in(part))["learner_id"])
+            assert past["as_of"].max() < later["as_of"].min() - dt.timedelta(days=twin.horizon_days)
+    # Every row is judged once a level, and what the twin says of it is what it said on the day of training.
+    assert set(found.levels["rows"]) == {later.height}
+    auc = found.figures.filter(contender="seen", metric="auc")["value"]
+    assert auc[0] == pytest.approx(auc[1])
+    assert set(found.differences["rival"]) == {"seen", "attendance_rule", "days_silent"}
+
+
+def test_one_provider_alone_or_too_little_elsewhere_is_said(taught: tuple[Model, dt.date, pl.DataFrame]) -> None:
+    twin, seen, rows = taught
+    # All dropouts of the first blocks in one programme: without it there is nothing to learn.
+    lonely = rows.with_columns(
+        provider_id=pl.lit("only"),
+        programme_id=pl.when((pl.col("label") == 1) & (pl.col("as_of") <= seen)).then(pl.lit("p")).otherwise("programme_id"),
+    )
+    lonely = lonely.with_columns(programme_id=pl.when(pl.col("as_of") > seen).then(pl.lit("p")).otherwise("programme_id"))
+    lonely = lonely.with_columns(
+        programme_id=pl.when(pl.int_range(pl.len()) % 7 == 0, pl.col("as_of") > seen).then(pl.lit("q")).otherwise("programme_id")
+    )
+
+    found = judge_unseen(twin, seen, lonely, "v", threads=1, times=FEW)
+
+    provider, programme = found.levels["why_not"]
+    assert provider == "There is one provider alone."
+    assert programme.startswith("Without p fewer than 20 dropouts")
+    assert found.figures.is_empty()
+    json.loads(found.to_json())
+
+
+def test_rows_that_are_no_longer_those_it_was_taught_with_are_refused(taught: tuple[Model, dt.date, pl.DataFrame]) -> None:
+    twin, seen, rows = taught
+
+    with pytest.raises(NoModelError, match="no longer those that v was taught with"):
+        judge_unseen(twin, seen - dt.timedelta(days=7), rows, "v")
+
+
+def test_the_card_mlflow_and_the_terminal_tell_it(service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = copy_of(service, tmp_path)
+    version = champion(made.home)
+    assert version
+    card = made.home.models / version / CARD_FILE
+    assert f"vigie models unseen {version}" in card.read_text(encoding="utf-8")
+
+    found: Unseen = leave_out(made, version)
+    again = leave_out(made, version)
+    show_unseen(found)
+
+    assert found.to_json() == again.to_json() == (made.home.models / version / UNSEEN_FILE).read_text(encoding="utf-8")
+    page = card.read_text(encoding="utf-8")
+    assert page.count('<section id="unseen">') == page.count("<h3>By provider</h3>") == 1
+    assert "Not judged for this version" not in page
+    assert page.index("<h3>By programme</h3>") < page.index("<h2>Groups</h2>")
+    told = capsys.readouterr().out
+    assert "By provider" in told
+    assert "unseen less attendance rule" in told
+    client = client_of(made.home)
+    (run,) = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
+    value = found.figures.filter(level="provider", contender="unseen", metric="average_precision")["value"][0]
+    assert run.data.metrics["unseen/provider/unseen/average_precision"] == pytest.approx(value)
