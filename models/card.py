@@ -109,7 +109,7 @@ def tell_unseen(home: Home, found: Unseen) -> None:
 def _unseen_tables(found: Unseen) -> dict[str, dict[str, pl.DataFrame]]:
     """Of each level that was judged: figures side by side, differences with intervals, and its places."""
     told: dict[str, dict[str, pl.DataFrame]] = {"figures": {}, "differences": {}, "places": {}}
-    for level in found.levels.filter(pl.col("why_not") == "")["level"]:
+    for level in found.levels.filter(pl.col("dropouts") > 0)["level"]:
         figures, differences, places = (
             table.filter(level=level).drop("level") for table in (found.figures, found.differences, found.places)
         )

@@ -20,7 +20,7 @@ from vigie.errors import NoModelError
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -44,7 +44,7 @@ class Unseen:
     first: str
     last: str
     levels: pl.DataFrame
-    """level, places, rows, dropouts, why_not: what was judged, or why it could not be."""
+    """level, places, rows, dropouts (of what was judged), why_not: why other places could not be; empty where all were."""
     figures: pl.DataFrame
     """level, contender, metric, value, low, high: `unseen`, `seen` (the twin, which learnt from these places) and the rules."""
     differences: pl.DataFrame
@@ -96,10 +96,9 @@ def judge_unseen(
     for level in LEVELS:
         on_step(f"leaving each {level} out")
         judged, why_not = _left_out(twin, blocks, level, threads)
-        told = blocks.test if judged is None else judged
-        counts = {"places": told[f"{level}_id"].n_unique(), "rows": told.height, "dropouts": int(told["label"].sum())}
+        counts = {"places": judged[f"{level}_id"].n_unique(), "rows": judged.height, "dropouts": int(judged["label"].sum())}
         levels.append({"level": level, **counts, "why_not": why_not})
-        if judged is not None:
+        if counts["dropouts"]:
             for table, told in zip(tables, (*_compared(judged, times), _by_place(judged, level, times)), strict=True):
                 table.append(told.select(pl.lit(level).alias("level"), pl.all()))
     figures, differences, places = (pl.concat(table) if table else pl.DataFrame(schema={"level": pl.String}) for table in tables)
@@ -107,30 +106,31 @@ def judge_unseen(
     return Unseen(version, first, last, pl.DataFrame(levels), figures, differences, places)
 
 
-def _left_out(twin: Model, blocks: Blocks, level: str, threads: int) -> tuple[pl.DataFrame | None, str]:
-    """The last block with `unseen` and `seen` risks, or None and why there is none."""
+def _left_out(twin: Model, blocks: Blocks, level: str, threads: int) -> tuple[pl.DataFrame, str]:
+    """Rows of the last block that could be judged, with `unseen` and `seen` risks, and why the others could not."""
     column = f"{level}_id"
     test = blocks.test.with_columns(pl.Series(SEEN, twin.calibration.risk(twin.margins(blocks.test, threads))))
     parts = _dealt(test, column)
+    scored, why_not = [test.clear().with_columns(pl.lit(None, pl.Float64).alias(UNSEEN))], []
     if len(parts) == 1:
-        return None, f"There is one {level} alone."
-    scored = []
+        return scored[0], f"There is one {level} alone."
     for part in parts:
         here = test.filter(pl.col(column).is_in(part))
-
-        def elsewhere(block: pl.DataFrame, part: Sequence[str] = part, here: pl.DataFrame = here) -> pl.DataFrame:
-            return block.filter(~pl.col(column).is_in(part)).join(here, on="learner_id", how="anti", maintain_order="left")
-
-        past, between = elsewhere(blocks.train), elsewhere(blocks.calibration)
+        past, between = (
+            block.filter(~pl.col(column).is_in(part)).join(here, on="learner_id", how="anti", maintain_order="left")
+            for block in (blocks.train, blocks.calibration)
+        )
         if min(block["label"].sum() for block in (past, between)) < MIN_DROPOUTS:
-            return None, f"Without {', '.join(part)} fewer than {MIN_DROPOUTS} dropouts are left to learn or to calibrate from."
+            why_not.append(f"Without {', '.join(part)} fewer than {MIN_DROPOUTS} dropouts are left to learn or to calibrate from.")
+            continue
         fitted = Model(fit(past, rounds=twin.booster.num_trees(), threads=threads), UNCALIBRATED, twin.trained_as_of, twin.horizon_days)
         try:
             calibration = calibrate(fitted.margins(between, threads), between["label"].to_numpy())
         except NoModelError as error:
-            return None, f"Without {', '.join(part)}: {error.what}"
+            why_not.append(f"Without {', '.join(part)}: {error.what}")
+            continue
         scored.append(here.with_columns(pl.Series(UNSEEN, calibration.risk(fitted.margins(here, threads)))))
-    return pl.concat(scored).sort("as_of", "enrolment_id"), ""
+    return pl.concat(scored).sort("as_of", "enrolment_id"), " ".join(why_not)
 
 
 def _dealt(test: pl.DataFrame, column: str) -> list[list[str]]:
@@ -151,7 +151,7 @@ def _by_place(judged: pl.DataFrame, level: str, times: int) -> pl.DataFrame:
     """Of each place with enough leavers: is the level of risk right there, and does the score find more than the rule."""
     risk = judged[UNSEEN].to_numpy()
     found = by_place(judged, risk, scored(judged, rule_score()), times).filter(level=level).rename({"session_recall": "rule_recall"})
-    here = np.stack([(judged[f"{level}_id"] == place).to_numpy() for place in found["place"]], axis=1, dtype=np.float64)
+    here = (judged[f"{level}_id"].to_numpy()[:, None] == found["place"].to_numpy()[None, :]).astype(np.float64)
     label = judged["label"].to_numpy()
     values, drawn = shares(here * risk[:, None], here * label[:, None], codes(judged["learner_id"]), times)
     bounds = [interval(drawn[:, place]) for place in range(found.height)]

@@ -172,7 +172,8 @@ def show_unseen(found: Unseen) -> None:
     shown |= {"expected_over_observed": "expected / observed"}
     for level in found.levels.to_dicts():
         if level["why_not"]:
-            out.print(f"By {level['level']}: not judged. {level['why_not']}", soft_wrap=True)
+            out.print(f"By {level['level']}, not judged: {level['why_not']}", soft_wrap=True)
+        if not level["dropouts"]:
             continue
         figures, differences, places = (told.filter(level=level["level"]) for told in (found.figures, found.differences, found.places))
         counted = f"{level['places']} left out, {level['rows']:,} rows from {found.first} to {found.last}, {level['dropouts']} of leavers"

@@ -55,12 +55,13 @@ def test_what_is_judged_taught_nothing_nor_did_anybody_judged_there(
         return real(past, rounds=20, threads=threads)
 
     monkeypatch.setattr(unseen, "fit", watched)
+    # The small service of the tests has no more dropouts than that in a block.
+    monkeypatch.setattr(unseen, "MIN_DROPOUTS", 5)
 
     found = judge_unseen(twin, seen, rows, "v", threads=1, times=FEW)
 
-    assert found.levels["why_not"].to_list() == ["", ""]
-    assert len(learnt) == 2 * PARTS
     later = rows.filter(pl.col("as_of") >= dt.date.fromisoformat(found.first))
+    assert len(learnt) == 2 * PARTS
     for level, parts in (("provider_id", learnt[:PARTS]), ("programme_id", learnt[PARTS:])):
         left_out = [set(later[level]) - set(past[level]) for past in parts]
         assert sorted(place for part in left_out for place in part) == sorted(set(later[level]))
@@ -76,22 +77,20 @@ def test_what_is_judged_taught_nothing_nor_did_anybody_judged_there(
 
 def test_one_provider_alone_or_too_little_elsewhere_is_said(taught: tuple[Model, dt.date, pl.DataFrame]) -> None:
     twin, seen, rows = taught
-    # All dropouts of the first blocks in one programme: without it there is nothing to learn.
-    lonely = rows.with_columns(
-        provider_id=pl.lit("only"),
-        programme_id=pl.when((pl.col("label") == 1) & (pl.col("as_of") <= seen)).then(pl.lit("p")).otherwise("programme_id"),
-    )
-    lonely = lonely.with_columns(programme_id=pl.when(pl.col("as_of") > seen).then(pl.lit("p")).otherwise("programme_id"))
-    lonely = lonely.with_columns(
-        programme_id=pl.when(pl.int_range(pl.len()) % 7 == 0, pl.col("as_of") > seen).then(pl.lit("q")).otherwise("programme_id")
-    )
+    # Everybody who left in the first blocks was in one programme, with half of the others: without it there is nothing to learn.
+    left = rows.filter(pl.col("label") == 1, pl.col("as_of") <= seen)["learner_id"].unique()
+    half = pl.col("learner_id").rank("dense") % 2 == 0
+    programme = pl.when(pl.col("learner_id").is_in(left.implode()) | half).then(pl.lit("p")).otherwise(pl.lit("q"))
+    lonely = rows.with_columns(provider_id=pl.lit("only"), programme_id=programme)
 
     found = judge_unseen(twin, seen, lonely, "v", threads=1, times=FEW)
 
-    provider, programme = found.levels["why_not"]
-    assert provider == "There is one provider alone."
-    assert programme.startswith("Without p fewer than 20 dropouts")
-    assert found.figures.is_empty()
+    assert found.levels["why_not"].to_list() == [
+        "There is one provider alone.",
+        "Without p fewer than 20 dropouts are left to learn or to calibrate from.",
+    ]
+    assert found.levels["places"].to_list() == [0, 1]
+    assert found.figures["level"].unique().to_list() == ["programme"]
     json.loads(found.to_json())
 
 
