@@ -26,7 +26,7 @@ from pipelines.service import Service, open_service
 from pipelines.steps import score_night, take_deliveries
 from tests.conftest import NIGHT, TRAINED
 from tests.printing import needs_pdf
-from tests.services import copy_of
+from tests.services import by_quarter, copy_of
 from vigie.clock import end_of_day
 from vigie.settings import ROOT, Settings
 from vigie.store import Warehouse
@@ -56,6 +56,7 @@ def test_nothing_known_after_the_cut_off_changes_a_figure(simulation: Simulation
     then = Simulation({name: table.filter(pl.col("known_on") <= end) for name, table in simulation.tables.items()}, {})
     past = open_service(Settings(home=tmp_path))
     write_deliveries(then, past.home.landing)
+    by_quarter(past.home.landing)
     take_deliveries(past)
     again = evaluate_service(past, CUT_OFF, health=False)
 
