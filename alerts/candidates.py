@@ -39,6 +39,8 @@ ACTION_OF_PROMISE: Final = {
     "learner_request": "call_back",
 }
 ANY_ACTION: Final = "take_stock"
+STILL_THERE: Final = "check_still_there"
+LAST_SIGNS: Final = ("days_since_presence", "days_since_activity")
 PERSON: Final = ("enrolment_id", "learner_id", "territory_id", "advisor_id", "queue", "risk", "reasons", "spoken_on")
 
 
@@ -131,12 +133,20 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
         kind=pl.lit("dropout_risk"),
         priority=worth,
         # Whatever the facts are about, one call more to a number that nobody answers says nothing to anybody.
-        suggested_action=pl.when(pl.col("learner_id").is_in(hard_to_reach(facts)["learner_id"].implode()))
+        suggested_action=pl.when(_gone(rules.invariants.silence_days))
+        .then(pl.lit(STILL_THERE))
+        .when(pl.col("learner_id").is_in(hard_to_reach(facts)["learner_id"].implode()))
         .then(pl.lit(OTHER_MEANS))
         .otherwise(pl.coalesce("action", usual).fill_null(ANY_ACTION)),
         within_days="contact_within",
         opens=pl.col("risk") >= pl.col("entry_limit"),
     )
+
+
+def _gone(silence_days: int) -> pl.Expr:
+    """True of whom the first reason tells gone for as long as training takes for a silent dropout: first, are they still there?"""
+    first = pl.col("reasons").list.first()
+    return first.struct.field("feature").is_in(LAST_SIGNS) & (first.struct.field("value") >= silence_days)
 
 
 def _ruled(training: pl.DataFrame, by_rule: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:

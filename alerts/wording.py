@@ -60,6 +60,8 @@ SAME_DAY: Final = {"il y a {value}": "le jour même", "{value} ago": "the same d
 """Nobody says that something happened no day ago; nor today, since a list is read the day after."""
 NO_FACT: Final = "Aucun fait isolé : la situation d'ensemble."
 """What a list says of a risk that no single fact explains."""
+STILL: Final = "Ces faits ont peu changé en une semaine."
+"""What is said where no fact told reads otherwise than a week before; facts that are not told may."""
 NO_FACT_YET: Final = "Peu de faits connus encore : l'estimation tient surtout à la formation et au moment du parcours."
 """The same of whoever has just entered."""
 CAUTION: Final = "À prendre avec prudence : entrée récente, feuilles de présence manquantes, ou plus aucun signe depuis longtemps."

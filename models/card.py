@@ -47,6 +47,7 @@ SHOWN: Final = (
     "brier",
     "net_benefit_5",
 )
+PRECISION: Final = "average_precision"
 RANKING: Final = ("auc_within_night", "average_precision", "recall_at_top")
 POSITIVE: Final = ("auc_within_night", "average_precision", "expected_over_observed", "calibration_slope")
 PLOTS: Final = (
@@ -106,9 +107,25 @@ def tell_unseen(home: Home, found: Unseen) -> None:
     attach(home, found.version, figures, {}, files)
 
 
-def _unseen_tables(found: Unseen) -> dict[str, dict[str, pl.DataFrame]]:
-    """Of each level that was judged: figures side by side, differences with intervals, and its places."""
-    told: dict[str, dict[str, pl.DataFrame]] = {"figures": {}, "differences": {}, "places": {}}
+def _verdict(differences: pl.DataFrame) -> str:
+    """What the paired differences of average precision prove, in words."""
+    said = []
+    for row in differences.filter(metric=PRECISION).to_dicts():
+        words = (
+            "proven to rank worse than"
+            if row["high"] < 0
+            else "proven to rank better than"
+            if row["low"] > 0
+            else "not proven to differ from"
+        )
+        said.append(f"{words} {row['rival'].replace('_', ' ')}")
+    return f"By average precision, where nobody learnt, the recipe is {'; '.join(said)}."
+
+
+def _unseen_tables(found: Unseen) -> dict[str, dict[str, Any]]:
+    """Of each level that was judged: figures side by side, differences with intervals, what they prove, and its places."""
+    told: dict[str, dict[str, Any]] = {"figures": {}, "differences": {}, "places": {}}
+    verdicts: dict[str, str] = {}
     for level in found.levels.filter(pl.col("dropouts") > 0)["level"]:
         figures, differences, places = (
             table.filter(level=level).drop("level") for table in (found.figures, found.differences, found.places)
@@ -116,7 +133,8 @@ def _unseen_tables(found: Unseen) -> dict[str, dict[str, pl.DataFrame]]:
         told["figures"][level] = _side_by_side(figures)
         told["differences"][level] = differences.filter(pl.col("metric").is_in(RANKING)).with_columns(_in_words("metric"))
         told["places"][level] = places
-    return told
+        verdicts[level] = _verdict(differences)
+    return told | {"verdict": verdicts}
 
 
 def _with_decisions(page: str, version: str, log: Sequence[Mapping[str, Any]]) -> str:

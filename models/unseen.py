@@ -14,7 +14,6 @@ from models.blocks import MIN_DROPOUTS, cut
 from models.calibration import UNCALIBRATED, calibrate
 from models.evaluation.bootstrap import DRAWS, interval, shares, with_intervals
 from models.evaluation.measures import codes, measure
-from models.judging import by_place
 from models.learner import Model, fit
 from vigie.errors import NoModelError
 
@@ -31,9 +30,9 @@ if TYPE_CHECKING:
 LEVELS: Final = ("provider", "programme")
 PARTS: Final = 5
 """Places are left out a fifth of them at a time: one by one, a territory of fifty providers would be learnt fifty times."""
+LARGEST: Final = 10
 UNSEEN: Final = "unseen"
 SEEN: Final = "seen"
-RULE: Final = "attendance_rule"
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,7 @@ class Unseen:
     differences: pl.DataFrame
     """level, rival, metric, difference (unseen less rival), low, high."""
     places: pl.DataFrame
-    """level, place, rows, dropouts, expected_over_observed with its low and high, recall, rule_recall, above, above_low, above_high; of
-    places with `MIN_DROPOUTS` dropouts or more."""
+    """level, place, rows, expected and observed (rows of leavers), observed_over_expected, low, high: of the `LARGEST` places, by rows."""
 
     def to_json(self) -> str:
         """As text; tables as lists of rows."""
@@ -142,29 +140,27 @@ def _dealt(test: pl.DataFrame, column: str) -> list[list[str]]:
 def _compared(judged: pl.DataFrame, times: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Figures of all that ranks these rows, and paired differences."""
     contenders = {name: measure(judged, judged[name].to_numpy(), probability=True) for name in (UNSEEN, SEEN)}
-    rules = {RULE: rule_score(), "days_silent": days_silent()}
+    rules = {"attendance_rule": rule_score(), "days_silent": days_silent()}
     contenders |= {name: measure(judged, scored(judged, score), probability=False) for name, score in rules.items()}
     return with_intervals(contenders, codes(judged["learner_id"]), times)
 
 
 def _by_place(judged: pl.DataFrame, level: str, times: int) -> pl.DataFrame:
-    """Of each place with enough leavers: is the level of risk right there, and does the score find more than the rule."""
-    risk = judged[UNSEEN].to_numpy()
-    found = by_place(judged, risk, scored(judged, rule_score()), times).filter(level=level).rename({"session_recall": "rule_recall"})
-    here = (judged[f"{level}_id"].to_numpy()[:, None] == found["place"].to_numpy()[None, :]).astype(np.float64)
-    label = judged["label"].to_numpy()
-    values, drawn = shares(here * risk[:, None], here * label[:, None], codes(judged["learner_id"]), times)
-    bounds = [interval(drawn[:, place]) for place in range(found.height)]
-    return found.select(
-        "place",
-        "rows",
-        "dropouts",
-        pl.Series("expected_over_observed", values, dtype=pl.Float64),
-        pl.Series("expected_low", [low for low, _ in bounds], dtype=pl.Float64),
-        pl.Series("expected_high", [high for _, high in bounds], dtype=pl.Float64),
-        "recall",
-        "rule_recall",
-        above="difference",
-        above_low="low",
-        above_high="high",
+    """Is the level of risk right in the largest places: chosen by their rows, since whom leavers point out would seem to have too many."""
+    column = f"{level}_id"
+    sums = pl.col(UNSEEN).sum().alias("expected"), pl.col("label").sum().alias("observed")
+    found = (
+        judged.group_by(column, maintain_order=True)
+        .agg(pl.len().alias("rows"), *sums)
+        .sort("rows", column, descending=[True, False])
+        .head(LARGEST)
     )
+    here = (judged[column].to_numpy()[:, None] == found[column].to_numpy()[None, :]).astype(np.float64)
+    risk, label = (here * judged[name].to_numpy()[:, None] for name in (UNSEEN, "label"))
+    values, drawn = shares(label, risk, codes(judged["learner_id"]), times)
+    bounds = [interval(drawn[:, place]) for place in range(found.height)]
+    return found.with_columns(
+        pl.Series("observed_over_expected", values, dtype=pl.Float64),
+        pl.Series("low", [low for low, _ in bounds], dtype=pl.Float64),
+        pl.Series("high", [high for _, high in bounds], dtype=pl.Float64),
+    ).rename({column: "place"})

@@ -186,9 +186,9 @@ def show_unseen(found: Unseen) -> None:
             table.add_row(f"unseen less {name.replace('_', ' ')}", *cells)
         out.print(table)
         for place in places.to_dicts():
-            if not place["expected_low"] <= 1 <= place["expected_high"]:
-                times, bounds = place["expected_over_observed"], [round(place[name], 2) for name in ("expected_low", "expected_high")]
-                out.print(f"{place['place']}: {times:.2f} {bounds} times as many dropouts expected as came.", soft_wrap=True)
+            if not place["low"] <= 1 <= place["high"]:
+                times, bounds = place["observed_over_expected"], [round(place[name], 2) for name in ("low", "high")]
+                out.print(f"{place['place']}: {times:.2f} {bounds} times as many dropouts as expected.", soft_wrap=True)
 
 
 def _cell(row: pl.DataFrame, value: str) -> str:

@@ -58,7 +58,10 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     def person(place: int, row: dict[str, Any]) -> dict[str, Any]:
         facts = raising(row["reasons"])
         end = "Aucune fin connue."
-        if row["exit_date"]:
+        if row["exit_date"] and row["exit_date"] <= as_of:
+            ended = f"{day(row['exit_date'])} {row['exit_date'].year}"
+            end = f"Fin dès le {ended}, d'après ce qui est connu depuis (sortie déclarée, ou plus aucun signe)."
+        elif row["exit_date"]:
             left = 0 < (row["exit_date"] - as_of).days <= row["horizon_days"]
             issue, when = "abandon" if row["dropped"] else "autre issue", f"{day(row['exit_date'])} {row['exit_date'].year}"
             end = f"Fin le {when}, {issue} ({'dans' if left else 'hors de'} l'horizon de {row['horizon_days']} jours)."
@@ -89,7 +92,12 @@ def _in_french(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     from alerts.inbox import words
 
     said = {"half_day": words.HALF_DAYS, "status": words.STATUSES, "channel": words.CHANNELS, "outcome": words.OUTCOMES}
-    return [{HEADINGS[name]: said.get(name, {}).get(value, value) for name, value in fact.items() if name in HEADINGS} for fact in facts]
+    shaped = {"kind": words.matter, "occurred_at": words.instant}
+
+    def told(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a fact holds
+        return shaped[name](value) if name in shaped and value else said.get(name, {}).get(value, value)
+
+    return [{HEADINGS[name]: told(name, value) for name, value in fact.items() if name in HEADINGS} for fact in facts]
 
 
 SECTIONS: Final = {"attendance": "Présence", "activity": "Activité à distance", "assessments": "Travaux", "contacts": "Échanges"}

@@ -95,6 +95,16 @@ THEMES_OF: Final = {
 }
 """Scripts that fit a subject of the reason, or a promise."""
 THEME_OF_BARRIER: Final = {"relations": "mediation", "admin": "money"}
+MATTERS: Final = {
+    "lms": "plateforme",
+    "content": "contenus",
+    "forum": "forum",
+    "quiz": "questionnaires",
+    "work": "travail",
+    "test": "test",
+    "exam": "examen",
+}
+"""Kinds of traces and of work in common use; other words of a source are told as they came."""
 CHANNELS: Final = {
     "phone": "Téléphone",
     "sms": "SMS",
@@ -279,6 +289,13 @@ def curve(history: Sequence[Row[Any]], width: int = 300, height: int = 60) -> st
     first, last = risks[0][0], risks[-1][0]
     top = max(0.2, *(risk for _, risk in risks))
     return " ".join(f"{(night - first) / (last - first) * width:.1f},{height - risk / top * height:.1f}" for night, risk in risks)
+
+
+def matter(kind: str | None) -> str:
+    """A kind of trace or work in words; what is finer stays as the source says it: `content/video` as contenus (video)."""
+    word, _, finer = (kind or "").partition("/")
+    said = say(MATTERS[word]) if word in MATTERS else word
+    return f"{said} ({finer})" if finer else said
 
 
 def newest(rows: Sequence[Mapping[str, Any]], key: str, as_of: dt.date) -> tuple[dt.date, int] | None:

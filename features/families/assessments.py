@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from features.declaration import ALWAYS, MANY, Family, Feature, ratio
+from features.declaration import ALWAYS, MANY, NEVER, Family, Feature, ratio
 
 _FIXED_POINT: Final = 10_000
 _NEXT_DAYS: Final = 28
@@ -22,6 +22,8 @@ _newest_mark = pl.col("submitted_on") == pl.when(_marked).then(pl.col("submitted
 _SEVERAL: Final = pl.col("work_handed_in") > 1
 _SEVERAL_MARKS: Final = (pl.col("score_mean") - pl.col("score_lowest")).gt(0.005)
 """A mean of one is not told as a mean: the piece itself is told."""
+_OVER: Final = pl.col("days_since_deadline") > 0
+"""Due on the very day, work may still come in the evening: nothing is told as missed that night."""
 _LOW: Final = 0.5
 _GOOD: Final = 0.7
 _ALL_FR: Final = "tous les travaux attendus ont été rendus"
@@ -48,6 +50,8 @@ _facts = [
         fr="travaux attendus non rendus : {value}",
         en="{value} piece{s} of work not handed in",
         monotone=1,
+        fair=_OVER,
+        fair_better=ALWAYS,
     ),
     Feature(
         "work_missed_share",
@@ -56,12 +60,12 @@ _facts = [
         meaning="Work not handed in, among work past its deadline",
         null_means="no deadline has passed",
         group="assessments",
-        fr="travaux attendus non rendus : {value}",
+        fr="{value} des travaux attendus n'ont pas été rendus",
         en="{value} of the work due not handed in",
         fr_better=_ALL_FR,
         en_better=_ALL_EN,
         monotone=1,
-        fair=pl.col("work_missed") > 1,
+        fair=_OVER & (pl.col("work_missed") > 1),
         fair_better=pl.col("work_missed") == 0,
     ),
     Feature(
@@ -76,8 +80,10 @@ _facts = [
         fr_better="le dernier travail attendu a été rendu",
         en_better="latest work due handed in",
         monotone=1,
-        # Due on the very day, it may come in the evening.
-        fair=pl.col("days_since_deadline") > 0,
+        fair=_OVER & (pl.col("work_missed_in_a_row") <= 1),
+        fair_better=_OVER,
+        # What was handed in before it, however long ago, may have been in good time.
+        speaks_from=1,
     ),
     Feature(
         "work_handed_in",
@@ -99,8 +105,8 @@ _facts = [
         fr="dernier travail rendu il y a {value}",
         en="last work handed in {value} ago",
         worse=1,
-        # Who handed in all that was due has no more to hand in: however long ago it was, it says nothing.
-        fair=pl.col("last_work_missed") > 0,
+        # Who handed in all that was due has no more to hand in; who did not is told of what is missing.
+        fair=NEVER,
         fair_better=pl.col("days_since_handed_in") <= pl.col("days_since_deadline"),
     ),
     Feature(
@@ -229,6 +235,7 @@ _facts += [
         monotone=1,
         # One is no row: `last_work_missed` tells it.
         against=1.0,
+        fair=_OVER,
         fair_better=pl.col("work_handed_in") > 0,
         speaks_from=2,
     ),
@@ -244,7 +251,7 @@ _facts += [
         fr_better=_ALL_FR,
         en_better=_ALL_EN,
         monotone=1,
-        fair=pl.col("work_missed") > 1,
+        fair=_OVER & (pl.col("work_missed") > 1),
         fair_better=pl.col("work_missed") == 0,
     ),
     Feature(
@@ -445,7 +452,7 @@ _cohort = [
         fr_better=f"{_ALL_FR}, ce qui n'est pas le cas de toute la session",
         en_better=f"{_ALL_EN}, which is not so of the whole session",
         monotone=1,
-        fair=pl.col("work_missed") > 1,
+        fair=_OVER & (pl.col("work_missed") > 1),
         fair_better=pl.col("work_missed") == 0,
         against=0.0,
     ),

@@ -7,10 +7,14 @@ from typing import Final
 import polars as pl
 
 from data_contracts.vocabulary import ATTENDED
-from features.declaration import AGO, Family, Feature, ratio, there_for, within
+from features.declaration import AGO, ALWAYS, Family, Feature, ratio, there_for, within
 
 WINDOWS: Final = (7, 14, 28)
 RULE_DAYS: Final = 30
+SURGE_DAYS: Final = 14
+SURGE: Final = 5
+"""Half-days missed in two weeks from which that is what is told: a share since entry hides it."""
+_LATELY: Final = pl.col("days_since_presence").fill_null(0) < SURGE_DAYS
 
 _half_days = pl.col("half_days")
 _attended = pl.col("status").is_in(ATTENDED)
@@ -50,6 +54,9 @@ _facts = [
             fr=f"{{value}} d'absence non justifiée sur les {days} derniers jours",
             en=f"{{value}} of unjustified absence in the last {days} days",
             monotone=1,
+            fair=_LATELY if days == SURGE_DAYS else None,
+            fair_better=ALWAYS,
+            speaks_from=SURGE if days == SURGE_DAYS else None,
         )
         for days in (*WINDOWS, RULE_DAYS)
     ),
@@ -154,6 +161,8 @@ _derived = [
         fr_better="aucune absence non justifiée depuis l'entrée",
         en_better="no unjustified absence since entry",
         monotone=1,
+        # A share since entry says little of the first days, and nothing of whoever has nothing to attend at present.
+        fair=there_for(14) & pl.col("attendance_share_14").is_not_null(),
         fair_better=pl.col("unjustified_share_total") == 0,
     ),
     Feature(
@@ -183,11 +192,14 @@ _cohort = [
         meaning="Attendance share of the last 14 days minus that of the whole session",
         null_means="too little recorded to compare",
         group="trend",
-        fr="présence des 14 derniers jours inférieure de {value} à celle de la session, toutes absences confondues",
-        en="attendance of the last 14 days {value} below the session's, absences of all kinds counted",
-        fr_better="présence des 14 derniers jours supérieure de {value} à celle de la session",
-        en_better="attendance of the last 14 days {value} above the session's",
+        fr="{value} de présence de moins que la session sur 14 jours, absences justifiées comprises",
+        en="{value} of attendance below the session's over 14 days, justified absences counted",
+        fr_better="{value} de présence de plus que la session sur 14 jours",
+        en_better="{value} of attendance above the session's over 14 days",
         monotone=-1,
+        # Of whoever has not come for two weeks, the last presence says it.
+        fair=there_for(14) & _LATELY,
+        fair_better=ALWAYS,
         against=0.0,
     ),
     Feature(

@@ -66,6 +66,7 @@ def in_tables() -> Iterator[str | tuple[str, ...]]:
     tables += (
         words.THEMES,
         words.CHANNELS,
+        words.MATTERS,
         words.BARRIERS,
         words.STATUSES,
         words.HALF_DAYS,

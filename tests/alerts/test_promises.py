@@ -167,3 +167,23 @@ def test_whom_a_call_does_not_find_is_to_be_reached_by_other_means(tries: list[t
     risks = candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk")
     assert risks.height == 1
     assert (risks["suggested_action"][0] == "reach_by_other_means") is other_means
+
+
+@pytest.mark.parametrize(
+    ("feature", "days", "action"),
+    [
+        ("days_since_presence", DELAYS.silence_days, "check_still_there"),
+        ("days_since_activity", DELAYS.silence_days + 30.0, "check_still_there"),
+        ("days_since_presence", DELAYS.silence_days - 1.0, "call_about_absences"),
+        ("unjustified_half_days_28", 40.0, "call_about_absences"),
+    ],
+)
+def test_of_whom_no_sign_came_for_a_month_it_is_first_asked_whether_they_are_still_there(feature: str, days: float, action: str) -> None:
+    facts = people([0.9])
+    reason = {"code": "attendance", "feature": feature, "value": days, "contribution": 1.0, "previous_value": None}
+    told = pl.Series("reasons", [[reason]], dtype=facts.scores.schema["reasons"])
+    facts = replace(facts, scores=facts.scores.with_columns(told))
+
+    risks = candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk")
+
+    assert risks["suggested_action"].to_list() == [action]

@@ -170,6 +170,7 @@ def test_a_reason_that_compares_is_told_only_where_the_comparison_is_true() -> N
             "lateness_days_mean": [-5.0, -5.0, -5.0, -0.8, 2.0],
             "work_handed_in": [3.0] * 5,
             "work_missed": [2.0] * 5,
+            "days_since_deadline": [5.0] * 5,
             "work_missed_against_session": [-0.3, -0.3, -0.3, -0.011, 0.004],
             "days_since_activity": [1.0, 1.0, 1.0, 9.0, 9.0],
         }
@@ -223,15 +224,33 @@ def facts_told(columns: list[str], rows: dict[str, list[float | None]], raising:
     return [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
 
 
-def test_work_long_handed_in_is_told_only_of_who_owes_some_since() -> None:
+def test_work_that_is_missing_is_told_and_not_how_long_ago_other_work_came_nor_before_the_evening_is_over() -> None:
+    columns = ["days_since_handed_in", "last_work_missed", "work_missed_in_a_row", "work_missed"]
+    missing = pl.DataFrame(
+        {
+            "as_of": [NIGHT] * 6,
+            "enrolment_id": [f"e{n}" for n in range(6)],
+            # The piece before came in good time; the third is due tonight; the fourth missed three, the fifth too with tonight's.
+            "days_since_handed_in": [10.0, 40.0, 40.0, 80.0, 80.0, 10.0],
+            "days_since_deadline": [5.0, 5.0, 0.0, 5.0, 0.0, 5.0],
+            "last_work_missed": [0.0, 1.0, 1.0, 1.0, 1.0, 0.0],
+            "work_missed_in_a_row": [0.0, 1.0, 1.0, 3.0, 3.0, 0.0],
+            "work_missed": [0.0, 1.0, 1.0, 3.0, 3.0, 0.0],
+        }
+    )
+    others = pl.concat([missing[[0]]] * 20)
+    parts = np.tile([0.9, 0.2, 0.1, 0.3, -3.0], (6, 1))
+    found = reasons(parts, parts.sum(axis=1), columns, missing, missing.clear(), 3, everybody=others)
+    said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
+    assert said == [[], ["last_work_missed"], [], ["work_missed_in_a_row"], [], []]
+
     rows: dict[str, list[float | None]] = {
         "days_since_handed_in": [10.0, 10.0, 40.0, 40.0, 40.0, 2.0, 2.0, 40.0],
         "days_since_deadline": [5.0, 5.0, 5.0, 5.0, None, 5.0, 1.0, 44.0],
-        "last_work_missed": [1.0, 0.0, 1.0, 0.0, None, 0.0, 0.0, 0.0],
     }
     named = ["days_since_handed_in"]
 
-    assert facts_told(named, rows) == [[], [], named, [], [], [], [], []]
+    assert facts_told(named, rows) == [[]] * 8
     # Two days ago, after the latest deadline and before it: before it, the work itself is told by other facts.
     assert facts_told(named, rows, -1) == [[], [], [], [], [], named, [], []]
 
@@ -292,6 +311,8 @@ def test_of_whom_is_long_gone_since_when_is_told_and_not_a_share_unless_nothing_
         "days_since_presence": [1.0, 1.0, 1.0, 62.0, 9.0, 21.0],
         # The last one missed two days before three weeks of closure.
         "absence_streak_half_days": [0.0, 0.0, 0.0, 80.0, 12.0, 4.0],
+        "attendance_share_14": [1.0, 1.0, 1.0, 0.0, 0.2, 0.3],
+        "course_day": [80.0] * 6,
     }
     parts = np.tile([0.9, 0.1, -3.0], (6, 1))
     night = pl.DataFrame({"as_of": [NIGHT] * 6, "enrolment_id": [f"e{n}" for n in range(6)], **rows})
@@ -301,6 +322,31 @@ def test_of_whom_is_long_gone_since_when_is_told_and_not_a_share_unless_nothing_
     said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
     assert said == [[], [], [], ["days_since_presence"], ["unjustified_share_total"], ["unjustified_share_total"]]
     assert [row[0]["contribution"] for row in found][3:] == pytest.approx([1.0, 1.0, 1.0])
+
+
+def test_two_weeks_of_absences_are_told_and_not_hidden_in_a_share_since_entry() -> None:
+    columns = ["unjustified_share_total", "unjustified_half_days_14", "days_since_presence"]
+    night = pl.DataFrame(
+        {
+            "as_of": [NIGHT] * 5,
+            "enrolment_id": [f"e{n}" for n in range(5)],
+            # A surge; four in two weeks; nothing to attend at present; five days in; gone for three weeks.
+            "unjustified_share_total": [0.2, 0.2, 0.4, 1.0, 0.4],
+            "unjustified_half_days_14": [9.0, 4.0, None, 5.0, 9.0],
+            "days_since_presence": [1.0, 1.0, 20.0, None, 21.0],
+            "absence_streak_half_days": [2.0, 2.0, 0.0, 5.0, 30.0],
+            "attendance_share_14": [0.4, 0.7, None, 0.0, 0.0],
+            "course_day": [80.0, 80.0, 80.0, 5.0, 80.0],
+        }
+    )
+    present = dict.fromkeys(columns, 0.0) | {"absence_streak_half_days": 0.0, "attendance_share_14": 1.0}
+    others = pl.concat([night[[0]].with_columns(**{name: pl.lit(value) for name, value in present.items()})] * 20)
+    parts = np.tile([0.9, 0.1, 0.1, -3.0], (5, 1))
+
+    found = reasons(parts, parts.sum(axis=1), columns, night, night.clear(), 3, everybody=others)
+
+    said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
+    assert said == [["unjustified_half_days_14"], ["unjustified_share_total"], [], ["unjustified_half_days_14"], ["days_since_presence"]]
 
 
 def test_who_has_just_entered_is_not_ranked_by_all_done_so_far() -> None:
