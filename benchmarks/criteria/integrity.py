@@ -185,7 +185,9 @@ def _told(world: World, alerted: NDArray[np.bool_]) -> tuple[int, int, int, int]
     model = world.model
     told = reasons(model.contributions(few), model.margins(few), model.columns, few, few.clear(), 4, world.rows)
     named = pl.DataFrame({"row": np.arange(few.height), "reason": told}).explode("reason").unnest("reason").filter(pl.col("code") != "rest")
-    values = few.with_row_index("row").unpivot(on=model.columns, index="row", variable_name="feature", value_name="known")
+    # A fact that speaks for its subject need not be one that trees read: any column of the matrix may be told.
+    told_of = named["feature"].unique().sort().to_list()
+    values = few.with_row_index("row").unpivot(on=told_of, index="row", variable_name="feature", value_name="known")
     wrong = (
         named.with_columns(pl.col("row").cast(pl.UInt32))
         .join(values, on=["row", "feature"], how="left")
