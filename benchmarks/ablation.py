@@ -48,6 +48,8 @@ ROUNDS: Final = 650
 """Trees of every line, about what stopping early chooses; alike for all, so that a line is not judged by where it stopped."""
 CHOSEN_ROUNDS: Final = 411
 """What stopping early chose while every threshold was chosen: such trees learn faster."""
+FEWEST_LEAVERS: Final = 20
+"""A session with fewer weighs as one with so many."""
 WHOLE: Final = "this version"
 
 
@@ -83,6 +85,35 @@ def averaged(boosters: int) -> Learner:
     return scores
 
 
+def balanced(power: float) -> Learner:
+    """The learner in use, rows weighing less the more leavers their session has."""
+
+    def scores(past: pl.DataFrame, later: pl.DataFrame, seed: int, threads: int) -> Floats:
+        leavers = pl.col("label").sum().over("session_id").clip(FEWEST_LEAVERS)
+        return boosted()(
+            past.with_columns(weight=leavers**-power).with_columns(pl.col("weight") / pl.col("weight").mean()), later, seed, threads
+        )
+
+    return scores
+
+
+def distilled(share: float, by: str) -> Learner:
+    """The learner in use, taught for a share by what it says of each third of learners or sessions when taught by the two others."""
+
+    def scores(past: pl.DataFrame, later: pl.DataFrame, seed: int, threads: int) -> Floats:
+        third = np.random.default_rng(seed).integers(3, size=past[by].n_unique())[codes(past[by])]
+        teacher = np.empty(past.height)
+        for one in range(3):
+            here = past.filter(pl.Series(third == one))
+            margin = boosted()(past.filter(pl.Series(third != one)), here, seed, threads)
+            teacher[third == one] = 1 / (1 + np.exp(-margin))
+        # LightGBM's cross-entropy takes shares as labels.
+        softened = past.with_columns(label=(1 - share) * pl.col("label") + share * pl.Series(teacher))
+        return boosted(objective="cross_entropy")(softened, later, seed, threads)
+
+    return scores
+
+
 def lines() -> dict[str, Learner]:
     """Every line of the table, in its order."""
     told: dict[str, Learner] = {WHOLE: boosted()}
@@ -93,6 +124,9 @@ def lines() -> dict[str, Learner]:
     told["every threshold chosen"] = boosted(rounds=CHOSEN_ROUNDS, sharp_rounds=CHOSEN_ROUNDS)
     told["half-life of 180 days"] = weighted(180)
     told["three boosters averaged"] = averaged(3)
+    told["sessions weigh alike"] = balanced(1)
+    told["half taught by itself, by learners"] = distilled(0.5, "learner_id")
+    told["half taught by itself, by sessions"] = distilled(0.5, "session_id")
     return told
 
 
