@@ -103,7 +103,7 @@ def _with_support(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFr
     routed = people.join(routes(facts, rules), on="learner_id", how="left").with_columns(
         pl.col("queue").fill_null("territory"), pl.col("owned").fill_null(value=False)
     )
-    scored = facts.scores.select("enrolment_id", "risk", "reasons")
+    scored = facts.scores.select("enrolment_id", "risk", "reasons", "low_confidence")
     return routed.join(scored, on="enrolment_id", how="left").join(spoken(facts), on="learner_id", how="left")
 
 
@@ -133,7 +133,7 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
         kind=pl.lit("dropout_risk"),
         priority=worth,
         # Whatever the facts are about, one call more to a number that nobody answers says nothing to anybody.
-        suggested_action=pl.when(_gone(rules.invariants.silence_days))
+        suggested_action=pl.when(_gone(rules.invariants.silence_days) & pl.col("action").is_null())
         .then(pl.lit(STILL_THERE))
         .when(pl.col("learner_id").is_in(hard_to_reach(facts)["learner_id"].implode()))
         .then(pl.lit(OTHER_MEANS))
@@ -144,9 +144,13 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
 
 
 def _gone(silence_days: int) -> pl.Expr:
-    """True of whom the first reason tells gone for as long as training takes for a silent dropout: first, are they still there?"""
+    """True of whom the first reason tells gone for as long as training takes for a silent dropout: first, are they still there?
+
+    The estimate is then one of little confidence: of whom the other sign is younger, it is not.
+    """
     first = pl.col("reasons").list.first()
-    return first.struct.field("feature").is_in(LAST_SIGNS) & (first.struct.field("value") >= silence_days)
+    long_ago = first.struct.field("feature").is_in(LAST_SIGNS) & (first.struct.field("value") >= silence_days)
+    return long_ago & pl.col("low_confidence").fill_null(value=False)
 
 
 def _ruled(training: pl.DataFrame, by_rule: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:

@@ -60,8 +60,9 @@ SAME_DAY: Final = {"il y a {value}": "le jour même", "{value} ago": "the same d
 """Nobody says that something happened no day ago; nor today, since a list is read the day after."""
 NO_FACT: Final = "Aucun fait isolé : la situation d'ensemble."
 """What a list says of a risk that no single fact explains."""
-STILL: Final = "Ces faits ont peu changé en une semaine."
-"""What is said where no fact told reads otherwise than a week before; facts that are not told may."""
+STILL: Final = "Pas d'évolution chiffrée à signaler depuis une semaine."
+"""What is said where no number that is told has changed; others may have."""
+NEW_FACT: Final = "{fact} ; ce n'était pas le cas une semaine plus tôt."
 NO_FACT_YET: Final = "Peu de faits connus encore : l'estimation tient surtout à la formation et au moment du parcours."
 """The same of whoever has just entered."""
 CAUTION: Final = "À prendre avec prudence : entrée récente, feuilles de présence manquantes, ou plus aucun signe depuis longtemps."
@@ -197,8 +198,12 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | No
     """
     phrase = phrases.get(reason["feature"] or "")
     now, before = reason["value"], reason["previous_value"]
-    if phrase is None or now is None or before is None or "{value}" not in phrase.fr or phrase.signed:
+    if phrase is None or now is None or before is None or phrase.signed:
         return None
+    if "{value}" not in phrase.fr:
+        # A flag that was down a week before and is up now.
+        fact = _capital(_spoken(phrase.fr, phrase.en)) if phrase.unit == "flag" and now > before else None
+        return say(NEW_FACT).format(fact=fact) if fact else None
     was, better_by = amount(before, phrase.unit), (before - now) * phrase.direction
     if 0 < better_by < NEWS * abs(before) or (phrase.unit == "share" and abs(now - before) < LEAST_SHARE):
         return None

@@ -1,4 +1,4 @@
-"""What each part of the learner brings: the same model without it, or with what was left out, judged on sessions and months kept apart.
+"""What each part of the learner brings: the same model without it, or with what was left out, judged on sessions that taught nothing.
 
 usage: python benchmarks/ablation.py --home <home of a service> --as-of 2014-07-31 [--seeds 1,2] [--only words]
 
@@ -7,9 +7,10 @@ Two splits of the landmark rows known at the as-of date, the figures being their
     later    sessions that began in the later half of the time, by a model taught by those of the earlier half
     earlier  the reverse: a second opinion to choose by, never to quote, since it is taught by what came later
 
-Learners of the rows judged teach nothing, and rows are judged from day 14 on. Each line is fitted with every seed and judged by the mean of
-their scores. Differences are this version less the line, paired by 200 bootstraps of learners: above 0, the line is worse. Beside them
-stands what another seed makes. Nothing is written; Ctrl-C ends with the lines that are done.
+Where sessions follow each other without a break, those of the earlier half reach into the time of the later ones: what is judged is then
+an unseen session, not a later time. Learners of the rows judged teach nothing, and rows are judged from day 14 on. Each line is fitted
+with every seed and judged by the mean of their scores. Differences are this version less the line, paired by 200 bootstraps of learners:
+above 0, the line is worse. Beside them stands what another seed makes. Nothing is written; Ctrl-C ends with the lines that are done.
 """
 
 from __future__ import annotations
@@ -48,8 +49,6 @@ ROUNDS: Final = 650
 """Trees of every line, about what stopping early chooses; alike for all, so that a line is not judged by where it stopped."""
 CHOSEN_ROUNDS: Final = 411
 """What stopping early chose while every threshold was chosen: such trees learn faster."""
-FEWEST_LEAVERS: Final = 20
-"""A session with fewer weighs as one with so many."""
 WHOLE: Final = "this version"
 
 
@@ -85,35 +84,6 @@ def averaged(boosters: int) -> Learner:
     return scores
 
 
-def balanced(power: float) -> Learner:
-    """The learner in use, rows weighing less the more leavers their session has."""
-
-    def scores(past: pl.DataFrame, later: pl.DataFrame, seed: int, threads: int) -> Floats:
-        leavers = pl.col("label").sum().over("session_id").clip(FEWEST_LEAVERS)
-        return boosted()(
-            past.with_columns(weight=leavers**-power).with_columns(pl.col("weight") / pl.col("weight").mean()), later, seed, threads
-        )
-
-    return scores
-
-
-def distilled(share: float, by: str) -> Learner:
-    """The learner in use, taught for a share by what it says of each third of learners or sessions when taught by the two others."""
-
-    def scores(past: pl.DataFrame, later: pl.DataFrame, seed: int, threads: int) -> Floats:
-        third = np.random.default_rng(seed).integers(3, size=past[by].n_unique())[codes(past[by])]
-        teacher = np.empty(past.height)
-        for one in range(3):
-            here = past.filter(pl.Series(third == one))
-            margin = boosted()(past.filter(pl.Series(third != one)), here, seed, threads)
-            teacher[third == one] = 1 / (1 + np.exp(-margin))
-        # LightGBM's cross-entropy takes shares as labels.
-        softened = past.with_columns(label=(1 - share) * pl.col("label") + share * pl.Series(teacher))
-        return boosted(objective="cross_entropy")(softened, later, seed, threads)
-
-    return scores
-
-
 def lines() -> dict[str, Learner]:
     """Every line of the table, in its order."""
     told: dict[str, Learner] = {WHOLE: boosted()}
@@ -124,9 +94,6 @@ def lines() -> dict[str, Learner]:
     told["every threshold chosen"] = boosted(rounds=CHOSEN_ROUNDS, sharp_rounds=CHOSEN_ROUNDS)
     told["half-life of 180 days"] = weighted(180)
     told["three boosters averaged"] = averaged(3)
-    told["sessions weigh alike"] = balanced(1)
-    told["half taught by itself, by learners"] = distilled(0.5, "learner_id")
-    told["half taught by itself, by sessions"] = distilled(0.5, "session_id")
     return told
 
 

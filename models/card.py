@@ -73,8 +73,11 @@ def write_card(home: Home, trained: Trained, evidence: Evidence, verdict: Verdic
     Returns:
         Where it lies.
     """
-    text = render(trained, evidence, verdict, notice, weighed)
-    path = write_whole(home.models / evidence.version / CARD_FILE, lambda part: part.write_text(text, encoding="utf-8"))
+    text, place = render(trained, evidence, verdict, notice, weighed), home.models / evidence.version / CARD_FILE
+    # The same version trained once more keeps what was judged of it on unseen places.
+    if place.exists() and (kept := _UNSEEN.search(place.read_text(encoding="utf-8"))):
+        text = _with_unseen(text, kept[0].rstrip("\n"))
+    path = write_whole(place, lambda part: part.write_text(text, encoding="utf-8"))
     attach(home, evidence.version, {}, {}, [path])
     return path
 
@@ -101,10 +104,18 @@ def tell_unseen(home: Home, found: Unseen) -> None:
     files = [write_whole(folder / UNSEEN_FILE, lambda part: part.write_text(text, encoding="utf-8"))]
     if (folder / CARD_FILE).exists():
         section = _environment().get_template("unseen.html").render(found=found, **_unseen_tables(found))
-        page = _UNSEEN.sub(lambda _: section, (folder / CARD_FILE).read_text(encoding="utf-8"))
+        page = _with_unseen((folder / CARD_FILE).read_text(encoding="utf-8"), section)
         files.append(write_whole(folder / CARD_FILE, lambda part: part.write_text(page, encoding="utf-8")))
     figures = {f"unseen/{row['level']}/{row['contender']}/{row['metric']}": row["value"] for row in found.figures.to_dicts()}
     attach(home, found.version, figures, {}, files)
+
+
+def _with_unseen(page: str, section: str) -> str:
+    before, heading, after = _UNSEEN.sub("", page).partition(_AFTER_UNSEEN)
+    return f"{before}{section}\n{heading}{after}"
+
+
+_NAMED: Final = {"seen": "the twin that saw them", "days_silent": "the number of days silent"}
 
 
 def _verdict(differences: pl.DataFrame) -> str:
@@ -118,7 +129,7 @@ def _verdict(differences: pl.DataFrame) -> str:
             if row["low"] > 0
             else "not proven to differ from"
         )
-        said.append(f"{words} {row['rival'].replace('_', ' ')}")
+        said.append(f"{words} {_NAMED.get(row['rival'], 'the ' + row['rival'].replace('_', ' '))}")
     return f"By average precision, where nobody learnt, the recipe is {'; '.join(said)}."
 
 
@@ -145,7 +156,8 @@ def _with_decisions(page: str, version: str, log: Sequence[Mapping[str, Any]]) -
 
 
 _DECISIONS: Final = re.compile(r'<section id="decisions".*?</section>\n', re.DOTALL)
-_UNSEEN: Final = re.compile(r'<section id="unseen">.*?</section>', re.DOTALL)
+_UNSEEN: Final = re.compile(r'<section id="unseen">.*?</section>\n', re.DOTALL)
+_AFTER_UNSEEN: Final = "<h2>Groups</h2>"
 _AFTER_THEM: Final = "<h2>What the score means</h2>"
 
 

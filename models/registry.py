@@ -27,6 +27,7 @@ NAME: Final = "vigie-dropout"
 CHAMPION: Final = "champion"
 EXPERIMENT: Final = "vigie"
 VERSION_TAG: Final = "model_version"
+FINGERPRINT_TAG: Final = "data_fingerprint"
 PROMOTED_TAG: Final = "promoted"
 """On every version that is or was champion and was not taken back: only those may serve a night."""
 TWIN: Final = "twin"
@@ -120,16 +121,25 @@ def _altered(folder: Path) -> NoModelError:
     return NoModelError(what, "Delete the folder of the version: it is fetched again from MLflow.")
 
 
+def fingerprint_of(home: Home, version: str) -> str:
+    """SHA-256 of the landmark rows that taught a version, as it was registered; empty where it was not."""
+    return _tag(home, version, FINGERPRINT_TAG)
+
+
 def _twin_tag(home: Home, version: str) -> tuple[str, str]:
     """The twin's own version and the last landmark it learnt from, as they were registered; empty where they were not."""
-    query = (
-        "SELECT twin.value FROM model_version_tags AS twin "
-        "JOIN model_version_tags AS tag ON tag.name = twin.name AND tag.version = twin.version AND tag.key = ? AND tag.value = ? "
-        "WHERE twin.name = ? AND twin.key = ?"
-    )
-    rows = _query(home, query, (VERSION_TAG, version, NAME, TWIN))
-    twin, _, seen = str(rows[0][0]).partition(" ") if rows else ("", "", "")
+    twin, _, seen = _tag(home, version, TWIN).partition(" ")
     return twin, seen
+
+
+def _tag(home: Home, version: str, key: str) -> str:
+    query = (
+        "SELECT asked.value FROM model_version_tags AS asked "
+        "JOIN model_version_tags AS tag ON tag.name = asked.name AND tag.version = asked.version AND tag.key = ? AND tag.value = ? "
+        "WHERE asked.name = ? AND asked.key = ?"
+    )
+    rows = _query(home, query, (VERSION_TAG, version, NAME, key))
+    return str(rows[0][0]) if rows else ""
 
 
 def known(home: Home, version: str) -> str:
@@ -286,7 +296,7 @@ def _log(home: Home, client: Any, trained: Trained) -> str:  # noqa: ANN401 - ml
             identifier,
             metrics=[Metric(name, float(value), run.info.start_time, 0) for name, value in metrics.items()],
             params=[Param(name, str(value)) for name, value in parameters.items()],
-            tags=[RunTag("data_fingerprint", trained.fingerprint), RunTag(VERSION_TAG, model.version)],
+            tags=[RunTag(FINGERPRINT_TAG, trained.fingerprint), RunTag(VERSION_TAG, model.version)],
         )
         client.log_artifacts(identifier, str(home.models / model.version), "model")
         for name, figure in draw(trained).items():
@@ -301,7 +311,7 @@ def _log(home: Home, client: Any, trained: Trained) -> str:  # noqa: ANN401 - ml
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    tags = {VERSION_TAG: model.version, "data_fingerprint": trained.fingerprint, TWIN: f"{trained.twin.version} {_seen(trained)}"}
+    tags = {VERSION_TAG: model.version, FINGERPRINT_TAG: trained.fingerprint, TWIN: f"{trained.twin.version} {_seen(trained)}"}
     version = client.create_model_version(NAME, f"{run.info.artifact_uri}/model", run_id=identifier, tags=tags)
     return str(version.version)
 

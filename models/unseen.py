@@ -15,10 +15,10 @@ from models.calibration import UNCALIBRATED, calibrate
 from models.evaluation.bootstrap import DRAWS, interval, shares, with_intervals
 from models.evaluation.measures import codes, measure
 from models.learner import Model, fit
+from models.training import fingerprint
 from vigie.errors import NoModelError
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable
 
     from numpy.typing import NDArray
@@ -31,6 +31,8 @@ LEVELS: Final = ("provider", "programme")
 PARTS: Final = 5
 """Places are left out a fifth of them at a time: one by one, a territory of fifty providers would be learnt fifty times."""
 LARGEST: Final = 10
+FEWEST_LEAVERS: Final = 5
+"""People who left below which a place has no interval."""
 UNSEEN: Final = "unseen"
 SEEN: Final = "seen"
 
@@ -49,17 +51,19 @@ class Unseen:
     differences: pl.DataFrame
     """level, rival, metric, difference (unseen less rival), low, high."""
     places: pl.DataFrame
-    """level, place, rows, expected and observed (rows of leavers), observed_over_expected, low, high: of the `LARGEST` places, by rows."""
+    """level, place, rows, expected and observed (rows of leavers), leavers (people), observed_over_expected, low, high (null below
+    `FEWEST_LEAVERS`): of the `LARGEST` places, by rows."""
 
     def to_json(self) -> str:
         """As text; tables as lists of rows."""
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
-        return json.dumps({k: v.to_dicts() if isinstance(v, pl.DataFrame) else v for k, v in plain.items()}, indent=1) + "\n"
+        tables = {name: value.fill_nan(None).to_dicts() for name, value in plain.items() if isinstance(value, pl.DataFrame)}
+        return json.dumps(plain | tables, indent=1, allow_nan=False) + "\n"
 
 
 def judge_unseen(
     twin: Model,
-    seen: dt.date,
+    taught_by: str,
     rows: pl.DataFrame,
     version: str,
     *,
@@ -69,12 +73,13 @@ def judge_unseen(
 ) -> Unseen:
     """Leave providers, then programmes, out of all that is learnt and calibrated, and judge them on the last block.
 
+    As many trees are fitted as the twin has, on its columns: that number alone was chosen with these places there.
     Learners judged teach nothing elsewhere either. A place's own past, as each night knew it, is still read by the columns that tell of
     it: that is what a new place has once its first exits are known.
 
     Args:
         twin: of the version, fitted on the first block and calibrated on the second.
-        seen: the last landmark that taught it.
+        taught_by: fingerprint of the rows that taught it, as from `models.training.fingerprint`.
         rows: the landmark rows of its training, as from `models.training.learnt_rows`.
         version: of the model.
         threads: how many LightGBM may use.
@@ -85,10 +90,10 @@ def judge_unseen(
         NoDataError: a block holds too few dropouts.
         NoModelError: these are not the rows that taught the twin.
     """
-    blocks = cut(rows, twin.horizon_days)
-    if blocks.calibration["as_of"].max() != seen:
+    if fingerprint(rows) != taught_by:
         what = f"The rows known at {twin.trained_as_of} are no longer those that {version} was taught with."
-        raise NoModelError(what, "People were erased, or the rules changed since: train again, and judge the new version.")
+        raise NoModelError(what, "People were erased, or columns or rules changed since: train again, and judge the new version.")
+    blocks = cut(rows, twin.horizon_days)
     levels = []
     tables: tuple[list[pl.DataFrame], ...] = ([], [], [])
     for level in LEVELS:
@@ -109,9 +114,9 @@ def _left_out(twin: Model, blocks: Blocks, level: str, threads: int) -> tuple[pl
     column = f"{level}_id"
     test = blocks.test.with_columns(pl.Series(SEEN, twin.calibration.risk(twin.margins(blocks.test, threads))))
     parts = _dealt(test, column)
-    scored, why_not = [test.clear().with_columns(pl.lit(None, pl.Float64).alias(UNSEEN))], []
+    done, why_not = [test.clear().with_columns(pl.lit(None, pl.Float64).alias(UNSEEN))], []
     if len(parts) == 1:
-        return scored[0], f"There is one {level} alone."
+        return done[0], f"There is one {level} alone."
     for part in parts:
         here = test.filter(pl.col(column).is_in(part))
         past, between = (
@@ -121,14 +126,15 @@ def _left_out(twin: Model, blocks: Blocks, level: str, threads: int) -> tuple[pl
         if min(block["label"].sum() for block in (past, between)) < MIN_DROPOUTS:
             why_not.append(f"Without {', '.join(part)} fewer than {MIN_DROPOUTS} dropouts are left to learn or to calibrate from.")
             continue
-        fitted = Model(fit(past, rounds=twin.booster.num_trees(), threads=threads), UNCALIBRATED, twin.trained_as_of, twin.horizon_days)
+        booster = fit(past, rounds=twin.booster.num_trees(), threads=threads, columns=twin.columns)
+        fitted = Model(booster, UNCALIBRATED, twin.trained_as_of, twin.horizon_days)
         try:
             calibration = calibrate(fitted.margins(between, threads), between["label"].to_numpy())
         except NoModelError as error:
             why_not.append(f"Without {', '.join(part)}: {error.what}")
             continue
-        scored.append(here.with_columns(pl.Series(UNSEEN, calibration.risk(fitted.margins(here, threads)))))
-    return pl.concat(scored).sort("as_of", "enrolment_id"), " ".join(why_not)
+        done.append(here.with_columns(pl.Series(UNSEEN, calibration.risk(fitted.margins(here, threads)))))
+    return pl.concat(done).sort("as_of", "enrolment_id"), " ".join(why_not)
 
 
 def _dealt(test: pl.DataFrame, column: str) -> list[list[str]]:
@@ -148,7 +154,8 @@ def _compared(judged: pl.DataFrame, times: int) -> tuple[pl.DataFrame, pl.DataFr
 def _by_place(judged: pl.DataFrame, level: str, times: int) -> pl.DataFrame:
     """Is the level of risk right in the largest places: chosen by their rows, since whom leavers point out would seem to have too many."""
     column = f"{level}_id"
-    sums = pl.col(UNSEEN).sum().alias("expected"), pl.col("label").sum().alias("observed")
+    leavers = pl.col("enrolment_id").filter(pl.col("label") == 1).n_unique()
+    sums = pl.col(UNSEEN).sum().alias("expected"), pl.col("label").sum().alias("observed"), leavers.alias("leavers")
     found = (
         judged.group_by(column, maintain_order=True)
         .agg(pl.len().alias("rows"), *sums)
@@ -159,8 +166,11 @@ def _by_place(judged: pl.DataFrame, level: str, times: int) -> pl.DataFrame:
     risk, label = (here * judged[name].to_numpy()[:, None] for name in (UNSEEN, "label"))
     values, drawn = shares(label, risk, codes(judged["learner_id"]), times)
     bounds = [interval(drawn[:, place]) for place in range(found.height)]
-    return found.with_columns(
+    told = found.with_columns(
         pl.Series("observed_over_expected", values, dtype=pl.Float64),
         pl.Series("low", [low for low, _ in bounds], dtype=pl.Float64),
         pl.Series("high", [high for _, high in bounds], dtype=pl.Float64),
-    ).rename({column: "place"})
+    )
+    # Draws of hardly anybody who left hold nothing but them: their interval would be too short, down to none.
+    enough = pl.col("leavers") >= FEWEST_LEAVERS
+    return told.with_columns(pl.when(enough).then(pl.col("low", "high"))).rename({column: "place"})

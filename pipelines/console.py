@@ -186,7 +186,7 @@ def show_unseen(found: Unseen) -> None:
             table.add_row(f"unseen less {name.replace('_', ' ')}", *cells)
         out.print(table)
         for place in places.to_dicts():
-            if not place["low"] <= 1 <= place["high"]:
+            if place["low"] is not None and not place["low"] <= 1 <= place["high"]:
                 times, bounds = place["observed_over_expected"], [round(place[name], 2) for name in ("low", "high")]
                 out.print(f"{place['place']}: {times:.2f} {bounds} times as many dropouts as expected.", soft_wrap=True)
 

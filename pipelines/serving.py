@@ -119,17 +119,17 @@ def leave_out(service: Service, version: str, on_step: Callable[[str], None] = l
     """
     from impact.experiments.support import held_out_weights
     from models.card import tell_unseen
-    from models.registry import twin_of
+    from models.registry import fingerprint_of, twin_of
     from models.training import learnt_rows
     from models.unseen import judge_unseen
 
-    twin, seen = twin_of(service.home, version)
+    twin, _ = twin_of(service.home, version)
     as_of, rules, zone = dt.date.fromisoformat(twin.trained_as_of), service.rules.invariants, service.time_zone
     with service.warehouse() as warehouse:
         held = held_out_weights(warehouse, as_of, zone)
         on_step("landmark rows")
         rows = learnt_rows(warehouse, as_of, rules, zone, held if held.height else None)
-    found = judge_unseen(twin, seen, rows, version, threads=service.settings.threads, on_step=on_step)
+    found = judge_unseen(twin, fingerprint_of(service.home, version), rows, version, threads=service.settings.threads, on_step=on_step)
     tell_unseen(service.home, found)
     return found
 

@@ -13,8 +13,10 @@ WINDOWS: Final = (7, 14, 28)
 RULE_DAYS: Final = 30
 SURGE_DAYS: Final = 14
 SURGE: Final = 5
-"""Half-days missed in two weeks from which that is what is told: a share since entry hides it."""
-_LATELY: Final = pl.col("days_since_presence").fill_null(0) < SURGE_DAYS
+"""From so many half-days missed in two weeks, these are told: a share since entry would hide them."""
+_gone = (pl.col("days_since_presence") >= SURGE_DAYS) & (pl.col("absence_streak_half_days") >= 0.5 * pl.col("days_since_presence"))
+_LATELY: Final = ~_gone.fill_null(value=False)
+"""Of whoever has not come for two weeks of which half held something to attend, the last presence says it."""
 
 _half_days = pl.col("half_days")
 _attended = pl.col("status").is_in(ATTENDED)
@@ -197,7 +199,6 @@ _cohort = [
         fr_better="{value} de présence de plus que la session sur 14 jours",
         en_better="{value} of attendance above the session's over 14 days",
         monotone=-1,
-        # Of whoever has not come for two weeks, the last presence says it.
         fair=there_for(14) & _LATELY,
         fair_better=ALWAYS,
         against=0.0,

@@ -96,7 +96,7 @@ def card(version: Version, home: HomeOption = None) -> None:
 
 @app.command()
 def unseen(version: Version, home: HomeOption = None) -> None:
-    """How the recipe of a version does on providers, and on programmes, that it learns nothing from; told in its card.
+    """How well the recipe of a version does on providers and programmes it did not learn from; told in its card.
 
     Some ten models are fitted: as long as a training or two.
 

@@ -161,6 +161,18 @@ def test_a_name_in_square_brackets_is_not_markup() -> None:
     assert "[red]Zoé[/red]" in str(next(iter(shown.columns[0].cells)))
 
 
+def test_what_came_up_in_a_week_is_news_and_what_hardly_moved_is_not() -> None:
+    due = {"l": Phrase("le dernier travail attendu n'a pas été rendu", "flag", direction=1)}
+    missing = {"code": "assessments", "feature": "l", "value": 1.0, "previous_value": 0.0}
+    assert change(missing, due) == "Le dernier travail attendu n'a pas été rendu ; ce n'était pas le cas une semaine plus tôt."
+    assert change(missing | {"previous_value": 1.0}, due) is None
+    missed = {"s": Phrase("{value} d'absence depuis l'entrée", "share", direction=1)}
+    hardly = {"code": "attendance", "feature": "s", "value": 0.53, "previous_value": 0.52}
+    assert change(hardly, missed) is None
+    risen = "53\xa0% d'absence depuis l'entrée, contre 45\xa0% une semaine plus tôt."
+    assert change(hardly | {"previous_value": 0.45}, missed) == risen
+
+
 def test_sentences_follow_french_usage() -> None:
     phrases = {"x": Phrase("{value} d'absence sur 7 jours", "half_days"), "y": Phrase("{value} contact{s}", "count")}
     two = {"code": "attendance", "feature": "x", "value": 2.0, "previous_value": 1.0}
@@ -197,11 +209,6 @@ def test_sentences_follow_french_usage() -> None:
     assert why(busy | {"value": 2.0}, few) == "Peu d'activité : 2 actions sur 7 jours."
     assert better(busy, few) == "Activité : 150 actions sur 7 jours."
     assert change(busy | {"value": 2.0, "previous_value": 9.0}, few) == "Activité : 2 actions sur 7 jours, contre 9 une semaine plus tôt."
-    missed = {"s": Phrase("{value} d'absence depuis l'entrée", "share", direction=1)}
-    hardly = {"code": "attendance", "feature": "s", "value": 0.53, "previous_value": 0.52}
-    assert change(hardly, missed) is None
-    risen = "53\xa0% d'absence depuis l'entrée, contre 45\xa0% une semaine plus tôt."
-    assert change(hardly | {"previous_value": 0.45}, missed) == risen
     was = "contre aucune demi-journée une semaine plus tôt."
     assert change(two | {"previous_value": 0.0}, phrases) == f"2 demi-journées d'absence sur 7 jours, {was}"
     assert why({"code": "contacts", "feature": "y", "value": 1.0}, phrases) == "1 contact."

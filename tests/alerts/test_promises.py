@@ -170,20 +170,27 @@ def test_whom_a_call_does_not_find_is_to_be_reached_by_other_means(tries: list[t
 
 
 @pytest.mark.parametrize(
-    ("feature", "days", "action"),
+    ("feature", "days", "weak", "action"),
     [
-        ("days_since_presence", DELAYS.silence_days, "check_still_there"),
-        ("days_since_activity", DELAYS.silence_days + 30.0, "check_still_there"),
-        ("days_since_presence", DELAYS.silence_days - 1.0, "call_about_absences"),
-        ("unjustified_half_days_28", 40.0, "call_about_absences"),
+        ("days_since_presence", DELAYS.silence_days, True, "check_still_there"),
+        ("days_since_activity", DELAYS.silence_days + 30.0, True, "check_still_there"),
+        # Present yesterday: the estimate is as good as another.
+        ("days_since_activity", DELAYS.silence_days + 30.0, False, "call_about_absences"),
+        ("days_since_presence", DELAYS.silence_days - 1.0, True, "call_about_absences"),
+        ("unjustified_half_days_28", 40.0, True, "call_about_absences"),
     ],
 )
-def test_of_whom_no_sign_came_for_a_month_it_is_first_asked_whether_they_are_still_there(feature: str, days: float, action: str) -> None:
+def test_of_whom_no_sign_came_for_a_month_it_is_first_asked_whether_they_are_still_there(
+    feature: str, days: float, action: str, *, weak: bool
+) -> None:
     facts = people([0.9])
     reason = {"code": "attendance", "feature": feature, "value": days, "contribution": 1.0, "previous_value": None}
     told = pl.Series("reasons", [[reason]], dtype=facts.scores.schema["reasons"])
-    facts = replace(facts, scores=facts.scores.with_columns(told))
+    facts = replace(facts, scores=facts.scores.with_columns(told, low_confidence=pl.lit(weak)))
+    practice = pl.DataFrame({"enrolment_id": ["000"], "reason": ["attendance"], "action": ["take_stock"]})
 
     risks = candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk")
 
     assert risks["suggested_action"].to_list() == [action]
+    # What an experiment tries for this reason stays what is asked.
+    assert candidates(replace(facts, suggested=practice), RULES)["suggested_action"].to_list() == ["take_stock"]

@@ -53,8 +53,9 @@ def people(risks: list[float], *, owners: list[str | None] | None = None, entere
                 "enrolment_id": ids,
                 "risk": risks,
                 "reasons": [[{"code": "attendance", "feature": "x", "value": 2.0, "contribution": 0.4, "previous_value": 0.0}]] * n,
+                "low_confidence": [False] * n,
             },
-            schema={"enrolment_id": pl.String, "risk": pl.Float64, "reasons": REASONS},
+            schema={"enrolment_id": pl.String, "risk": pl.Float64, "reasons": REASONS, "low_confidence": pl.Boolean},
         ),
         by_rule=None,
         enrolments=pl.DataFrame(
