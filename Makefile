@@ -30,7 +30,7 @@ demo: $(READY) ## A whole service on simulated data, ending with a list; DATA=ou
 	$(BIN)/vigie demo --data $(DATA)
 
 test: $(READY) check ## Lint, types, import order, then all tests with coverage
-	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-report=xml -q
+	$(BIN)/pytest -n 3 --dist loadfile --cov --cov-report=term:skip-covered --cov-report=xml -q
 
 check: $(READY) ## Lint, types, import order, dead code, dependencies
 	$(BIN)/ruff check --quiet .
@@ -80,7 +80,7 @@ replications: $(READY) ## Experiments on simulated territories, thousands of tim
 	$(BIN)/python benchmarks/replications.py --times $(or $(TIMES),4000)
 
 long: $(READY) ## All tests with what make test leaves out, and many more of what is drawn at random
-	$(BIN)/pytest -n 2 --dist loadfile -q -m "long or not long" --hypothesis-profile=long
+	$(BIN)/pytest -n 3 --dist loadfile -q -m "long or not long" --hypothesis-profile=long
 
 browser: $(READY) ## What advisors see, in a real browser: every screen at every width
 	$(BIN)/pytest -q -m "long or not long" tests/alerts/test_browser.py

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import os
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,9 +19,10 @@ from tests.services import by_quarter, copy_of
 from vigie.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-os.environ.setdefault("VIGIE_THREADS", "1")  # two test processes on two cores: more threads only wait for each other
+os.environ.setdefault("VIGIE_THREADS", "1")  # test processes keep the cores busy: more threads only wait for each other
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy loads: the test processes inherit it
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -43,22 +46,39 @@ def simulation() -> Simulation:
 @pytest.fixture(scope="session")
 def service(simulation: Simulation, tmp_path_factory: pytest.TempPathFactory) -> Service:
     """A service that took all deliveries and was trained; tests that write take a copy of their own."""
-    from pipelines.serving import train_model
 
-    made = open_service(Settings(home=tmp_path_factory.mktemp("service")))
-    write_deliveries(simulation, made.home.landing)
-    by_quarter(made.home.landing)
-    take_deliveries(made)
-    train_model(made, TRAINED, reason="A small service made for tests.")
-    return made
+    def make(home: Path) -> None:
+        from pipelines.serving import train_model
+
+        made = open_service(Settings(home=home))
+        write_deliveries(simulation, made.home.landing)
+        by_quarter(made.home.landing)
+        take_deliveries(made)
+        train_model(made, TRAINED, reason="A small service made for tests.")
+
+    return made_once("service", make, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def served(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
     """The same service after its first night; tests that write take a copy of their own."""
-    made = copy_of(service, tmp_path_factory.mktemp("served"))
-    run_night(made, NIGHT, Directly())
-    return made
+    return made_once("served", lambda home: run_night(copy_of(service, home), NIGHT, Directly()), tmp_path_factory)
+
+
+def made_once(name: str, make: Callable[[Path], object], folders: pytest.TempPathFactory) -> Service:
+    """A service made by the first test process that asks; each process has a copy of its own, since one writer holds a warehouse."""
+    ours, shared = folders.mktemp(name), folders.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    there = shared / f"{name}-made-once"
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not there.exists():
+            made = ours / "made"
+            make(made)
+            made.rename(there)
+    shutil.copytree(there, ours / "home")
+    return open_service(Settings(home=ours / "home"))
 
 
 @pytest.fixture(autouse=True)

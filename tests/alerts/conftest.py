@@ -55,18 +55,37 @@ def postgresql() -> Iterator[str]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A case store with its tables, made once: each test takes a copy, since making them takes longer than most tests."""
+    path = tmp_path_factory.mktemp("empty") / "cases.sqlite"
+    with CaseStore(f"sqlite:///{path}"):
+        pass
+    return path
+
+
+@pytest.fixture(scope="session")
+def databases(postgresql: str) -> Iterator[Callable[[], str]]:
+    """Addresses of databases of one's own, each a copy of one whose tables were made once."""
+    engine = create_engine(postgresql.format(database="postgres"), isolation_level="AUTOCOMMIT")
+
+    def made(name: str, template: str) -> str:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return postgresql.format(database=name)
+
+    with CaseStore(made("empty", "template1")):
+        pass
+    yield lambda: made(f"t{uuid.uuid4().hex}", "empty")
+    engine.dispose()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def cases_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Address of an empty case store."""
+    """Address of a case store of one's own, with its tables and nothing in them."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'cases.sqlite'}"
-    address = request.getfixturevalue("postgresql")
-    name = f"t{uuid.uuid4().hex}"
-    engine = create_engine(address.format(database="postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine.dispose()
-    return str(address.format(database=name))
+        return f"sqlite:///{shutil.copy(request.getfixturevalue('empty_file'), tmp_path / 'cases.sqlite')}"
+    return str(request.getfixturevalue("databases")())
 
 
 @pytest.fixture

@@ -11,12 +11,11 @@ import polars as pl
 
 from models.calibration import Calibration
 from models.labels import labelled, within
-from models.learner import LEARNT, Beside, Model, fit
+from models.learner import LEARNT, SHARP_ROUNDS, Beside, Model, fit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
 
 NIGHT = dt.date(2026, 3, 1)
 
@@ -107,15 +106,15 @@ def test_columns_that_only_rivals_read_are_not_learnt() -> None:
     assert "session_dropout_rate" not in model().columns
 
 
-def test_late_trees_draw_their_thresholds_by_lot_and_the_lot_is_always_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    def grown(threads: int = 2) -> list[str]:
-        return [json.dumps(tree["tree_structure"]) for tree in fit(rows, rounds=6, threads=threads).dump_model()["tree_info"]]
+def test_late_trees_draw_their_thresholds_by_lot_and_the_lot_is_always_the_same() -> None:
+    def grown(threads: int = 2, sharp_rounds: int = SHARP_ROUNDS) -> list[str]:
+        booster = fit(rows, rounds=6, threads=threads, sharp_rounds=sharp_rounds)
+        return [json.dumps(tree["tree_structure"]) for tree in booster.dump_model()["tree_info"]]
 
     rows = landmark_rows()
     chosen = grown()
-    monkeypatch.setattr("models.learner.SHARP_ROUNDS", 3)
-    drawn = grown()
+    drawn = grown(sharp_rounds=3)
 
     assert drawn[:3] == chosen[:3]
     assert drawn[3] != chosen[3]
-    assert grown(threads=1) == drawn
+    assert grown(threads=1, sharp_rounds=3) == drawn
