@@ -11,6 +11,7 @@ import pytest
 
 from features.catalogue import FEATURES
 from models import registry
+from models.card import CARD_FILE, write_card
 from models.comparison import weigh_beside_champion
 from models.gate import Check, Verdict, decide
 from models.promotion import decisions, promote, rollback
@@ -69,6 +70,21 @@ def test_ctrl_c_while_mlflow_is_told_leaves_a_run_that_says_so_and_no_version(
     runs = client.search_runs([experiment.experiment_id])
     assert {run.info.status for run in runs} == {"FINISHED", "KILLED"}
     assert registry.versions(made.home) == known
+
+
+def test_the_same_version_trained_again_keeps_what_was_judged_on_unseen_places(
+    trained: tuple[Service, Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, outcome = copy_of(trained[0], tmp_path / "home"), trained[1]
+    place = made.home.models / outcome.version / CARD_FILE
+    fresh = place.read_text(encoding="utf-8")
+    place.write_text(fresh.replace("Not judged for this version.", "Judged on six modules."), encoding="utf-8")
+    monkeypatch.setattr("models.card.render", lambda *_: fresh)
+
+    write_card(made.home, outcome.trained, outcome.evidence, outcome.verdict)
+
+    page = place.read_text(encoding="utf-8")
+    assert page == fresh.replace("Not judged for this version.", "Judged on six modules.")
 
 
 def test_the_gate_compared_the_new_model_with_the_champion(two: tuple[Service, str, str]) -> None:
