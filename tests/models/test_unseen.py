@@ -53,6 +53,13 @@ def test_what_is_judged_taught_nothing_nor_did_anybody_judged_there(
     service: Service, taught: tuple[Model, str, pl.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     twin, by, rows = taught
+    # Somebody judged was in a course elsewhere before.
+    blocks = cut(rows, twin.horizon_days)
+    somebody = blocks.test.row(0, named=True)
+    apart = pl.all_horizontal(pl.col(name) != somebody[name] for name in ("provider_id", "programme_id"))
+    theirs = apart & (pl.col("as_of") <= blocks.train["as_of"].max()) & (pl.col("course_day") % 10 == 0)
+    rows = rows.with_columns(learner_id=pl.when(theirs).then(pl.lit(somebody["learner_id"])).otherwise("learner_id"))
+    assert (rows["learner_id"] == somebody["learner_id"]).sum() > 20
     learnt: list[pl.DataFrame] = []
     calibrated: list[int] = []
     fit, calibrate = unseen.fit, unseen.calibrate
@@ -74,7 +81,7 @@ def test_what_is_judged_taught_nothing_nor_did_anybody_judged_there(
 
     later = rows.filter(pl.col("as_of") >= dt.date.fromisoformat(found.first))
     assert len(learnt) == 2 * PARTS
-    between = cut(rows, twin.horizon_days).calibration
+    between = blocks.calibration
     for level, parts, sizes in (
         ("provider_id", learnt[:PARTS], calibrated[:PARTS]),
         ("programme_id", learnt[PARTS:], calibrated[PARTS:]),
