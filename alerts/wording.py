@@ -191,7 +191,7 @@ def no_fact(*, weak: bool) -> str:
 
 
 def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | None:
-    """The reason's fact against the same fact seven days before, or nothing where it reads the same or no number tells it.
+    """The reason's fact against the same fact a week before, or nothing where it reads the same; without a number, that it came up.
 
     Days that only went by are no news: thirty since the last work, where there were twenty-three a week before. Nor is a small improvement:
     sixty half-days missed, where there were sixty-two; nor a share that hardly moved, either way.
@@ -201,9 +201,8 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | No
     if phrase is None or now is None or before is None or phrase.signed:
         return None
     if "{value}" not in phrase.fr:
-        # A flag that was down a week before and is up now.
-        fact = _capital(_spoken(phrase.fr, phrase.en)) if phrase.unit == "flag" and now > before else None
-        return say(NEW_FACT).format(fact=fact) if fact else None
+        came_up = phrase.unit == "flag" and now > before
+        return say(NEW_FACT).format(fact=_capital(_spoken(phrase.fr, phrase.en))) if came_up else None
     was, better_by = amount(before, phrase.unit), (before - now) * phrase.direction
     if 0 < better_by < NEWS * abs(before) or (phrase.unit == "share" and abs(now - before) < LEAST_SHARE):
         return None

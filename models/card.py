@@ -75,8 +75,8 @@ def write_card(home: Home, trained: Trained, evidence: Evidence, verdict: Verdic
     """
     text, place = render(trained, evidence, verdict, notice, weighed), home.models / evidence.version / CARD_FILE
     # The same version trained once more keeps what was judged of it on unseen places.
-    if place.exists() and (kept := _UNSEEN.search(place.read_text(encoding="utf-8"))):
-        text = _with_unseen(text, kept[0].rstrip("\n"))
+    if place.exists() and (kept := _section("unseen").search(place.read_text(encoding="utf-8"))):
+        text = _with_section(text, "unseen", kept[0].rstrip("\n"))
     path = write_whole(place, lambda part: part.write_text(text, encoding="utf-8"))
     attach(home, evidence.version, {}, {}, [path])
     return path
@@ -104,15 +104,10 @@ def tell_unseen(home: Home, found: Unseen) -> None:
     files = [write_whole(folder / UNSEEN_FILE, lambda part: part.write_text(text, encoding="utf-8"))]
     if (folder / CARD_FILE).exists():
         section = _environment().get_template("unseen.html").render(found=found, **_unseen_tables(found))
-        page = _with_unseen((folder / CARD_FILE).read_text(encoding="utf-8"), section)
+        page = _with_section((folder / CARD_FILE).read_text(encoding="utf-8"), "unseen", section)
         files.append(write_whole(folder / CARD_FILE, lambda part: part.write_text(page, encoding="utf-8")))
     figures = {f"unseen/{row['level']}/{row['contender']}/{row['metric']}": row["value"] for row in found.figures.to_dicts()}
     attach(home, found.version, figures, {}, files)
-
-
-def _with_unseen(page: str, section: str) -> str:
-    before, heading, after = _UNSEEN.sub("", page).partition(_AFTER_UNSEEN)
-    return f"{before}{section}\n{heading}{after}"
 
 
 _NAMED: Final = {"seen": "the twin that saw them", "days_silent": "the number of days silent"}
@@ -151,14 +146,21 @@ def _unseen_tables(found: Unseen) -> dict[str, dict[str, Any]]:
 def _with_decisions(page: str, version: str, log: Sequence[Mapping[str, Any]]) -> str:
     told = [entry for entry in log if version == entry["version"] or (version == entry["replaces"] and entry["action"] != "refused")]
     section = _environment().get_template("decisions.html").render(version=version, decisions=told)
-    before, heading, after = _DECISIONS.sub("", page).partition(_AFTER_THEM)
+    return _with_section(page, "decisions", section)
+
+
+def _with_section(page: str, name: str, section: str) -> str:
+    """The page with a section in place of that of its name, or before the heading it belongs to where it has none yet."""
+    before, heading, after = _section(name).sub("", page).partition(_BEFORE[name])
     return f"{before}{section}\n{heading}{after}"
 
 
-_DECISIONS: Final = re.compile(r'<section id="decisions".*?</section>\n', re.DOTALL)
-_UNSEEN: Final = re.compile(r'<section id="unseen">.*?</section>\n', re.DOTALL)
-_AFTER_UNSEEN: Final = "<h2>Groups</h2>"
-_AFTER_THEM: Final = "<h2>What the score means</h2>"
+def _section(name: str) -> re.Pattern[str]:
+    return re.compile(rf'<section id="{name}".*?</section>\n', re.DOTALL)
+
+
+_BEFORE: Final = {"decisions": "<h2>What the score means</h2>", "unseen": "<h2>Groups</h2>"}
+"""The heading that each section stands before."""
 
 
 def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str = "", weighed: Sequence[str] = ()) -> str:

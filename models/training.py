@@ -152,7 +152,7 @@ def learnt_rows(
         NoDataError: as from `models.landmarks.training_rows`.
     """
     rows = training_rows(warehouse, as_of, rules, time_zone)
-    if weights is None:
+    if weights is None or weights.is_empty():
         return rows
     heaviest = weighed(rows, weights).group_by("as_of", "enrolment_id").agg(pl.col("weight").max())
     both = rows.join(heaviest, on=["as_of", "enrolment_id"], how="left", maintain_order="left")

@@ -149,14 +149,8 @@ def show_evidence(evidence: Evidence) -> None:
     """Contenders side by side, with intervals, then what each is below the first."""
     shown = {name: FIGURES[name] for name in ("auc_within_night", "average_precision", "recall_at_top", "ece")}
     title = f"{evidence.version}: {evidence.rows:,} rows from {evidence.first} to {evidence.last}, {evidence.dropouts} of leavers"
-    table = Table("", *shown.values(), title=title)
-    for name in evidence.figures["contender"].unique(maintain_order=True):
-        cells = [_cell(evidence.figures.filter(contender=name, metric=metric), "value") for metric in shown]
-        table.add_row(evidence.champion if name == "champion" else name.replace("_", " "), *cells)
-    for name in evidence.differences["rival"].unique(maintain_order=True):
-        cells = [_cell(evidence.differences.filter(rival=name, metric=metric), "difference") for metric in shown]
-        table.add_row(f"less {evidence.champion if name == 'champion' else name.replace('_', ' ')}", *cells)
-    out.print(table)
+    named = {"champion": evidence.champion}
+    out.print(_side_by_side(title, shown, evidence.figures, evidence.differences, named))
     behind = evidence.behind()
     for row in behind.to_dicts():
         out.print(
@@ -177,18 +171,25 @@ def show_unseen(found: Unseen) -> None:
             continue
         figures, differences, places = (told.filter(level=level["level"]) for told in (found.figures, found.differences, found.places))
         counted = f"{level['places']} left out, {level['rows']:,} rows from {found.first} to {found.last}, {level['dropouts']} of leavers"
-        table = Table("", *shown.values(), title=f"By {level['level']}: {counted}")
-        for name in figures["contender"].unique(maintain_order=True):
-            cells = [_cell(figures.filter(contender=name, metric=metric), "value") for metric in shown]
-            table.add_row(name.replace("_", " "), *cells)
-        for name in differences["rival"].unique(maintain_order=True):
-            cells = [_cell(differences.filter(rival=name, metric=metric), "difference") for metric in shown]
-            table.add_row(f"unseen less {name.replace('_', ' ')}", *cells)
-        out.print(table)
+        out.print(_side_by_side(f"By {level['level']}: {counted}", shown, figures, differences, {}))
         for place in places.to_dicts():
             if place["low"] is not None and not place["low"] <= 1 <= place["high"]:
                 times, bounds = place["observed_over_expected"], [round(place[name], 2) for name in ("low", "high")]
                 out.print(f"{place['place']}: {times:.2f} {bounds} times as many dropouts as expected.", soft_wrap=True)
+
+
+def _side_by_side(
+    title: str, shown: Mapping[str, str], figures: pl.DataFrame, differences: pl.DataFrame, named: Mapping[str, str]
+) -> Table:
+    """Contenders with intervals, then by how much the first is above each; `named`: what some are called."""
+    table = Table("", *shown.values(), title=title)
+    for name in figures["contender"].unique(maintain_order=True):
+        cells = [_cell(figures.filter(contender=name, metric=metric), "value") for metric in shown]
+        table.add_row(named.get(name, name.replace("_", " ")), *cells)
+    for name in differences["rival"].unique(maintain_order=True):
+        cells = [_cell(differences.filter(rival=name, metric=metric), "difference") for metric in shown]
+        table.add_row(f"less {named.get(name, name.replace('_', ' '))}", *cells)
+    return table
 
 
 def _cell(row: pl.DataFrame, value: str) -> str:

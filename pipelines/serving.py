@@ -56,8 +56,7 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
     with service.warehouse() as warehouse:
         said = notice(warehouse, as_of, zone)
         held = held_out_weights(warehouse, as_of, zone)
-        weights = held if held.height else None
-        trained = train(warehouse, as_of, rules, zone, threads=service.settings.threads, on_step=on_step, weights=weights)
+        trained = train(warehouse, as_of, rules, zone, threads=service.settings.threads, on_step=on_step, weights=held)
         on_step("logging to MLflow")
         version = register(service.home, trained)
         attach(service.home, version, {}, made_with(service.settings.config), [])
@@ -126,9 +125,8 @@ def leave_out(service: Service, version: str, on_step: Callable[[str], None] = l
     twin, _ = twin_of(service.home, version)
     as_of, rules, zone = dt.date.fromisoformat(twin.trained_as_of), service.rules.invariants, service.time_zone
     with service.warehouse() as warehouse:
-        held = held_out_weights(warehouse, as_of, zone)
         on_step("landmark rows")
-        rows = learnt_rows(warehouse, as_of, rules, zone, held if held.height else None)
+        rows = learnt_rows(warehouse, as_of, rules, zone, held_out_weights(warehouse, as_of, zone))
     found = judge_unseen(twin, fingerprint_of(service.home, version), rows, version, threads=service.settings.threads, on_step=on_step)
     tell_unseen(service.home, found)
     return found

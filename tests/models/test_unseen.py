@@ -156,7 +156,7 @@ def test_the_card_mlflow_and_the_terminal_tell_it(service: Service, tmp_path: Pa
     assert page.index("<h3>By programme</h3>") < page.index("<h2>Groups</h2>")
     told = capsys.readouterr().out
     assert "By provider" in told
-    assert "unseen less" in told
+    assert "less seen" in told
     client = client_of(made.home)
     (run,) = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
     value = found.figures.filter(level="provider", contender="unseen", metric="average_precision")["value"][0]
