@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -79,8 +80,8 @@ class Model:
         self.horizon_days = horizon_days
         self.beside = beside or Beside()
         self.columns: list[str] = booster.feature_name()
-        self._text: str = booster.model_to_string()
-        self._positive_text: str = self.beside.positive.model_to_string() if self.beside.positive else ""
+        self._text = _told(booster)
+        self._positive_text = _told(self.beside.positive) if self.beside.positive else ""
 
     @property
     def version(self) -> str:
@@ -194,6 +195,14 @@ class Model:
         if model.columns != meta["columns"]:
             raise NoModelError(f"The two files in {folder} belong to different models.", "Train again, or restore the folder.")
         return model
+
+
+def _told(booster: lgb.Booster) -> str:
+    """LightGBM's text of a booster without how many threads fitted it: they change no tree, and would change the version."""
+    return _THREADS.sub("", booster.model_to_string())
+
+
+_THREADS: Final = re.compile(r"^\[num_threads: \d+\]\n", re.MULTILINE)
 
 
 def _version(text: str, positive_text: str, meta: Mapping[str, Any]) -> str:

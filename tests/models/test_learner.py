@@ -101,6 +101,14 @@ def test_rows_that_weigh_nothing_teach_nothing() -> None:
     assert np.corrcoef(weighted, rows["label"])[0, 1] > np.corrcoef(plain, rows["label"])[0, 1] + 0.1
 
 
+def test_a_version_does_not_depend_on_how_many_threads_fitted_it(tmp_path: Path) -> None:
+    one, two = (Model(fit(landmark_rows(), rounds=20, threads=threads), Calibration(1, 0), "2026-01-01", 28) for threads in (1, 2))
+    one.save(tmp_path)
+
+    assert one.version == two.version
+    assert Model.load(tmp_path, two.version).margins(landmark_rows()).tolist() == one.margins(landmark_rows()).tolist()
+
+
 def test_columns_that_only_rivals_read_are_not_learnt() -> None:
     assert "session_dropout_rate" not in LEARNT
     assert "session_dropout_rate" not in model().columns
