@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from models.evaluation.bootstrap import with_intervals
 from models.evaluation.measures import codes, measure
+from models.evaluation.weeks import FEWEST
 from models.fairness import FEW
 from models.plots import draw, drawn_shap
 from models.promotion import decisions
@@ -166,7 +167,7 @@ _BEFORE: Final = {"decisions": "<h2>What the score means</h2>", "unseen": "<h2>G
 def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str = "", weighed: Sequence[str] = ()) -> str:
     """The page as text."""
     later = trained.rows.filter(pl.col("as_of") >= pl.lit(trained.blocks.filter(block="test")["first"][0]))
-    figures = {**draw(trained, evidence.told), "shap": drawn_shap(trained.twin, later)}
+    figures = {**draw(trained, evidence), "shap": drawn_shap(trained.twin, later)}
     return (
         _environment()
         .get_template("card.html")
@@ -194,10 +195,12 @@ def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str =
             levels=_in_hundred(trained.groups),
             load=evidence.load,
             behind=evidence.behind(),
+            weeks=_weeks(evidence.weeks),
             places=evidence.places.height,
             groups=_groups(evidence.groups),
             proxies=evidence.proxies,
             few=FEW,
+            fewest=FEWEST,
             plots=PLOTS,
             images={name: _png(figure) for name, figure in figures.items()},
         )
@@ -217,6 +220,23 @@ def _side_by_side(figures: pl.DataFrame) -> pl.DataFrame:
     )
     said = said.with_columns(_in_words("metric"))
     return said.pivot(on="contender", index="metric", values="cell", maintain_order=True)
+
+
+def _weeks(weeks: pl.DataFrame) -> pl.DataFrame:
+    """A row a week of the course: AUC of the one judged, and by how much it is above each other, with intervals."""
+    first = weeks["contender"].first()
+    cell = pl.format("{} [{}, {}]", *(pl.col(name).round(3) for name in ("auc", "low", "high")))
+    less = pl.format("{} [{}, {}]", *(pl.col(name).round(3) for name in ("above", "above_low", "above_high")))
+    said = weeks.select(
+        "week",
+        "rows",
+        "dropouts",
+        contender=pl.when(pl.col("contender") == first)
+        .then("contender")
+        .otherwise(pl.lit("less ") + pl.col("contender").str.replace_all("_", " ")),
+        cell=pl.when(pl.col("contender") == first).then(cell).otherwise(less),
+    )
+    return said.pivot(on="contender", index=["week", "rows", "dropouts"], values="cell", maintain_order=True)
 
 
 def _with_and_without(test: pl.DataFrame) -> pl.DataFrame:

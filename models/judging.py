@@ -19,6 +19,7 @@ from models.blocks import MIN_DROPOUTS
 from models.evaluation.bootstrap import DRAWS, interval, shares, with_intervals
 from models.evaluation.load import advisors, leavers_of, reached, replay
 from models.evaluation.measures import codes, listed, measure
+from models.evaluation.weeks import by_week
 from models.fairness import by_group, proxies
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Evidence:
     """rival, metric, difference (model less rival), low, high."""
     load: pl.DataFrame
     """contender, budget, alerts, precision, in_time, early, early_low, early_high, above, above_low, above_high, lead."""
+    weeks: pl.DataFrame
+    """contender, week, rows, dropouts, auc, low, high, above, above_low, above_high: by week of the course."""
     places: pl.DataFrame
     """level, place, rows, dropouts, recall, session_recall, difference, low, high."""
     groups: pl.DataFrame
@@ -148,6 +151,7 @@ def judge(  # noqa: PLR0913 - what is judged, on what, beside whom
         figures=figures,
         differences=differences,
         load=at_equal_load(later, scores, leavers_of(later, endings, horizon_days), "territory_id", times),
+        weeks=by_week(later, scores, times),
         places=by_place(later, risk, scores["session_rate"], times),
         groups=by_group(later, risk, called, audit),
         proxies=proxies(later, audit, risk),

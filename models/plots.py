@@ -5,31 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
-from models.evaluation.measures import codes, figures
+from models.evaluation.measures import codes
 
 if TYPE_CHECKING:
-    import polars as pl
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from models.judging import Evidence
     from models.learner import Model
     from models.training import Trained
 
 BINS = 10
 SHOWN = 20
 SHAP_ROWS = 1_000
-FEW = 5
-"""Leavers in a week of the course below which no AUC is drawn."""
+BESIDE = ("model", "logistic", "session_rate")
+"""Contenders drawn by week of the course; the first with its interval."""
 
 
-def draw(trained: Trained, told: pl.DataFrame | None = None) -> dict[str, Figure]:
+def draw(trained: Trained, evidence: Evidence | None = None) -> dict[str, Figure]:
     """Calibration on the test block in ten bins of equal size, figures beside the baselines, and gain of the leading features.
 
-    With `told` (label, risk, week), also the AUC by week of the course.
+    With the evidence, also the AUC by week of the course.
     """
     drawn = {"calibration": _calibration(trained), "baselines": _baselines(trained), "importance": _importance(trained)}
-    return drawn if told is None else drawn | {"by_week": _by_week(told)}
+    return drawn if evidence is None else drawn | {"by_week": _by_week(evidence.told, evidence.weeks)}
 
 
 def drawn_shap(model: Model, rows: pl.DataFrame) -> Figure:
@@ -57,20 +58,22 @@ def drawn_shap(model: Model, rows: pl.DataFrame) -> Figure:
     return figure
 
 
-def _by_week(told: pl.DataFrame) -> Figure:
+def _by_week(told: pl.DataFrame, weeks: pl.DataFrame) -> Figure:
     from matplotlib.figure import Figure
 
-    weeks = [(week[0], rows) for week, rows in told.sort("week").partition_by("week", as_dict=True).items()]
-    shown = [(week, rows) for week, rows in weeks if FEW <= rows["label"].sum() < rows.height]
-    figure = Figure(figsize=(8, 4), layout="constrained")
+    figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    names = [week for week, _ in shown]
-    left.plot(names, [figures(rows, rows["risk"].to_numpy(), probability=False)["auc"] for _, rows in shown], marker="o")
+    for (contender,), found in weeks.filter(pl.col("contender").is_in(BESIDE)).partition_by("contender", as_dict=True).items():
+        drawn = left.plot(found["week"], found["auc"], marker="o" if contender == BESIDE[0] else "", label=str(contender).replace("_", " "))
+        if contender == BESIDE[0]:
+            left.fill_between(found["week"], found["low"], found["high"], color=drawn[0].get_color(), alpha=0.2, linewidth=0)
     left.set(xlabel="week of the course", ylabel="AUC", title="Who leaves, told by week")
-    right.plot(names, [rows["risk"].mean() for _, rows in shown], label="expected")
-    right.plot(names, [rows["label"].mean() for _, rows in shown], label="observed", marker="o", linestyle="")
+    shown = told.group_by("week").agg(pl.col("risk", "label").mean()).join(weeks, on="week", how="semi").sort("week")
+    right.plot(shown["week"], shown["risk"], label="expected")
+    right.plot(shown["week"], shown["label"], label="observed", marker="o", linestyle="")
     right.set(xlabel="week of the course", ylabel="share of rows", title="Share that leaves")
-    right.legend()
+    for axes in (left, right):
+        axes.legend()
     return figure
 
 

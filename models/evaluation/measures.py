@@ -83,22 +83,44 @@ def _starts(*sorted_keys: NDArray[np.generic]) -> NDArray[np.intp]:
     return np.flatnonzero(np.concatenate([[True], changed])) if len(sorted_keys[0]) else np.empty(0, dtype=np.intp)
 
 
+def auc_by_group(score: Floats, label: Floats, group: NDArray[np.int64]) -> Callable[[Floats], Floats]:
+    """A function from row weights to the AUC inside each group, groups numbered from 0; nan where nobody leaves or everybody does."""
+    pairs = _pairs(score, label, group)
+
+    def of(weights: Floats) -> Floats:
+        won, leavers, others = pairs(weights)
+        auc: Floats = np.divide(won, leavers * others, out=np.full(len(won), np.nan), where=(leavers > 0) & (others > 0))
+        return auc
+
+    return of
+
+
 def _auc(score: Floats, label: Floats, group: NDArray[np.int64]) -> Callable[[Floats], float]:
+    pairs = _pairs(score, label, group)
+
+    def of(weights: Floats) -> float:
+        won, leavers, others = pairs(weights)
+        told = (leavers > 0) & (others > 0)
+        return float((won[told] / others[told]).sum() / leavers[told].sum()) if told.any() else float("nan")
+
+    return of
+
+
+def _pairs(score: Floats, label: Floats, group: NDArray[np.int64]) -> Callable[[Floats], tuple[Floats, Floats, Floats]]:
+    """From row weights, of each group: pairs of a leaver and another that the score has in order (half where equal), leavers, others."""
     order = np.lexsort((score, group))
     y, g = label[order], group[order]
     ties = _starts(g, score[order])
     groups = _starts(g[ties])
 
-    def of(weights: Floats) -> float:
+    def of(weights: Floats) -> tuple[Floats, Floats, Floats]:
         w = weights[order]
         positive, negative = np.add.reduceat(w * y, ties), np.add.reduceat(w * (1 - y), ties)
         below = np.cumsum(negative) - negative
         members = np.diff(np.append(groups, len(ties)))
         below -= np.repeat(below[groups], members)
         won = np.add.reduceat(positive * (below + negative / 2), groups)
-        leavers, others = np.add.reduceat(positive, groups), np.add.reduceat(negative, groups)
-        told = (leavers > 0) & (others > 0)
-        return float((won[told] / others[told]).sum() / leavers[told].sum()) if told.any() else float("nan")
+        return won, np.add.reduceat(positive, groups), np.add.reduceat(negative, groups)
 
     return of
 

@@ -13,7 +13,8 @@ from models.blocks import expanding
 from models.evaluation import figures
 from models.evaluation.bootstrap import draws, shares, with_intervals
 from models.evaluation.load import advisors, leavers_of, reached, replay
-from models.evaluation.measures import listed, measure
+from models.evaluation.measures import auc_by_group, codes, listed, measure
+from models.evaluation.weeks import FEWEST, by_week
 from models.folds import leaving_out
 from models.plots import half_width
 
@@ -47,6 +48,41 @@ def test_a_row_that_counts_twice_is_a_row_written_twice() -> None:
     weighed = measure(rows, score, probability=True)(weights.astype(float))
 
     assert weighed == pytest.approx(figures(rows[twice], score[twice], probability=True), abs=1e-9)
+
+
+def test_each_week_of_the_course_has_the_auc_of_its_own_rows_and_few_leavers_have_none() -> None:
+    rows, score = scored(6_000)
+    rows = rows.with_columns(course_day=pl.col("as_of") * 7 + 3, learner_id=pl.Series(np.arange(rows.height) // 4))
+    few = (pl.col("as_of") != 5) | (pl.int_range(pl.len()).over("as_of", "label") < FEWEST - 1) | (pl.col("label") == 0)
+    chosen = rows.select(few).to_series()
+    rows, score = rows.filter(chosen), score[chosen.to_numpy()]
+    luck = np.random.default_rng(4).random(rows.height)
+
+    found = by_week(rows, {"model": score, "same": score, "luck": luck}, times=60)
+
+    mine = found.filter(contender="model")
+    assert mine["week"].to_list() == [week for week in range(12) if week != 5]
+    for row in mine.iter_rows(named=True):
+        here = (rows["as_of"] == row["week"]).to_numpy()
+        assert row["auc"] == pytest.approx(roc_auc_score(rows["label"].to_numpy()[here], score[here]))
+        assert (row["rows"], row["dropouts"]) == (here.sum(), rows["label"].to_numpy()[here].sum())
+        assert row["low"] < row["auc"] < row["high"]
+    assert found.filter(contender="same").select(pl.col("above", "above_low", "above_high").abs().max()).row(0) == (0, 0, 0)
+    beside = found.filter(contender="luck")
+    assert (beside["above"] - (mine["auc"] - beside["auc"])).abs().max() == pytest.approx(0)
+    assert (beside["above_low"] > 0).mean() > 0.5
+    assert by_week(rows.clear(), {"model": score[:0]}).columns == found.columns
+
+
+def test_an_auc_by_group_counts_a_row_twice_as_a_row_written_twice() -> None:
+    rows, score = scored()
+    weights = np.random.default_rng(1).integers(0, 4, rows.height)
+    twice, label, group = np.repeat(np.arange(rows.height), weights), rows["label"].to_numpy(), codes(rows["as_of"])
+
+    weighed = auc_by_group(score, label, group)(weights.astype(float))
+
+    assert weighed == pytest.approx(auc_by_group(score[twice], label[twice], group[twice])(np.ones(len(twice))))
+    assert np.isnan(auc_by_group(score, label * 0, group)(np.ones(rows.height))).all()
 
 
 def test_a_true_probability_has_slope_one_and_a_doubled_one_does_not() -> None:

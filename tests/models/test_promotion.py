@@ -257,6 +257,12 @@ def test_the_card_says_what_it_is_for_and_what_it_is_not_for(two: tuple[Service,
         assert said in counts
     for row in ("28 days", "0 to 3", "size of provider"):
         assert f"<td>{row}</td>" in counts, row
+    first_week = json.loads((made.home.models / second / "evidence.json").read_text(encoding="utf-8"))["weeks"][0]
+    week, _, _, mine = re.findall(r"<td>([^<]*)</td>", page.partition("AUC week by week")[2])[:4]
+    assert int(week) == first_week["week"]
+    assert [float(text) for text in re.findall(r"[\d.]+", mine)] == pytest.approx(
+        [first_week[name] for name in ("auc", "low", "high")], abs=6e-4
+    )
     for said in ("No sanction", "session rate", "The gate", "Décisions", "Fewer than 20 leavers"):
         assert said in page.replace("session_rate", "session rate"), said
 
