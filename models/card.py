@@ -17,6 +17,7 @@ from models.evaluation.bootstrap import with_intervals
 from models.evaluation.measures import codes, measure
 from models.evaluation.weeks import FEWEST
 from models.fairness import FEW
+from models.judging import LOAD
 from models.plots import draw, drawn_shap
 from models.promotion import decisions
 from models.registry import attach
@@ -193,7 +194,7 @@ def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str =
             shapes=_shapes(trained.calibration),
             bands=_in_hundred(trained.bands),
             levels=_in_hundred(trained.groups),
-            load=evidence.load,
+            load=_load(evidence.load),
             behind=evidence.behind(),
             weeks=_weeks(evidence.weeks),
             places=evidence.places.height,
@@ -222,19 +223,25 @@ def _side_by_side(figures: pl.DataFrame) -> pl.DataFrame:
     return said.pivot(on="contender", index="metric", values="cell", maintain_order=True)
 
 
+def _cell_of(what: str, decimals: int = 3) -> pl.Expr:
+    """A figure and its interval, `what` with its _low and _high, as one cell."""
+    return pl.format("{} [{}, {}]", *(pl.col(f"{what}{end}").fill_nan(None).round(decimals) for end in ("", "_low", "_high"))).alias(what)
+
+
+def _load(load: pl.DataFrame) -> pl.DataFrame:
+    """A row a score and budget; nothing where nobody left."""
+    return load.select("contender", "budget", "alerts", *map(_cell_of, LOAD)) if load.height else load
+
+
 def _weeks(weeks: pl.DataFrame) -> pl.DataFrame:
-    """A row a week of the course: AUC of the one judged, and by how much it is above each other, with intervals."""
-    first = weeks["contender"].first()
-    cell = pl.format("{} [{}, {}]", *(pl.col(name).round(3) for name in ("auc", "low", "high")))
-    less = pl.format("{} [{}, {}]", *(pl.col(name).round(3) for name in ("above", "above_low", "above_high")))
+    """A row a week of the course: AUC of the one judged, and by how much it is above each other."""
+    mine = pl.col("contender") == pl.col("contender").first()
     said = weeks.select(
         "week",
         "rows",
         "dropouts",
-        contender=pl.when(pl.col("contender") == first)
-        .then("contender")
-        .otherwise(pl.lit("less ") + pl.col("contender").str.replace_all("_", " ")),
-        cell=pl.when(pl.col("contender") == first).then(cell).otherwise(less),
+        contender=pl.when(mine).then("contender").otherwise(pl.lit("less ") + pl.col("contender").str.replace_all("_", " ")),
+        cell=pl.when(mine).then(_cell_of("auc")).otherwise(_cell_of("above")),
     )
     return said.pivot(on="contender", index=["week", "rows", "dropouts"], values="cell", maintain_order=True)
 
@@ -284,13 +291,7 @@ def _groups(groups: pl.DataFrame) -> pl.DataFrame:
         return groups
     quantities = ("selection_rate", "recall", "false_omission_rate", "expected_over_observed")
     names = (*quantities, "recall_ratio", "false_omission_ratio", "expected_ratio")
-    cells = [
-        pl.when("too_few")
-        .then(pl.lit("too few"))
-        .otherwise(pl.format("{} [{}, {}]", *(pl.col(f"{name}{end}").round(3) for end in ("", "_low", "_high"))))
-        .alias(name)
-        for name in names
-    ]
+    cells = [pl.when("too_few").then(pl.lit("too few")).otherwise(_cell_of(name)).alias(name) for name in names]
     return groups.select("attribute", "group", "learners", "dropouts", *cells)
 
 

@@ -16,7 +16,7 @@ import polars as pl
 from features.catalogue import FEATURES
 from models.baselines import days_silent, logistic, rule_score, scored, session_risk
 from models.blocks import MIN_DROPOUTS
-from models.evaluation.bootstrap import DRAWS, interval, shares, with_intervals
+from models.evaluation.bootstrap import DRAWS, interval, medians, shares, with_intervals
 from models.evaluation.load import advisors, leavers_of, reached, replay
 from models.evaluation.measures import codes, listed, measure
 from models.evaluation.weeks import by_week
@@ -37,6 +37,7 @@ RULES: Final = ("attendance_rule", "days_silent")
 PROBABILITIES: Final = (MODEL, CHAMPION, "session_rate", "logistic")
 BUDGETS: Final = (1, 2)
 """Alerts by advisor and week."""
+LOAD: Final = ("precision", "in_time", "early", "lead", "above")
 CHANCE: Final = 0.5
 LEAK_ROWS: Final = 20_000
 """Enough to see a column that tells the outcome."""
@@ -65,9 +66,9 @@ class Evidence:
     differences: pl.DataFrame
     """rival, metric, difference (model less rival), low, high."""
     load: pl.DataFrame
-    """contender, budget, alerts, precision, in_time, early, early_low, early_high, above, above_low, above_high, lead."""
+    """contender, budget, alerts, and each of `LOAD` with its _low and _high."""
     weeks: pl.DataFrame
-    """contender, week, rows, dropouts, auc, low, high, above, above_low, above_high: by week of the course."""
+    """contender, week, rows, dropouts, auc, above, both with _low and _high: by week of the course."""
     places: pl.DataFrame
     """level, place, rows, dropouts, recall, session_recall, difference, low, high."""
     groups: pl.DataFrame
@@ -163,43 +164,34 @@ def judge(  # noqa: PLR0913 - what is judged, on what, beside whom
 def at_equal_load(rows: pl.DataFrame, scores: dict[str, Floats], leavers: pl.DataFrame, unit: str, times: int = DRAWS) -> pl.DataFrame:
     """Every score given the same places of the same advisors: who was reached in time, and how much more often than by each rival.
 
-    Intervals draw leavers again with the alerts as they were given: a list cannot be drawn again without its other people.
+    Intervals draw learners again with the alerts as they were given: a list cannot be drawn again without its other people.
 
     Returns:
-        contender, budget, alerts (by advisor and week), precision (leaves within the horizon), in_time and early (shares of leavers
-        alerted 1 to 42 and 7 to 42 days before), early_low, early_high, lead (median days), above (early of the first score less this
-        one) with above_low, above_high.
+        contender, budget, alerts (by advisor and week); and, each with its _low and _high: precision (alerts of people who leave within the
+        horizon), in_time and early (shares of leavers alerted 1 to 42 and 7 to 42 days before), lead (median days from the first of these
+        alerts to the exit), above (early of the first score less this one). No rows where nobody left.
     """
+    if leavers.is_empty():
+        return pl.DataFrame()
     advisor = advisors(rows, unit)
     weeks = pl.DataFrame({"advisor": advisor, "as_of": rows["as_of"]}).unique().height
-    label, person = rows["label"].to_numpy(), codes(leavers["learner_id"])
-    table = []
+    label, everybody, person = rows["label"].to_numpy(), codes(rows["learner_id"]), codes(leavers["learner_id"])
+    names, table = list(scores), []
     for budget in BUDGETS:
-        given = {name: replay(rows, advisor, score, budget) for name, score in scores.items()}
-        worth = {name: reached(rows, alerted, leavers) for name, alerted in given.items()}
-        if leavers.is_empty():
-            continue
-        early = np.stack([one["early"].to_numpy() for one in worth.values()], axis=1).astype(np.float64)
-        values, drawn = shares(early, np.ones_like(early), person, times)
-        for place, (name, alerted) in enumerate(given.items()):
-            low, high = interval(drawn[:, place])
-            above_low, above_high = interval(drawn[:, 0] - drawn[:, place])
-            table.append(
-                {
-                    "contender": name,
-                    "budget": budget,
-                    "alerts": float(alerted.sum() / max(weeks, 1)),
-                    "precision": float(label[alerted].mean()),
-                    "in_time": float(worth[name]["in_time"].mean() or 0.0),  # type: ignore[arg-type]
-                    "early": float(values[place]),
-                    "early_low": low,
-                    "early_high": high,
-                    "lead": worth[name]["lead"].median(),
-                    "above": float(values[0] - values[place]),
-                    "above_low": above_low,
-                    "above_high": above_high,
-                }
-            )
+        given = np.stack([replay(rows, advisor, score, budget) for score in scores.values()], axis=1)
+        worth = [reached(rows, alerted, leavers) for alerted in given.T]
+        of_leavers = {name: np.stack([one[name].to_numpy() for one in worth], axis=1).astype(np.float64) for name in ("in_time", "early")}
+        told = {name: shares(found, np.ones_like(found), person, times) for name, found in of_leavers.items()}
+        told["precision"] = shares(given * label[:, None], given.astype(np.float64), everybody, times)
+        told["lead"] = medians(np.stack([one["lead"].cast(pl.Float64).to_numpy() for one in worth], axis=1), person, times)
+        early, drawn_early = told["early"]
+        told["above"] = early[0] - early, drawn_early[:, :1] - drawn_early
+        for place, name in enumerate(names):
+            row: dict[str, object] = {"contender": name, "budget": budget, "alerts": float(given[:, place].sum() / max(weeks, 1))}
+            for what in LOAD:
+                values, drawn = told[what]
+                row |= dict(zip((what, f"{what}_low", f"{what}_high"), (float(values[place]), *interval(drawn[:, place])), strict=True))
+            table.append(row)
     return pl.DataFrame(table)
 
 

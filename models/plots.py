@@ -66,7 +66,7 @@ def _by_week(told: pl.DataFrame, weeks: pl.DataFrame) -> Figure:
     for (contender,), found in weeks.filter(pl.col("contender").is_in(BESIDE)).partition_by("contender", as_dict=True).items():
         drawn = left.plot(found["week"], found["auc"], marker="o" if contender == BESIDE[0] else "", label=str(contender).replace("_", " "))
         if contender == BESIDE[0]:
-            left.fill_between(found["week"], found["low"], found["high"], color=drawn[0].get_color(), alpha=0.2, linewidth=0)
+            left.fill_between(found["week"], found["auc_low"], found["auc_high"], color=drawn[0].get_color(), alpha=0.2, linewidth=0)
     left.set(xlabel="week of the course", ylabel="AUC", title="Who leaves, told by week")
     shown = told.group_by("week").agg(pl.col("risk", "label").mean()).join(weeks, on="week", how="semi").sort("week")
     right.plot(shown["week"], shown["risk"], label="expected")

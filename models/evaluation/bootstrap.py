@@ -78,3 +78,15 @@ def shares(parts: Floats, wholes: Floats, person: NDArray[np.int64], times: int 
     counts = draws(len(starts), times)
     with np.errstate(invalid="ignore", divide="ignore"):
         return above.sum(axis=0) / below.sum(axis=0), (counts @ above) / (counts @ below)
+
+
+def medians(values: Floats, person: NDArray[np.int64], times: int = DRAWS) -> tuple[Floats, Floats]:
+    """Medians of each column over the rows that have a value, and their draws (times x columns); nan where no row has any."""
+    counts = draws(int(person.max()) + 1 if len(person) else 0, times)[:, person].astype(np.int64)
+
+    def of(column: Floats, weights: NDArray[np.int64]) -> float:
+        drawn = np.repeat(column, weights)
+        return float(np.median(known)) if len(known := drawn[~np.isnan(drawn)]) else float("nan")
+
+    once = np.ones(len(person), dtype=np.int64)
+    return np.array([of(column, once) for column in values.T]), np.array([[of(column, row) for column in values.T] for row in counts])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FEWEST: Final = 5
 """Leavers in a week below which no AUC is told."""
-RANKED: Final = ("auc", "low", "high", "above", "above_low", "above_high")
+RANKED: Final = ("auc", "auc_low", "auc_high", "above", "above_low", "above_high")
 
 
 def by_week(rows: pl.DataFrame, scores: Mapping[str, Floats], times: int = DRAWS) -> pl.DataFrame:
@@ -31,8 +31,8 @@ def by_week(rows: pl.DataFrame, scores: Mapping[str, Floats], times: int = DRAWS
         times: draws.
 
     Returns:
-        contender, week (0 is that of entry), rows, dropouts, auc, low, high, above (AUC of the first score less this one's), above_low,
-        above_high: a row a contender and week, weeks with fewer than `FEWEST` dropouts left out.
+        contender, week (0 is that of entry), rows, dropouts, auc, above (AUC of the first score less this one's), both with _low and _high:
+        a row a contender and week, weeks with fewer than `FEWEST` dropouts left out.
     """
     rows = rows.select("label", "learner_id", week=(pl.col("course_day") // 7).cast(pl.Int64)).with_columns(**scores)
     enough = pl.col("label").sum().over("week") >= FEWEST

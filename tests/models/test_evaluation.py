@@ -11,11 +11,12 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from models.blocks import expanding
 from models.evaluation import figures
-from models.evaluation.bootstrap import draws, shares, with_intervals
+from models.evaluation.bootstrap import draws, medians, shares, with_intervals
 from models.evaluation.load import advisors, leavers_of, reached, replay
 from models.evaluation.measures import auc_by_group, codes, listed, measure
 from models.evaluation.weeks import FEWEST, by_week
 from models.folds import leaving_out
+from models.judging import LOAD, at_equal_load
 from models.plots import half_width
 
 DAY = dt.date(2026, 1, 5)
@@ -66,7 +67,7 @@ def test_each_week_of_the_course_has_the_auc_of_its_own_rows_and_few_leavers_hav
         here = (rows["as_of"] == row["week"]).to_numpy()
         assert row["auc"] == pytest.approx(roc_auc_score(rows["label"].to_numpy()[here], score[here]))
         assert (row["rows"], row["dropouts"]) == (here.sum(), rows["label"].to_numpy()[here].sum())
-        assert row["low"] < row["auc"] < row["high"]
+        assert row["auc_low"] < row["auc"] < row["auc_high"]
     assert found.filter(contender="same").select(pl.col("above", "above_low", "above_high").abs().max()).row(0) == (0, 0, 0)
     beside = found.filter(contender="luck")
     assert (beside["above"] - (mine["auc"] - beside["auc"])).abs().max() == pytest.approx(0)
@@ -122,6 +123,45 @@ def test_draws_keep_all_rows_of_a_person_together() -> None:
     assert value[0] == pytest.approx(2 / 3)
     # Two people: only one, both, or only the other; never a single row of the first.
     assert set(np.round(drawn[:, 0], 3)) == {0.5, 0.667, 1.0}
+
+
+def test_a_median_leaves_out_who_has_no_value_and_draws_people_whole() -> None:
+    lead = np.array([[3.0, np.nan], [5.0, np.nan], [20.0, np.nan], [np.nan, np.nan]])
+
+    value, drawn = medians(lead, np.array([0, 0, 1, 2]), times=200)
+
+    assert value[0] == 5
+    assert np.isnan(value[1])
+    # Never one row of the first person without the other; where only the third is drawn there is no median.
+    assert set(drawn[~np.isnan(drawn[:, 0]), 0]) == {4.0, 5.0, 12.5, 20.0}
+    assert np.isnan(drawn[:, 0]).any()
+    assert np.isnan(drawn[:, 1]).all()
+
+
+def test_at_equal_load_every_figure_has_an_interval_and_a_score_is_not_above_itself() -> None:
+    people, luck = 400, np.random.default_rng(7)
+    left = luck.random(people) < 0.2
+    weeks = pl.DataFrame({"as_of": [DAY + dt.timedelta(days=7 * week) for week in range(4)]})
+    who = pl.DataFrame({"enrolment_id": [f"E{n}" for n in range(people)], "learner_id": [f"L{n}" for n in range(people)], "left": left})
+    rows = (
+        who.join(weeks, how="cross")
+        .sort("as_of", "enrolment_id")
+        .with_columns(territory_id=pl.lit("T"), label=pl.col("left").cast(pl.Float64))
+    )
+    leavers = who.filter("left").select("enrolment_id", "learner_id", exit_date=pl.lit(DAY + dt.timedelta(days=30)))
+    score = rows["label"].to_numpy() + luck.random(rows.height)
+
+    found = at_equal_load(rows, {"model": score, "same": score, "luck": luck.random(rows.height)}, leavers, "territory_id", times=60)
+
+    for what in LOAD:
+        told = found.filter(contender="luck").select(what, f"{what}_low", f"{what}_high")
+        assert all(low <= value <= high for value, low, high in told.rows()), what
+    assert found.filter(contender="same").select(pl.col("above", "above_low", "above_high").abs().max()).row(0) == (0, 0, 0)
+    assert (found.filter(contender="luck")["above_low"] > 0).all()
+    model, chance = (found.filter(contender=name, budget=1).row(0, named=True) for name in ("model", "luck"))
+    assert model["precision_low"] > chance["precision_high"]
+    assert model["in_time"] >= model["early"] > chance["early"]
+    assert at_equal_load(rows, {"model": score}, leavers.clear(), "territory_id").is_empty()
 
 
 def test_repeating_a_learners_rows_makes_no_interval_of_the_calibration_plot_narrower() -> None:

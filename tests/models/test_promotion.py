@@ -261,7 +261,7 @@ def test_the_card_says_what_it_is_for_and_what_it_is_not_for(two: tuple[Service,
     week, _, _, mine = re.findall(r"<td>([^<]*)</td>", page.partition("AUC week by week")[2])[:4]
     assert int(week) == first_week["week"]
     assert [float(text) for text in re.findall(r"[\d.]+", mine)] == pytest.approx(
-        [first_week[name] for name in ("auc", "low", "high")], abs=6e-4
+        [first_week[name] for name in ("auc", "auc_low", "auc_high")], abs=6e-4
     )
     for said in ("No sanction", "session rate", "The gate", "Décisions", "Fewer than 20 leavers"):
         assert said in page.replace("session_rate", "session rate"), said
