@@ -10,6 +10,7 @@ import polars as pl
 from alerts.promises import hard_to_reach, promises, requests, spoken
 from alerts.routing import in_training, routes, to_come, with_territory
 from alerts.silence import silenced, told_of_a_job
+from alerts.wording import STILL_THERE
 
 if TYPE_CHECKING:
     from alerts.facts import Facts
@@ -20,6 +21,10 @@ REQUEST_FIRST: Final = 1_000.0
 PUT_FIRST: Final = 3.0
 """What the priority of a risk alert is multiplied by where an experiment puts it higher on the list: promises and requests keep theirs."""
 MINUTES: Final = 60
+LAST_DAYS: Final = 7
+"""With no more of the course left, what is worth preparing is what comes after it."""
+FIRST_DAYS: Final = 7
+"""So soon after entry, what is worth a call is the entry itself where no fact says more."""
 OTHER_MEANS: Final = "reach_by_other_means"
 ACTION_OF_SUBJECT: Final = {
     "attendance": "call_about_absences",
@@ -39,7 +44,6 @@ ACTION_OF_PROMISE: Final = {
     "learner_request": "call_back",
 }
 ANY_ACTION: Final = "take_stock"
-STILL_THERE: Final = "check_still_there"
 LAST_SIGNS: Final = ("days_since_presence", "days_since_activity")
 PERSON: Final = ("enrolment_id", "learner_id", "territory_id", "advisor_id", "queue", "risk", "reasons", "spoken_on")
 
@@ -119,7 +123,9 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
         how="left",
         maintain_order="left",
     )
-    usual = pl.col("subject").replace_strict(ACTION_OF_SUBJECT, default=ANY_ACTION, return_dtype=pl.String)
+    usual = pl.col("subject").replace_strict(ACTION_OF_SUBJECT, default=None, return_dtype=pl.String)
+    since = (pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days()
+    unspoken = pl.when(since <= FIRST_DAYS).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).otherwise(pl.lit(ANY_ACTION))
     # A course that ends sooner than anybody can call leaves less to do.
     left = (pl.col("planned_exit_date") - pl.lit(facts.list_day)).dt.total_days().clip(0)
     time_to_act = (left / pl.col("contact_within")).clip(0, 1)
@@ -137,9 +143,12 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
         .then(pl.lit(STILL_THERE))
         .when(pl.col("learner_id").is_in(hard_to_reach(facts)["learner_id"].implode()))
         .then(pl.lit(OTHER_MEANS))
-        .otherwise(pl.coalesce("action", usual).fill_null(ANY_ACTION)),
+        .when((left <= LAST_DAYS) & pl.col("action").is_null())
+        .then(pl.lit(ACTION_OF_PROMISE["job_search_due"]))
+        .otherwise(pl.coalesce("action", usual, unspoken)),
         within_days="contact_within",
-        opens=pl.col("risk") >= pl.col("entry_limit"),
+        # On its last day a course can no longer be given up.
+        opens=(pl.col("risk") >= pl.col("entry_limit")) & (left > 0),
     )
 
 
@@ -179,9 +188,11 @@ def _ruled(training: pl.DataFrame, by_rule: pl.DataFrame, facts: Facts, rules: R
 def _owed(owed: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     people = owed.join(_free(owed, rules), on="territory_id")
     minutes = pl.coalesce(pl.when(pl.col("kind") == kind).then(kind) for kind in ACTION_OF_PROMISE)
+    # A risk below what is listed is no reason to call, and neither are its facts.
+    listed = pl.col("risk") >= pl.col("entry_limit")
     worth = (pl.col("risk").fill_null(0.0) + pl.col("entry_limit") * pl.col("late")) * MINUTES / minutes
     first = pl.when(pl.col("kind") == "learner_request").then(REQUEST_FIRST).otherwise(0.0)
-    return people.select(
+    return people.with_columns(reasons=pl.when(listed).then("reasons")).select(
         *PERSON,
         kind="kind",
         priority=first + worth,

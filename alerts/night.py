@@ -60,9 +60,12 @@ def decide_night(
 
 
 def in_words(alerts: pl.DataFrame, scores: pl.DataFrame, where: pl.DataFrame) -> pl.DataFrame:
-    """The alerts with territory_id and course (from `courses`) and low_confidence of their enrolment."""
+    """The alerts with territory_id and course (from `courses`, with the day it is to end) and low_confidence of their enrolment."""
     weak = scores.select("enrolment_id", "low_confidence")
-    told = alerts.join(where.select("enrolment_id", "territory_id", "course"), on="enrolment_id", how="left", maintain_order="left")
+    course = pl.format("{}, fin prévue le {}", "course", pl.col("planned_exit_date").dt.strftime("%d/%m/%Y"))
+    told = alerts.join(
+        where.select("enrolment_id", "territory_id", course.alias("course")), on="enrolment_id", how="left", maintain_order="left"
+    )
     return told.join(weak, on="enrolment_id", how="left", maintain_order="left").with_columns(
         pl.col("low_confidence").fill_null(value=False)
     )

@@ -49,9 +49,10 @@ SUBJECTS: Final = {
 
 
 NEWS: Final = 0.2
-"""Part of the former value by which an improvement is one."""
+"""Part of the former value by which what is counted must move to be news, for better or worse."""
 LEAST_SHARE: Final = 0.03
-"""A share that moved by less stands where it was: 53 % is no news beside 52 %."""
+"""A share, or a gap in points, that moved by less stands where it was: 53 % is no news beside 52 %."""
+IN_HUNDRED: Final = ("share", "points")
 WEEK: Final = 7
 """Days between a fact and the one it is compared with."""
 UNITS: Final = {"half_days": ("demi-journée", "demi-journées"), "days": ("jour", "jours"), "points": ("point", "points")}
@@ -60,12 +61,15 @@ SAME_DAY: Final = {"il y a {value}": "le jour même", "{value} ago": "the same d
 """Nobody says that something happened no day ago; nor today, since a list is read the day after."""
 NO_FACT: Final = "Aucun fait isolé : la situation d'ensemble."
 """What a list says of a risk that no single fact explains."""
+STILL_THERE: Final = "check_still_there"
+"""Code of the action for somebody gone so long that they may have left."""
 STILL: Final = "Pas d'évolution chiffrée à signaler depuis une semaine."
 """What is said where no number that is told has changed; others may have."""
 NEW_FACT: Final = "{fact} ; ce n'était pas le cas une semaine plus tôt."
 NO_FACT_YET: Final = "Peu de faits connus encore : l'estimation tient surtout à la formation et au moment du parcours."
 """The same of whoever has just entered."""
 CAUTION: Final = "À prendre avec prudence : entrée récente, feuilles de présence manquantes, ou plus aucun signe depuis longtemps."
+HARDLY: Final = "Sur 100 situations semblables, moins d'une se termine par un abandon dans les 4 semaines."
 LIKELIHOOD: Final = (
     "Sur 100 situations semblables, environ {n} se termine par un abandon dans les 4 semaines.",
     "Sur 100 situations semblables, environ {n} se terminent par un abandon dans les 4 semaines.",
@@ -97,7 +101,9 @@ class Phrase:
     """Told of who is on the better side, where `fr` says how somebody is worse."""
     en_better: str = ""
     signed: bool = False
-    """A gap to one side of what the sentence compares with: told without its sign, and never against the week before."""
+    """A gap to one side of what the sentence compares with: told without its sign."""
+    moves: bool = True
+    """False where the sentence tells of a change itself, or of the newest piece of work: the week before it told of something else."""
     direction: int = 0
     """1 when more is worse, -1 when less is."""
 
@@ -134,14 +140,24 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
     return Told(
         kinds=_once(say(KINDS[alert["kind"]]) for alert in alerts),
         why=_once([*promises, *(why(reason, phrases) for reason in facts)]) or [no_fact(weak=bool(leading["low_confidence"]))],
-        changed=[text for reason in facts if (text := change(reason, phrases))],
+        changed=[text for reason in facts if (text := change(reason, phrases))] or still(facts),
         likelihood=likelihood(leading["risk"]),
         weak=bool(leading["low_confidence"]),
-        actions=_once(say(actions.get(alert["suggested_action"], alert["suggested_action"])) for alert in alerts),
+        actions=_once(say(actions.get(code, code)) for code in sorted((alert["suggested_action"] for alert in alerts), key=_first_to_do)),
         since=day(min(alert["opened_on"] for alert in alerts)),
         until=day(due) + (say(" (délai dépassé)") if due <= leading["as_of"] else ""),
         is_new=any(alert["state"] == "new" for alert in alerts),
     )
+
+
+def _first_to_do(action: str) -> bool:
+    """What comes first sorts first: nobody prepares what comes after with somebody who may have left."""
+    return action != STILL_THERE
+
+
+def still(facts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is said where no figure that is told has changed; nothing where there was none a week before."""
+    return [say(STILL)] if any(reason["previous_value"] is not None for reason in facts) else []
 
 
 def _once(texts: Iterable[str]) -> list[str]:
@@ -193,25 +209,31 @@ def no_fact(*, weak: bool) -> str:
 def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | None:
     """The reason's fact against the same fact a week before, or nothing where it reads the same; without a number, that it came up.
 
-    Days that only went by are no news: thirty since the last work, where there were twenty-three a week before. Nor is a small improvement:
-    sixty half-days missed, where there were sixty-two; nor a share that hardly moved, either way.
+    Days that only went by are no news: thirty since the last work, where there were twenty-three a week before. Nor is a count that moved a
+    little, for better or worse: sixty half-days missed, where there were sixty-two; nor a share or a gap that hardly moved.
     """
     phrase = phrases.get(reason["feature"] or "")
     now, before = reason["value"], reason["previous_value"]
-    if phrase is None or now is None or before is None or phrase.signed:
+    if phrase is None or now is None or before is None or not phrase.moves:
         return None
-    if "{value}" not in phrase.fr:
-        came_up = phrase.unit == "flag" and now > before
-        return say(NEW_FACT).format(fact=_capital(_spoken(phrase.fr, phrase.en))) if came_up else None
-    was, better_by = amount(before, phrase.unit), (before - now) * phrase.direction
-    if 0 < better_by < NEWS * abs(before) or (phrase.unit == "share" and abs(now - before) < LEAST_SHARE):
+    other_side = phrase.signed and (not _shown(before, phrase) or before * now < 0)
+    if "{value}" not in phrase.fr or other_side:
+        came_up = other_side or (phrase.unit == "flag" and now > before)
+        return say(NEW_FACT).format(fact=_capital(_fact(_neutral(phrase), now, phrase))) if came_up else None
+    was, moved = amount(before, phrase.unit), abs(now - before)
+    if moved < (LEAST_SHARE if phrase.unit in IN_HUNDRED else NEWS * abs(before)):
         return None
     if was == amount(now, phrase.unit) or (phrase.unit == "days" and now - before == WEEK):
         return None
     told = {"fact": _capital(_fact(_neutral(phrase), now, phrase)), "was": was}
-    if better_by > 0:
-        return say("{fact}, contre {was} une semaine plus tôt (en mieux).").format(**told)
+    if (before - now) * phrase.direction > 0:
+        return say("{fact} : c'est mieux qu'une semaine plus tôt ({was}).").format(**told)
     return say("{fact}, contre {was} une semaine plus tôt.").format(**told)
+
+
+def _shown(value: float, phrase: Phrase) -> float:
+    """A gap as it is told, 0 where it is none."""
+    return round(value * 100) if phrase.unit == "points" else _whole(abs(value)) if phrase.unit == "days" else value
 
 
 def better(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
@@ -268,7 +290,8 @@ def likelihood(risk: float | None) -> str:
     """The risk as a count among a hundred, never as a verdict; rounded, since it is not known better."""
     if risk is None:
         return say("Pas d'estimation.")
-    n = max(1, round(risk * 100))
+    if not (n := round(risk * 100)):
+        return say(HARDLY)
     return say_many(*LIKELIHOOD, n).format(n=n)
 
 

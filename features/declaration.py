@@ -74,6 +74,10 @@ class Feature:
     """Of whom it may be told as protective; without it, of those of `fair`."""
     speaks_from: float | None = None
     """From this value on, it is this fact that is told of its subject, whichever weighs most: gone for weeks, a share says too little."""
+    repeats: frozenset[str] = frozenset()
+    """Facts of one other subject that tell the same: beside one of them it is not told."""
+    moves: bool = True
+    """False where a week before it told of something else: of another piece of work, or of a change of its own."""
     learnt: bool = True
     """False for a column that rules and rivals read and the model does not."""
 

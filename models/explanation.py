@@ -107,6 +107,7 @@ def _named(
 ) -> pl.DataFrame | None:
     """The subjects with the largest sums, each through its largest part that can be told: row and the fields of a reason.
 
+    What repeats a fact by which another subject is told gives its place to another fact of its own subject (`Feature.repeats`).
     With `speaking`, a fact from `Feature.speaks_from` on is told of a subject that weighs, however little it weighs itself.
     """
     groups = [FEATURES[name].group for name in columns]
@@ -120,14 +121,23 @@ def _named(
     tellable = side & ((parts > 0) | (speaks & speaking))
     members = {subject: [place for place, group in enumerate(groups) if group == subject] for subject in subjects}
     sums = np.stack([parts[:, places].sum(axis=1) for places in members.values()], axis=1)
-    told = np.where(tellable, np.where(speaks, np.inf, parts), -np.inf)
-    leading = np.stack([np.asarray(places)[told[:, places].argmax(axis=1)] for places in members.values()], axis=1)
-    known = np.stack([tellable[:, places].any(axis=1) for places in members.values()], axis=1)
+
+    def led() -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        told = np.where(tellable, np.where(speaks, np.inf, parts), -np.inf)
+        leading = np.stack([np.asarray(places)[told[:, places].argmax(axis=1)] for places in members.values()], axis=1)
+        return leading, np.stack([tellable[:, places].any(axis=1) for places in members.values()], axis=1) & (sums > LEAST)
+
+    leading, known = led()
+    for place, name in enumerate(columns):
+        if FEATURES[name].repeats:
+            same = [number for number, other in enumerate(columns) if other in FEATURES[name].repeats]
+            tellable[:, place] &= ~(np.isin(leading, same) & known).any(axis=1)
+    leading, known = led()
     sums = np.where(known, sums, -np.inf)
     best = np.argsort(-sums, axis=1, kind="stable")[:, :shown]
     value = np.take_along_axis(sums, best, axis=1)
     feature = np.take_along_axis(leading, best, axis=1)
-    kept = value > LEAST
+    kept = np.isfinite(value)
     row = np.repeat(np.arange(len(parts)), best.shape[1]).reshape(best.shape)
     return pl.DataFrame(
         {

@@ -74,7 +74,8 @@ def score(
         rows = pl.concat([rows, others.join(also, on=["as_of", "enrolment_id"], how="semi", maintain_order="left")])
     # As known on the night itself: beside the facts of the page, what a week before knew of late sheets would read as a mistake.
     earlier = matrix(facts, cohort(facts, [date - change for date in every], known_days_later=CHANGE_DAYS))
-    before = earlier.with_columns(pl.col("as_of") + change)
+    # A week that began before the entry is no week to compare with.
+    before = earlier.filter(pl.col("course_day") >= CHANGE_DAYS - 1).with_columns(pl.col("as_of") + change)
     margin = model.margins(rows, threads)
     contributions = model.contributions(rows, margin)
     risks = model.risks(margin)

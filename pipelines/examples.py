@@ -36,7 +36,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     from alerts.casefile import case_files
     from alerts.language import day
     from alerts.night import notice
-    from alerts.wording import better, change, counted, likelihood, no_fact, raising, spread, why
+    from alerts.wording import better, change, counted, likelihood, no_fact, raising, spread, still, why
     from models.labels import known_endings
     from pipelines.wording import phrases
     from vigie import clock
@@ -53,7 +53,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     told = chosen
     for beside in (files, endings):
         told = told.join(beside, on="enrolment_id", how="left", maintain_order="left")
-    spoken = phrases()
+    spoken, asked = phrases(), _asked(scores_file.with_name("alerts.parquet"), service)
 
     def person(place: int, row: dict[str, Any]) -> dict[str, Any]:
         facts = raising(row["reasons"])
@@ -72,8 +72,9 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
             "behind": counted(row.get("alike")),
             "weak": row["low_confidence"],
             "why": [(why(one, spoken), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}") for one in facts],
-            "changed": [text for one in facts if (text := change(one, spoken))],
+            "changed": [text for one in facts if (text := change(one, spoken))] or still(facts),
             "none": no_fact(weak=row["low_confidence"]),
+            "asked": asked.get(row["enrolment_id"], ""),
             "better": [better(one, spoken) for one in row["protective"] or []],
             "file": {title: _in_french(json.loads(row["content"] or "{}").get(name) or []) for name, title in SECTIONS.items()},
             "end": end,
@@ -85,6 +86,15 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
         people=people, night=f"{day(as_of)} {as_of.year}", notice=said, version=scores["model_version"][0]
     )
     return write_whole(scores_file.with_name("examples.html"), lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def _asked(alerts_file: Path, service: Service) -> dict[str, str]:
+    """By enrolment, what its advisor's list asks for because of the risk; nobody of a night that was only scored."""
+    if not alerts_file.exists():
+        return {}
+    actions = service.rules.default.actions
+    risks = pl.scan_parquet(alerts_file).filter(pl.col("kind") == "dropout_risk").select("enrolment_id", "suggested_action").collect()
+    return {enrolment: actions[code] for enrolment, code in risks.rows()}
 
 
 def _in_french(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ def phrases() -> dict[str, Phrase]:
             feature.fr_better,
             feature.en_better,
             signed=feature.against is not None and feature.unit != "share",
+            moves=feature.moves,
             direction=feature.direction,
         )
         for name, feature in FEATURES.items()

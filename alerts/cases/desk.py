@@ -94,7 +94,7 @@ def queue(engine: Engine, user: User) -> Today:
 
 
 def _listed(connection: Connection, night: Row[Any], which: ColumnElement[bool]) -> Today:
-    columns = select(ALERTS, PEOPLE.c.course, PEOPLE.c.waiting_since, PEOPLE.c.referred_to, *NAMES)
+    columns = select(ALERTS, PEOPLE.c.course, PEOPLE.c.planned_exit_date, PEOPLE.c.waiting_since, PEOPLE.c.referred_to, *NAMES)
     query = with_names(columns.join(PEOPLE, PEOPLE.c.enrolment_id == ALERTS.c.enrolment_id), ALERTS)
     # Somebody taken this morning has an owner: that task is done, whatever the night still says.
     done_today = and_(ALERTS.c.kind == "no_owner", PEOPLE.c.queue == "owner")

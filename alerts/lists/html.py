@@ -10,7 +10,6 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from alerts.language import day
-from alerts.wording import STILL
 
 if TYPE_CHECKING:
     from alerts.lists.page import AdvisorList
@@ -37,4 +36,4 @@ def address(email: str) -> str:
 
 def render(advisor_list: AdvisorList) -> str:
     """The page; every text that comes from a delivery is escaped."""
-    return _template().render(page=advisor_list, still=STILL)
+    return _template().render(page=advisor_list)

@@ -8,7 +8,6 @@ from rich.table import Table
 from rich.text import Text
 
 from alerts.language import day
-from alerts.wording import STILL
 
 if TYPE_CHECKING:
     from alerts.lists.page import AdvisorList
@@ -20,7 +19,7 @@ def table(advisor_list: AdvisorList, most: int = 8) -> Table:
     grid = Table("Qui", "Pourquoi", "Ce qui a changé", "Que faire", "Avant le", title=title, show_lines=True)
     for line in advisor_list.lines[:most]:
         who = "\n".join(part for part in (f"{line.rank}. {line.who}", line.phone, ", ".join(line.kinds)) if part)
-        changed = "\n".join(line.changed) or STILL
+        changed = "\n".join(line.changed)
         # Text, not markup: a name in square brackets is a name.
         grid.add_row(*(Text(text) for text in (who, "\n".join(line.why), changed, "\n".join(line.actions), line.until)))
     left = len(advisor_list.lines) - most

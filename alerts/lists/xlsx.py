@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import xlsxwriter
 
-from alerts.wording import CAUTION, STILL
+from alerts.wording import CAUTION
 
 if TYPE_CHECKING:
     from io import BytesIO
@@ -75,7 +75,7 @@ def _texts(line: Line) -> list[str]:
         line.course,
         ", ".join(line.kinds),
         "\n".join(line.why),
-        "\n".join(line.changed) or STILL,
+        "\n".join(line.changed),
         "\n".join(line.actions),
         line.since,
         line.until,

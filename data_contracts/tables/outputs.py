@@ -85,7 +85,11 @@ class Alerts(dy.Schema):
     rank = dy.Int32(min=1, description="Place on the recipient's list, best first.")
     priority = dy.Float64(description="What ranked it: higher first.")
     risk = dy.Float64(nullable=True, min=0, max=1, description="Calibrated risk, where a score exists.")
-    reasons = dy.List(REASON, description="As in the scores; on a night without a model, the fact behind the rule, with contribution 1.")
+    reasons = dy.List(
+        REASON,
+        description="As in the scores, none for a promise to somebody whose risk is below what is listed; "
+        "on a night without a model, the fact behind the rule, with contribution 1.",
+    )
     suggested_action = dy.String(description="What to do, a code that config/ words.")
     due_on = dy.Date(description="Until when.")
     opened_on = dy.Date(description="Since when.")

@@ -252,6 +252,7 @@ _derived = [
         worse=1,
         fair_better=pl.col("days_since_activity_usual") <= 1,
         against=2.0,  # twice the usual time
+        repeats=frozenset({"days_since_activity"}),
     ),
     Feature(
         "silence_surprise",
@@ -267,6 +268,7 @@ _derived = [
         worse=1,
         fair_better=pl.col("days_since_activity_usual") <= 1,
         against=3.0,  # one silence in twenty is as long
+        repeats=frozenset({"days_since_activity"}),
     ),
     Feature(
         "activity_momentum",

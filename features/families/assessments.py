@@ -25,6 +25,7 @@ _SEVERAL_MARKS: Final = (pl.col("score_mean") - pl.col("score_lowest")).gt(0.005
 _OVER: Final = pl.col("days_since_deadline") > 0
 """Due on the very day, work may still come in the evening: nothing is told as missed that night."""
 _LOW: Final = 0.5
+_MIDDLE: Final = 0.5
 _GOOD: Final = 0.7
 _ALL_FR: Final = "tous les travaux attendus ont été rendus"
 _ALL_EN: Final = "all work due was handed in"
@@ -199,7 +200,9 @@ _facts = [
         fr="moyenne des résultats : {value}",
         en="mean mark: {value}",
         monotone=-1,
-        fair=_SEVERAL_MARKS,
+        # Whoever stands above half of the session is not told low marks.
+        fair=_SEVERAL_MARKS & (pl.col("score_rank") < _MIDDLE),
+        fair_better=_SEVERAL_MARKS,
     ),
     Feature(
         "score_last",
@@ -267,6 +270,7 @@ _facts += [
         en_better="latest work handed in {value} before the deadline",
         worse=1,
         against=0.0,
+        moves=False,
     ),
 ]
 
@@ -336,6 +340,7 @@ _facts += [
         fair=pl.col("lateness_days_last") > 0,
         fair_better=ALWAYS,
         against=0.0,
+        moves=False,
     ),
     Feature(
         "marks_awaited",
@@ -399,6 +404,7 @@ _derived = [
         fair=pl.col("score_last_against_session") < 0,
         fair_better=ALWAYS,
         against=0.0,
+        moves=False,
     ),
     Feature(
         "silent_before_deadline_days",
@@ -435,6 +441,7 @@ _cohort = [
         en_better="latest mark {value} (of 100) above the session's mean",
         worse=-1,
         against=0.0,
+        moves=False,
     ),
     Feature(
         "work_missed_against_session",

@@ -18,6 +18,9 @@ _gone = (pl.col("days_since_presence") >= SURGE_DAYS) & (pl.col("absence_streak_
 _LATELY: Final = ~_gone.fill_null(value=False)
 """Of whoever has not come for two weeks of which half held something to attend, the last presence says it."""
 
+_UNJUSTIFIED: Final = (pl.col("unjustified_half_days_14") > 0) & (pl.col("unjustified_half_days_28") >= pl.col("justified_half_days_28"))
+"""A justified absence is no motive to call: what counts absences of all kinds is told where most have no reason."""
+
 _half_days = pl.col("half_days")
 _attended = pl.col("status").is_in(ATTENDED)
 _unjustified = pl.col("status") == "absent_unjustified"
@@ -96,9 +99,9 @@ _facts = [
     ),
     Feature(
         "late_half_days_28",
-        _sum((pl.col("status") == "late") & within(28)),
+        ((pl.col("status") == "late") & within(28)).cast(pl.Int32).sum(),
         unit="half_days",
-        meaning="Half-days with a late arrival in the last 28 days",
+        meaning="Half-days with a late arrival in the last 28 days; one on a sheet of a whole day, which tells of one arrival",
         null_means="no attendance sheet is known",
         group="punctuality",
         fr="{value} avec retard sur les 28 derniers jours",
@@ -109,9 +112,9 @@ _facts = [
     ),
     Feature(
         "left_early_half_days_28",
-        _sum((pl.col("status") == "left_early") & within(28)),
+        ((pl.col("status") == "left_early") & within(28)).cast(pl.Int32).sum(),
         unit="half_days",
-        meaning="Half-days left before their end in the last 28 days",
+        meaning="Half-days left before their end in the last 28 days; one on a sheet of a whole day",
         null_means="no attendance sheet is known",
         group="punctuality",
         fr="{value} quittée{s} avant la fin sur les 28 derniers jours",
@@ -148,6 +151,8 @@ _derived = [
             fr=f"présence de {{value}} sur les {days} derniers jours, toutes absences confondues",
             en=f"{{value}} attended in the last {days} days, absences of all kinds counted",
             monotone=-1,
+            fair=there_for(min(days, SURGE_DAYS)) & _UNJUSTIFIED,
+            fair_better=ALWAYS,
         )
         for days in WINDOWS
     ),
@@ -164,7 +169,8 @@ _derived = [
         en_better="no unjustified absence since entry",
         monotone=1,
         # A share since entry says little of the first days, and nothing of whoever has nothing to attend at present.
-        fair=there_for(14) & pl.col("attendance_share_14").is_not_null(),
+        # Nor of whoever has missed nothing without a reason for two weeks.
+        fair=there_for(14) & pl.col("attendance_share_14").is_not_null() & (pl.col("unjustified_half_days_14") > 0),
         fair_better=pl.col("unjustified_share_total") == 0,
     ),
     Feature(
@@ -180,7 +186,10 @@ _derived = [
         fr_better="présence des 14 derniers jours en hausse de {value} par rapport aux semaines précédentes",
         en_better="attendance of the last 14 days up by {value} against the weeks before",
         monotone=-1,
+        fair=there_for(14) & _LATELY & _UNJUSTIFIED,
+        fair_better=ALWAYS,
         against=0.0,
+        moves=False,
     ),
 ]
 
@@ -194,14 +203,15 @@ _cohort = [
         meaning="Attendance share of the last 14 days minus that of the whole session",
         null_means="too little recorded to compare",
         group="trend",
-        fr="{value} de présence de moins que la session sur 14 jours, absences justifiées comprises",
-        en="{value} of attendance below the session's over 14 days, justified absences counted",
-        fr_better="{value} de présence de plus que la session sur 14 jours",
-        en_better="{value} of attendance above the session's over 14 days",
+        fr="présence inférieure de {value} à celle de la session sur 14 jours, absences justifiées comprises",
+        en="attendance {value} below the session's over 14 days, justified absences counted",
+        fr_better="présence supérieure de {value} à celle de la session sur 14 jours",
+        en_better="attendance {value} above the session's over 14 days",
         monotone=-1,
-        fair=there_for(14) & _LATELY,
+        fair=there_for(14) & _LATELY & _UNJUSTIFIED,
         fair_better=ALWAYS,
         against=0.0,
+        repeats=frozenset(feature.name for feature in (*_facts, *_derived) if feature.group == "attendance"),
     ),
     Feature(
         "session_attendance_share_14",

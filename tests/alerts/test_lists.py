@@ -1,19 +1,21 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import fastexcel
 import polars as pl
 import pytest
 
+from alerts import wording
 from alerts.language import day
 from alerts.lists import html, xlsx
 from alerts.lists.files import write_lists
 from alerts.lists.page import AdvisorList, Line
 from alerts.lists.rows import Words, lists
 from alerts.lists.terminal import table
-from alerts.wording import Phrase, amount, better, change, counted, likelihood, sooner_later, spread, why
+from alerts.wording import Phrase, amount, better, change, counted, likelihood, sooner_later, spread, still, why
 from data_contracts.tables.outputs import Alerts
 from tests.alerts.made import risk_alerts
 
@@ -173,6 +175,32 @@ def test_what_came_up_in_a_week_is_news_and_what_hardly_moved_is_not() -> None:
     assert change(hardly | {"previous_value": 0.45}, missed) == risen
 
 
+def test_whoever_may_have_left_is_first_looked_for() -> None:
+    alert = risk_alerts(dt.date(2026, 3, 4), "a").to_dicts()[0] | {"low_confidence": True}
+    promise = alert | {"kind": "mid_course_contact_due", "suggested_action": "mid_course_call"}
+
+    said = wording.told([promise, alert | {"suggested_action": "check_still_there"}], {}, {})
+
+    assert said.actions == ["check_still_there", "mid_course_call"]
+
+
+def test_a_gap_is_told_as_it_opens_and_what_was_never_compared_has_not_stood_still() -> None:
+    phrases = {"p": Phrase("présence inférieure de {value}", "points", signed=True)}
+    gap = {"code": "trend", "feature": "p", "value": -0.24}
+    # Of a gap: how far it opened, that it was none or on the other side, or nothing where it hardly moved.
+    assert change(gap | {"previous_value": -0.04}, phrases) == "Présence inférieure de 24 points, contre 4 points une semaine plus tôt."
+    for before in (0.11, 0.004, -0.004):
+        assert (
+            change(gap | {"previous_value": before}, phrases)
+            == "Présence inférieure de 24 points ; ce n'était pas le cas une semaine plus tôt."
+        )
+    assert change(gap | {"previous_value": -0.22}, phrases) is None
+    assert change(gap | {"previous_value": -0.04}, {"p": replace(phrases["p"], moves=False)}) is None
+    # What was never compared has not stood still either.
+    assert still([gap | {"previous_value": 2.0}]) == ["Pas d'évolution chiffrée à signaler depuis une semaine."]
+    assert still([gap | {"previous_value": None}]) == still([]) == []
+
+
 def test_sentences_follow_french_usage() -> None:
     phrases = {"x": Phrase("{value} d'absence sur 7 jours", "half_days"), "y": Phrase("{value} contact{s}", "count")}
     two = {"code": "attendance", "feature": "x", "value": 2.0, "previous_value": 1.0}
@@ -183,8 +211,10 @@ def test_sentences_follow_french_usage() -> None:
     fewer = {"x": Phrase("{value} d'absence sur 7 jours", "half_days", direction=1)}
     assert change(two, fewer) == "2 demi-journées d'absence sur 7 jours, contre 1 demi-journée une semaine plus tôt."
     was = two | {"previous_value": 4.0}
-    assert change(was, fewer) == "2 demi-journées d'absence sur 7 jours, contre 4 demi-journées une semaine plus tôt (en mieux)."
-    assert change(two | {"value": 20.0, "previous_value": 24.0}, fewer) is None  # a little better, and hardly
+    assert change(was, fewer) == "2 demi-journées d'absence sur 7 jours : c'est mieux qu'une semaine plus tôt (4 demi-journées)."
+    # A little better is no news, and neither is a little worse.
+    assert change(two | {"value": 20.0, "previous_value": 24.0}, fewer) is None
+    assert change(two | {"value": 23.0, "previous_value": 20.0}, fewer) is None
     assert change(two | {"value": 24.0, "previous_value": 20.0}, fewer) is not None
     # A week that went by is no news; a day more or less is.
     phrases |= {
@@ -199,7 +229,6 @@ def test_sentences_follow_french_usage() -> None:
     assert better(idle | {"value": 0.0}, phrases) == "Dernier travail rendu le jour même."
     assert better(two | {"feature": "p", "value": 0.04}, phrases) == "Présence supérieure de 4 points."
     assert why(two | {"feature": "p", "value": -0.04}, phrases) == "Présence inférieure de 4 points."
-    assert change(two | {"feature": "p", "value": -0.04}, phrases) is None
     early = {"e": Phrase("{value} après l'échéance", "days", "after", "{value} avant l'échéance", "before", signed=True)}
     assert better(two | {"feature": "e", "value": -2.0}, early) == "2 jours avant l'échéance."
     assert better(two | {"feature": "unknown"}, phrases) == "Présence."
@@ -218,7 +247,8 @@ def test_sentences_follow_french_usage() -> None:
     assert [amount(days, "days") for days in (0, 0.4, 0.5, 1.4, 2.5)] == ["aucun jour", "aucun jour", "1 jour", "1 jour", "3 jours"]
     assert day(dt.date(2026, 3, 1)) == "dimanche 1er mars"
     assert "environ 3 se terminent" in likelihood(0.031)
-    assert "environ 1 se termine par" in likelihood(0.004)
+    assert "environ 1 se termine par" in likelihood(0.006)
+    assert likelihood(0.004) == "Sur 100 situations semblables, moins d'une se termine par un abandon dans les 4 semaines."
     rare = {"situations": 900, "dropouts": 1, "expected": 2.4, "low": 0.0002, "high": 0.0061}
     assert spread(rare) == "Selon les groupes et les moments de l'année, le plus souvent entre 0 et 0,6."
     assert counted(rare).startswith("Sur 900 situations passées de ce niveau, 1 s'est terminée par un abandon")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.candidates import week_start
+from alerts.candidates import candidates, week_start
 from alerts.policy import LISTED, decide
 from alerts.publication import with_owners
 from alerts.routing import NO_TERRITORY
@@ -442,6 +442,33 @@ def test_a_course_about_to_end_leaves_less_to_do() -> None:
 
     risks_ = alerts.filter(pl.col("kind").cast(pl.String) == "dropout_risk")
     assert risks_["enrolment_id"].to_list() == ["001", "000"]
+    # What is left to prepare is what comes after; on its last day there is nothing to give up any more.
+    assert risks_["suggested_action"][1] == "prepare_job_search"
+    over = facts.enrolments.with_columns(planned_exit_date=pl.lit(facts.list_day))
+    last_day = decide(replace(facts, enrolments=over), RULES)
+    assert last_day.filter(pl.col("kind").cast(pl.String) == "dropout_risk").is_empty()
+
+
+def test_a_newcomer_of_whom_no_fact_speaks_yet_is_called_about_the_entry() -> None:
+    facts = people([0.4, 0.3], entered_days=2)
+    reason = {"code": "attendance", "feature": "unjustified_half_days_7", "value": 3.0, "contribution": 1.0, "previous_value": None}
+    told = pl.Series("reasons", [[], [reason]], dtype=facts.scores.schema["reasons"])
+    facts = replace(facts, scores=facts.scores.with_columns(told))
+
+    asked = dict(candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk").select("enrolment_id", "suggested_action").rows())
+
+    assert asked == {"000": "entry_call", "001": "call_about_absences"}
+
+
+def test_a_promise_to_somebody_whose_risk_is_low_is_not_explained_by_facts_of_the_risk() -> None:
+    facts = people([0.4, 0.001], owners=[None, None])
+    reason = {"code": "attendance", "feature": "unjustified_half_days_7", "value": 3.0, "contribution": 1.0, "previous_value": None}
+    told = pl.Series("reasons", [[reason], [reason]], dtype=facts.scores.schema["reasons"])
+    facts = replace(facts, scores=facts.scores.with_columns(told))
+
+    alerts = decide(facts, RULES).filter(pl.col("kind").cast(pl.String) == "no_owner")
+
+    assert dict(alerts.select("enrolment_id", pl.col("reasons").list.len()).rows()) == {"000": 1, "001": 0}
 
 
 risks = st.lists(st.floats(0, 1, allow_nan=False), min_size=1, max_size=14)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 import pytest
 
 from data_contracts.tables.outputs import REASON
@@ -312,6 +313,7 @@ def test_of_whom_is_long_gone_since_when_is_told_and_not_a_share_unless_nothing_
         # The last one missed two days before three weeks of closure.
         "absence_streak_half_days": [0.0, 0.0, 0.0, 80.0, 12.0, 4.0],
         "attendance_share_14": [1.0, 1.0, 1.0, 0.0, 0.2, 0.3],
+        "unjustified_half_days_14": [0.0, 0.0, 0.0, 20.0, 12.0, 4.0],
         "course_day": [80.0] * 6,
     }
     parts = np.tile([0.9, 0.1, -3.0], (6, 1))
@@ -322,6 +324,34 @@ def test_of_whom_is_long_gone_since_when_is_told_and_not_a_share_unless_nothing_
     said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
     assert said == [[], [], [], ["days_since_presence"], ["unjustified_share_total"], ["unjustified_share_total"]]
     assert [row[0]["contribution"] for row in found][3:] == pytest.approx([1.0, 1.0, 1.0])
+
+
+def test_the_same_absences_are_not_told_by_two_subjects() -> None:
+    columns = ["unjustified_half_days_7", "attendance_against_session", "attendance_change"]
+    night = pl.DataFrame(
+        {
+            "as_of": [NIGHT] * 3,
+            "enrolment_id": ["beside", "alone", "excused"],
+            "unjustified_half_days_7": [5.0, 0.0, 5.0],
+            "attendance_against_session": [-0.5, -0.5, -0.5],
+            "attendance_change": [-0.3, 0.1, 0.1],
+            "unjustified_half_days_14": [5.0, 2.0, 5.0],
+            "unjustified_half_days_28": [5.0, 2.0, 5.0],
+            "justified_half_days_28": [0.0, 0.0, 9.0],
+            "days_since_presence": [1.0] * 3,
+            "absence_streak_half_days": [0.0] * 3,
+            "course_day": [80.0] * 3,
+        }
+    )
+    others = pl.concat([night[[0]].with_columns(cs.numeric() * 0)] * 20)
+    parts = np.tile([0.9, 0.8, 0.1, -3.0], (3, 1))
+
+    found = reasons(parts, parts.sum(axis=1), columns, night, night.clear(), 3, everybody=others)
+
+    said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
+    # The trend is told by another of its facts, or not at all; of whom absences mostly have a reason, the gap that counts them never.
+    assert said == [["unjustified_half_days_7", "attendance_change"], ["attendance_against_session"], ["unjustified_half_days_7"]]
+    assert [sum(reason["contribution"] for reason in row) for row in found] == pytest.approx([1.8] * 3)
 
 
 def test_two_weeks_of_absences_are_told_and_not_hidden_in_a_share_since_entry() -> None:
