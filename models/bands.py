@@ -126,9 +126,9 @@ def _interval(enrolments: pl.Series, label: Floats, first: NDArray[np.int64], en
 def between_sessions(rows: pl.DataFrame) -> float | None:
     """By how much, relative to the share of their band, sessions differ beyond chance: a standard deviation, 0 for not at all.
 
-    A random-effects model (Paule and Mandel 1982) over observed / expected of each session, fold and band, the expected brought to the
-    level of the band: a session differs from others, and from itself at other times of the year. Chance is that of counts whose rows come
-    by enrolment.
+    A random-effects model (Paule and Mandel 1982) over observed / expected of each session and fold, the expected brought to the level of
+    each band: a session differs from others, and from itself at other times of the year. Chance is that of counts whose rows come by
+    enrolment. Bands are added up: apart, a session foresees less than one dropout in each, and the difference drowns in chance.
 
     Args:
         rows: enrolment_id, session_id, fold, band, risk, label.
@@ -148,12 +148,12 @@ def between_sessions(rows: pl.DataFrame) -> float | None:
     apart = (np.bincount(person, label) - np.bincount(person, expected)) ** 2
     # Rows of one enrolment leave together: so many times the variance of a count is that of its band.
     together = np.bincount(person_band, apart) / np.maximum(np.bincount(band, expected), TINY)
-    cell, cell_band = _cells(pl.select(pl.struct(rows["session_id"], rows["fold"])).to_series(), band)
-    hits, foreseen = np.bincount(cell, label), np.bincount(cell, expected)
-    kept = (foreseen > 0) & (together[cell_band] > 0)
+    cell = pl.select(pl.struct(rows["session_id"], rows["fold"])).to_series().rank("dense").to_numpy().astype(np.int64) - 1
+    hits, foreseen, noise = np.bincount(cell, label), np.bincount(cell, expected), np.bincount(cell, expected * together[band])
+    kept = (foreseen > 0) & (noise > 0)
     if kept.sum() < FEWEST_SESSIONS:
         return None
-    share, chance = hits[kept] / foreseen[kept], together[cell_band][kept] / foreseen[kept]
+    share, chance = hits[kept] / foreseen[kept], noise[kept] / foreseen[kept] ** 2
     return float(np.sqrt(max(0.0, combine_effects(share, chance, method_re="iterated").tau2)))
 
 

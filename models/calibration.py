@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -107,24 +108,31 @@ def chosen(folds: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> 
     """
     whole = tuple(np.concatenate(parts) for parts in zip(*folds, strict=True))
     if len(folds) < _FOLDS_TO_CHOOSE:
-        return calibrate(*whole), pl.DataFrame(schema={"method": pl.String, "fold": pl.Int64, "log_loss": pl.Float64})
+        return calibrate(*whole), pl.DataFrame(schema=_TRIED)
     losses: dict[str, list[float]] = {}
     for name, method in METHODS.items():
         others = [[fold for place, fold in enumerate(folds) if place != left] for left in range(len(folds))]
         fitted_on = [tuple(np.concatenate(parts) for parts in zip(*kept, strict=True)) for kept in others]
         if name == "isotonic" and min(labels.sum() for _, labels in fitted_on) < ISOTONIC_DROPOUTS:
             continue
-        losses[name] = [
-            # The level of a fold is not this test's subject: it is set apart.
-            _log_loss(centred(margins, labels, method(*past)).risk(margins), labels)
-            for past, (margins, labels) in zip(fitted_on, folds, strict=True)
-        ]
+        # Without one fold the others may rank no better than chance: then a shape cannot be tried, though all of them together can.
+        with suppress(NoModelError):
+            losses[name] = [
+                # The level of a fold is not this test's subject: it is set apart.
+                _log_loss(centred(margins, labels, method(*past)).risk(margins), labels)
+                for past, (margins, labels) in zip(fitted_on, folds, strict=True)
+            ]
+    if "sigmoid" not in losses:
+        return calibrate(*whole), pl.DataFrame(schema=_TRIED)
     best = "sigmoid"
     for name, found in losses.items():
         if all(mine < theirs for mine, theirs in zip(found, losses[best], strict=True)):
             best = name
     told = [(name, fold, loss) for name, found in losses.items() for fold, loss in enumerate(found)]
-    return METHODS[best](*whole), pl.DataFrame(told, schema=["method", "fold", "log_loss"], orient="row")
+    return METHODS[best](*whole), pl.DataFrame(told, schema=_TRIED, orient="row")
+
+
+_TRIED: Final = {"method": pl.String, "fold": pl.Int64, "log_loss": pl.Float64}
 
 
 def centred(margins: NDArray[np.float64], labels: NDArray[np.float64], shape: Calibration | float) -> Calibration:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from features.catalogue import FEATURES
 from models.blocks import MIN_DROPOUTS
 from models.fairness import read_audit
 from models.gate import Verdict, decide
 from models.judging import Evidence, judge
 from models.labels import known_endings
 from models.landmarks import training_rows
-from models.registry import EXPERIMENT, attach, champion, client_of, twin_of
+from models.registry import EXPERIMENT, attach, champion, client_of, has_twin, not_computed, twin_of
 from vigie.errors import NoDataError, NoModelError
 from vigie.files import write_whole
 
@@ -71,7 +70,7 @@ def weigh(
         later,
         version=version,
         endings=known_endings(warehouse, as_of, rules.silence_days, time_zone),
-        audit=read_audit(warehouse, as_of, time_zone),
+        audit=read_audit(warehouse, as_of, time_zone, later),
         horizon_days=rules.horizon_days,
         champion=(other[0], other[1]) if other else None,
     )
@@ -102,12 +101,18 @@ def weigh_beside_champion(
 
 
 def _why_not(home: Home, version: str) -> str:
-    """Why a version cannot be compared; empty where it can."""
+    """Why a version cannot be compared; empty where it can.
+
+    Raises:
+        NoModelError: its twin is damaged or gone, though one was registered: a champion is not replaced because a file was lost.
+    """
     try:
         twin, _ = twin_of(home, version)
     except NoModelError as error:
+        if has_twin(home, version):
+            raise
         return error.what.removesuffix(".")
-    gone = sorted(set(twin.columns) - set(FEATURES))
+    gone = not_computed(twin)
     return f"{version} reads {', '.join(gone)}, which this version of Vigie does not compute" if gone else ""
 
 

@@ -34,8 +34,19 @@ PROXY_MEMBERS: Final = 100
 PROXY_TREES: Final = 60
 
 
-def read_audit(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
-    """Groups of each learner as known at the end of `as_of`: learner_id, one text column an attribute, and operator of the owner."""
+def read_audit(warehouse: Warehouse, as_of: dt.date, time_zone: str, judged: pl.DataFrame) -> pl.DataFrame:
+    """Groups of each learner as known at the end of `as_of`.
+
+    Args:
+        warehouse: open.
+        as_of: what became known later is not used.
+        time_zone: in which as-of dates end.
+        judged: as_of, learner_id of the rows to be judged.
+
+    Returns:
+        learner_id, one text column an attribute, and the operator of whoever owned the case on the first row judged: an owner who came
+        after the exit would make a group of those who left.
+    """
     instant = end_of_day(as_of, time_zone)
 
     def known(table: str, *columns: str) -> pl.DataFrame:
@@ -48,7 +59,9 @@ def read_audit(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataF
         for name in ATTRIBUTES
     ]
     people = known("learner_audit", "learner_id", *ATTRIBUTES).with_columns(texts)
-    owners = known("assignments", "learner_id", "valid_from", "advisor_id").filter(pl.col("valid_from") <= as_of)
+    first = judged.group_by("learner_id").agg(pl.col("as_of").min())
+    then = (pl.col("valid_from") <= pl.col("as_of")) & (pl.col("valid_to").is_null() | (pl.col("valid_to") >= pl.col("as_of")))
+    owners = known("assignments", "learner_id", "valid_from", "valid_to", "advisor_id").join(first, on="learner_id").filter(then)
     newest = owners.sort("learner_id", "valid_from").unique("learner_id", keep="last", maintain_order=True)
     operators = newest.join(known("advisors", "advisor_id", "operator"), on="advisor_id").select("learner_id", "operator")
     return people.join(operators, on="learner_id", how="full", coalesce=True).sort("learner_id")

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from data_contracts.catalogue import TABLES
 from data_contracts.endings import endings
+from data_contracts.ingest import layout
 from data_contracts.vocabulary import NEVER_STARTED, POSITIVE_EXITS
+from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -28,7 +31,8 @@ def labelled(pairs: pl.DataFrame, endings: pl.DataFrame, horizon_days: int) -> p
     """Add what became of enrolments still there on the landmark: the exits that compete, and the label of one horizon.
 
     Rows of people who had left by the landmark, as is known now, are taken out: scoring leavers flatters a model by .15 of AUC. So are
-    enrolments that proved never to have started: they are another matter. Exits other than dropout end the follow-up without one.
+    enrolments that ended as never started (see also `begun`): they are another matter. Exits other than dropout end the follow-up
+    without one.
 
     Args:
         pairs: as_of, enrolment_id and whatever else; the horizon must be over, see `models.landmarks`.
@@ -46,6 +50,22 @@ def labelled(pairs: pl.DataFrame, endings: pl.DataFrame, horizon_days: int) -> p
     told = ended.filter(still_there & started).with_columns(days_to_exit=days, exit_reason=pl.col("reason"))
     told = told.with_columns(label=within(horizon_days), positive=within(horizon_days, *POSITIVE_EXITS))
     return told.drop("exit_date", "dropped", "reason")
+
+
+def begun(rows: pl.DataFrame, warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
+    """The rows of enrolments that had begun by their own date as is known at the end of `as_of`.
+
+    An entry that was taken back, put off, or withdrawn since was none: whoever never came would pass for somebody who stayed.
+
+    Args:
+        rows: as_of, enrolment_id and whatever else.
+        warehouse: open.
+        as_of: what became known later is not used.
+        time_zone: in which as-of dates end.
+    """
+    known = warehouse.as_known_at(layout(TABLES["enrolments"]), end_of_day(as_of, time_zone), columns=["enrolment_id", "entry_date"])
+    entered = rows.join(known.rename({"entry_date": "entered"}), on="enrolment_id", maintain_order="left")
+    return entered.filter(pl.col("entered") <= pl.col("as_of")).drop("entered")
 
 
 def within(horizon_days: int, *reasons: str) -> pl.Expr:

@@ -10,9 +10,10 @@ import polars as pl
 from data_contracts.catalogue import TABLES
 from data_contracts.endings import decided_after
 from data_contracts.ingest import layout
+from data_contracts.vocabulary import ATTENDED
 from features.facts import read_facts
 from features.matrix import cohort, matrix
-from models.labels import known_endings, labelled
+from models.labels import begun, known_endings, labelled
 from vigie.clock import end_of_day
 from vigie.errors import NoDataError
 
@@ -45,6 +46,7 @@ def training_rows(warehouse: Warehouse, as_of: dt.date, rules: Invariants, time_
     facts = read_facts(warehouse, dates[0], dates[-1], time_zone)
     # The whole cohort first, as a night sees it: people who had left unnoticed are among the session each learner is compared with.
     rows = labelled(matrix(facts, cohort(facts, dates)), endings, rules.horizon_days)
+    rows = begun(rows, warehouse, as_of, time_zone)
     told = _last_told(warehouse, as_of, time_zone) or dates[0]
     # A course that ended before deliveries did needs no more of them.
     followed = pl.min_horizontal(pl.lit(rules.horizon_days), "days_left")
@@ -58,12 +60,16 @@ def training_rows(warehouse: Warehouse, as_of: dt.date, rules: Invariants, time_
 def _last_told(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> dt.date | None:
     """The last day of which anything known at the end of `as_of` tells who is still there."""
     instant = end_of_day(as_of, time_zone)
-    days = [warehouse.newest(layout(TABLES[table]), column, instant) for table, column in _TELLS]
+    days = [warehouse.newest(layout(TABLES[table]), column, instant, where) for table, column, where in _TELLS]
     return max(filter(None, days), default=None)
 
 
-_TELLS: Final = (("attendance", "date"), ("activity", "date"), ("exits", "exit_date"))
-"""Where it is told that somebody is still there, or left."""
+_TELLS: Final = (
+    ("attendance", "date", f"status IN {ATTENDED}"),
+    ("activity", "date", "count > 0"),
+    ("exits", "exit_date", "TRUE"),
+)
+"""Where it is told that somebody is still there, or left: a sheet that nobody filled in tells neither."""
 
 
 def _first_entry(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> dt.date | None:

@@ -9,7 +9,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from models.registry import champion, crown, known, load, uncrown
+from models.registry import champion, crown, known, load, not_computed, uncrown
 from vigie.errors import ConfigurationError, NoModelError
 from vigie.files import write_whole
 
@@ -72,7 +72,8 @@ def rollback(home: Home, now: dt.datetime, reason: str = "") -> str:
         The version that serves now.
 
     Raises:
-        NoModelError: there was no earlier champion, or its files are gone or altered: the present one goes on.
+        NoModelError: there was no earlier champion, its files are gone or altered, or it reads columns that are no longer computed: the
+            present one goes on.
     """
     serving, stack = champion(home), _stack(home)
     # A promotion that died before its crown is in the log and never served: only what came before the one that serves counts.
@@ -80,7 +81,9 @@ def rollback(home: Home, now: dt.datetime, reason: str = "") -> str:
     earlier = [version for version in stack[: places[-1] if places else None] if version != serving]
     if not earlier:
         raise NoModelError("There is no earlier champion to go back to.", "See all versions with: vigie models list.")
-    load(home, earlier[-1])
+    if gone := not_computed(load(home, earlier[-1])):
+        what = f"{earlier[-1]} reads {', '.join(gone)}, which this version of Vigie does not compute."
+        raise NoModelError(what, f"Install the version it was trained with, or train a new model; {serving} goes on.")
     _append(home, now, {"action": "rolled back", "version": earlier[-1], "replaces": serving, "reason": reason})
     crown(home, earlier[-1], {"promotion": f"rolled back from {serving}: {reason or 'no reason given'}"})
     if serving:

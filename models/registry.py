@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 NAME: Final = "vigie-dropout"
 CHAMPION: Final = "champion"
 EXPERIMENT: Final = "vigie"
+LOCKED_SECONDS: Final = 30
+"""How long a database that somebody writes to is waited for."""
 VERSION_TAG: Final = "model_version"
 FINGERPRINT_TAG: Final = "data_fingerprint"
 PROMOTED_TAG: Final = "promoted"
@@ -104,6 +106,8 @@ def twin_of(home: Home, version: str) -> tuple[Model, dt.date]:
     try:
         until = dt.date.fromisoformat(json.loads((folder / SEEN_FILE).read_text(encoding="utf-8"))["until"])
     except OSError as error:
+        if has_twin(home, version):
+            raise _altered(folder) from error
         raise NoModelError(
             f"{version} has no twin to be compared by.", "It was registered by an older version of Vigie: train again."
         ) from error
@@ -114,6 +118,16 @@ def twin_of(home: Home, version: str) -> tuple[Model, dt.date]:
     if seen and seen != until.isoformat():
         raise _altered(folder)
     return Model.load(folder, twin or None), until
+
+
+def has_twin(home: Home, version: str) -> bool:
+    """Whether a version was registered with a twin, wherever its files are now."""
+    return bool(_twin_tag(home, version)[0])
+
+
+def not_computed(model: Model) -> list[str]:
+    """Columns a model reads and this version of Vigie does not compute: it can serve no night."""
+    return sorted(set(model.columns) - set(FEATURES))
 
 
 def _altered(folder: Path) -> NoModelError:
@@ -215,12 +229,15 @@ def _query(home: Home, sql: str, values: tuple[str, ...]) -> list[tuple[Any, ...
     # MLflow takes 10 seconds to import; a night asks its database two questions and goes on.
     if not home.mlflow_db.exists():
         return []
-    with closing(sqlite3.connect(f"file:{home.mlflow_db}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(f"file:{home.mlflow_db}?mode=ro", uri=True, timeout=LOCKED_SECONDS)) as connection:
         try:
             return connection.execute(sql, values).fetchall()
-        except sqlite3.DatabaseError:
-            # Not filled yet, or damaged: either way it names no model.
-            return []
+        except sqlite3.DatabaseError as error:
+            if "no such table" in str(error):  # not filled yet
+                return []
+            # Not the same as no model: a training would then crown what it was never held against.
+            what = f"MLflow's database {home.mlflow_db} cannot be read: {error}."
+            raise NoModelError(what, "Stop what holds it, or bring it back from a backup: vigie restore.") from error
 
 
 def moved_here(home: Home) -> None:

@@ -14,7 +14,7 @@ from features.catalogue import FEATURES
 from features.facts import read_facts
 from features.matrix import cohort, matrix
 from models.bands import alike
-from models.baselines import rule_flag, session_risk
+from models.baselines import days_silent, rule_flag, session_risk
 from models.explanation import protective, reasons
 
 if TYPE_CHECKING:
@@ -124,8 +124,7 @@ def low_confidence(rules: Invariants) -> pl.Expr:
     """
     sheets = pl.col("not_recorded_28") + pl.col("recorded_28")
     missing = (sheets > 0) & (pl.col("not_recorded_28") > MISSING_SHEETS * sheets)
-    silent = (pl.min_horizontal("days_since_presence", "days_since_activity") >= rules.silence_days).fill_null(value=False)
-    return (pl.col("course_day") < FIRST_DAYS) | missing | silent
+    return (pl.col("course_day") < FIRST_DAYS) | missing | (days_silent() >= rules.silence_days)
 
 
 def feature_hash(rows: pl.DataFrame) -> pl.Series:

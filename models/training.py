@@ -201,7 +201,11 @@ def _horizons(rows: pl.DataFrame, margins: NDArray[np.float64], later: list[pl.D
         known = everything.filter(over).select("margin", label=within(days))
         folds = [fold for fold in folds if fold["label"].sum() >= MIN_DROPOUTS]
         if folds:
-            shape, _ = chosen([(fold["margin"].to_numpy(), fold["label"].to_numpy()) for fold in folds])
+            try:
+                shape, _ = chosen([(fold["margin"].to_numpy(), fold["label"].to_numpy()) for fold in folds])
+            except NoModelError:
+                # At this horizon alone the margin ranks nobody: the risk within it is not told, and no reason to end the training.
+                continue
             found[days] = centred(known["margin"].to_numpy(), known["label"].to_numpy(), shape)
     return found
 
@@ -260,6 +264,7 @@ def fingerprint(rows: pl.DataFrame) -> str:
     for name in ("as_of", "enrolment_id", *FEATURES, "label"):
         digest.update(name.encode())
         column = rows[name]
-        values = column.to_numpy() if column.dtype == pl.Float64 else np.array(column.cast(pl.String).to_list(), dtype="S64")
+        texts = [] if column.dtype == pl.Float64 else [text.encode() for text in column.cast(pl.String)]
+        values = np.array(texts, dtype="S64") if texts else column.to_numpy()
         digest.update(np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()

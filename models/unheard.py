@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from vigie.store import Warehouse
 
 KEYS = ("as_of", "enrolment_id")
-NOT_OF_A_NIGHT = ("low_confidence",)
+NOT_OF_A_NIGHT = ("learner_id", "session_id", "territory_id", "low_confidence")
+"""What is tonight's, whichever night the estimate is of: a correction since holds."""
 
 
 def score_unraised(

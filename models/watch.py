@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
+from data_contracts.vocabulary import NEVER_STARTED
 from features.catalogue import FEATURES
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def matured(scores: pl.DataFrame, called: pl.DataFrame, endings: pl.DataFrame) -
     Args:
         scores: contract `Scores` of that night.
         called: enrolment_id of those on a list for their risk that night.
-        endings: enrolment_id, exit_date, dropped, as known now.
+        endings: enrolment_id, exit_date, reason, dropped, as known now.
 
     Returns:
         Expected over observed, and the share of those called who left, beside what their risk said.
@@ -192,7 +193,9 @@ def matured(scores: pl.DataFrame, called: pl.DataFrame, endings: pl.DataFrame) -
     ended = scores.join(endings, on="enrolment_id", how="left", maintain_order="left")
     within = (pl.col("exit_date") - pl.col("as_of")).dt.total_days() <= pl.col("horizon_days")
     still = pl.col("exit_date").is_null() | (pl.col("exit_date") > pl.col("as_of"))
-    told = ended.filter(still).with_columns(left=(pl.col("dropped") & within).fill_null(value=False))
+    told = ended.filter(still, pl.col("reason").ne_missing(NEVER_STARTED)).with_columns(
+        left=(pl.col("dropped") & within).fill_null(value=False)
+    )
     if told.is_empty():
         return []
     night = told["as_of"][0]

@@ -139,19 +139,30 @@ def promote_model(service: Service, version: str, as_of: dt.date, reason: str) -
 
     Returns:
         What the gate said, whether the version serves now, and the as-of date of what the gate was asked on.
+
+    Raises:
+        NoDataError: `as_of` is before the day of training, or deliveries had stopped by then.
     """
     from models.card import tell_decisions
     from models.comparison import keep, weigh_beside_champion
+    from models.landmarks import training_rows
     from models.promotion import promote
-    from models.registry import champion
+    from models.registry import champion, known
 
     rules, zone, home = service.rules.invariants, service.time_zone, service.home
+    known(home, version)
+    trained = dt.date.fromisoformat(version[:10])
+    if as_of < trained:
+        what = f"{version} was trained on {trained}: on {as_of} there is less to judge it on than on that day."
+        raise NoDataError(what, f"Name {trained} or a later day: --as-of.")
     with service.warehouse() as warehouse:
+        # Deliveries that stopped are said here, and judged on no earlier day.
+        rows = training_rows(warehouse, as_of, rules, zone)
         try:
             asked_of = as_of
-            evidence = weigh_beside_champion(home, warehouse, version, asked_of, rules, zone)
+            evidence = weigh_beside_champion(home, warehouse, version, asked_of, rules, zone, rows=rows)
         except NoDataError:
-            asked_of = dt.date.fromisoformat(version[:10])
+            asked_of = trained
             evidence = weigh_beside_champion(home, warehouse, version, asked_of, rules, zone)
     now, serving = clock.now(), champion(home)
     verdict, rests_on = keep(home, evidence, now)

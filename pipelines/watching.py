@@ -77,20 +77,21 @@ def _opinions(service: Service, as_of: dt.date) -> pl.DataFrame:
 def _outcomes(service: Service, as_of: dt.date) -> list[Reading]:
     """Of the newest night whose horizon is over and whose exits have had time to be told."""
     from data_contracts.endings import decided_after
-    from models.labels import known_endings
+    from models.labels import begun, known_endings
     from models.watch import matured
 
     rules = service.rules.invariants
     with service.warehouse() as warehouse:
         endings = known_endings(warehouse, as_of, rules.silence_days, service.time_zone)
         wait = rules.horizon_days + decided_after(warehouse, endings, as_of, rules.silence_days, service.time_zone)
-    nights = [service.home.out(as_of - dt.timedelta(days=wait + days)) for days in range(7)]
-    night = next((path for path in nights if (path / "scores.parquet").exists() and (path / "alerts.parquet").exists()), None)
-    if night is None:
-        return []
+        nights = [service.home.out(as_of - dt.timedelta(days=wait + days)) for days in range(7)]
+        night = next((path for path in nights if (path / "scores.parquet").exists() and (path / "alerts.parquet").exists()), None)
+        if night is None:
+            return []
+        scores = begun(pl.read_parquet(night / "scores.parquet"), warehouse, as_of, service.time_zone)
     alerts = pl.read_parquet(night / "alerts.parquet")
     called = alerts.filter(pl.col("kind").cast(pl.String) == "dropout_risk", pl.col("state").cast(pl.String).is_in(LISTED))
-    return matured(pl.read_parquet(night / "scores.parquet"), called, endings)
+    return matured(scores, called, endings)
 
 
 def _sessions_first(evidence: Path, scores: pl.DataFrame, places: pl.DataFrame) -> list[str]:
@@ -101,9 +102,10 @@ def _sessions_first(evidence: Path, scores: pl.DataFrame, places: pl.DataFrame) 
         scores: of the night.
         places: session_id, provider_id, programme_id of whoever was scored.
     """
-    if not evidence.exists():
+    try:
+        found = json.loads(evidence.read_text(encoding="utf-8"))["places"]
+    except (OSError, ValueError, KeyError):  # written by an older version, lost, or damaged: the lists are out by now, and go first
         return []
-    found = json.loads(evidence.read_text(encoding="utf-8"))["places"]
     sessions = scores.group_by("session_id").agg(pl.col("session_risk").first(), people=pl.len())
     sessions = sessions.join(places.unique("session_id", maintain_order=True), on="session_id").sort("session_risk", "session_id")
     told = []

@@ -33,7 +33,7 @@ class Invariants(BaseModel):
 
     horizon_days: int = Field(ge=1, le=365)
     attendance_rule_absences: int = Field(ge=1)
-    attendance_rule_days: int = Field(ge=1)
+    attendance_rule_days: Literal[7, 14, 28, 30]
     silence_rule_days: int = Field(ge=1)
     silence_days: int = Field(ge=1)
     cool_down_days: int = Field(ge=0)

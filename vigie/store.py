@@ -306,13 +306,14 @@ class Warehouse:
         found = self._connection.sql(f"SELECT {columns} FROM {_quote(layout.name)} WHERE delivery = {delivery} ORDER BY line")
         return _as_declared(found.pl(), {**layout.columns, **ORIGIN})
 
-    def newest(self, layout: Layout, column: str, instant: dt.datetime) -> dt.date | None:
+    def newest(self, layout: Layout, column: str, instant: dt.datetime, where: str = "TRUE") -> dt.date | None:
         """The latest day up to `instant` that facts known by then tell of; None when there is none.
 
         Args:
             layout: the table.
             column: a date, or an instant.
             instant: UTC.
+            where: which facts count, in SQL over the table's columns.
         """
         if not self._exists(layout.name):
             return None
@@ -320,7 +321,7 @@ class Warehouse:
         end = instant.isoformat()
         found: dt.date | None = self._connection.execute(f"""
             SELECT max({day}) FROM {_quote(layout.name)}
-            WHERE known_on <= TIMESTAMPTZ '{end}' AND {day} <= TIMESTAMPTZ '{end}'::DATE {self._upto}""").fetchall()[0][0]
+            WHERE known_on <= TIMESTAMPTZ '{end}' AND {day} <= TIMESTAMPTZ '{end}'::DATE AND {where} {self._upto}""").fetchall()[0][0]
         return found
 
     def layers(self, layout: Layout, fact: Sequence[str]) -> pl.DataFrame:

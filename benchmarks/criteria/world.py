@@ -86,7 +86,7 @@ class World:
     def audit(self) -> pl.DataFrame:
         """Groups of the learners."""
         with self.service.warehouse() as warehouse:
-            return read_audit(warehouse, LATEST, self.service.time_zone)
+            return read_audit(warehouse, LATEST, self.service.time_zone, self.rows)
 
     @cached_property
     def rows(self) -> pl.DataFrame:

@@ -204,7 +204,8 @@ def _line(margin: Floats, label: Floats, weights: Floats, near: tuple[float, flo
         gradient = np.array([(off * margin).sum(), off.sum()])
         across = (curve * margin).sum()
         hessian = np.array([[(curve * margin**2).sum(), across], [across, curve.sum()]])
-        if abs(np.linalg.det(hessian)) < 1e-9:  # noqa: PLR2004 - a score with one value has no slope
+        # A score with one value has no slope, nor has one that tells the few leavers drawn from everybody else without a fault.
+        if not np.isfinite(hessian).all() or abs(np.linalg.det(hessian)) < 1e-9:  # noqa: PLR2004 - no way to go on
             return float("nan"), float("nan")
         step = np.linalg.solve(hessian, gradient)
         slope, intercept = slope + step[0], intercept + step[1]

@@ -59,9 +59,11 @@ def test_few_dropouts_make_few_bands_and_none_is_never_told_as_impossible() -> N
     assert none["session_low"].is_null().all() or none["session_high"][0] > 0
 
 
+@pytest.mark.parametrize("number", [1, 10])
 @pytest.mark.parametrize("differ", [0.0, 0.3, 0.6])
-def test_how_far_sessions_differ_is_found_again(differ: float) -> None:
-    table = rows(differ, people=9_000).with_columns(band=0)
+def test_how_far_sessions_differ_is_found_again(differ: float, number: int) -> None:
+    """However many bands: a session of the demo foresees less than one dropout in each."""
+    table = rows(differ, people=9_000).with_columns(band=(pl.col("risk").rank("ordinal") - 1) * number // pl.len())
 
     found = between_sessions(table)
 

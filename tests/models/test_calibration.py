@@ -100,6 +100,18 @@ def test_those_an_arm_held_out_are_told_apart() -> None:
     assert "support" not in set(by_group(rows())["group"])
 
 
+def test_a_shape_that_cannot_be_tried_without_one_fold_ends_no_training() -> None:
+    luck = np.random.default_rng(3)
+    margin = luck.normal(-2, 1, 4_000)
+    label = (luck.random(4_000) < 1 / (1 + np.exp(-margin))).astype(float)
+    upside_down = (margin[:400], (luck.random(400) < 1 / (1 + np.exp(margin[:400] + 4))).astype(float))
+
+    found, tried = chosen([(margin, label), upside_down])
+
+    assert found.slope > 0
+    assert "sigmoid" not in tried["method"].to_list()
+
+
 def test_ranking_the_wrong_way_round_is_refused() -> None:
     margins, labels = folds(bend=0)[0]
 

@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 
 from features.catalogue import FEATURES
-from models.fairness import read_audit
+from models.evaluation.bootstrap import with_intervals
+from models.evaluation.measures import listed, measure
+from models.fairness import by_group, read_audit
 from models.gate import decide
 from models.judging import Evidence, judge
 from models.labels import known_endings
@@ -38,7 +40,7 @@ def case(service: Service) -> Case:
     rules, zone = service.rules.invariants, service.time_zone
     with service.warehouse() as warehouse:
         rows = training_rows(warehouse, TRAINED, rules, zone)
-        endings, audit = known_endings(warehouse, TRAINED, rules.silence_days, zone), read_audit(warehouse, TRAINED, zone)
+        endings, audit = known_endings(warehouse, TRAINED, rules.silence_days, zone), read_audit(warehouse, TRAINED, zone, rows)
     half = rows["as_of"].quantile(0.45)
     assert isinstance(half, dt.datetime)
     return Case(
@@ -142,6 +144,42 @@ def test_a_group_that_is_left_behind_is_refused(case: Case, honest: Model) -> No
     reasons = refused(evidence_of(honest, planted))
 
     assert "of its leavers" in reasons["disability yes"]
+
+
+def test_a_group_that_leaves_more_often_accuses_no_true_risk(evidence: Evidence) -> None:
+    luck = np.random.default_rng(8)
+    people = 4_000
+    theirs = np.arange(people) % 2 == 0
+    rows = pl.DataFrame({"learner_id": np.arange(people), "as_of": 0, "label": 0.0})
+    risk = luck.beta(1, 9, people) * np.where(theirs, 1.6, 0.7)
+    rows = rows.with_columns(label=pl.Series((luck.random(people) < risk).astype(float)))
+    audit = pl.DataFrame({"learner_id": np.arange(people), "operator": np.where(theirs, "one", "other")})
+    called = listed(risk, np.zeros(people, dtype=np.int64), np.zeros(people))
+
+    groups = by_group(rows, risk, called, audit).filter(group="one")
+
+    assert groups["false_omission_ratio_low"].item() > 1.25
+    assert [check.passed for check in decide(replace(evidence, groups=groups)).checks if check.name in ("groups", "operator one")] == [True]
+
+
+def test_a_perfect_score_is_not_refused_for_the_luck_of_few_people(evidence: Evidence) -> None:
+    def passes(seed: int, off: float = 1.0) -> bool:
+        luck = np.random.default_rng(seed)
+        risk = np.repeat(luck.beta(1, 9, 300), 4)
+        left = np.repeat(luck.random(300) < risk[::4], 4).astype(float)
+        rows = pl.DataFrame({"as_of": 0, "label": left})
+        told = {"model": measure(rows, np.clip(risk * off, 0, 0.99), probability=True)}
+        figures, _ = with_intervals(told, np.arange(1_200) // 4, times=60)
+        return next(check.passed for check in decide(replace(evidence, figures=figures)).checks if check.name == "calibrated")
+
+    assert sum(passes(seed) for seed in range(20)) >= 16
+    assert not any(passes(seed, off=4.0) for seed in range(5))
+
+
+def test_a_single_night_says_nothing_of_steadiness(evidence: Evidence) -> None:
+    checks = decide(replace(evidence, order_kept=float("nan"), top_kept=float("nan"))).checks
+
+    assert [(check.passed, check.says[:12]) for check in checks if check.name == "steady"] == [(True, "Not measured")]
 
 
 def test_leavers_kept_in_the_rows_are_refused(case: Case, honest: Model) -> None:

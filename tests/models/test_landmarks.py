@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+import itertools
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
 
+from data_contracts.catalogue import TABLES
+from data_contracts.ingest import layout
 from data_contracts.simulator import simulate, write_deliveries
+from models.labels import begun
 from models.landmarks import training_rows
 from pipelines.service import Service, open_service
 from pipelines.steps import take_deliveries
 from tests.conftest import LAST
 from tests.services import by_quarter
 from vigie.errors import NoDataError
-from vigie.settings import Settings
+from vigie.rules import read_rules
+from vigie.settings import ROOT, Settings
+from vigie.store import Warehouse
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 TRAINED = dt.date(2025, 9, 30)
+MONDAY = dt.date(2025, 3, 3)
+DELIVERIES = itertools.count(1)
+INVARIANTS = read_rules(ROOT / "config").invariants
 
 
 def test_labels_wait_for_silence_where_no_provider_tells_who_dropped_out(tmp_path: Path) -> None:
@@ -55,6 +64,55 @@ def test_days_of_which_nothing_was_told_are_not_taken_for_days_on_which_nobody_l
         with pytest.raises(NoDataError, match="after 2025-12-31 is known at 2026-02-15") as refused:
             rows(LAST + dt.timedelta(days=46))
     assert "--as-of 2025-12-31" in refused.value.remedy
+
+
+def test_sheets_that_nobody_filled_in_tell_of_no_day(tmp_path: Path) -> None:
+    with Warehouse(tmp_path / "w.duckdb", threads=1) as warehouse:
+        layers(warehouse, "sessions", {"session_id": "S", "provider_id": "P", "territory_id": "T", "objective": "other", "mode": "onsite"})
+        course = {"learner_id": "L", "session_id": "S", "entry_date": MONDAY, "planned_exit_date": MONDAY + dt.timedelta(days=300)}
+        layers(warehouse, "enrolments", *(course | {"enrolment_id": who} for who in "AB"))
+        sheet = {"half_day": "day", "status": "present"}
+        layers(
+            warehouse,
+            "attendance",
+            *(sheet | {"enrolment_id": who, "date": MONDAY + dt.timedelta(days=n)} for who in "AB" for n in range(60)),
+        )
+        empty = sheet | {"status": "not_recorded"}
+        layers(
+            warehouse,
+            "attendance",
+            *(empty | {"enrolment_id": who, "date": MONDAY + dt.timedelta(days=n)} for who in "AB" for n in range(60, 110)),
+        )
+
+        with pytest.raises(NoDataError, match="No presence, activity or exit after"):
+            training_rows(warehouse, MONDAY + dt.timedelta(days=110), INVARIANTS, "Europe/Paris")
+
+
+def test_an_entry_taken_back_put_off_or_withdrawn_teaches_nobody_to_stay(tmp_path: Path) -> None:
+    course = {"learner_id": "L", "session_id": "S", "entry_date": MONDAY, "planned_exit_date": MONDAY + dt.timedelta(days=300)}
+    with Warehouse(tmp_path / "w.duckdb", threads=1) as warehouse:
+        layers(warehouse, "enrolments", *(course | {"enrolment_id": who} for who in ("came", "never", "later", "withdrawn")))
+        known = {"known_on": MONDAY + dt.timedelta(days=20)}
+        layers(warehouse, "enrolments", course | known | {"enrolment_id": "never", "entry_date": None})
+        layers(warehouse, "enrolments", course | known | {"enrolment_id": "later", "entry_date": MONDAY + dt.timedelta(days=14)})
+        layers(warehouse, "enrolments", course | known | {"enrolment_id": "withdrawn", "withdrawn": True})
+        landmarks = [MONDAY + dt.timedelta(days=days) for days in (7, 14)]
+        rows = pl.DataFrame({"enrolment_id": ["came", "later", "never", "withdrawn"]}).join(pl.DataFrame({"as_of": landmarks}), how="cross")
+
+        found, before = (begun(rows, warehouse, MONDAY + dt.timedelta(days=days), "Europe/Paris") for days in (30, 19))
+
+    assert found.rows() == [("came", landmarks[0]), ("came", landmarks[1]), ("later", landmarks[1])]
+    assert before.equals(rows)
+
+
+def layers(warehouse: Warehouse, table: str, *rows: dict[str, Any]) -> None:
+    """Rows of a table, known on the first day unless they say otherwise."""
+    stored = layout(TABLES[table])
+    own = {"known_on_assumed": False, "withdrawn": False, "known_on": MONDAY}
+    told = [own | row for row in rows]
+    moments = [row | {"known_on": dt.datetime.combine(row["known_on"], dt.time(6), dt.UTC)} for row in told]
+    frame = pl.DataFrame(moments, schema=dict(stored.columns)).with_row_index("line", 1).cast({"line": pl.Int64})
+    warehouse.append_layers(stored, frame, next(DELIVERIES))
 
 
 def test_whose_course_had_ended_needs_no_deliveries_after_it(tmp_path: Path) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import shutil
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +20,7 @@ from models.gate import Check, Verdict, decide
 from models.promotion import decisions, promote, rollback
 from pipelines.serving import card_of, compare_models, promote_model, roll_back, train_model
 from tests.services import copy_of
-from vigie.errors import ConfigurationError, NoModelError
+from vigie.errors import ConfigurationError, NoDataError, NoModelError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,7 +110,7 @@ def test_a_champion_whose_columns_are_gone_does_not_stop_a_training(two: tuple[S
     assert (evidence.champion, evidence.apart) == (first, "")
     assert not check.says.startswith("Not compared")
 
-    monkeypatch.setattr("models.comparison.FEATURES", {name: feature for name, feature in FEATURES.items() if name != "work_missed"})
+    monkeypatch.setattr("models.registry.FEATURES", {name: feature for name, feature in FEATURES.items() if name != "work_missed"})
     evidence, check = told()
 
     assert evidence.champion == ""
@@ -117,6 +120,54 @@ def test_a_champion_whose_columns_are_gone_does_not_stop_a_training(two: tuple[S
         passed=True,
         says=f"Not compared: {first} reads work_missed, which this version of Vigie does not compute.",
     )
+
+
+def test_a_champion_whose_twin_is_lost_is_not_replaced_without_being_held_against(two: tuple[Service, str, str], tmp_path: Path) -> None:
+    made, first, second = copy_of(two[0], tmp_path / "home"), two[1], two[2]
+    twin = made.home.models / first / registry.TWIN
+    twin.rename(tmp_path / "elsewhere")
+
+    with made.warehouse() as warehouse, pytest.raises(NoModelError, match="damaged or altered") as told:
+        weigh_beside_champion(made.home, warehouse, second, dt.date(2025, 12, 15), made.rules.invariants, made.time_zone)
+
+    assert "fetched again from MLflow" in told.value.remedy
+    shutil.rmtree(made.home.models / first)
+    assert registry.twin_of(made.home, first)
+
+
+def test_a_database_that_somebody_holds_is_not_taken_for_a_service_without_a_champion(
+    two: tuple[Service, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = copy_of(two[0], tmp_path / "home").home
+    monkeypatch.setattr(registry, "LOCKED_SECONDS", 0.1)
+    with closing(sqlite3.connect(home.mlflow_db)) as held:
+        held.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(NoModelError, match="database is locked"):
+            registry.champion(home)
+    assert registry.champion(home) == two[1]
+
+
+def test_a_version_is_judged_on_no_day_before_its_training(two: tuple[Service, str, str], tmp_path: Path) -> None:
+    made = copy_of(two[0], tmp_path / "home")
+
+    with pytest.raises(NoDataError, match="was trained on"):
+        promote_model(made, two[2], LATER - dt.timedelta(days=14), "")
+    with pytest.raises(NoDataError, match="nothing tells who left since"):
+        promote_model(made, two[2], dt.date(2026, 6, 1), "")
+    assert decisions(made.home) == decisions(two[0].home)
+
+
+def test_no_service_is_given_back_to_a_version_that_can_serve_no_night(
+    two: tuple[Service, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = copy_of(two[0], tmp_path / "home").home
+    promote(home, two[2], GREEN, NOW)
+    monkeypatch.setattr("models.registry.FEATURES", {name: feature for name, feature in FEATURES.items() if name != "work_missed"})
+
+    with pytest.raises(NoModelError, match="reads work_missed"):
+        rollback(home, NOW)
+
+    assert registry.champion(home) == two[2]
 
 
 def test_a_refused_model_serves_no_night_and_a_reason_makes_it_serve(two: tuple[Service, str, str], tmp_path: Path) -> None:

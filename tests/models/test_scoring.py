@@ -24,7 +24,9 @@ KNOWN = {"course_day": 40.0, "not_recorded_28": 0, "recorded_28": 40, "days_sinc
         ({"days_since_presence": float(RULES.silence_days - 1)}, False),
         ({"days_since_presence": float(RULES.silence_days)}, True),
         ({"days_since_presence": float(RULES.silence_days), "days_since_activity": 2.0}, False),
-        ({"days_since_presence": None}, False),
+        ({"days_since_presence": None, "course_day": float(RULES.silence_days - 1)}, False),
+        # Never seen: silent since the entry.
+        ({"days_since_presence": None, "course_day": float(RULES.silence_days)}, True),
     ],
 )
 def test_a_score_is_weak_where_the_course_begins_sheets_are_missing_or_no_trace_was_left_for_long(

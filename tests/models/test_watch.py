@@ -93,7 +93,7 @@ def outcomes(n: int, times: float, seed: int = 0) -> list[str]:
     ids = [f"e{number}" for number in range(n)]
     scores = pl.DataFrame({"enrolment_id": ids, "risk": risk, "as_of": NIGHT, "horizon_days": 28})
     endings = scores.filter(pl.Series(left)).select(
-        "enrolment_id", exit_date=pl.lit(NIGHT + dt.timedelta(days=9)), dropped=pl.lit(value=True)
+        "enrolment_id", exit_date=pl.lit(NIGHT + dt.timedelta(days=9)), dropped=pl.lit(value=True), reason=pl.lit("dropout")
     )
     called = scores.sort("risk", descending=True).head(n // 20).select("enrolment_id")
     return [reading.subject for reading in matured(scores, called, endings) if reading.alarm]
@@ -113,9 +113,15 @@ def test_nobody_leaving_where_many_were_expected_is_the_plainest_alarm() -> None
     assert not outcomes(60, 0.0)
 
 
-def test_who_had_left_by_the_night_is_no_outcome_of_it() -> None:
-    scores = pl.DataFrame({"enrolment_id": ["a", "b"], "risk": [0.5, 0.5], "as_of": NIGHT, "horizon_days": 28})
-    endings = pl.DataFrame({"enrolment_id": ["a", "b"], "exit_date": [NIGHT, NIGHT + dt.timedelta(days=28)], "dropped": True})
+def test_who_had_left_by_the_night_or_never_came_is_no_outcome_of_it() -> None:
+    scores = pl.DataFrame({"enrolment_id": ["a", "b", "never came"], "risk": 0.5, "as_of": NIGHT, "horizon_days": 28})
+    days = {"a": (0, "dropout"), "b": (28, "dropout"), "never came": (9, "no_show")}
+    endings = pl.DataFrame(
+        [
+            {"enrolment_id": who, "exit_date": NIGHT + dt.timedelta(days=n), "dropped": why == "dropout", "reason": why}
+            for who, (n, why) in days.items()
+        ]
+    )
 
     level = matured(scores, scores.select("enrolment_id").clear(), endings)[0]
 

@@ -311,7 +311,7 @@ def test_a_damaged_mlflow_database_is_a_night_without_a_model_and_no_traceback(s
     damaged = copy_of(service, tmp_path)
     damaged.home.mlflow_db.write_bytes(b"not a database" * 500)
 
-    assert "No model" in run_night(damaged, NIGHT, Directly())["not_estimated"]
+    assert "cannot be read" in run_night(damaged, NIGHT, Directly())["not_estimated"]
 
 
 def test_the_operator_is_told_once_of_a_night_that_failed_or_served_less(service: Service, tmp_path: Path) -> None:
