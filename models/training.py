@@ -106,7 +106,7 @@ def train(
     risk = calibration.risk(early.margins(blocks.test, threads))
     rounds = early.booster.num_trees()
     on_step(f"fitting on all {rows.height:,} rows")
-    later = _out_of_time(rows, rounds, rules, threads)
+    later = _out_of_time(rows, early, blocks.train, rules, threads)
     shape, choice = chosen([(fold["margin"].to_numpy(), fold["label"].to_numpy()) for fold in later])
     booster = fit(rows, rounds=rounds, threads=threads)
     margins = Model(booster, UNCALIBRATED, as_of.isoformat(), rules.horizon_days).margins(rows, threads)
@@ -168,11 +168,12 @@ def weighed(rows: pl.DataFrame, weights: pl.DataFrame) -> pl.DataFrame:
 _LATER: Final = ("as_of", "enrolment_id", "session_id", "provider_id", "course_day", "label", "days_to_exit", "exit_reason")
 
 
-def _out_of_time(rows: pl.DataFrame, rounds: int, rules: Invariants, threads: int) -> list[pl.DataFrame]:
-    """Rows of each later fold with the margin that a model fitted on its past alone gave them."""
-    folds = []
+def _out_of_time(rows: pl.DataFrame, early: Model, taught: pl.DataFrame, rules: Invariants, threads: int) -> list[pl.DataFrame]:
+    """Rows of each later fold with the margin of a model fitted on its past alone: `early`, where `taught` is that past."""
+    folds, rounds = [], early.booster.num_trees()
     for past, later in expanding(rows, rules.horizon_days):
-        then = Model(fit(past, rounds=rounds, threads=threads), UNCALIBRATED, "", rules.horizon_days)
+        again = past.height != taught.height
+        then = Model(fit(past, rounds=rounds, threads=threads), UNCALIBRATED, "", rules.horizon_days) if again else early
         kept = later.select(*_LATER, *(["weight"] if "weight" in later.columns else []))
         folds.append(kept.with_columns(margin=pl.Series(then.margins(later, threads))))
     return folds
