@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 90
 
-.PHONY: help setup demo test check lint docs bench criteria half-days steady scale load truth training tuning replications value-added ablation long browser fuzz chaos server mlflow lock clean
+.PHONY: help setup demo test coverage check lint docs bench criteria half-days steady scale load truth training tuning replications value-added ablation long browser fuzz chaos server mlflow lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,7 +29,10 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## A whole service on simulated data, ending with a list; DATA=oulad for real learners
 	$(BIN)/vigie demo --data $(DATA)
 
-test: $(READY) check ## Lint, types, import order, then all tests with coverage
+test: $(READY) check ## Lint, types, import order, then all tests
+	$(BIN)/pytest -n 3 --dist loadfile -q
+
+coverage: $(READY) ## All tests again, a third slower, with the lines and branches they take: the table, and coverage.xml
 	$(BIN)/pytest -n 3 --dist loadfile --cov --cov-report=term:skip-covered --cov-report=xml -q
 
 check: $(READY) ## Lint, types, import order, dead code, dependencies
