@@ -163,9 +163,10 @@ def test_a_previous_value_is_the_same_feature_seven_days_before_by_what_is_known
     week = dt.timedelta(days=7)
     with served.warehouse() as warehouse:
         facts = read_facts(warehouse, NIGHT - week, NIGHT, served.time_zone)
-    earlier = matrix(facts, cohort(facts, [NIGHT - week], known_days_later=7)).unpivot(
-        on=list(FEATURES), index="enrolment_id", variable_name="feature"
-    )
+    then = matrix(facts, cohort(facts, [NIGHT - week], known_days_later=7))
+    # Of a week that began before the entry nothing is told.
+    earlier = then.filter(pl.col("course_day") >= 6).unpivot(on=list(FEATURES), index="enrolment_id", variable_name="feature")
+    assert then.filter(pl.col("course_day") < 6).height
     named = scores(served).select("enrolment_id", "reasons").explode("reasons").unnest("reasons").filter(pl.col("code") != "rest")
 
     told = named.join(earlier.rename({"value": "expected"}), on=["enrolment_id", "feature"], how="left")
