@@ -20,7 +20,7 @@ from models.fairness import FEW
 from models.judging import LOAD
 from models.plots import draw, drawn_shap
 from models.promotion import decisions
-from models.registry import attach
+from models.registry import attach, keep_plots
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
@@ -75,12 +75,14 @@ def write_card(home: Home, trained: Trained, evidence: Evidence, verdict: Verdic
     Returns:
         Where it lies.
     """
-    text, place = render(trained, evidence, verdict, notice, weighed), home.models / evidence.version / CARD_FILE
+    plots = _plots(trained, evidence)
+    text, place = render(trained, evidence, verdict, plots, notice, weighed), home.models / evidence.version / CARD_FILE
     # The same version trained once more keeps what was judged of it on unseen places.
     if place.exists() and (kept := _section("unseen").search(place.read_text(encoding="utf-8"))):
         text = _with_section(text, "unseen", kept[0].rstrip("\n"))
     path = write_whole(place, lambda part: part.write_text(text, encoding="utf-8"))
     attach(home, evidence.version, {}, {}, [path])
+    keep_plots(home, evidence.version, plots)
     return path
 
 
@@ -165,10 +167,17 @@ _BEFORE: Final = {"decisions": "<h2>What the score means</h2>", "unseen": "<h2>G
 """The heading that each section stands before."""
 
 
-def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str = "", weighed: Sequence[str] = ()) -> str:
-    """The page as text."""
+def _plots(trained: Trained, evidence: Evidence) -> dict[str, bytes]:
+    """Every plot of the page as PNG, by name."""
     later = trained.rows.filter(pl.col("as_of") >= pl.lit(trained.blocks.filter(block="test")["first"][0]))
     figures = {**draw(trained, evidence), "shap": drawn_shap(trained.twin, later)}
+    return {name: _png(figure) for name, figure in figures.items()}
+
+
+def render(
+    trained: Trained, evidence: Evidence, verdict: Verdict, plots: Mapping[str, bytes], notice: str = "", weighed: Sequence[str] = ()
+) -> str:
+    """The page as text."""
     return (
         _environment()
         .get_template("card.html")
@@ -203,7 +212,7 @@ def render(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str =
             few=FEW,
             fewest=FEWEST,
             plots=PLOTS,
-            images={name: _png(figure) for name, figure in figures.items()},
+            images={name: base64.b64encode(plot).decode("ascii") for name, plot in plots.items()},
         )
     )
 
@@ -303,7 +312,7 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _png(figure: Figure) -> str:
+def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
+    return buffer.getvalue()

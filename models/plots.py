@@ -1,4 +1,4 @@
-"""Plots of a training run, for MLflow's page."""
+"""Plots of a training, for the card and MLflow's page."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ BESIDE = ("model", "logistic", "session_rate")
 """Contenders drawn by week of the course; the first with its interval."""
 
 
-def draw(trained: Trained, evidence: Evidence | None = None) -> dict[str, Figure]:
-    """Calibration on the test block in ten bins of equal size, figures beside the baselines, and gain of the leading features.
-
-    With the evidence, also the AUC by week of the course.
-    """
-    drawn = {"calibration": _calibration(trained), "baselines": _baselines(trained), "importance": _importance(trained)}
-    return drawn if evidence is None else drawn | {"by_week": _by_week(evidence.told, evidence.weeks)}
+def draw(trained: Trained, evidence: Evidence) -> dict[str, Figure]:
+    """Calibration on the test block in ten bins of equal size, AUC by week, the baselines, and the gain of the leading features."""
+    return {
+        "calibration": _calibration(trained),
+        "by_week": _by_week(evidence.told, evidence.weeks),
+        "baselines": _baselines(trained),
+        "importance": _importance(trained),
+    }
 
 
 def drawn_shap(model: Model, rows: pl.DataFrame) -> Figure:

@@ -8,17 +8,17 @@ import math
 import os
 import sqlite3
 from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from features.catalogue import FEATURES
 from models.evaluation import figures
 from models.learner import MOST_ROUNDS, PARAMETERS, PATIENCE, SEED, SHARP_ROUNDS, Model
-from models.plots import draw
 from vigie.errors import NoModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from models.training import Trained
     from vigie.settings import Home
@@ -209,6 +209,16 @@ def uncrown(home: Home, version: str) -> None:
     client_of(home).delete_model_version_tag(NAME, known(home, version), PROMOTED_TAG)
 
 
+def keep_plots(home: Home, version: str, plots: Mapping[str, bytes]) -> None:
+    """Lay the plots of a version, PNG, beside its figures in MLflow."""
+    client = client_of(home)
+    run = client.get_model_version(NAME, known(home, version)).run_id
+    with TemporaryDirectory() as folder:
+        for name, plot in plots.items():
+            (Path(folder) / f"{name}.png").write_bytes(plot)
+        client.log_artifacts(run, folder, "plots")
+
+
 def attach(home: Home, version: str, metrics: Mapping[str, float], tags: Mapping[str, str], files: Sequence[Path]) -> None:
     """Add figures, tags and files to the run of a version."""
     from mlflow.entities import Metric, RunTag
@@ -316,8 +326,6 @@ def _log(home: Home, client: Any, trained: Trained) -> str:  # noqa: ANN401 - ml
             tags=[RunTag(FINGERPRINT_TAG, trained.fingerprint), RunTag(VERSION_TAG, model.version)],
         )
         client.log_artifacts(identifier, str(home.models / model.version), "model")
-        for name, figure in draw(trained).items():
-            client.log_figure(identifier, figure, f"plots/{name}.png")
     except BaseException:
         # Ctrl-C too: a run that nobody goes on with must not look as if somebody did.
         client.set_terminated(identifier, "KILLED")
@@ -335,7 +343,6 @@ def _log(home: Home, client: Any, trained: Trained) -> str:  # noqa: ANN401 - ml
 
 def _fetch(home: Home, number: str, folder: Any) -> None:  # noqa: ANN401 - a path
     import shutil
-    from pathlib import Path
 
     client = client_of(home)
     from mlflow.exceptions import MlflowException

@@ -63,7 +63,7 @@ def test_ctrl_c_while_mlflow_is_told_leaves_a_run_that_says_so_and_no_version(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(registry, "draw", stopped)
+        patched.setattr("mlflow.MlflowClient.log_artifacts", stopped)
         patched.setattr(registry, "versions", lambda _: {})
         with pytest.raises(KeyboardInterrupt):
             registry.register(made.home, model)
@@ -293,6 +293,9 @@ def test_the_card_says_what_it_is_for_and_what_it_is_not_for(two: tuple[Service,
     assert "under usual support" in page
     assert "Données simulées" in page
     assert page.count("data:image/png;base64,") == 5
+    client = registry.client_of(made.home)
+    run = client.get_model_version(registry.NAME, registry.known(made.home, second)).run_id
+    assert len(client.list_artifacts(run, "plots")) == 5
     figures = json.loads((made.home.models / second / "figures.json").read_text(encoding="utf-8"))
     cells = re.findall(r"<td>([^<]*)</td>", page.partition("With and without contacts")[2])
     added = [figures[who]["average_precision"] for who in ("model", "without_contacts")]
