@@ -94,7 +94,7 @@ def _asked(alerts_file: Path, service: Service) -> dict[str, str]:
         return {}
     actions = service.rules.default.actions
     risks = pl.scan_parquet(alerts_file).filter(pl.col("kind") == "dropout_risk").select("enrolment_id", "suggested_action").collect()
-    return {enrolment: actions[code] for enrolment, code in risks.rows()}
+    return {enrolment: actions.get(code, code) for enrolment, code in risks.rows()}
 
 
 def _in_french(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:

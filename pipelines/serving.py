@@ -135,17 +135,16 @@ def leave_out(service: Service, version: str, on_step: Callable[[str], None] = l
 def promote_model(service: Service, version: str, as_of: dt.date, reason: str) -> tuple[Verdict, bool, dt.date]:
     """Ask the gate about a version on what is known at the end of `as_of`, and make it champion if it may or for a written reason.
 
-    Where too few outcomes are known since it was trained, the evidence of its training day decides.
+    Where too few outcomes are known since it was trained, or deliveries stopped, the evidence of its training day decides.
 
     Returns:
         What the gate said, whether the version serves now, and the as-of date of what the gate was asked on.
 
     Raises:
-        NoDataError: `as_of` is before the day of training, or deliveries had stopped by then.
+        NoDataError: `as_of` is before the day of training.
     """
     from models.card import tell_decisions
     from models.comparison import keep, weigh_beside_champion
-    from models.landmarks import training_rows
     from models.promotion import promote
     from models.registry import champion, known
 
@@ -156,11 +155,9 @@ def promote_model(service: Service, version: str, as_of: dt.date, reason: str) -
         what = f"{version} was trained on {trained}: on {as_of} there is less to judge it on than on that day."
         raise NoDataError(what, f"Name {trained} or a later day: --as-of.")
     with service.warehouse() as warehouse:
-        # Deliveries that stopped are said here, and judged on no earlier day.
-        rows = training_rows(warehouse, as_of, rules, zone)
         try:
             asked_of = as_of
-            evidence = weigh_beside_champion(home, warehouse, version, asked_of, rules, zone, rows=rows)
+            evidence = weigh_beside_champion(home, warehouse, version, asked_of, rules, zone)
         except NoDataError:
             asked_of = trained
             evidence = weigh_beside_champion(home, warehouse, version, asked_of, rules, zone)

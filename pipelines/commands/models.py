@@ -62,7 +62,9 @@ def promote(version: Version, reason: Reason = "", home: HomeOption = None, as_o
         verdict, done, asked_of = promote_model(service, version, day, reason)
     console.show_verdict(verdict)
     if asked_of != day:
-        console.out.print(f"Too little is known since to judge it: the gate was asked on what was known on {asked_of}, its training day.")
+        console.out.print(
+            f"Too few outcomes are known since, or deliveries stopped: the gate was asked on what was known on {asked_of}, its training day."
+        )
     if not done:
         console.out.print(f"{version} does not serve. To overrule the gate, give a written reason with --reason.")
         raise typer.Exit(1)
