@@ -63,7 +63,7 @@ def promote(version: Version, reason: Reason = "", home: HomeOption = None, as_o
     console.show_verdict(verdict)
     if asked_of != day:
         console.out.print(
-            f"Too few outcomes are known since, or deliveries stopped: the gate was asked on what was known on {asked_of}, its training day."
+            f"Too few outcomes are known since, or deliveries stopped: the gate was asked on what its training day, {asked_of}, knew."
         )
     if not done:
         console.out.print(f"{version} does not serve. To overrule the gate, give a written reason with --reason.")
