@@ -68,6 +68,15 @@ def test_a_streak_counts_half_days_since_the_last_presence() -> None:
     assert result["days_since_presence"] == 2
 
 
+def test_one_arrival_on_a_sheet_of_a_whole_day_is_late_once() -> None:
+    story = facts([sheet(0, "late", "day"), sheet(1, "late"), sheet(2, "left_early", "day"), sheet(3, "absent_unjustified", "day")])
+
+    result = row(story, 3)
+
+    assert (result["late_half_days_28"], result["left_early_half_days_28"]) == (2, 1)
+    assert result["unjustified_half_days_28"] == 2
+
+
 def test_a_day_looked_back_on_knows_the_sheets_that_came_late_and_nothing_of_the_days_after() -> None:
     absent = [sheet(day, "absent_unjustified", known=known) for day, known in ((1, 2), (2, 9), (3, 20), (6, 6))]
     story = facts([sheet(0, "present"), *absent])
