@@ -140,7 +140,7 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
     return Told(
         kinds=_once(say(KINDS[alert["kind"]]) for alert in alerts),
         why=_once([*promises, *(why(reason, phrases) for reason in facts)]) or [no_fact(weak=bool(leading["low_confidence"]))],
-        changed=[text for reason in facts if (text := change(reason, phrases))] or still(facts),
+        changed=[text for reason in facts if (text := change(reason, phrases))] or still(facts, phrases),
         likelihood=likelihood(leading["risk"]),
         weak=bool(leading["low_confidence"]),
         actions=_once(say(actions.get(code, code)) for code in sorted((alert["suggested_action"] for alert in alerts), key=_first_to_do)),
@@ -155,9 +155,11 @@ def _first_to_do(action: str) -> bool:
     return action != STILL_THERE
 
 
-def still(facts: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What is said where no figure that is told has changed; nothing where there was none a week before."""
-    return [say(STILL)] if any(reason["previous_value"] is not None for reason in facts) else []
+def still(facts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase]) -> list[str]:
+    """What is said where no figure that is told has changed; nothing where none was compared, or where a fact tells of a change itself."""
+    compared = any(reason["previous_value"] is not None for reason in facts)
+    steady = all(phrases[reason["feature"]].moves for reason in facts if reason["feature"] in phrases)
+    return [say(STILL)] if compared and steady else []
 
 
 def _once(texts: Iterable[str]) -> list[str]:

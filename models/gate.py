@@ -115,7 +115,7 @@ def _beats(evidence: Evidence, rival: str) -> Check:
         else:
             passed &= difference > 0 if enough else high >= 0
         said.append(f"{name} {difference:+.3f} [{low:+.3f}, {high:+.3f}]")
-    few = "" if enough else f" Only {evidence.dropouts} rows of leavers: seen, not proven."
+    few = " Asked: an average precision proven higher." if enough else f" Only {evidence.dropouts} rows of leavers: seen, not proven."
     return Check(f"beats the {rival.replace('_', ' ')}", passed, f"{', '.join(said)}.{few}")
 
 
@@ -132,7 +132,7 @@ def _no_worse(evidence: Evidence) -> Check:
         difference, low, high = _difference(evidence, CHAMPION, metric)
         least = -leave * evidence.value(metric, CHAMPION)[0]
         passed &= difference >= least and high >= 0
-        said.append(f"{name} {difference:+.3f} [{low:+.3f}, {high:+.3f}], {least:+.3f} would still do")
+        said.append(f"{name} {difference:+.3f} [{low:+.3f}, {high:+.3f}], {abs(least):.3f} less would still do")
     return Check("no worse than the champion", passed, f"Against {evidence.champion}: {'; '.join(said)}.")
 
 
@@ -150,8 +150,8 @@ def _calibrated(evidence: Evidence) -> Check:
     # basic bound takes that off (Davison and Hinkley 1997, section 5.2).
     passed = _meets(slope_low, slope_high, SLOPE) and _meets(level_low, level_high, LEVEL) and 2 * ece - ece_high < ECE
     says = (
-        f"slope {slope:.2f} [{slope_low:.2f}, {slope_high:.2f}] in {SLOPE[0]} to {SLOPE[1]}, expected over observed {level:.2f} "
-        f"[{level_low:.2f}, {level_high:.2f}] in {LEVEL[0]} to {LEVEL[1]}, ECE {ece:.4f} below {ECE}."
+        f"slope {slope:.2f} [{slope_low:.2f}, {slope_high:.2f}], to meet {SLOPE[0]} to {SLOPE[1]}, expected over observed {level:.2f} "
+        f"[{level_low:.2f}, {level_high:.2f}], to meet {LEVEL[0]} to {LEVEL[1]}, ECE {ece:.4f} below {ECE}."
     )
     return Check("calibrated", passed, says)
 

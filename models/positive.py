@@ -10,6 +10,8 @@ import polars as pl
 
 from models.blocks import MIN_DROPOUTS
 from models.calibration import Calibration, calibrate, centred
+from models.evaluation.bootstrap import with_intervals
+from models.evaluation.measures import codes, measure
 from models.learner import LEARNT, fit
 from vigie.errors import NoModelError
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from models.blocks import Blocks
 
+CHANCE: Final = 0.5
 ROUNDS: Final = 200
 PARAMETERS: Final = {"num_leaves": 8, "max_depth": 4, "learning_rate": 0.05}
 """Exits that succeeded are rare: a smaller booster, told by the side and never explained."""
@@ -26,7 +29,7 @@ PARAMETERS: Final = {"num_leaves": 8, "max_depth": 4, "learning_rate": 0.05}
 
 @dataclass(frozen=True)
 class Positive:
-    """What was taught of exits that succeeded; nothing where too few are known, or nothing foretells them."""
+    """What was taught of exits that succeeded; nothing where too few are known, or nothing is proven to foretell them."""
 
     booster: lgb.Booster | None = None
     calibration: Calibration | None = None
@@ -59,7 +62,15 @@ def taught(blocks: Blocks, rows: pl.DataFrame, threads: int) -> Positive:
             booster, final, why_not=f"The judged rows hold {later:.0f} of a job or another course: too few to judge its probability."
         )
     risk = calibration.risk(_margins(early, blocks.test, threads))
-    return Positive(booster, final, blocks.test.select("as_of", "learner_id", label="positive", risk=pl.Series(risk)))
+    judged = blocks.test.select("as_of", "learner_id", label="positive", risk=pl.Series(risk))
+    found, _ = with_intervals({"": measure(judged, risk, probability=False)}, codes(judged["learner_id"]))
+    auc, low, high = found.filter(metric="auc_within_night").select("value", "low", "high").row(0)
+    if not low > CHANCE:
+        why_not = (
+            f"On the judged rows its AUC within the night is {auc:.3f} [{low:.3f}, {high:.3f}], not proven above chance: nobody is told it."
+        )
+        return Positive(judged=judged, why_not=why_not)
+    return Positive(booster, final, judged)
 
 
 def _fitted(past: pl.DataFrame, threads: int) -> lgb.Booster:

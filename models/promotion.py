@@ -23,12 +23,23 @@ if TYPE_CHECKING:
 
 LEAST_WORDS = 3
 """A reason that overrules the gate is a sentence."""
+HELD = "Après un retour en arrière, une version n'est mise en service que par quelqu'un."
+"""What the log says of a version that a green gate would have let through."""
 
 
 def promote(
-    home: Home, version: str, verdict: Verdict, now: dt.datetime, reason: str = "", rests_on: Mapping[str, str | int] | None = None
+    home: Home,
+    version: str,
+    verdict: Verdict,
+    now: dt.datetime,
+    reason: str = "",
+    rests_on: Mapping[str, str | int] | None = None,
+    *,
+    by_itself: bool = False,
 ) -> bool:
     """Make a version champion when the gate is green, or for a written reason; the decision is kept, a refusal too.
+
+    After a rollback a green gate is not enough for a training: somebody gave the service back, and somebody takes the next version.
 
     Args:
         home: where the models are.
@@ -37,6 +48,7 @@ def promote(
         now: instant of the decision.
         reason: of whoever overrules the gate.
         rests_on: evidence of the verdict, as from `models.comparison.keep`.
+        by_itself: True where nobody asked for this version, as after a training.
 
     Returns:
         True when it is champion now.
@@ -46,16 +58,17 @@ def promote(
         NoModelError: there is no such version.
     """
     known(home, version)
-    if not verdict.green and reason and len(reason.split()) < LEAST_WORDS:
-        raise ConfigurationError("The reason is too short to be understood later.", "Write a sentence: it is kept for ever.")
-    allowed = verdict.green or bool(reason)
+    if not verdict.green:
+        understood(reason)
+    held = by_itself and not reason and verdict.green and _given_back(home)
+    allowed = (verdict.green and not held) or bool(reason)
     entry = {
         "action": "promoted" if allowed else "refused",
         "version": version,
         "replaces": champion(home),
         "gate": "green" if verdict.green else "refused",
         "checks": {check.name: {"passed": check.passed, "says": check.says} for check in verdict.checks},
-        "reason": reason,
+        "reason": HELD if held else reason,
     }
     _append(home, now, entry | ({"evidence": dict(rests_on)} if rests_on else {}))
     if allowed:
@@ -63,6 +76,22 @@ def promote(
             home, version, {"promotion": "gate green" if verdict.green else f"against the gate: {reason}", "promoted_at": now.isoformat()}
         )
     return allowed
+
+
+def understood(reason: str) -> None:
+    """Refuse a reason that is no sentence; none at all is no reason.
+
+    Raises:
+        ConfigurationError: too few words.
+    """
+    if reason and len(reason.split()) < LEAST_WORDS:
+        raise ConfigurationError("The reason is too short to be understood later.", "Write a sentence: it is kept for ever.")
+
+
+def _given_back(home: Home) -> bool:
+    """Whether the last change of champion was a rollback."""
+    changes = [entry["action"] for entry in decisions(home) if entry["action"] in {"promoted", "rolled back"}]
+    return bool(changes) and changes[-1] == "rolled back"
 
 
 def rollback(home: Home, now: dt.datetime, reason: str = "") -> str:

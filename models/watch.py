@@ -204,7 +204,8 @@ def matured(scores: pl.DataFrame, called: pl.DataFrame, endings: pl.DataFrame) -
     level, low, high = expected / max(observed, 1), expected / most, expected / max(fewest, 1e-9)
     # Nobody leaving where many were expected is the plainest fault of all: an exits file that no longer comes.
     off = max(observed, expected) >= LEAST_LEFT and not LEVEL[0] <= level <= LEVEL[1] and not low <= 1 <= high
-    says = f"On {night} {expected:.0f} people were expected to leave within the horizon and {observed} did: the level is off, train again."
+    then = ": the level is off, train again" if off else ""
+    says = f"On {night} {expected:.0f} people were expected to leave within the horizon and {observed} did{then}."
     readings = [Reading("expected over observed", level, low, high, told.height, off, says)]
     listed = told.join(called.select("enrolment_id").unique(), on="enrolment_id", how="semi")
     if listed.height:

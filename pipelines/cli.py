@@ -143,10 +143,12 @@ def train(
     [dim]vigie train --as-of 2026-01-31[/dim]
     [dim]vigie train --reason "First model of this territory, read by the steering group"[/dim]
     """
+    from models.promotion import understood
     from pipelines.serving import train_model
 
     service = service_at(home)
     day = as_of_day(as_of, service)
+    understood(reason)
     with only_writer(service.home.lock, f"Training as of {day}"), console.working(f"Training as of {day}") as at:
         outcome = train_model(service, day, at, reason)
     console.show_trained(outcome.trained)
@@ -240,7 +242,7 @@ def watch(home: HomeOption = None) -> None:
         console.tell("!", "yellow", alarm)
     console.out.print(
         f"{console.many(len(nights), 'night')} watched{f', {nights[0]} to {nights[-1]}' if nights else ''}; "
-        f"{console.many(len(alarms), 'alarm')} on the last."
+        f"{console.many(len(alarms), 'alarm')}, each subject as last read."
     )
     console.out.print(str(page), soft_wrap=True)
 

@@ -73,7 +73,7 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
         try:
             yield at
         except KeyboardInterrupt:
-            err.print("Stopped. What was finished is kept; run the same command again to go on.")
+            err.print("Stopped. What was finished is kept; run the same command again for the rest.")
             raise
 
 
@@ -118,7 +118,7 @@ def show_intake(intake: Intake) -> None:
 def show_trained(trained: Trained) -> None:
     """Figures on the test block, the model beside its baselines."""
     block = trained.blocks.filter(block="test").row(0, named=True)
-    title = f"Test block {block['first']} to {block['last']}: {block['rows']:,} rows, {block['dropouts']} dropouts"
+    title = f"Test block {block['first']} to {block['last']}: {block['rows']:,} rows, {block['dropouts']} of leavers"
     table = Table("", *FIGURES.values(), title=title)
     for column in table.columns[1:]:
         column.justify = "right"
@@ -142,7 +142,10 @@ def show_serving(outcome: Outcome) -> None:
         return
     serving = f"{outcome.champion} goes on serving" if outcome.champion else "no model serves yet"
     out.print(f"Model {outcome.version} is registered and does not serve: {serving}.")
-    out.print(f'To overrule the gate: vigie models promote {outcome.version} --reason "…"', soft_wrap=True)
+    if outcome.verdict.green:
+        out.print(f"After a rollback no training promotes by itself. To do it: vigie models promote {outcome.version}", soft_wrap=True)
+    else:
+        out.print(f'To overrule the gate: vigie models promote {outcome.version} --reason "…"', soft_wrap=True)
 
 
 def show_evidence(evidence: Evidence) -> None:
@@ -154,8 +157,9 @@ def show_evidence(evidence: Evidence) -> None:
     behind = evidence.behind()
     for row in behind.to_dicts():
         out.print(
-            f"{row['level']} {row['place']}: the score finds {row['recall']:.0%} of leavers, the session rate {row['session_recall']:.0%}; "
-            "not proven better there, so look at the session first.",
+            f"{row['level']} {row['place']}: the score finds {row['recall']:.0%} of leavers, the session rate {row['session_recall']:.0%}, "
+            f"{row['difference']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}] on {row['dropouts']} rows of leavers: not proven better, "
+            "so look at the session as well.",
             soft_wrap=True,
         )
 

@@ -72,7 +72,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
             "behind": counted(row.get("alike")),
             "weak": row["low_confidence"],
             "why": [(why(one, spoken), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}") for one in facts],
-            "changed": [text for one in facts if (text := change(one, spoken))] or still(facts),
+            "changed": [text for one in facts if (text := change(one, spoken))] or still(facts, spoken),
             "none": no_fact(weak=row["low_confidence"]),
             "asked": asked.get(row["enrolment_id"], ""),
             "better": [better(one, spoken) for one in row["protective"] or []],

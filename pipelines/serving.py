@@ -70,7 +70,7 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
     weighed = _weighed(held, trained.rows)
     write_card(service.home, trained, evidence, verdict, said, weighed)
     if serving != version:
-        promote(service.home, version, verdict, now, reason, rests_on)
+        promote(service.home, version, verdict, now, reason, rests_on, by_itself=True)
     tell_decisions(service.home, version, serving)
     return Outcome(trained, evidence, verdict, champion(service.home), weighed)
 

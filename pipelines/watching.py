@@ -122,7 +122,7 @@ def watch_page(service: Service) -> tuple[Path, list[str], list[str]]:
     """Write the page that shows the last nights: every alarm, and how each reading went.
 
     Returns:
-        Where it lies, its nights, and the alarms of the last one.
+        Where it lies, its nights, and the alarms of each subject as last read: columns and outcomes are looked at once a week.
     """
     from models.watch_page import render
 
@@ -131,5 +131,5 @@ def watch_page(service: Service) -> tuple[Path, list[str], list[str]]:
         nights[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
     text = render(nights)
     page = write_whole(service.home.root / "out" / "watch.html", lambda part: part.write_text(text, encoding="utf-8"))
-    last = list(nights.values())[-1]["readings"] if nights else []
-    return page, list(nights), [reading["says"] for reading in last if reading["alarm"]]
+    last = {reading["subject"]: reading for night in nights.values() for reading in night["readings"]}
+    return page, list(nights), [reading["says"] for reading in last.values() if reading["alarm"]]

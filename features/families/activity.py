@@ -250,6 +250,8 @@ _derived = [
         fr_better="pas plus longtemps que d'habitude sans activité en ligne",
         en_better="no silence online longer than usual",
         worse=1,
+        # Shorter than a week, whoever is online on most days would be called for a weekend.
+        fair=pl.col("days_since_activity") >= 7,  # noqa: PLR2004 - a week
         fair_better=pl.col("days_since_activity_usual") <= 1,
         against=2.0,  # twice the usual time
         repeats=frozenset({"days_since_activity"}),

@@ -320,8 +320,8 @@ _facts += [
         fr_better="travaux rendus en moyenne {value} plus tôt que dans la session",
         en_better="work handed in {value} before the session's on average",
         worse=1,
-        # On time, only later than others, is no fault.
-        fair=_SEVERAL & (pl.col("lateness_days_mean") > 0),
+        # On time, only later than others, is no fault; nor is what the last piece made good.
+        fair=_SEVERAL & (pl.col("lateness_days_mean") > 0) & (pl.col("lateness_days_last") > 0),
         fair_better=_SEVERAL,
         against=0.0,
     ),

@@ -18,7 +18,7 @@ _gone = (pl.col("days_since_presence") >= SURGE_DAYS) & (pl.col("absence_streak_
 _LATELY: Final = ~_gone.fill_null(value=False)
 """Of whoever has not come for two weeks of which half held something to attend, the last presence says it."""
 
-_UNJUSTIFIED: Final = (pl.col("unjustified_half_days_14") > 0) & (pl.col("unjustified_half_days_28") >= pl.col("justified_half_days_28"))
+_UNJUSTIFIED: Final = (pl.col("unjustified_half_days_14") > 0) & (pl.col("unjustified_half_days_28") > pl.col("justified_half_days_28"))
 """A justified absence is no motive to call: what counts absences of all kinds is told where most have no reason."""
 
 _half_days = pl.col("half_days")
@@ -59,7 +59,8 @@ _facts = [
             fr=f"{{value}} d'absence non justifiée sur les {days} derniers jours",
             en=f"{{value}} of unjustified absence in the last {days} days",
             monotone=1,
-            fair=_LATELY if days == SURGE_DAYS else None,
+            # Where nothing was to be attended of late, absences before it are no news.
+            fair=_LATELY if days == SURGE_DAYS else pl.col("attendance_share_14").is_not_null() if days > SURGE_DAYS else None,
             fair_better=ALWAYS,
             speaks_from=SURGE if days == SURGE_DAYS else None,
         )
@@ -139,6 +140,15 @@ _facts = [
     ),
 ]
 
+_ABSENCES: Final = frozenset(
+    [
+        *(feature.name for feature in _facts if feature.group == "attendance"),
+        *(f"attendance_share_{days}" for days in WINDOWS),
+        "unjustified_share_total",
+    ]
+)
+"""Facts that already tell of the absences that a change or a gap is made of."""
+
 _derived = [
     *(
         Feature(
@@ -190,6 +200,7 @@ _derived = [
         fair_better=ALWAYS,
         against=0.0,
         moves=False,
+        repeats=_ABSENCES,
     ),
 ]
 
@@ -211,7 +222,7 @@ _cohort = [
         fair=there_for(14) & _LATELY & _UNJUSTIFIED,
         fair_better=ALWAYS,
         against=0.0,
-        repeats=frozenset(feature.name for feature in (*_facts, *_derived) if feature.group == "attendance"),
+        repeats=_ABSENCES,
     ),
     Feature(
         "session_attendance_share_14",

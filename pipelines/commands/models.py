@@ -15,6 +15,7 @@ app = typer.Typer(help="Which model serves, and why: list, compare, promote, rol
 
 Version = Annotated[str, typer.Argument(help="Version, as `vigie models list` shows it.")]
 Reason = Annotated[str, typer.Option(help="Written reason, kept for ever; with it, a refusal of the gate is overruled.")]
+Why = Annotated[str, typer.Option(help="Written reason, kept for ever in the log of decisions and on both cards.")]
 KnownAt = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="Outcomes known at the end of this day; default yesterday.")]
 
 
@@ -54,11 +55,13 @@ def promote(version: Version, reason: Reason = "", home: HomeOption = None, as_o
     [dim]vigie models promote 2026-02-01-0123456789[/dim]
     [dim]vigie models promote 2026-02-01-0123456789 --reason "First model of this territory, read by the steering group"[/dim]
     """
+    from models.registry import champion
     from pipelines.serving import promote_model
 
     service = service_at(home)
     day = as_of_day(as_of, service)
     with only_writer(service.home.lock, "A promotion"), console.working(f"Asking the gate on what was known on {day}"):
+        before = champion(service.home)
         verdict, done, asked_of = promote_model(service, version, day, reason)
     console.show_verdict(verdict)
     if asked_of != day:
@@ -68,21 +71,26 @@ def promote(version: Version, reason: Reason = "", home: HomeOption = None, as_o
     if not done:
         console.out.print(f"{version} does not serve. To overrule the gate, give a written reason with --reason.")
         raise typer.Exit(1)
-    console.out.print(f"{version} is champion.")
+    how = "the gate is green" if verdict.green else "against the gate, for the written reason"
+    console.out.print(f"{version} is champion: {how}{f', in place of {before}' if before and before != version else ''}.", soft_wrap=True)
 
 
 @app.command()
-def rollback(reason: Reason = "", home: HomeOption = None) -> None:
+def rollback(reason: Why = "", home: HomeOption = None) -> None:
     """Give the service back to the champion before the present one.
 
     [dim]vigie models rollback --reason "Too many alerts on Monday"[/dim]
     """
+    from models.registry import champion
     from pipelines.serving import roll_back
 
     service = service_at(home)
     with only_writer(service.home.lock, "A rollback"):
+        before = champion(service.home)
         version = roll_back(service, reason)
-    console.out.print(f"{version} is champion again.")
+    console.out.print(
+        f"{version} is champion again, in place of {before}. No training promotes by itself until somebody does.", soft_wrap=True
+    )
 
 
 @app.command()

@@ -17,7 +17,7 @@ from models import registry
 from models.card import CARD_FILE, write_card
 from models.comparison import weigh_beside_champion
 from models.gate import Check, Verdict, decide
-from models.promotion import decisions, promote, rollback
+from models.promotion import HELD, decisions, promote, rollback
 from pipelines.serving import card_of, compare_models, promote_model, roll_back, train_model
 from tests.services import copy_of
 from vigie.errors import ConfigurationError, NoDataError, NoModelError
@@ -147,6 +147,19 @@ def test_a_database_that_somebody_holds_is_not_taken_for_a_service_without_a_cha
     assert registry.champion(home) == two[1]
 
 
+def test_after_a_rollback_a_green_gate_is_not_enough_for_a_training(two: tuple[Service, str, str], tmp_path: Path) -> None:
+    home = copy_of(two[0], tmp_path / "home").home
+    promote(home, two[2], GREEN, NOW)
+    rollback(home, NOW, "Too many alerts on Monday.")
+
+    assert not promote(home, two[2], GREEN, NOW, by_itself=True)
+    assert registry.champion(home) == two[1]
+    assert (decisions(home)[-1]["gate"], decisions(home)[-1]["reason"]) == ("green", HELD)
+    # Somebody asks for it; from then on trainings promote again.
+    assert promote(home, two[2], GREEN, NOW)
+    assert promote(home, two[1], GREEN, NOW, by_itself=True)
+
+
 def test_a_version_is_judged_on_no_day_before_its_training(two: tuple[Service, str, str], tmp_path: Path) -> None:
     made = copy_of(two[0], tmp_path / "home")
 
@@ -263,7 +276,7 @@ def test_a_model_that_was_never_promoted_serves_no_past_night_either(two: tuple[
     assert registry.promoted(home) == {two[1]}
     registry.uncrown(home, two[1])
 
-    with pytest.raises(NoModelError, match="none was promoted"):
+    with pytest.raises(NoModelError, match="none may serve"):
         registry.model_for(home, LATER)
 
 
