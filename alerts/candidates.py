@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from alerts.promises import hard_to_reach, promises, requests, spoken
+from alerts.promises import hard_to_reach, promises, requests, spoken, with_a_barrier
 from alerts.routing import in_training, routes, to_come, with_territory
 from alerts.silence import silenced, told_of_a_job
 from alerts.wording import STILL_THERE
@@ -26,6 +26,7 @@ LAST_DAYS: Final = 7
 FIRST_DAYS: Final = 7
 """So soon after entry, what is worth a call is the entry itself where no fact says more."""
 OTHER_MEANS: Final = "reach_by_other_means"
+BARRIER: Final = "take_up_barrier"
 ACTION_OF_SUBJECT: Final = {
     "attendance": "call_about_absences",
     "punctuality": "call_about_absences",
@@ -145,6 +146,8 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
         .then(pl.lit(OTHER_MEANS))
         .when((left <= LAST_DAYS) & pl.col("action").is_null())
         .then(pl.lit(ACTION_OF_PROMISE["job_search_due"]))
+        .when(pl.col("learner_id").is_in(with_a_barrier(facts)["learner_id"].implode()) & pl.col("action").is_null())
+        .then(pl.lit(BARRIER))
         .otherwise(pl.coalesce("action", usual, unspoken)),
         within_days="contact_within",
         # On its last day a course can no longer be given up.

@@ -124,7 +124,7 @@ def read_facts(
         exits=known("exits", "enrolment_id", "exit_date", "reason"),
         assignments=known("assignments", "learner_id", "valid_from", "valid_to", "advisor_id"),
         advisors=_advisors(warehouse, instant, time_zone),
-        contacts=known("contacts", "learner_id", "occurred_at", "direction", "outcome", "purpose").with_columns(
+        contacts=known("contacts", "learner_id", "occurred_at", "direction", "outcome", "purpose", "barrier").with_columns(
             on=_day("occurred_at", time_zone)
         ),
         followups=known("followups", "enrolment_id", "observed_on"),

@@ -102,6 +102,12 @@ def hard_to_reach(facts: Facts) -> pl.DataFrame:
     return found.filter(pl.col("wrong") | (pl.col("attempts") >= ATTEMPTS)).select("learner_id").sort("learner_id")
 
 
+def with_a_barrier(facts: Facts) -> pl.DataFrame:
+    """learner_id of those with whom a difficulty was named of late, such as childcare or transport: it is where a talk goes on."""
+    named = facts.contacts.filter(pl.col("on") > facts.as_of - dt.timedelta(days=HARD_DAYS), pl.col("barrier").is_not_null())
+    return named.select("learner_id").unique().sort("learner_id")
+
+
 def requests(people: pl.DataFrame, facts: Facts, rules: Invariants) -> pl.DataFrame:
     """People who wrote or called, whom nobody has spoken with since: one row each, with late as in `promises`.
 

@@ -109,7 +109,7 @@ def contacts(*rows: tuple[str, dt.date, str, str, str]) -> pl.DataFrame:
     names = ("learner_id", "occurred_at", "direction", "outcome", "purpose")
     schema = dict.fromkeys(names, pl.String()) | {"occurred_at": pl.Datetime("us", "UTC")}
     made = pl.DataFrame([(row[0], instant(row[1]), *row[2:]) for row in rows], schema=schema, orient="row")
-    return made.with_columns(on=pl.col("occurred_at").dt.date())
+    return made.with_columns(on=pl.col("occurred_at").dt.date(), barrier=pl.lit(None, pl.String))
 
 
 def next_night(facts: Facts, alerts: pl.DataFrame, days: int = 1) -> Facts:
