@@ -131,5 +131,5 @@ def watch_page(service: Service) -> tuple[Path, list[str], list[str]]:
         nights[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
     text = render(nights)
     page = write_whole(service.home.root / "out" / "watch.html", lambda part: part.write_text(text, encoding="utf-8"))
-    last = {reading["subject"]: reading for night in nights.values() for reading in night["readings"]}
-    return page, list(nights), [reading["says"] for reading in last.values() if reading["alarm"]]
+    last = {reading["subject"]: (night, reading) for night, told in nights.items() for reading in told["readings"]}
+    return page, list(nights), [f"{night}: {reading['says']}" for night, reading in last.values() if reading["alarm"]]

@@ -257,7 +257,8 @@ def test_work_that_is_missing_is_told_and_not_how_long_ago_other_work_came_nor_b
 
 
 def test_no_longer_silent_than_usual_is_true_of_whoever_is_told_so() -> None:
-    rows: dict[str, list[float | None]] = {"days_since_activity_usual": [4.0, 4.0, 4.0, 1.6, 0.7, 4.5]}
+    silent = {"days_since_activity": [9.0, 9.0, 9.0, 9.0, 9.0, 9.0]}
+    rows: dict[str, list[float | None]] = {"days_since_activity_usual": [4.0, 4.0, 4.0, 1.6, 0.7, 4.5], **silent}
     named = ["days_since_activity_usual"]
 
     assert facts_told(named, rows, -1) == [[], [], [], [], named, []]
@@ -327,14 +328,14 @@ def test_of_whom_is_long_gone_since_when_is_told_and_not_a_share_unless_nothing_
 
 
 def test_the_same_absences_are_not_told_by_two_subjects() -> None:
-    columns = ["unjustified_half_days_7", "attendance_against_session", "attendance_change"]
+    columns = ["unjustified_half_days_7", "attendance_against_session", "activity_change"]
     night = pl.DataFrame(
         {
             "as_of": [NIGHT] * 3,
             "enrolment_id": ["beside", "alone", "excused"],
             "unjustified_half_days_7": [5.0, 0.0, 5.0],
             "attendance_against_session": [-0.5, -0.5, -0.5],
-            "attendance_change": [-0.3, 0.1, 0.1],
+            "activity_change": [-0.5, 0.1, 0.1],
             "unjustified_half_days_14": [5.0, 2.0, 5.0],
             "unjustified_half_days_28": [5.0, 2.0, 5.0],
             "justified_half_days_28": [0.0, 0.0, 9.0],
@@ -350,7 +351,7 @@ def test_the_same_absences_are_not_told_by_two_subjects() -> None:
 
     said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
     # The trend is told by another of its facts, or not at all; of whom absences mostly have a reason, the gap that counts them never.
-    assert said == [["unjustified_half_days_7", "attendance_change"], ["attendance_against_session"], ["unjustified_half_days_7"]]
+    assert said == [["unjustified_half_days_7", "activity_change"], ["attendance_against_session"], ["unjustified_half_days_7"]]
     assert [sum(reason["contribution"] for reason in row) for row in found] == pytest.approx([1.8] * 3)
 
 

@@ -78,7 +78,9 @@ def test_a_shift_is_a_warning_of_the_night_and_an_alarm_of_the_page(watched: Ser
     assert any("attendance_share_28" in text for text in told)
     path, nights, alarms = watch_page(made)
     page = path.read_text()
-    assert (nights, alarms) == ([SCORED.isoformat(), SUNDAY.isoformat()], [])
+    assert nights == [SCORED.isoformat(), SUNDAY.isoformat()]
+    # Columns are compared once a week: what was read before the last night counts until it is read again.
+    assert any(text.startswith(f"{SCORED}: ") and "attendance_share_28" in text for text in alarms)
     assert "attendance_share_28" in page
     assert page.count("data:image/png") == 1
     assert "0 of 0 opinions of the last four weeks call the alert useful." in page
