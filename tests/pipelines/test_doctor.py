@@ -65,4 +65,4 @@ def test_harm_to_each_store_is_told_with_its_remedy(troubled: Path) -> None:
 
     assert any(entry.parent.name in finding.what and "vigie rebuild" in finding.remedy for finding in told)
     assert any("case store" in finding.what for finding in told)
-    assert any("No model" in finding.what for finding in told)
+    assert any("MLflow's database" in finding.what and "restore" in finding.remedy for finding in told)
