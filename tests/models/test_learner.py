@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+import pytest
 
+from features.catalogue import FEATURES
+from models.blocks import Blocks
 from models.calibration import Calibration
 from models.labels import labelled, within
 from models.learner import LEARNT, SHARP_ROUNDS, Beside, Model, fit
+from models.positive import taught
+from models.training import fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,3 +131,27 @@ def test_late_trees_draw_their_thresholds_by_lot_and_the_lot_is_always_the_same(
     assert drawn[:3] == chosen[:3]
     assert drawn[3] != chosen[3]
     assert grown(threads=1, sharp_rounds=3) == drawn
+
+
+def test_the_rows_of_a_training_are_known_again_whatever_their_identifiers_are_written_in() -> None:
+    def rows(who: str) -> pl.DataFrame:
+        return pl.DataFrame({"as_of": [NIGHT], "enrolment_id": [who], "label": [0.0]}).with_columns(
+            pl.lit(0.0).alias(name) for name in FEATURES
+        )
+
+    assert fingerprint(rows("Élève-1")) == fingerprint(rows("Élève-1")) != fingerprint(rows("Élève-2"))
+
+
+@pytest.mark.parametrize("foretold", [True, False])
+def test_a_probability_that_is_not_proven_above_chance_is_told_to_nobody(*, foretold: bool) -> None:
+    blocks = []
+    for seed in (1, 2, 3):
+        rows = landmark_rows(seed).with_columns(as_of=pl.lit(NIGHT), learner_id=pl.int_range(pl.len()))
+        # The last block no longer goes by what the first two taught.
+        blocks.append(rows if foretold or seed < 3 else rows.with_columns(pl.col("positive").shuffle(seed=4)))
+
+    found = taught(Blocks(*blocks), pl.concat(blocks), threads=1)
+
+    assert (found.booster is not None) is foretold
+    assert found.judged is not None
+    assert ("not proven above chance" in found.why_not) is not foretold

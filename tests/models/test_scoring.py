@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from typing import TYPE_CHECKING
+
 import polars as pl
 import pytest
 
 from models.scoring import low_confidence
+from models.unheard import not_raised
+from tests.conftest import NIGHT
 from vigie.rules import read_rules
 from vigie.settings import ROOT
+
+if TYPE_CHECKING:
+    from pipelines.service import Service
 
 RULES = read_rules(ROOT / "config").invariants
 KNOWN = {"course_day": 40.0, "not_recorded_28": 0, "recorded_28": 40, "days_since_presence": 1.0, "days_since_activity": None}
@@ -36,3 +44,16 @@ def test_a_score_is_weak_where_the_course_begins_sheets_are_missing_or_no_trace_
     row = pl.DataFrame([KNOWN | facts], schema=schema)
 
     assert row.select(low_confidence(RULES)).item() is weak
+
+
+def test_an_estimate_of_an_earlier_night_undoes_no_correction_since(served: Service) -> None:
+    tonight = pl.read_parquet(served.home.out(NIGHT) / "scores.parquet")
+    week = dt.timedelta(days=7)
+    before = tonight.with_columns(pl.col("as_of") - week, pl.col("risk") / 2, territory_id=pl.lit("before"), session_id=pl.lit("before"))
+    heard = tonight.select("enrolment_id", heard_on=pl.col("as_of") - week)
+
+    found = not_raised(pl.concat([before, tonight]), heard, NIGHT)
+
+    assert (found["risk"] - tonight["risk"] / 2).abs().max() == 0
+    for name in ("learner_id", "session_id", "territory_id"):
+        assert found[name].equals(tonight[name]), name

@@ -46,6 +46,14 @@ def test_a_territory_cannot_change_an_invariant_or_invent_a_key(config: Path, li
         read_rules(config)
 
 
+def test_a_window_that_no_column_counts_is_refused_before_the_night(config: Path) -> None:
+    national = config / "national.toml"
+    national.write_text(national.read_text().replace("attendance_rule_days = 30", "attendance_rule_days = 21"))
+
+    with pytest.raises(ConfigurationError, match="attendance_rule_days"):
+        read_rules(config)
+
+
 def test_a_missing_national_file_says_where_it_should_be(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"national\.toml is missing") as told:
         read_rules(tmp_path)
