@@ -103,8 +103,12 @@ def hard_to_reach(facts: Facts) -> pl.DataFrame:
 
 
 def with_a_barrier(facts: Facts) -> pl.DataFrame:
-    """learner_id of those with whom a difficulty was named of late, such as childcare or transport: it is where a talk goes on."""
-    named = facts.contacts.filter(pl.col("on") > facts.as_of - dt.timedelta(days=HARD_DAYS), pl.col("barrier").is_not_null())
+    """learner_id of those with whom a difficulty was named of late, such as childcare or transport: it is where a talk goes on.
+
+    Not the search for a job, which has a promise of its own.
+    """
+    barrier = pl.col("barrier").cast(pl.String)
+    named = facts.contacts.filter(pl.col("on") > facts.as_of - dt.timedelta(days=HARD_DAYS), barrier != "job_search")
     return named.select("learner_id").unique().sort("learner_id")
 
 

@@ -157,9 +157,9 @@ def _first_to_do(action: str) -> bool:
 
 def still(facts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase]) -> list[str]:
     """What is said where no figure that is told has changed; nothing where none was compared, or where a fact tells of a change itself."""
-    compared = any(reason["previous_value"] is not None for reason in facts)
-    steady = all(phrases[reason["feature"]].moves for reason in facts if reason["feature"] in phrases)
-    return [say(STILL)] if compared and steady else []
+    told = [(phrases[reason["feature"]], reason["previous_value"]) for reason in facts if reason["feature"] in phrases]
+    compared = any("{value}" in phrase.fr and before is not None for phrase, before in told)
+    return [say(STILL)] if compared and all(phrase.moves for phrase, _ in told) else []
 
 
 def _once(texts: Iterable[str]) -> list[str]:

@@ -90,10 +90,13 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
 
 def _asked(alerts_file: Path, service: Service) -> dict[str, str]:
     """By enrolment, what its advisor's list asks for because of the risk; nobody of a night that was only scored."""
+    from alerts.policy import LISTED
+
     if not alerts_file.exists():
         return {}
     actions = service.rules.default.actions
-    risks = pl.scan_parquet(alerts_file).filter(pl.col("kind") == "dropout_risk").select("enrolment_id", "suggested_action").collect()
+    listed = (pl.col("kind").cast(pl.String) == "dropout_risk") & pl.col("state").cast(pl.String).is_in(LISTED)
+    risks = pl.read_parquet(alerts_file).filter(listed).select("enrolment_id", "suggested_action")
     return {enrolment: actions.get(code, code) for enrolment, code in risks.rows()}
 
 

@@ -196,10 +196,12 @@ def test_a_gap_is_told_as_it_opens_and_what_was_never_compared_has_not_stood_sti
         )
     assert change(gap | {"previous_value": -0.22}, phrases) is None
     assert change(gap | {"previous_value": -0.04}, {"p": replace(phrases["p"], moves=False)}) is None
-    # What was never compared has not stood still either.
-    assert still([gap | {"previous_value": 2.0}], {}) == ["Pas d'évolution chiffrée à signaler depuis une semaine."]
-    assert still([gap | {"previous_value": None}], {}) == still([], {}) == []
-    assert still([gap | {"previous_value": 2.0}], {"p": replace(phrases["p"], moves=False)}) == []
+    # What was never compared, or is told without a figure, has not stood still either.
+    compared = [gap | {"previous_value": -0.24}]
+    assert still(compared, phrases) == ["Pas d'évolution chiffrée à signaler depuis une semaine."]
+    assert still([gap | {"previous_value": None}], phrases) == still([], phrases) == []
+    for other in (replace(phrases["p"], moves=False), Phrase("moins que la session", "score")):
+        assert still(compared, {"p": other}) == []
 
 
 def test_sentences_follow_french_usage() -> None:

@@ -169,7 +169,9 @@ def test_whom_a_call_does_not_find_is_to_be_reached_by_other_means(tries: list[t
     assert (risks["suggested_action"][0] == "reach_by_other_means") is other_means
 
 
-@pytest.mark.parametrize(("days", "barrier", "action"), [(9, "childcare", "take_up_barrier"), (60, "childcare", None), (9, None, None)])
+@pytest.mark.parametrize(
+    ("days", "barrier", "action"), [(9, "childcare", "take_up_barrier"), (60, "childcare", None), (9, "job_search", None), (9, None, None)]
+)
 def test_a_difficulty_that_was_named_is_taken_up_again(days: int, barrier: str | None, action: str | None) -> None:
     told = contacts(("L000", ago(days), "outbound", "reached", "barrier")).with_columns(barrier=pl.lit(barrier, pl.String))
     facts = replace(people([0.9]), contacts=told)
