@@ -129,6 +129,18 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
     unspoken = pl.when(since <= FIRST_DAYS).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).otherwise(pl.lit(ANY_ACTION))
     # A course that ends sooner than anybody can call leaves less to do.
     left = (pl.col("planned_exit_date") - pl.lit(facts.list_day)).dt.total_days().clip(0)
+    hard, barrier = (pl.col("learner_id").is_in(who(facts)["learner_id"].implode()) for who in (hard_to_reach, with_a_barrier))
+    ours = (
+        pl.when(_gone(rules.invariants.silence_days))
+        .then(pl.lit(STILL_THERE))
+        .when(hard)
+        .then(pl.lit(OTHER_MEANS))
+        .when(left <= LAST_DAYS)
+        .then(pl.lit(ACTION_OF_PROMISE["job_search_due"]))
+        .when(barrier)
+        .then(pl.lit(BARRIER))
+        .otherwise(pl.coalesce(usual, unspoken))
+    )
     time_to_act = (left / pl.col("contact_within")).clip(0, 1)
     invited = pl.when(pl.col("enrolment_id").is_in(facts.put_first["enrolment_id"].implode())).then(PUT_FIRST).otherwise(1.0)
     # In the place of the risk and on its scale: promises keep their weight beside it.
@@ -140,15 +152,7 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
         kind=pl.lit("dropout_risk"),
         priority=worth,
         # Whatever the facts are about, one call more to a number that nobody answers says nothing to anybody.
-        suggested_action=pl.when(_gone(rules.invariants.silence_days) & pl.col("action").is_null())
-        .then(pl.lit(STILL_THERE))
-        .when(pl.col("learner_id").is_in(hard_to_reach(facts)["learner_id"].implode()))
-        .then(pl.lit(OTHER_MEANS))
-        .when((left <= LAST_DAYS) & pl.col("action").is_null())
-        .then(pl.lit(ACTION_OF_PROMISE["job_search_due"]))
-        .when(pl.col("learner_id").is_in(with_a_barrier(facts)["learner_id"].implode()) & pl.col("action").is_null())
-        .then(pl.lit(BARRIER))
-        .otherwise(pl.coalesce("action", usual, unspoken)),
+        suggested_action=pl.when(hard & pl.col("action").is_not_null()).then(pl.lit(OTHER_MEANS)).otherwise(pl.coalesce("action", ours)),
         within_days="contact_within",
         # On its last day a course can no longer be given up.
         opens=(pl.col("risk") >= pl.col("entry_limit")) & (left > 0),

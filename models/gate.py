@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -161,7 +162,7 @@ def _meets(low: float, high: float, band: tuple[float, float]) -> bool:
 
 
 def _steady(evidence: Evidence) -> Check:
-    if evidence.order_kept != evidence.order_kept:
+    if math.isnan(evidence.order_kept):
         return Check("steady", passed=True, says="Not measured: no two nights a week apart are among the rows judged.")
     says = (
         f"a week apart the order of the same people correlates at {evidence.order_kept:.2f} (at least {ORDER_KEPT}) and "

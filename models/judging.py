@@ -18,7 +18,7 @@ from models.baselines import days_silent, logistic, rule_score, scored, session_
 from models.blocks import MIN_DROPOUTS
 from models.evaluation.bootstrap import DRAWS, interval, medians, shares, with_intervals
 from models.evaluation.load import advisors, leavers_of, reached, replay
-from models.evaluation.measures import codes, listed, measure
+from models.evaluation.measures import CHANCE, codes, listed, measure
 from models.evaluation.weeks import by_week
 from models.fairness import by_group, proxies
 
@@ -38,7 +38,6 @@ PROBABILITIES: Final = (MODEL, CHAMPION, "session_rate", "logistic")
 BUDGETS: Final = (1, 2)
 """Alerts by advisor and week."""
 LOAD: Final = ("precision", "in_time", "early", "lead", "above")
-CHANCE: Final = 0.5
 LEAK_ROWS: Final = 20_000
 """Enough to see a column that tells the outcome."""
 NIGHT_APART_DAYS: Final = 7

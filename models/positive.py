@@ -11,7 +11,7 @@ import polars as pl
 from models.blocks import MIN_DROPOUTS
 from models.calibration import Calibration, calibrate, centred
 from models.evaluation.bootstrap import with_intervals
-from models.evaluation.measures import codes, measure
+from models.evaluation.measures import CHANCE, codes, measure
 from models.learner import LEARNT, fit
 from vigie.errors import NoModelError
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from models.blocks import Blocks
 
-CHANCE: Final = 0.5
 ROUNDS: Final = 200
 PARAMETERS: Final = {"num_leaves": 8, "max_depth": 4, "learning_rate": 0.05}
 """Exits that succeeded are rare: a smaller booster, told by the side and never explained."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TOP: Final = 0.10
 """Share of each night's learners that advisors can contact: the list judged."""
+CHANCE: Final = 0.5
+"""AUC of a score that tells nobody from anybody."""
 BINS: Final = 10
 THRESHOLDS: Final = (0.02, 0.03, 0.05, 0.08, 0.10)
 """Risks from which a call is worth its cost: net benefit is read at each."""
