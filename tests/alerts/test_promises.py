@@ -167,6 +167,10 @@ def test_whom_a_call_does_not_find_is_to_be_reached_by_other_means(tries: list[t
     risks = candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk")
     assert risks.height == 1
     assert (risks["suggested_action"][0] == "reach_by_other_means") is other_means
+    # Whatever an experiment tries for a reason, a number that nobody answers comes first.
+    practice = pl.DataFrame({"enrolment_id": ["000"], "reason": ["attendance"], "action": ["take_stock"]})
+    tried_out = candidates(replace(facts, suggested=practice), RULES).filter(pl.col("kind") == "dropout_risk")
+    assert tried_out["suggested_action"].to_list() == ["reach_by_other_means" if other_means else "take_stock"]
 
 
 @pytest.mark.parametrize(
