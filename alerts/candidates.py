@@ -46,6 +46,8 @@ ACTION_OF_PROMISE: Final = {
 }
 ANY_ACTION: Final = "take_stock"
 LAST_SIGNS: Final = ("days_since_presence", "days_since_activity")
+OFF_THE_SHEETS: Final = "days_off_sheets"
+"""What tells that the provider may no longer count on somebody."""
 PERSON: Final = ("enrolment_id", "learner_id", "territory_id", "advisor_id", "queue", "risk", "reasons", "spoken_on")
 
 
@@ -160,13 +162,14 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
 
 
 def _gone(silence_days: int) -> pl.Expr:
-    """True of whom the first reason tells gone for as long as training takes for a silent dropout: first, are they still there?
+    """True of whom the first reason tells off the sheets, or gone for as long as training takes for a silent dropout: are they still there?
 
     The estimate is then one of little confidence: of whom the other sign is younger, it is not.
     """
     first = pl.col("reasons").list.first()
-    long_ago = first.struct.field("feature").is_in(LAST_SIGNS) & (first.struct.field("value") >= silence_days)
-    return long_ago & pl.col("low_confidence").fill_null(value=False)
+    told = first.struct.field("feature")
+    long_ago = told.is_in(LAST_SIGNS) & (first.struct.field("value") >= silence_days)
+    return (long_ago | (told == OFF_THE_SHEETS)) & pl.col("low_confidence").fill_null(value=False)
 
 
 def _ruled(training: pl.DataFrame, by_rule: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:

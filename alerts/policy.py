@@ -13,12 +13,18 @@ from data_contracts import vocabulary
 from data_contracts.tables.outputs import Alerts
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     import dataframely as dy
 
     from alerts.facts import Facts
     from vigie.rules import Rules
 
 LISTED = vocabulary.LISTED
+FRIDAY = 5
+"""A weekday as polars counts them, from 1."""
+AFTERWARDS = ("post_exit_contact_due", "positive_exit_check", "learner_request")
+"""Tasks that the end of a course does not end."""
 
 
 def decide(facts: Facts, rules: Rules) -> dy.DataFrame[Alerts]:
@@ -147,6 +153,8 @@ def _called_this_week(facts: Facts) -> pl.DataFrame:
 
 def _as_alerts(rows: pl.DataFrame, facts: Facts) -> dy.DataFrame[Alerts]:
     order = pl.col("state").replace_strict({"new": 0, "sent": 0, "over_capacity": 1, "repeat_suppressed": 2, "held_out": 3})
+    ends = facts.enrolments.select("enrolment_id", "planned_exit_date")
+    rows = rows.join(ends, on="enrolment_id", how="left")
     rows = rows.with_columns(as_of=pl.lit(facts.as_of), order=order).sort("recipient", "order", -pl.col("priority"), "enrolment_id", "kind")
     alerts = rows.select(
         # Readable, and the same whenever and wherever it is made: no hash, no counter.
@@ -162,11 +170,20 @@ def _as_alerts(rows: pl.DataFrame, facts: Facts) -> dy.DataFrame[Alerts]:
         "risk",
         pl.col("reasons").fill_null([]),
         "suggested_action",
-        _working_day(pl.col("opened_on") + pl.duration(days=pl.col("within_days"))).alias("due_on"),
+        _due(facts.list_day).alias("due_on"),
         "opened_on",
         "state",
     )
     return Alerts.validate(alerts, cast=True)
+
+
+def _due(list_day: dt.date) -> pl.Expr:
+    """The delay of the task, and no later than the course's last working day where that is still to come."""
+    end = pl.col("planned_exit_date")
+    last = end - pl.duration(days=(end.dt.weekday() - FRIDAY).clip(0))
+    last = pl.when(last >= list_day, ~pl.col("kind").is_in(AFTERWARDS)).then(last)
+    # The least of those known: a course that has ended bounds nothing.
+    return pl.min_horizontal(_working_day(pl.col("opened_on") + pl.duration(days=pl.col("within_days"))), last)
 
 
 def _working_day(date: pl.Expr) -> pl.Expr:

@@ -69,6 +69,9 @@ NEW_FACT: Final = "{fact} ; ce n'était pas le cas une semaine plus tôt."
 NO_FACT_YET: Final = "Peu de faits connus encore : l'estimation tient surtout à la formation et au moment du parcours."
 """The same of whoever has just entered."""
 CAUTION: Final = "À prendre avec prudence : entrée récente, feuilles de présence manquantes, ou plus aucun signe depuis longtemps."
+CAUTION_GONE: Final = "À prendre avec prudence : d'après les derniers signes connus, cette personne est peut-être déjà partie."
+GONE: Final = frozenset({"days_since_presence", "days_since_activity", "days_off_sheets"})
+"""Facts that tell since when somebody shows no sign."""
 HARDLY: Final = "Sur 100 situations semblables, moins d'une se termine par un abandon dans les 4 semaines."
 LIKELIHOOD: Final = (
     "Sur 100 situations semblables, environ {n} se termine par un abandon dans les 4 semaines.",
@@ -116,8 +119,8 @@ class Told:
     why: list[str]
     changed: list[str]
     likelihood: str
-    weak: bool
-    """Too little is known for the estimate to weigh much."""
+    caution: str
+    """Why the estimate weighs little; empty where it weighs what it says."""
     actions: list[str]
     since: str
     until: str
@@ -142,7 +145,7 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
         why=_once([*promises, *(why(reason, phrases) for reason in facts)]) or [no_fact(weak=bool(leading["low_confidence"]))],
         changed=[text for reason in facts if (text := change(reason, phrases))] or still(facts, phrases),
         likelihood=likelihood(leading["risk"]),
-        weak=bool(leading["low_confidence"]),
+        caution=caution(facts, weak=bool(leading["low_confidence"])),
         actions=_once(say(actions.get(code, code)) for code in sorted((alert["suggested_action"] for alert in alerts), key=_first_to_do)),
         since=day(min(alert["opened_on"] for alert in alerts)),
         until=day(due) + (say(" (délai dépassé)") if due <= leading["as_of"] else ""),
@@ -201,6 +204,13 @@ def why(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
     if phrase is None or reason["value"] is None:
         return say("Signal sur : {subject}.").format(subject=say(SUBJECTS.get(reason["code"], reason["code"])))
     return _capital(_fact(re.sub(r"[\[\]]", "", _spoken(phrase.fr, phrase.en)), reason["value"], phrase)) + "."
+
+
+def caution(facts: Sequence[Mapping[str, Any]], *, weak: bool) -> str:
+    """Why an estimate weighs little, as far as the leading reason tells; nothing where enough is known (`weak`)."""
+    if not weak:
+        return ""
+    return say(CAUTION_GONE if facts and facts[0]["feature"] in GONE else CAUTION)
 
 
 def no_fact(*, weak: bool) -> str:

@@ -59,8 +59,9 @@ def reasons(
     """
     rows = len(contributions)
     # Facts that no tree reads and that say best what others only hint at, such as never having been there.
-    told_of = [*columns, *(name for name in SPEAKING if name in now.columns)]
-    parts = np.column_stack([contributions[:, :-1], np.zeros((rows, len(told_of) - len(columns)))])
+    # They come first: of two that speak for a subject, it is theirs that is told.
+    told_of = [*(name for name in SPEAKING if name in now.columns), *columns]
+    parts = np.column_stack([np.zeros((rows, len(told_of) - len(columns))), contributions[:, :-1]])
     named = _named(parts, _beside_median(now, everybody, told_of, 1), told_of, now, before, shown, speaking=True)
     if not rows or named is None:
         return pl.Series("reasons", [], dtype=pl.List(REASON.dtype))

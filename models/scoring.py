@@ -118,13 +118,15 @@ def _told(values: NDArray[np.float64] | None) -> pl.Expr:
 
 
 def low_confidence(rules: Invariants) -> pl.Expr:
-    """True when too little is known for the score to weigh much: a course just begun, most sheets missing, or no trace for long.
+    """True when too little is known for the score to weigh much: just begun, sheets missing, no trace for long, or off the sheets.
 
-    Who shows no trace for `silence_days` counts as a silent dropout in training: the model never learnt what becomes of them.
+    Who shows no trace for `silence_days` counts as a silent dropout in training, and whose name is gone from the sheets of a session that
+    goes on has often left: the model never learnt what becomes of them.
     """
     sheets = pl.col("not_recorded_28") + pl.col("recorded_28")
     missing = (sheets > 0) & (pl.col("not_recorded_28") > MISSING_SHEETS * sheets)
-    return (pl.col("course_day") < FIRST_DAYS) | missing | (days_silent() >= rules.silence_days)
+    off = (pl.col("days_off_sheets") > 0).fill_null(value=False)
+    return (pl.col("course_day") < FIRST_DAYS) | missing | (days_silent() >= rules.silence_days) | off
 
 
 def feature_hash(rows: pl.DataFrame) -> pl.Series:

@@ -36,7 +36,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     from alerts.casefile import case_files
     from alerts.language import day
     from alerts.night import notice
-    from alerts.wording import better, change, counted, likelihood, no_fact, raising, spread, still, why
+    from alerts.wording import better, caution, change, counted, likelihood, no_fact, raising, spread, still, why
     from models.labels import known_endings
     from pipelines.wording import phrases
     from vigie import clock
@@ -70,7 +70,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
             "who": row["enrolment_id"],
             "likelihood": f"{likelihood(row['risk'])} {spread(row.get('alike'))}".strip(),
             "behind": counted(row.get("alike")),
-            "weak": row["low_confidence"],
+            "caution": caution(facts, weak=row["low_confidence"]),
             "why": [(why(one, spoken), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}") for one in facts],
             "changed": [text for one in facts if (text := change(one, spoken))] or still(facts, spoken),
             "none": no_fact(weak=row["low_confidence"]),

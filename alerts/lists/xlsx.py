@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 import xlsxwriter
 
-from alerts.wording import CAUTION
-
 if TYPE_CHECKING:
     from io import BytesIO
     from pathlib import Path
@@ -66,7 +64,6 @@ def write(advisor_list: AdvisorList, to: Path | BytesIO) -> None:
 
 
 def _texts(line: Line) -> list[str]:
-    weak = f" {CAUTION}" if line.weak else ""
     return [
         str(line.rank),
         line.who,
@@ -79,5 +76,5 @@ def _texts(line: Line) -> list[str]:
         "\n".join(line.actions),
         line.since,
         line.until,
-        line.likelihood + weak,
+        f"{line.likelihood} {line.caution}".strip(),
     ]

@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from data_contracts.vocabulary import ATTENDED
-from features.declaration import AGO, ALWAYS, Family, Feature, ratio, there_for, within
+from features.declaration import AGO, ALWAYS, NEVER, Family, Feature, ratio, there_for, within
 
 WINDOWS: Final = (7, 14, 28)
 RULE_DAYS: Final = 30
@@ -15,6 +15,9 @@ SURGE_DAYS: Final = 14
 SURGE: Final = 5
 """From so many half-days missed in two weeks, these are told: a share since entry would hide them."""
 _gone = (pl.col("days_since_presence") >= SURGE_DAYS) & (pl.col("absence_streak_half_days") >= 0.5 * pl.col("days_since_presence"))
+FEW: Final = 4
+"""Two days: a share of fewer half-days tells one day's luck in per cent, where counts say what happened."""
+OFF_THE_SHEETS_DAYS: Final = 7
 _LATELY: Final = ~_gone.fill_null(value=False)
 """Of whoever has not come for two weeks of which half held something to attend, the last presence says it."""
 
@@ -31,6 +34,10 @@ _came = pl.min_horizontal("attendance_share_28", "attendance_share_7").ge(0.8) &
 """Whoever is hardly there can hardly be late: "never late" is told of who comes, and has for two weeks."""
 
 
+def _enough(*windows: str) -> pl.Expr:
+    return pl.all_horizontal(pl.col(f"recorded_{window}") >= FEW for window in windows)
+
+
 def _sum(condition: pl.Expr) -> pl.Expr:
     return (_half_days * condition.cast(pl.Int32)).sum()
 
@@ -42,8 +49,10 @@ def _since_presence(condition: pl.Expr) -> pl.Expr:
 _helpers = [
     *(_sum(_attended & within(days)).alias(f"attended_{days}") for days in (*WINDOWS, 42)),
     *(_sum(_recorded & within(days)).alias(f"recorded_{days}") for days in (*WINDOWS, 42)),
+    _sum(_recorded & within(42) & ~within(14)).alias("recorded_before"),
     _sum(_recorded).alias("recorded_total"),
     _sum(_unjustified).alias("unjustified_total"),
+    pl.when(pl.col("status") != "not_recorded").then(pl.col("ago")).min().alias("last_named"),
     (_half_days * (pl.col("status") == "not_recorded").cast(pl.Int32) * within(28).cast(pl.Int32)).sum().alias("not_recorded_28"),
 ]
 
@@ -161,8 +170,8 @@ _derived = [
             fr=f"présence de {{value}} sur les {days} derniers jours, toutes absences confondues",
             en=f"{{value}} attended in the last {days} days, absences of all kinds counted",
             monotone=-1,
-            fair=there_for(min(days, SURGE_DAYS)) & _UNJUSTIFIED,
-            fair_better=ALWAYS,
+            fair=there_for(min(days, SURGE_DAYS)) & _UNJUSTIFIED & _enough(str(days)),
+            fair_better=_enough(str(days)),
         )
         for days in WINDOWS
     ),
@@ -186,7 +195,7 @@ _derived = [
     Feature(
         "attendance_change",
         ratio(pl.col("attended_14"), pl.col("recorded_14"))
-        - ratio(pl.col("attended_42") - pl.col("attended_14"), pl.col("recorded_42") - pl.col("recorded_14")),
+        - ratio(pl.col("attended_42") - pl.col("attended_14"), pl.col("recorded_before")),
         unit="points",
         meaning="Attendance share of the last 14 days minus that of the four weeks before",
         null_means="too little recorded to compare",
@@ -196,8 +205,8 @@ _derived = [
         fr_better="présence des 14 derniers jours en hausse de {value} par rapport aux semaines précédentes",
         en_better="attendance of the last 14 days up by {value} against the weeks before",
         monotone=-1,
-        fair=there_for(14) & _LATELY & _UNJUSTIFIED,
-        fair_better=ALWAYS,
+        fair=there_for(14) & _LATELY & _UNJUSTIFIED & _enough("14", "before"),
+        fair_better=_enough("14", "before"),
         against=0.0,
         moves=False,
         repeats=_ABSENCES,
@@ -205,7 +214,24 @@ _derived = [
 ]
 
 _in_session = ["session_id", "as_of"]
+_off = pl.col("last_named") - pl.col("last_named").median().over(_in_session) >= OFF_THE_SHEETS_DAYS
 _cohort = [
+    Feature(
+        "days_off_sheets",
+        pl.when(_off).then("last_named").when(pl.col("last_named").is_not_null()).then(0),
+        unit="days",
+        meaning="Days since a sheet last named this learner, where most of the session have been named a week or more since; else 0",
+        null_means="no attendance sheet is known",
+        group="attendance",
+        fr="nom absent des feuilles de présence depuis {value}, alors que la session continue",
+        en="name missing from the attendance sheets for {value}, while the session goes on",
+        worse=1,
+        fair_better=NEVER,
+        # Absences before it, or a share, hide that the provider no longer expects this person.
+        speaks_from=OFF_THE_SHEETS_DAYS,
+        moves=False,
+        learnt=False,
+    ),
     Feature(
         "attendance_against_session",
         ratio(pl.col("attended_14"), pl.col("recorded_14"))
@@ -219,8 +245,8 @@ _cohort = [
         fr_better="présence supérieure de {value} à celle de la session sur 14 jours",
         en_better="attendance {value} above the session's over 14 days",
         monotone=-1,
-        fair=there_for(14) & _LATELY & _UNJUSTIFIED,
-        fair_better=ALWAYS,
+        fair=there_for(14) & _LATELY & _UNJUSTIFIED & _enough("14"),
+        fair_better=_enough("14"),
         against=0.0,
         repeats=_ABSENCES,
     ),

@@ -37,7 +37,7 @@ def line(who: str, **changes: object) -> Line:
         "why": ["3 demi-journées d'absence."],
         "changed": [],
         "likelihood": "Sur 100",
-        "weak": False,
+        "caution": "",
         "actions": ["Appeler."],
         "since": "lundi 2 mars",
         "until": "jeudi 5 mars",

@@ -87,6 +87,27 @@ def test_nothing_is_due_on_a_weekend() -> None:
         assert 0 <= (due - wanted).days <= 2
 
 
+@pytest.mark.parametrize(
+    ("end", "due"),
+    [
+        (dt.date(2026, 3, 6), dt.date(2026, 3, 6)),
+        # On a weekend: the Friday before.
+        (dt.date(2026, 3, 7), dt.date(2026, 3, 6)),
+        (dt.date(2026, 3, 8), dt.date(2026, 3, 6)),
+        (dt.date(2026, 3, 9), dt.date(2026, 3, 9)),
+        (dt.date(2026, 6, 9), dt.date(2026, 3, 9)),
+    ],
+)
+def test_nothing_to_be_done_in_a_course_is_due_after_its_end(end: dt.date, due: dt.date) -> None:
+    # The night of a Wednesday: three days later is a Saturday.
+    facts = replace(people([0.4]), as_of=dt.date(2026, 3, 4))
+    ending = replace(facts, enrolments=facts.enrolments.with_columns(planned_exit_date=pl.lit(end)))
+
+    risks = decide(ending, RULES).filter(pl.col("kind").cast(pl.String) == "dropout_risk")
+
+    assert risks["due_on"].to_list() == [due]
+
+
 def test_an_alert_nobody_took_expires() -> None:
     facts = people([0.4])
     opened = decide(facts, RULES)

@@ -194,6 +194,8 @@ def test_a_difficulty_that_was_named_is_taken_up_again(days: int, barrier: str |
         ("days_since_activity", DELAYS.silence_days + 30.0, False, "call_about_absences"),
         ("days_since_presence", DELAYS.silence_days - 1.0, True, "call_about_absences"),
         ("unjustified_half_days_28", 40.0, True, "call_about_absences"),
+        # The provider may no longer count on them, however short it is.
+        ("days_off_sheets", 8.0, True, "check_still_there"),
     ],
 )
 def test_of_whom_no_sign_came_for_a_month_it_is_first_asked_whether_they_are_still_there(

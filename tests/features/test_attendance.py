@@ -105,6 +105,43 @@ def test_a_missing_sheet_is_never_an_absence() -> None:
     assert with_missing["not_recorded_28"] == 3
 
 
+@pytest.mark.parametrize(
+    ("days_of_one", "of_the_others", "told"),
+    [
+        # Named until the third day, the others until the night; excused or away on a placement, a sheet names them all the same.
+        ({3: "present"}, {20: "present"}, 17),
+        ({3: "present", 20: "absent_justified"}, {20: "present"}, 0),
+        ({3: "present", 20: "exempt"}, {20: "present"}, 0),
+        ({3: "present", 20: "not_recorded"}, {20: "present"}, 17),
+        # Nobody has been named for long: a holiday, or sheets that do not come.
+        ({3: "present"}, {4: "present"}, 0),
+        ({14: "present"}, {20: "present"}, 0),
+        ({13: "present"}, {20: "present"}, 7),
+        ({}, {20: "present"}, None),
+    ],
+)
+def test_a_name_gone_from_the_sheets_of_a_session_that_goes_on_is_seen(
+    days_of_one: dict[int, str], of_the_others: dict[int, str], told: float | None
+) -> None:
+    story = facts([sheet(day, status) for day, status in days_of_one.items()])
+    names = ["E", "F", "G"]
+    enrolments = [story.tables["enrolments"].with_columns(enrolment_id=pl.lit(name), learner_id=pl.lit(name)) for name in names]
+    others = [sheet(day, status) | {"enrolment_id": name} for name in names[1:] for day, status in of_the_others.items()]
+    sheets = pl.concat([story.tables["attendance"], table("attendance", ("enrolment_id", "date", "half_day", "status"), others)])
+    known = Facts(story.tables | {"enrolments": pl.concat(enrolments), "attendance": sheets}, story.time_zone)
+
+    night = matrix(known, cohort(known, [START + dt.timedelta(days=20)]))
+
+    assert night["days_off_sheets"].to_list() == [told, 0, 0]
+
+
+def test_half_days_with_a_sheet_are_counted_by_window() -> None:
+    days = (0, 20, 21, 27, 33, 34)
+    night = row(facts([sheet(0, "present", "day"), *(sheet(day, "absent_justified") for day in days[1:])]), 34)
+
+    assert [night[f"recorded_{window}"] for window in ("7", "14", "28", "before")] == [2, 4, 5, 3]
+
+
 def test_nothing_known_is_null_and_never_zero_days() -> None:
     result = row(facts([]), 3)
 

@@ -342,6 +342,8 @@ def test_the_same_absences_are_not_told_by_two_subjects() -> None:
             "days_since_presence": [1.0] * 3,
             "absence_streak_half_days": [0.0] * 3,
             "course_day": [80.0] * 3,
+            "recorded_14": [20] * 3,
+            "recorded_before": [40] * 3,
         }
     )
     others = pl.concat([night[[0]].with_columns(cs.numeric() * 0)] * 20)
@@ -353,6 +355,64 @@ def test_the_same_absences_are_not_told_by_two_subjects() -> None:
     # The trend is told by another of its facts, or not at all; of whom absences mostly have a reason, the gap that counts them never.
     assert said == [["unjustified_half_days_7", "activity_change"], ["attendance_against_session"], ["unjustified_half_days_7"]]
     assert [sum(reason["contribution"] for reason in row) for row in found] == pytest.approx([1.8] * 3)
+
+
+def test_a_share_of_hardly_any_half_days_is_not_told_and_counts_are() -> None:
+    columns = ["attendance_share_14", "unjustified_half_days_14", "attendance_change", "attendance_against_session"]
+    night = pl.DataFrame(
+        {
+            "as_of": [NIGHT] * 3,
+            "enrolment_id": ["two half-days", "little before", "enough"],
+            "attendance_share_14": [0.5] * 3,
+            "unjustified_half_days_14": [1.0, 3.0, 4.0],
+            "unjustified_half_days_28": [1.0, 3.0, 4.0],
+            "justified_half_days_28": [0.0] * 3,
+            "attendance_change": [-0.5] * 3,
+            "attendance_against_session": [-0.5] * 3,
+            "days_since_presence": [1.0] * 3,
+            "absence_streak_half_days": [0.0] * 3,
+            "course_day": [80.0] * 3,
+            "recorded_14": [2, 8, 8],
+            "recorded_before": [40, 2, 40],
+        }
+    )
+    better = {"attendance_share_14": 1.0, "attendance_change": 0.0, "attendance_against_session": 0.0}
+    others = pl.concat(
+        [night[[0]].with_columns(cs.numeric() * 0).with_columns(**{name: pl.lit(value) for name, value in better.items()})] * 20
+    )
+
+    def said(*weights: float) -> list[list[str]]:
+        parts = np.tile([*weights, -3.0], (3, 1))
+        found = reasons(parts, parts.sum(axis=1), columns, night, night.clear(), 3, everybody=others)
+        return [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
+
+    assert said(0.9, 0.1, 0.0, 0.0) == [["unjustified_half_days_14"], ["attendance_share_14"], ["attendance_share_14"]]
+    # Absences told beside it make a fall a repetition; alone, it is told of whom enough is known to compare.
+    assert said(0.0, 0.0, 0.9, 0.0) == [[], [], ["attendance_change"]]
+    assert said(0.0, 0.0, 0.0, 0.9) == [[], ["attendance_against_session"], ["attendance_against_session"]]
+
+
+def test_whoever_is_off_the_sheets_is_told_so_and_not_what_came_before() -> None:
+    columns = ["unjustified_half_days_14"]
+    night = pl.DataFrame(
+        {
+            "as_of": [NIGHT] * 2,
+            "enrolment_id": ["off", "absent"],
+            "unjustified_half_days_14": [6.0, 6.0],
+            "days_off_sheets": [9.0, 0.0],
+            "days_since_presence": [1.0] * 2,
+            "absence_streak_half_days": [0.0] * 2,
+        }
+    )
+    others = pl.concat([night[[0]].with_columns(cs.numeric() * 0)] * 20)
+
+    def said(weight: float) -> list[list[str]]:
+        parts = np.tile([weight, -3.0], (2, 1))
+        found = reasons(parts, parts.sum(axis=1), columns, night, night.clear(), 3, everybody=others)
+        return [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
+
+    assert said(0.9) == [["days_off_sheets"], ["unjustified_half_days_14"]]
+    assert said(-0.9) == [[], []]
 
 
 def test_two_weeks_of_absences_are_told_and_not_hidden_in_a_share_since_entry() -> None:

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from pipelines.service import Service
 
 RULES = read_rules(ROOT / "config").invariants
-KNOWN = {"course_day": 40.0, "not_recorded_28": 0, "recorded_28": 40, "days_since_presence": 1.0, "days_since_activity": None}
+KNOWN = {
+    "course_day": 40.0,
+    "not_recorded_28": 0,
+    "recorded_28": 40,
+    "days_since_presence": 1.0,
+    "days_since_activity": None,
+    "days_off_sheets": None,
+}
 
 
 @pytest.mark.parametrize(
@@ -27,6 +34,8 @@ KNOWN = {"course_day": 40.0, "not_recorded_28": 0, "recorded_28": 40, "days_sinc
         ({}, False),
         ({"course_day": 13.0}, True),
         ({"course_day": 14.0}, False),
+        ({"days_off_sheets": 0.0}, False),
+        ({"days_off_sheets": 8.0}, True),
         ({"not_recorded_28": 21, "recorded_28": 19}, True),
         ({"not_recorded_28": 20, "recorded_28": 20}, False),
         ({"days_since_presence": float(RULES.silence_days - 1)}, False),
