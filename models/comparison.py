@@ -11,7 +11,7 @@ import polars as pl
 from models.blocks import MIN_DROPOUTS
 from models.fairness import read_audit
 from models.gate import Verdict, decide
-from models.judging import Evidence, judge
+from models.judging import CHAMPION, Evidence, judge
 from models.labels import known_endings
 from models.landmarks import training_rows
 from models.registry import EXPERIMENT, attach, champion, client_of, has_twin, not_computed, twin_of
@@ -19,6 +19,8 @@ from vigie.errors import NoDataError, NoModelError
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vigie.rules import Invariants
     from vigie.settings import Home
     from vigie.store import Warehouse
@@ -141,21 +143,34 @@ def keep(home: Home, evidence: Evidence, now: dt.datetime) -> tuple[Verdict, dic
 _ENDS = (("value", ""), ("low", "/low"), ("high", "/high"))
 
 
-def log_comparison(home: Home, evidence: Evidence, verdict: Verdict) -> None:
-    """A run in MLflow that holds both versions' figures side by side, and their paired differences."""
+def log_comparison(home: Home, evidence: Evidence, verdict: Verdict, as_of: dt.date, made_with: Mapping[str, str]) -> None:
+    """A run in MLflow that holds both versions' figures side by side, and their paired differences.
+
+    Args:
+        home: where the models are.
+        evidence: on one version beside the other.
+        verdict: what the gate would say.
+        as_of: until when outcomes were known.
+        made_with: tags that name the code, the rules and the machine.
+    """
     import math
 
-    from mlflow.entities import Metric, RunTag
+    from mlflow.entities import Metric, Param, RunTag
 
     client = client_of(home)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     run = client.create_run(experiment.experiment_id, run_name=f"{evidence.version} beside {evidence.champion}").info
-    values = {f"{row['contender']}/{row['metric']}": row["value"] for row in evidence.figures.to_dicts()}
+    # Two versions that somebody named: the second need not be champion.
+    named = {CHAMPION: "rival"}
+    values = {f"{named.get(row['contender'], row['contender'])}/{row['metric']}": row["value"] for row in evidence.figures.to_dicts()}
     for row in evidence.differences.to_dicts():
-        values |= {f"difference from {row['rival']}/{row['metric']}{end}": row[key] for key, end in _DIFFERENCE_ENDS}
+        rival = named.get(row["rival"], row["rival"])
+        values |= {f"difference from {rival}/{row['metric']}{end}": row[key] for key, end in _DIFFERENCE_ENDS}
     metrics = [Metric(name, value, run.start_time, 0) for name, value in values.items() if math.isfinite(value)]
-    tags = {"compared": evidence.version, "beside": evidence.champion, "gate": "green" if verdict.green else "refused"}
-    client.log_batch(run.run_id, metrics=metrics, tags=[RunTag(key, value) for key, value in tags.items()])
+    tags = {**made_with, "compared": evidence.version, "beside": evidence.champion, "gate": "green" if verdict.green else "refused"}
+    told = {"as_of": as_of, "rows": evidence.rows, "dropouts": evidence.dropouts, "landmarks": f"{evidence.first} to {evidence.last}"}
+    parameters = [Param(key, str(value)) for key, value in told.items()]
+    client.log_batch(run.run_id, metrics=metrics, params=parameters, tags=[RunTag(key, value) for key, value in tags.items()])
     client.log_text(run.run_id, evidence.to_json(), "evidence.json")
     client.set_terminated(run.run_id)
 

@@ -47,7 +47,7 @@ def training_rows(warehouse: Warehouse, as_of: dt.date, rules: Invariants, time_
     # The whole cohort first, as a night sees it: people who had left unnoticed are among the session each learner is compared with.
     rows = labelled(matrix(facts, cohort(facts, dates)), endings, rules.horizon_days)
     rows = begun(rows, warehouse, as_of, time_zone)
-    told = _last_told(warehouse, as_of, time_zone) or dates[0]
+    told = last_told(warehouse, as_of, time_zone) or dates[0]
     # A course that ended before deliveries did needs no more of them.
     followed = pl.min_horizontal(pl.lit(rules.horizon_days), "days_left")
     untold = rows.filter(pl.col("as_of") + pl.duration(days=followed) > told)
@@ -57,7 +57,7 @@ def training_rows(warehouse: Warehouse, as_of: dt.date, rules: Invariants, time_
     return rows
 
 
-def _last_told(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> dt.date | None:
+def last_told(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> dt.date | None:
     """The last day of which anything known at the end of `as_of` tells who is still there."""
     instant = end_of_day(as_of, time_zone)
     days = [warehouse.newest(layout(TABLES[table]), column, instant, where) for table, column, where in _TELLS]

@@ -29,7 +29,7 @@ def draw(trained: Trained, evidence: Evidence) -> dict[str, Figure]:
     return {
         "calibration": _calibration(trained),
         "by_week": _by_week(evidence.told, evidence.weeks),
-        "baselines": _baselines(trained),
+        "baselines": _baselines(evidence.figures),
         "importance": _importance(trained),
     }
 
@@ -101,14 +101,16 @@ def half_width(label: NDArray[Any], person: NDArray[np.int64]) -> float:
     return float(1.96 * np.sqrt((apart**2).sum()) / len(label))
 
 
-def _baselines(trained: Trained) -> Figure:
+def _baselines(figures: pl.DataFrame) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4), layout="constrained")
     shown = ("auc_within_night", "average_precision", "recall_at_top")
-    names = list(trained.figures)
-    for axes, metric in zip(figure.subplots(1, len(shown)), shown, strict=True):
-        axes.barh(names[::-1], [trained.figures[name][metric] for name in names[::-1]])
+    for axes, metric in zip(figure.subplots(1, len(shown), sharey=True), shown, strict=True):
+        told = figures.filter(metric=metric).reverse()
+        value = told["value"].to_numpy()
+        error = np.stack([value - told["low"].to_numpy(), told["high"].to_numpy() - value]).clip(0)
+        axes.barh(told["contender"].str.replace_all("_", " ").to_list(), value, xerr=error, ecolor="grey")
         axes.set_title(metric.replace("_", " "))
     return figure
 

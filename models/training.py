@@ -1,4 +1,4 @@
-"""Train, calibrate, judge beside the baselines, and refit on all that is known."""
+"""Train, calibrate, and refit on all that is known."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import polars as pl
 
 from features.catalogue import FEATURES
 from models.bands import bands, windows
-from models.baselines import days_silent, logistic, rule_score, scored, session_risk
 from models.blocks import MIN_DROPOUTS, cut, expanding
 from models.calibration import UNCALIBRATED, Calibration, by_group, calibrate, centred, chosen
 from models.evaluation import figures
@@ -43,7 +42,7 @@ class Trained:
 
     model: Model
     figures: dict[str, dict[str, float]]
-    """Figures on the test block by contender: `model` and its baselines."""
+    """Figures on the test block of `model`, its twin, and of `without_contacts`; `models.judging` sets it beside its baselines."""
     blocks: pl.DataFrame
     """block, first, last (landmarks), rows, dropouts."""
     fingerprint: str
@@ -128,7 +127,6 @@ def train(
         {
             "model": figures(blocks.test, risk, probability=True),
             "without_contacts": figures(blocks.test, apart, probability=True),
-            **_baselines(blocks.train, blocks.test, rules),
         },
         pl.DataFrame(sizes, schema=schema, orient="row"),
         fingerprint(rows),
@@ -245,18 +243,6 @@ def _without_contacts(past: pl.DataFrame, test: pl.DataFrame, rounds: int, threa
     """Risk on the test block by the same recipe without what the service did, not calibrated."""
     booster = fit(past, rounds=rounds, threads=threads, columns=WITHOUT_CONTACTS)
     return np.asarray(booster.predict(test.select(WITHOUT_CONTACTS).to_numpy(order="c"), num_threads=threads), dtype=np.float64)
-
-
-def _baselines(train_block: pl.DataFrame, test: pl.DataFrame, rules: Invariants) -> dict[str, dict[str, float]]:
-    def of(score: pl.Expr, *, probability: bool) -> dict[str, float]:
-        return figures(test, scored(test, score), probability=probability)
-
-    return {
-        "attendance_rule": of(rule_score(), probability=False),
-        "days_silent": of(days_silent(), probability=False),
-        "session_rate": of(session_risk(rules.horizon_days), probability=True),
-        "logistic": figures(test, logistic(train_block, test), probability=True),
-    }
 
 
 def fingerprint(rows: pl.DataFrame) -> str:

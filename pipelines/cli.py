@@ -12,7 +12,7 @@ import typer
 from pipelines import console
 from pipelines.commands import experiment, inbox, indicators, models, outbox, people, quarantine, safety, source
 from pipelines.commands.common import HomeOption, as_of_day, day_of, service_at, settings_at
-from vigie.errors import ConfigurationError, VigieError
+from vigie.errors import ConfigurationError, NoDataError, VigieError
 from vigie.files import explained
 from vigie.lock import only_writer
 
@@ -151,7 +151,7 @@ def train(
     understood(reason)
     with only_writer(service.home.lock, f"Training as of {day}"), console.working(f"Training as of {day}") as at:
         outcome = train_model(service, day, at, reason)
-    console.show_trained(outcome.trained)
+    console.show_evidence(outcome.evidence)
     for line in outcome.weighed:
         console.out.print(line, soft_wrap=True)
     console.show_verdict(outcome.verdict)
@@ -205,8 +205,11 @@ def backfill(
 
     [dim]vigie backfill --from 2026-01-05 --to 2026-03-02 --every 7d[/dim]
     [dim]vigie backfill --from 2014-02-15 --to 2014-10-04 --every 7d --scores-only --model 2014-07-31-0123456789[/dim]
+
+    With --model, the figures of these nights follow where enough outcomes are known.
     """
-    from pipelines.steps import Directly, past_nights, run_night, score_past
+    from pipelines.past import known_since, past_nights, score_past
+    from pipelines.steps import Directly, run_night
 
     service = service_at(home)
     nights = past_nights(day_of(first, "--from"), service.finished_day(day_of(last, "--to")), every)
@@ -218,13 +221,21 @@ def backfill(
                 at(day.isoformat())
                 console.show_night(run_night(service, day, Directly()))
         return
-    with only_writer(service.home.lock, "A backfill"), console.working(f"Scoring {len(nights)} nights"):
-        done = score_past(service, nights, model)
+    with only_writer(service.home.lock, "A backfill"), console.working(f"Scoring {console.many(len(nights), 'night')}") as at:
+        done = score_past(service, nights, model, at)
     console.out.print(f"{console.many(sum(rows for _, rows in done), 'score')} for {console.many(len(done), 'night')}.")
     if len(done) < len(nights):
         console.out.print(f"{console.many(len(nights) - len(done), 'night')} served before keep their files.")
     if model:
-        console.out.print("An evaluation: this model may have seen later facts, so these scores are never served.")
+        console.out.print(
+            f"An evaluation, never served: {model} learnt from what was known on {model[:10]}. Asked of nights before that day it may have "
+            "learnt the answers, and its figures flatter it.",
+            soft_wrap=True,
+        )
+        try:
+            console.show_hindsight(known_since(service, nights, model))
+        except NoDataError as error:
+            console.out.print(f"No figures. {error.what}", soft_wrap=True)
     folder = service.home.evaluation(nights[0], model) if model else service.home.out(nights[0])
     console.out.print(f"Files: {folder.parent}/<date>/scores.parquet")
 

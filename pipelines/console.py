@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from data_contracts.ingest import Intake, Receipt
     from models.gate import Verdict
+    from models.hindsight import Hindsight
     from models.judging import Evidence
-    from models.training import Trained
     from models.unseen import Unseen
     from pipelines.serving import Outcome
     from vigie.errors import VigieError
@@ -115,18 +115,6 @@ def show_intake(intake: Intake) -> None:
         out.print("Nothing has landed.")
 
 
-def show_trained(trained: Trained) -> None:
-    """Figures on the test block, the model beside its baselines."""
-    block = trained.blocks.filter(block="test").row(0, named=True)
-    title = f"Test block {block['first']} to {block['last']}: {block['rows']:,} rows, {block['dropouts']} of leavers"
-    table = Table("", *FIGURES.values(), title=title)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for who, figures in trained.figures.items():
-        table.add_row(who.replace("_", " "), *(f"{figures[name]:.3f}" if name in figures else "" for name in FIGURES))
-    out.print(table)
-
-
 def show_verdict(verdict: Verdict) -> None:
     """Each check of the gate, with its reason."""
     for check in verdict.checks:
@@ -162,6 +150,13 @@ def show_evidence(evidence: Evidence) -> None:
             "so look at the session as well.",
             soft_wrap=True,
         )
+
+
+def show_hindsight(found: Hindsight) -> None:
+    """Figures of past scores by the outcomes known since, with intervals."""
+    shown = {name: FIGURES[name] for name in ("auc_within_night", "average_precision", "recall_at_top", "ece")}
+    counted = f"{many(found.nights, 'night')} from {found.first} to {found.last}, {found.rows:,} rows, {found.dropouts:,} of leavers"
+    out.print(_side_by_side(f"By the outcomes known since: {counted}", shown, found.figures, found.differences, {}))
 
 
 def show_unseen(found: Unseen) -> None:

@@ -64,7 +64,7 @@ def run_demo(service: Service, data: Literal["simulated", "oulad"]) -> None:
     console.show_intake(intake)
     with only_writer(service.home.lock, "The demo"), console.working(f"2/4 Training on what was known on {story.trained}") as at:
         outcome = train_model(service, story.trained, at, reason="A demonstration: it goes on with the only model it has.")
-    console.show_trained(outcome.trained)
+    console.show_evidence(outcome.evidence)
     console.show_verdict(outcome.verdict)
     console.show_serving(outcome)
     with console.working("3/4 Nights") as at:

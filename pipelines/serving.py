@@ -99,13 +99,14 @@ def compare_models(service: Service, first: str, second: str, as_of: dt.date) ->
     """
     from models.comparison import log_comparison, weigh
     from models.gate import decide
+    from pipelines.made_with import made_with
 
     if first == second:
         raise NoModelError(f"{first} is named twice.", "Name two versions; vigie models card shows one beside the baselines.")
     with service.warehouse() as warehouse:
         evidence = weigh(service.home, warehouse, first, second, as_of, service.rules.invariants, service.time_zone)
     verdict = decide(evidence)
-    log_comparison(service.home, evidence, verdict)
+    log_comparison(service.home, evidence, verdict, as_of, made_with(service.settings.config))
     return evidence, verdict
 
 

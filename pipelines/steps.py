@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from vigie import clock
-from vigie.errors import AlreadyRunningError, ConfigurationError, NoDataError, NoModelError, VigieError
+from vigie.errors import AlreadyRunningError, NoDataError, NoModelError, VigieError
 from vigie.files import write_whole
 from vigie.lock import only_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     import polars as pl
@@ -198,41 +198,6 @@ def score_night(
     weak = int(scored.scores["low_confidence"].sum())
     waiting = scored.scores.join(held, on="enrolment_id", how="semi").height
     return ScoredNight(scored.scores.height, weak, model.version if model else "", silent.told, not_estimated, waiting)
-
-
-def score_past(service: Service, dates: Sequence[dt.date], version: str | None) -> list[tuple[dt.date, int]]:
-    """Score many past nights at once, without alerts, and without those who object to the estimate now.
-
-    With `version` it is an evaluation of that model, which may have seen later facts: its files lie apart and are never served. Without, a
-    night that was served keeps the files it was served with.
-
-    Returns:
-        date and enrolments scored.
-    """
-    from alerts.cases import CaseStore
-    from alerts.silence import opposed
-    from models.registry import load, model_for
-    from models.scoring import score
-
-    with CaseStore(service.cases_url) as cases:
-        today = clock.last_finished_day(clock.now(), service.time_zone) + dt.timedelta(days=1)
-        objecting = opposed(cases.answered(today, service.time_zone))
-    dates = [date for date in dates if version or not (service.home.out(date) / "night.json").exists()]
-    models = {date: load(service.home, version) if version else model_for(service.home, date) for date in dates}
-    done: list[tuple[dt.date, int]] = []
-    for name in dict.fromkeys(model.version for model in models.values()):
-        nights = [date for date, model in models.items() if model.version == name]
-        model = models[nights[0]]
-        with service.warehouse() as warehouse:
-            scored = score(warehouse, model, nights, service.rules.invariants, service.time_zone, service.settings.threads)
-        scored = scored.without(objecting)
-        by_date = {key[0]: part for key, part in scored.scores.partition_by("as_of", as_dict=True).items()}
-        for night in nights:
-            scores = by_date.get(night, scored.scores.clear())
-            folder = service.home.evaluation(night, model.version) if version else service.home.out(night)
-            write_whole(folder / "scores.parquet", scores.write_parquet)
-            done.append((night, scores.height))
-    return sorted(done)
 
 
 def alert_night(
@@ -431,17 +396,3 @@ class Directly:
         """The step's result."""
         self._at(name)
         return step()
-
-
-def past_nights(first: dt.date, last: dt.date, every: str) -> list[dt.date]:
-    """Dates from `first` to `last`, stepping by `every`, such as 1d or 7d.
-
-    Raises:
-        ConfigurationError: the step is not a number of days, or the dates are the wrong way round.
-    """
-    days = every.removesuffix("d")
-    if not days.isdecimal() or int(days) < 1:
-        raise ConfigurationError(f"--every {every} is not a number of days.", "Write it as 1d or 7d.")
-    if last < first:
-        raise ConfigurationError(f"--to {last} is before --from {first}.", "Give the older date first.")
-    return [first + dt.timedelta(days=n) for n in range(0, (last - first).days + 1, int(days))]

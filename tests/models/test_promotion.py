@@ -18,6 +18,7 @@ from models.card import CARD_FILE, write_card
 from models.comparison import weigh_beside_champion
 from models.gate import Check, Verdict, decide
 from models.promotion import HELD, decisions, promote, rollback
+from pipelines.made_with import made_with
 from pipelines.serving import card_of, compare_models, promote_model, roll_back, train_model
 from tests.services import copy_of
 from vigie.errors import ConfigurationError, NoDataError, NoModelError
@@ -292,9 +293,11 @@ def test_two_versions_are_compared_on_rows_both_twins_came_before(two: tuple[Ser
     experiment = client.get_experiment_by_name(registry.EXPERIMENT)
     runs = client.search_runs([experiment.experiment_id], f"tags.compared = '{second}'")
     assert runs[0].data.metrics["model/auc"] == pytest.approx(evidence.value("auc")[0])
-    assert runs[0].data.metrics["difference from champion/auc"] == pytest.approx(
-        evidence.value("auc")[0] - evidence.value("auc", "champion")[0]
-    )
+    above = evidence.value("auc")[0] - evidence.value("auc", "champion")[0]
+    assert runs[0].data.metrics["difference from rival/auc"] == pytest.approx(above)
+    assert runs[0].data.params["as_of"] == "2025-12-15"
+    assert int(runs[0].data.params["rows"]) == evidence.rows
+    assert set(made_with(made.settings.config)) <= set(runs[0].data.tags)
 
 
 def test_the_card_says_what_it_is_for_and_what_it_is_not_for(two: tuple[Service, str, str]) -> None:

@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 
 from pipelines.cli import app
 from pipelines.demo import MARK, _clear
+from pipelines.past import past_nights
 from pipelines.service import open_service
-from pipelines.steps import past_nights
 from vigie import clock
 from vigie.errors import ConfigurationError, NoDataError
 from vigie.settings import Settings

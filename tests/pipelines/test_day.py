@@ -15,7 +15,8 @@ from alerts.outbox import waiting
 from alerts.policy import LISTED
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
-from pipelines.steps import Directly, run_night, score_past
+from pipelines.past import score_past
+from pipelines.steps import Directly, run_night
 from tests.services import copy_of
 from vigie.clock import end_of_day
 

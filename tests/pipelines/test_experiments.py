@@ -24,9 +24,10 @@ from impact.experiments.register import arms_of
 from impact.experiments.support import held_out_weights
 from pipelines.cli import app
 from pipelines.experiments import analyse_experiment, folder, freeze_plan, look_ahead, plan_of, rank_by_effect, rank_by_risk, status_of
+from pipelines.past import score_past
 from pipelines.service import Service, open_service
 from pipelines.serving import train_model
-from pipelines.steps import Directly, alert_night, run_night, score_past
+from pipelines.steps import Directly, alert_night, run_night
 from tests.printing import needs_pdf
 from tests.services import copy_of
 from vigie.errors import NoDataError

@@ -22,9 +22,10 @@ from models.landmarks import training_rows
 from models.learner import Model
 from models.registry import champion, load, model_for
 from models.scoring import score
+from pipelines.past import score_past
 from pipelines.service import Service, open_service
 from pipelines.serving import train_model
-from pipelines.steps import Directly, run_night, score_past, take_deliveries
+from pipelines.steps import Directly, run_night, take_deliveries
 from tests.services import by_quarter, copy_of
 from vigie.clock import end_of_day
 from vigie.errors import AlreadyRunningError, NoModelError

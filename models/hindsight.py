@@ -1,0 +1,79 @@
+"""How well the scores of past nights did, now that it is known who left: an evaluation kept apart, or nights of before the watch."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from data_contracts.endings import decided_after
+from models.blocks import MIN_DROPOUTS
+from models.evaluation.bootstrap import DRAWS, with_intervals
+from models.evaluation.measures import codes, measure
+from models.labels import begun, known_endings, labelled
+from models.landmarks import last_told
+from vigie.errors import NoDataError
+
+if TYPE_CHECKING:
+    from vigie.rules import Invariants
+    from vigie.store import Warehouse
+
+CONTENDERS: Final = {"model": ("risk", True), "session_rate": ("session_risk", True), "attendance_rule": ("rule_flag", False)}
+"""What the scores of a night hold, and whether it is a probability."""
+
+
+@dataclass(frozen=True)
+class Hindsight:
+    """Figures of past scores on the nights whose outcomes are known."""
+
+    nights: int
+    first: dt.date
+    last: dt.date
+    rows: int
+    dropouts: int
+    """Rows of people who left within the horizon."""
+    figures: pl.DataFrame
+    """contender, metric, value, low, high."""
+    differences: pl.DataFrame
+    """rival, metric, difference (model less rival), low, high."""
+
+
+def look_back(
+    scores: pl.DataFrame, warehouse: Warehouse, as_of: dt.date, rules: Invariants, time_zone: str, times: int = DRAWS
+) -> Hindsight:
+    """Judge scores by what became of people, as known at the end of `as_of` or, where deliveries stopped sooner, of their last day.
+
+    Rows of people who had left unnoticed are taken out, as in training. The rule is a yes or no: its ties count against it.
+
+    Args:
+        scores: contract `Scores`, of any nights, one horizon.
+        warehouse: open.
+        as_of: what became known later is not used.
+        rules: of the service.
+        time_zone: in which as-of dates end.
+        times: bootstraps of learners.
+
+    Raises:
+        NoDataError: too few dropouts are known on nights whose horizon is over.
+    """
+    told = last_told(warehouse, as_of, time_zone)
+    known_at = min(as_of, told) if told else as_of
+    ended = known_endings(warehouse, known_at, rules.silence_days, time_zone)
+    horizon = int(scores["horizon_days"].max() or 0)  # type: ignore[arg-type]
+    wait = horizon + decided_after(warehouse, ended, known_at, rules.silence_days, time_zone)
+    over = scores.filter(pl.col("as_of") + pl.duration(days=wait) <= known_at)
+    rows = begun(labelled(over, ended, horizon), warehouse, known_at, time_zone)
+    dropouts = int(rows["label"].sum())
+    if dropouts < MIN_DROPOUTS:
+        last_over = known_at - dt.timedelta(days=wait)
+        what = f"{dropouts} dropouts are known among {rows.height:,} rows of nights up to {last_over}; it takes {MIN_DROPOUTS}."
+        raise NoDataError(what, "Score older nights, or more of them.")
+    contenders = {
+        name: measure(rows, rows[column].cast(pl.Float64).to_numpy(), probability=probability)
+        for name, (column, probability) in CONTENDERS.items()
+    }
+    figures, differences = with_intervals(contenders, codes(rows["learner_id"]), times)
+    first, last = rows["as_of"].min(), rows["as_of"].max()
+    return Hindsight(rows["as_of"].n_unique(), first, last, rows.height, dropouts, figures, differences)  # type: ignore[arg-type]

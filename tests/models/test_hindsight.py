@@ -1,0 +1,108 @@
+"""Past scores, judged by what came: nights that are over, people who were there, whatever the day on which it is asked."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from typer.testing import CliRunner
+
+from models.hindsight import look_back
+from models.registry import champion
+from pipelines.cli import app
+from pipelines.past import known_since, score_past
+from tests.conftest import LAST, TRAINED
+from tests.services import copy_of
+from vigie.errors import NoDataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from data_contracts.simulator import Simulation
+    from models.hindsight import Hindsight
+    from pipelines.service import Service
+
+NIGHTS = [TRAINED + dt.timedelta(days=7 * week) for week in range(-4, 9)]
+"""The last five are not over, or hardly, when deliveries stop."""
+
+
+@pytest.fixture(scope="module")
+def scored(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    made = copy_of(service, tmp_path_factory.mktemp("hindsight"))
+    score_past(made, NIGHTS, _version(made))
+    return made
+
+
+def _version(service: Service) -> str:
+    version = champion(service.home)
+    assert version
+    return version
+
+
+def _scores(service: Service) -> pl.DataFrame:
+    return pl.concat([pl.read_parquet(service.home.evaluation(night, _version(service)) / "scores.parquet") for night in NIGHTS])
+
+
+def _look(service: Service, scores: pl.DataFrame, as_of: dt.date = LAST) -> Hindsight:
+    with service.warehouse() as warehouse:
+        return look_back(scores, warehouse, as_of, service.rules.invariants, service.time_zone, times=20)
+
+
+def test_only_nights_that_are_over_are_judged_and_a_later_question_has_the_same_answer(scored: Service) -> None:
+    scores = _scores(scored)
+
+    found = _look(scored, scores)
+
+    assert found.first == NIGHTS[0]
+    assert found.last == max(night for night in NIGHTS if night + dt.timedelta(days=28 + 7) <= LAST)
+    # Long after deliveries stopped everybody would pass for somebody who fell silent.
+    later = _look(scored, scores, LAST + dt.timedelta(days=300))
+    assert (later.nights, later.rows, later.dropouts) == (found.nights, found.rows, found.dropouts)
+    assert_frame_equal(later.figures, found.figures)
+    # Asked sooner, fewer nights are over.
+    assert _look(scored, scores, LAST - dt.timedelta(days=14)).last == found.last - dt.timedelta(days=14)
+
+
+def test_whoever_had_left_is_not_judged_and_who_leaves_is_who_left(scored: Service, simulation: Simulation) -> None:
+    scores = _scores(scored)
+    truth = simulation.truth["counterfactual"].select("enrolment_id", "exit_date", "reason")
+    told = scores.join(truth, on="enrolment_id", how="left", maintain_order="left")
+    gone = told.filter(pl.col("exit_date") <= pl.col("as_of"))
+    left = (pl.col("reason").cast(pl.String) == "dropout") & ((pl.col("exit_date") - pl.col("as_of")).dt.total_days().is_between(1, 28))
+    omniscient = scores.with_columns(risk=pl.Series(told.select(left.fill_null(value=False).cast(pl.Float64)).to_series()))
+    assert gone.height
+
+    found = _look(scored, scores)
+    knowing = _look(scored, omniscient)
+
+    over = told.filter(pl.col("as_of") <= found.last)
+    assert over.height - over.filter(pl.col("exit_date") <= pl.col("as_of")).height == pytest.approx(found.rows, rel=0.02)
+    assert over.filter(left).height == pytest.approx(found.dropouts, rel=0.15)
+    assert _figure(knowing, "model") > 0.95 > _figure(found, "model") > _figure(found, "session_rate")
+    assert set(found.differences["rival"]) == {"session_rate", "attendance_rule"}
+
+
+def _figure(found: Hindsight, contender: str) -> float:
+    return float(found.figures.filter(contender=contender, metric="auc_within_night")["value"][0])
+
+
+def test_nights_that_tell_too_little_are_not_judged(scored: Service) -> None:
+    with pytest.raises(NoDataError, match="0 dropouts are known among 0 rows of nights up to 2025-11-26"):
+        _look(scored, _scores(scored).filter(pl.col("as_of") == NIGHTS[-1]))
+
+
+def test_an_evaluation_shows_its_figures_and_what_they_are_worth(scored: Service, tmp_path: Path) -> None:
+    service = copy_of(scored, tmp_path)
+    first, last = NIGHTS[4], NIGHTS[7]
+    asked = ["backfill", "--from", str(first), "--to", str(last), "--every", "7d", "--scores-only", "--model", _version(service)]
+
+    said = CliRunner().invoke(app, [*asked, "--home", str(service.home.root)], catch_exceptions=False)
+
+    assert said.exit_code == 0
+    found = known_since(service, [first + dt.timedelta(days=7 * week) for week in range(4)], _version(service))
+    assert f"4 nights from {first} to {last}, {found.rows:,} rows, {found.dropouts} of leavers" in " ".join(said.output.split())
+    assert f"{_figure(found, 'model'):.3f} [" in said.output
+    assert "its figures flatter it" in said.output
