@@ -49,7 +49,6 @@ SHOWN: Final = (
     "brier",
     "net_benefit_5",
 )
-PRECISION: Final = "average_precision"
 RANKING: Final = ("auc_within_night", "average_precision", "recall_at_top")
 POSITIVE: Final = ("auc_within_night", "average_precision", "expected_over_observed", "calibration_slope")
 PLOTS: Final = (
@@ -114,24 +113,6 @@ def tell_unseen(home: Home, found: Unseen) -> None:
     attach(home, found.version, figures, {}, files)
 
 
-_NAMED: Final = {"seen": "the twin that saw them", "days_silent": "the number of days silent"}
-
-
-def _verdict(differences: pl.DataFrame) -> str:
-    """What the paired differences of average precision prove, in words."""
-    said = []
-    for row in differences.filter(metric=PRECISION).to_dicts():
-        words = (
-            "proven to rank worse than"
-            if row["high"] < 0
-            else "proven to rank better than"
-            if row["low"] > 0
-            else "not proven to differ from"
-        )
-        said.append(f"{words} {_NAMED.get(row['rival'], 'the ' + row['rival'].replace('_', ' '))}")
-    return f"By average precision, where nobody learnt, the recipe is {'; '.join(said)}."
-
-
 def _unseen_tables(found: Unseen) -> dict[str, dict[str, Any]]:
     """Of each level that was judged: figures side by side, differences with intervals, what they prove, and its places."""
     told: dict[str, dict[str, Any]] = {"figures": {}, "differences": {}, "places": {}}
@@ -143,7 +124,7 @@ def _unseen_tables(found: Unseen) -> dict[str, dict[str, Any]]:
         told["figures"][level] = _side_by_side(figures)
         told["differences"][level] = differences.filter(pl.col("metric").is_in(RANKING)).with_columns(_in_words("metric"))
         told["places"][level] = places
-        verdicts[level] = _verdict(differences)
+        verdicts[level] = found.verdict(level)
     return told | {"verdict": verdicts}
 
 

@@ -35,6 +35,7 @@ FEWEST_LEAVERS: Final = 5
 """People who left below which a place has no interval."""
 UNSEEN: Final = "unseen"
 SEEN: Final = "seen"
+_NAMED: Final = {SEEN: "the twin that saw them", "days_silent": "the number of days silent"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,14 @@ class Unseen:
     places: pl.DataFrame
     """level, place, rows, expected and observed (rows of leavers), leavers (people), observed_over_expected, low, high (null below
     `FEWEST_LEAVERS`): of the `LARGEST` places, by rows."""
+
+    def verdict(self, level: str) -> str:
+        """What the paired differences of average precision prove of one level, in words."""
+        said = []
+        for row in self.differences.filter(level=level, metric="average_precision").to_dicts():
+            proven = "proven to rank worse than" if row["high"] < 0 else "proven to rank better than" if row["low"] > 0 else ""
+            said.append(f"{proven or 'not proven to differ from'} {_NAMED.get(row['rival'], 'the ' + row['rival'].replace('_', ' '))}")
+        return f"By average precision, where nobody learnt, the recipe is {'; '.join(said)}."
 
     def to_json(self) -> str:
         """As text; tables as lists of rows."""

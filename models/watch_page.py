@@ -22,11 +22,12 @@ DRAWN: Final = (
 SHIFTS: Final = 10
 
 
-def render(nights: Mapping[str, Mapping[str, Any]]) -> str:
+def render(nights: Mapping[str, Mapping[str, Any]], notice: str = "") -> str:
     """The page as text.
 
     Args:
         nights: by date, the content of watch.json.
+        notice: what must be said of the data, such as that they are simulated.
     """
     environment = Environment(loader=PackageLoader("models"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     alarms = [
@@ -41,8 +42,11 @@ def render(nights: Mapping[str, Mapping[str, Any]]) -> str:
     by_night = {date: [one for one in night["readings"] if one["subject"].startswith("drift")] for date, night in nights.items()}
     compared = max((date for date, found in by_night.items() if found), default="")
     shifts = by_night.get(compared, [])[:SHIFTS]
+    serving: dict[str, list[str]] = {}
+    for date, night in sorted(nights.items()):
+        serving.setdefault(night["model_version"], []).append(date)
     return environment.get_template("watch.html").render(
-        nights=nights, alarms=alarms, compared=compared, shifts=shifts, now=now, image=_drawn(nights)
+        nights=nights, alarms=alarms, compared=compared, shifts=shifts, now=now, image=_drawn(nights), serving=serving, notice=notice
     )
 
 

@@ -171,6 +171,7 @@ def show_unseen(found: Unseen) -> None:
         figures, differences, places = (told.filter(level=level["level"]) for told in (found.figures, found.differences, found.places))
         counted = f"{level['places']} left out, {level['rows']:,} rows from {found.first} to {found.last}, {level['dropouts']} of leavers"
         out.print(_side_by_side(f"By {level['level']}: {counted}", shown, figures, differences, {}))
+        out.print(found.verdict(level["level"]), soft_wrap=True)
         for place in places.to_dicts():
             if place["low"] is not None and not place["low"] <= 1 <= place["high"]:
                 times, bounds = place["observed_over_expected"], [round(place[name], 2) for name in ("low", "high")]

@@ -124,12 +124,17 @@ def watch_page(service: Service) -> tuple[Path, list[str], list[str]]:
     Returns:
         Where it lies, its nights, and the alarms of each subject as last read: columns and outcomes are looked at once a week.
     """
+    from alerts.night import notice
     from models.watch_page import render
 
     nights: dict[str, dict[str, Any]] = {}
     for path in sorted((service.home.root / "out").glob(f"*/{WATCH_FILE}"))[-NIGHTS_SHOWN:]:
         nights[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
-    text = render(nights)
+    said = ""
+    if nights:
+        with service.warehouse() as warehouse:
+            said = notice(warehouse, dt.date.fromisoformat(max(nights)), service.time_zone)
+    text = render(nights, said)
     page = write_whole(service.home.root / "out" / "watch.html", lambda part: part.write_text(text, encoding="utf-8"))
     last = {reading["subject"]: (night, reading) for night, told in nights.items() for reading in told["readings"]}
     return page, list(nights), [f"{night}: {reading['says']}" for night, reading in last.values() if reading["alarm"]]

@@ -16,7 +16,7 @@ from models.card import CARD_FILE, UNSEEN_FILE
 from models.comparison import EVIDENCE_FILE
 from models.registry import EXPERIMENT, champion, client_of, fingerprint_of, twin_of
 from models.training import fingerprint, learnt_rows
-from models.unseen import FEWEST_LEAVERS, PARTS, judge_unseen
+from models.unseen import FEWEST_LEAVERS, PARTS, Unseen, judge_unseen
 from pipelines.console import show_unseen
 from pipelines.serving import leave_out
 from tests.conftest import TRAINED
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from models.calibration import Calibration
     from models.learner import Model
-    from models.unseen import Unseen
     from pipelines.service import Service
 
 FEW = 20
@@ -157,7 +156,24 @@ def test_the_card_mlflow_and_the_terminal_tell_it(service: Service, tmp_path: Pa
     told = capsys.readouterr().out
     assert "By provider" in told
     assert "less seen" in told
+    for level in ("provider", "programme"):
+        assert found.verdict(level) in told
+        assert found.verdict(level) in page
     client = client_of(made.home)
     (run,) = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
     value = found.figures.filter(level="provider", contender="unseen", metric="average_precision")["value"][0]
     assert run.data.metrics["unseen/provider/unseen/average_precision"] == pytest.approx(value)
+
+
+def test_a_verdict_says_what_an_interval_proves_and_no_more() -> None:
+    bounds = {"seen": (-0.05, -0.01), "attendance_rule": (-0.01, 0.02), "days_silent": (0.01, 0.05)}
+    told = [("provider", rival, "average_precision", 0.0, low, high) for rival, (low, high) in bounds.items()]
+    others = [("provider", "seen", "auc", 0.1, 0.05, 0.2), ("programme", "seen", "average_precision", 0.1, 0.05, 0.2)]
+    schema = ["level", "rival", "metric", "difference", "low", "high"]
+    none = pl.DataFrame()
+    found = Unseen("v", "", "", none, none, pl.DataFrame([*told, *others], schema=schema, orient="row"), none)
+
+    assert found.verdict("provider") == (
+        "By average precision, where nobody learnt, the recipe is proven to rank worse than the twin that saw them; "
+        "not proven to differ from the attendance rule; proven to rank better than the number of days silent."
+    )

@@ -83,6 +83,8 @@ def test_a_shift_is_a_warning_of_the_night_and_an_alarm_of_the_page(watched: Ser
     assert any(text.startswith(f"{SCORED}: ") and "attendance_share_28" in text for text in alarms)
     assert "attendance_share_28" in page
     assert page.count("data:image/png") == 1
+    assert "Données simulées" in page
+    assert f"Served by {champion(made.home)} ({SCORED} to {SUNDAY})." in page
     assert "0 of 0 opinions of the last four weeks call the alert useful." in page
     assert readings(made, SUNDAY)["expected over observed"]["says"] in unescape(page)
 
