@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 90
 
-.PHONY: help setup demo test coverage check lint docs bench criteria half-days steady scale load truth training tuning replications value-added ablation long browser fuzz chaos server mlflow lock clean
+.PHONY: help setup demo test coverage check lint docs bench inside criteria half-days steady scale load truth training tuning replications value-added ablation long browser fuzz chaos server mlflow lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ docs: $(READY) ## Write docs/generated again from the code
 
 bench: $(READY) ## OULAD on the project's ruler; SOURCE=folder of the original tables, RULER=oulad_metrics.py
 	$(BIN)/python benchmarks/oulad.py $(SOURCE) $(RULER)
+
+inside: $(READY) ## Beside the reference of 118 columns on 2013 alone; SERVICE=home that took 2013B and 2013J, SOURCE=original tables
+	$(BIN)/python benchmarks/oulad_inside.py $(SERVICE) $(SOURCE)
 
 criteria: $(READY) ## The twenty criteria on OULAD; SERVICE=home trained on 2013 alone, SOURCE=folder of the original tables
 	$(BIN)/python benchmarks/criteria $(SERVICE) $(SOURCE)

@@ -38,10 +38,7 @@ def cut(rows: pl.DataFrame, horizon_days: int) -> Blocks:
         NoDataError: a block holds fewer than `MIN_DROPOUTS` dropouts.
     """
     gap = dt.timedelta(days=horizon_days)
-    counts = rows.group_by("as_of").len().sort("as_of").with_columns(share=pl.col("len").cum_sum() / rows.height)
-    dates = counts["as_of"].to_list()
-    first_end = _last_below(dates, counts["share"].to_list(), SHARES[0])
-    second_end = _last_below(dates, counts["share"].to_list(), sum(SHARES))
+    first_end, second_end = _ends(rows, (SHARES[0], sum(SHARES)))
     blocks = Blocks(
         rows.filter(pl.col("as_of") <= first_end),
         rows.filter((pl.col("as_of") > first_end + gap) & (pl.col("as_of") <= second_end)),
@@ -61,9 +58,7 @@ def expanding(rows: pl.DataFrame, horizon_days: int) -> list[tuple[pl.DataFrame,
     Folds whose past holds fewer than `MIN_DROPOUTS` dropouts are left out.
     """
     gap = dt.timedelta(days=horizon_days)
-    counts = rows.group_by("as_of").len().sort("as_of").with_columns(share=pl.col("len").cum_sum() / rows.height)
-    dates, shares = counts["as_of"].to_list(), counts["share"].to_list()
-    ends = [_last_below(dates, shares, share) for share in (*FOLDS, 1.0)]
+    ends = _ends(rows, (*FOLDS, 1.0))
     folds = [
         (rows.filter(pl.col("as_of") <= end), rows.filter((pl.col("as_of") > end + gap) & (pl.col("as_of") <= following)))
         for end, following in pairwise(ends)
@@ -71,5 +66,8 @@ def expanding(rows: pl.DataFrame, horizon_days: int) -> list[tuple[pl.DataFrame,
     return [(past, later) for past, later in folds if past["label"].sum() >= MIN_DROPOUTS and later.height]
 
 
-def _last_below(dates: Sequence[dt.date], shares: Sequence[float], limit: float) -> dt.date:
-    return max((date for date, share in zip(dates, shares, strict=True) if share <= limit), default=dates[0])
+def _ends(rows: pl.DataFrame, limits: Sequence[float]) -> list[dt.date]:
+    """The last landmark up to which no more than each share of the rows lies; the first one at least."""
+    counts = rows.group_by("as_of").len().sort("as_of").with_columns(share=pl.col("len").cum_sum() / rows.height)
+    first = counts["as_of"][0]
+    return [counts.filter(pl.col("share") <= limit)["as_of"].max() or first for limit in limits]  # type: ignore[misc]
