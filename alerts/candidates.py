@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from alerts.promises import hard_to_reach, promises, requests, spoken, with_a_barrier
+from alerts.promises import barriers, promises, requests, spoken, unreached
 from alerts.routing import in_training, routes, to_come, with_territory
 from alerts.silence import silenced, told_of_a_job
 from alerts.wording import STILL_THERE
@@ -26,7 +26,10 @@ LAST_DAYS: Final = 7
 FIRST_DAYS: Final = 7
 """So soon after entry, what is worth a call is the entry itself where no fact says more."""
 OTHER_MEANS: Final = "reach_by_other_means"
+ASK_DETAILS: Final = "ask_contact_details"
 BARRIER: Final = "take_up_barrier"
+ACTION_OF_BARRIER: Final = {barrier: f"take_up_{barrier}" for barrier in ("mobility", "housing", "childcare", "content")}
+"""Difficulties that have words of their own; the others are taken up without being named."""
 ACTION_OF_SUBJECT: Final = {
     "attendance": "call_about_absences",
     "punctuality": "call_about_absences",
@@ -44,6 +47,7 @@ ACTION_OF_PROMISE: Final = {
     "positive_exit_check": "check_positive_exit",
     "learner_request": "call_back",
 }
+CALLS: Final = tuple(kind for kind in ACTION_OF_PROMISE if kind not in {"no_owner", "learner_request"})
 ANY_ACTION: Final = "take_stock"
 LAST_SIGNS: Final = ("days_since_presence", "days_since_activity")
 OFF_THE_SHEETS: Final = "days_off_sheets"
@@ -77,7 +81,7 @@ def candidates(facts: Facts, rules: Rules) -> pl.DataFrame:
         advisor_id=pl.when(~queued).then("advisor_id"), queue=pl.when(queued).then(pl.lit("territory")).otherwise("queue")
     )
     risks = _risks(training, facts, rules) if facts.by_rule is None else _ruled(training, facts.by_rule, facts, rules)
-    found = pl.concat([risks, _owed(owed, rules)])
+    found = pl.concat([risks, _owed(owed, facts, rules)])
     return found.filter(~silenced(facts, rules.invariants))
 
 
@@ -131,16 +135,19 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
     unspoken = pl.when(since <= FIRST_DAYS).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).otherwise(pl.lit(ANY_ACTION))
     # A course that ends sooner than anybody can call leaves less to do.
     left = (pl.col("planned_exit_date") - pl.lit(facts.list_day)).dt.total_days().clip(0)
-    hard, barrier = (pl.col("learner_id").is_in(who(facts)["learner_id"].implode()) for who in (hard_to_reach, with_a_barrier))
+    near = near.join(unreached(facts), on="learner_id", how="left", maintain_order="left")
+    near = near.join(barriers(facts).with_columns(named=pl.lit(value=True)), on="learner_id", how="left", maintain_order="left")
+    other_means = pl.when("wrong").then(pl.lit(ASK_DETAILS)).when("hard").then(pl.lit(OTHER_MEANS))
+    taken_up = pl.col("barrier").replace_strict(ACTION_OF_BARRIER, default=BARRIER, return_dtype=pl.String).fill_null(BARRIER)
     ours = (
         pl.when(_gone(rules.invariants.silence_days))
         .then(pl.lit(STILL_THERE))
-        .when(hard)
-        .then(pl.lit(OTHER_MEANS))
+        .when(other_means.is_not_null())
+        .then(other_means)
         .when(left <= LAST_DAYS)
         .then(pl.lit(ACTION_OF_PROMISE["job_search_due"]))
-        .when(barrier)
-        .then(pl.lit(BARRIER))
+        .when("named")
+        .then(taken_up)
         .otherwise(pl.coalesce(usual, unspoken))
     )
     time_to_act = (left / pl.col("contact_within")).clip(0, 1)
@@ -154,7 +161,7 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
         kind=pl.lit("dropout_risk"),
         priority=worth,
         # Whatever the facts are about, one call more to a number that nobody answers says nothing to anybody.
-        suggested_action=pl.when(hard & pl.col("action").is_not_null()).then(pl.lit(OTHER_MEANS)).otherwise(pl.coalesce("action", ours)),
+        suggested_action=pl.when(pl.col("action").is_not_null()).then(pl.coalesce(other_means, "action")).otherwise(ours),
         within_days="contact_within",
         # On its last day a course can no longer be given up.
         opens=(pl.col("risk") >= pl.col("entry_limit")) & (left > 0),
@@ -195,8 +202,8 @@ def _ruled(training: pl.DataFrame, by_rule: pl.DataFrame, facts: Facts, rules: R
     )
 
 
-def _owed(owed: pl.DataFrame, rules: Rules) -> pl.DataFrame:
-    people = owed.join(_free(owed, rules), on="territory_id")
+def _owed(owed: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
+    people, wrong = owed.join(_free(owed, rules), on="territory_id"), unreached(facts).filter("wrong")
     minutes = pl.coalesce(pl.when(pl.col("kind") == kind).then(kind) for kind in ACTION_OF_PROMISE)
     # A risk below what is listed is no reason to call, and neither are its facts.
     listed = pl.col("risk") >= pl.col("entry_limit")
@@ -206,7 +213,10 @@ def _owed(owed: pl.DataFrame, rules: Rules) -> pl.DataFrame:
         *PERSON,
         kind="kind",
         priority=first + worth,
-        suggested_action=pl.col("kind").replace_strict(ACTION_OF_PROMISE, return_dtype=pl.String),
+        # No call is promised to a number that is known to be wrong.
+        suggested_action=pl.when(pl.col("kind").is_in(CALLS) & pl.col("learner_id").is_in(wrong["learner_id"].implode()))
+        .then(pl.lit(ASK_DETAILS))
+        .otherwise(pl.col("kind").replace_strict(ACTION_OF_PROMISE, return_dtype=pl.String)),
         within_days="promise_within",
         opens="opens",
     )

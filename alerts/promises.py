@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     from alerts.facts import Facts
     from vigie.rules import Invariants
 
-HARD_DAYS: Final = 56
-"""How long an attempt that failed still tells that somebody is hard to reach; as the features on contacts count them."""
+NAMED_DAYS: Final = 56
+"""How long wrong contact details, or a difficulty that was named, are told; as the features on contacts count them."""
+TRIED_DAYS: Final = 28
+"""How long an attempt that failed still tells that somebody is hard to reach."""
+TALKED_DAYS: Final = 10
+"""Whoever was spoken with so lately is not hard to reach."""
 ATTEMPTS: Final = 2
+PRIVATE: Final = frozenset({"health", "money", "family", "relations", "other"})
+"""Difficulties that a list does not name: it is printed, and read over a shoulder."""
 
 
 def promises(training: pl.DataFrame, after: pl.DataFrame, facts: Facts, rules: Invariants) -> pl.DataFrame:
@@ -90,26 +96,32 @@ def spoken(facts: Facts) -> pl.DataFrame:
     )
 
 
-def hard_to_reach(facts: Facts) -> pl.DataFrame:
-    """learner_id of those whom a call does not find: wrong contact details, or attempts without an answer, since they last spoke."""
-    recent = facts.contacts.filter(pl.col("on") > facts.as_of - dt.timedelta(days=HARD_DAYS)).join(
+def unreached(facts: Facts) -> pl.DataFrame:
+    """learner_id, wrong, hard of those whom a call does not find: since they last spoke, contact details were wrong, or attempts failed."""
+    recent = facts.contacts.filter(pl.col("on") > facts.as_of - dt.timedelta(days=NAMED_DAYS)).join(
         spoken(facts), on="learner_id", how="left"
     )
     since = recent.filter(pl.col("spoken_at").is_null() | (pl.col("occurred_at") > pl.col("spoken_at")))
     outcome = pl.col("outcome").cast(pl.String)
     tried = outcome.is_in(("no_answer", "left_message")) & (pl.col("direction").cast(pl.String) == "outbound")
-    found = since.group_by("learner_id").agg(attempts=tried.sum(), wrong=(outcome == "wrong_details").any())
-    return found.filter(pl.col("wrong") | (pl.col("attempts") >= ATTEMPTS)).select("learner_id").sort("learner_id")
+    tried &= pl.col("on") > facts.as_of - dt.timedelta(days=TRIED_DAYS)
+    talked = (pl.col("spoken_on").first() > facts.as_of - dt.timedelta(days=TALKED_DAYS)).fill_null(value=False)
+    found = since.group_by("learner_id").agg(wrong=(outcome == "wrong_details").any(), hard=(tried.sum() >= ATTEMPTS) & ~talked)
+    return found.filter(pl.col("wrong") | pl.col("hard")).sort("learner_id")
 
 
-def with_a_barrier(facts: Facts) -> pl.DataFrame:
-    """learner_id of those with whom a difficulty was named of late, such as childcare or transport: it is where a talk goes on.
+def barriers(facts: Facts) -> pl.DataFrame:
+    """learner_id, barrier (null for one that is `PRIVATE`) of those whose last talk named a difficulty of late: where a talk goes on.
 
-    Not the search for a job, which has a promise of its own.
+    Not the search for a job, which has a promise of its own; nor what a later talk did not name again.
     """
     barrier = pl.col("barrier").cast(pl.String)
-    named = facts.contacts.filter(pl.col("on") > facts.as_of - dt.timedelta(days=HARD_DAYS), barrier != "job_search")
-    return named.select("learner_id").unique().sort("learner_id")
+    named = facts.contacts.filter(pl.col("on") > facts.as_of - dt.timedelta(days=NAMED_DAYS), barrier != "job_search")
+    newest = pl.col("occurred_at") == pl.col("occurred_at").max()
+    last = named.group_by("learner_id").agg(pl.col("occurred_at").max(), barrier=barrier.filter(newest).min())
+    current = last.join(spoken(facts), on="learner_id", how="left").filter(_not(pl.col("spoken_at") > pl.col("occurred_at")))
+    open_to_all = pl.when(~pl.col("barrier").is_in(PRIVATE)).then("barrier")
+    return current.select("learner_id", barrier=open_to_all).sort("learner_id")
 
 
 def requests(people: pl.DataFrame, facts: Facts, rules: Invariants) -> pl.DataFrame:

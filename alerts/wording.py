@@ -55,8 +55,13 @@ LEAST_SHARE: Final = 0.03
 IN_HUNDRED: Final = ("share", "points")
 WEEK: Final = 7
 """Days between a fact and the one it is compared with."""
-UNITS: Final = {"half_days": ("demi-journée", "demi-journées"), "days": ("jour", "jours"), "points": ("point", "points")}
-NONE: Final = {"half_days": "aucune demi-journée", "days": "aucun jour"}
+UNITS: Final = {
+    "half_days": ("demi-journée", "demi-journées"),
+    "days": ("jour", "jours"),
+    "points": ("point", "points"),
+    "works": ("travail demandé", "travaux demandés"),
+}
+NONE: Final = {"half_days": "aucune demi-journée", "days": "aucun jour", "works": "aucun travail demandé"}
 SAME_DAY: Final = {"il y a {value}": "le jour même", "{value} ago": "the same day"}
 """Nobody says that something happened no day ago; nor today, since a list is read the day after."""
 NO_FACT: Final = "Aucun fait isolé : la situation d'ensemble."
@@ -69,7 +74,10 @@ NEW_FACT: Final = "{fact} ; ce n'était pas le cas une semaine plus tôt."
 NO_FACT_YET: Final = "Peu de faits connus encore : l'estimation tient surtout à la formation et au moment du parcours."
 """The same of whoever has just entered."""
 CAUTION: Final = "À prendre avec prudence : entrée récente, feuilles de présence manquantes, ou plus aucun signe depuis longtemps."
-CAUTION_GONE: Final = "À prendre avec prudence : d'après les derniers signes connus, cette personne est peut-être déjà partie."
+MAY_BE_GONE: Final = "Pas d'estimation utile : d'après les derniers signes connus, cette personne est peut-être déjà partie."
+"""Said in the place of the likelihood: training holds no row of people after their exit, so the number would not be theirs."""
+HIGH_RISK: Final = 0.2
+"""From so high a risk on, what it asks for is told before what the service promises."""
 GONE: Final = frozenset({"days_since_presence", "days_since_activity", "days_off_sheets"})
 """Facts that tell since when somebody shows no sign."""
 HARDLY: Final = "Sur 100 situations semblables, moins d'une se termine par un abandon dans les 4 semaines."
@@ -120,7 +128,9 @@ class Told:
     changed: list[str]
     likelihood: str
     caution: str
-    """Why the estimate weighs little; empty where it weighs what it says."""
+    """Why the estimate weighs little; empty where it weighs what it says, or where none is told."""
+    estimated: bool
+    """Whether the likelihood is one: neither without a score, nor of who may have left."""
     actions: list[str]
     since: str
     until: str
@@ -138,24 +148,27 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
     due = min(alert["due_on"] for alert in alerts)
     # Reasons and estimate are those of the risk, wherever it ranks: a promise may come first, be of another course, or know of no reason.
     leading = next((alert for alert in alerts if alert["kind"] == "dropout_risk"), alerts[0])
-    facts = raising(leading["reasons"])
+    facts, weak = raising(leading["reasons"]), bool(leading["low_confidence"])
+    gone = may_be_gone(facts, weak=weak)
     promises = [say(PROMISES[alert["kind"]]) for alert in alerts if alert["kind"] in PROMISES]
     return Told(
         kinds=_once(say(KINDS[alert["kind"]]) for alert in alerts),
-        why=_once([*promises, *(why(reason, phrases) for reason in facts)]) or [no_fact(weak=bool(leading["low_confidence"]))],
+        why=_once([*promises, *(why(reason, phrases) for reason in facts)]) or [no_fact(weak=weak)],
         changed=[text for reason in facts if (text := change(reason, phrases))] or still(facts, phrases),
-        likelihood=likelihood(leading["risk"]),
-        caution=caution(facts, weak=bool(leading["low_confidence"])),
-        actions=_once(say(actions.get(code, code)) for code in sorted((alert["suggested_action"] for alert in alerts), key=_first_to_do)),
+        likelihood=say(MAY_BE_GONE) if gone else likelihood(leading["risk"]),
+        caution=say(CAUTION) if weak and not gone else "",
+        estimated=not gone and leading["risk"] is not None,
+        actions=_once(say(actions.get(alert["suggested_action"], alert["suggested_action"])) for alert in sorted(alerts, key=_first_to_do)),
         since=day(min(alert["opened_on"] for alert in alerts)),
         until=day(due) + (say(" (délai dépassé)") if due <= leading["as_of"] else ""),
         is_new=any(alert["state"] == "new" for alert in alerts),
     )
 
 
-def _first_to_do(action: str) -> bool:
-    """What comes first sorts first: nobody prepares what comes after with somebody who may have left."""
-    return action != STILL_THERE
+def _first_to_do(alert: Mapping[str, Any]) -> int:
+    """What comes first sorts first: is somebody still there, then what a high risk asks for, then the rest in its order."""
+    urgent = alert["kind"] == "dropout_risk" and (alert["risk"] or 0) >= HIGH_RISK
+    return 0 if alert["suggested_action"] == STILL_THERE else 1 if urgent else 2
 
 
 def still(facts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase]) -> list[str]:
@@ -206,11 +219,9 @@ def why(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
     return _capital(_fact(re.sub(r"[\[\]]", "", _spoken(phrase.fr, phrase.en)), reason["value"], phrase)) + "."
 
 
-def caution(facts: Sequence[Mapping[str, Any]], *, weak: bool) -> str:
-    """Why an estimate weighs little, as far as the leading reason tells; nothing where enough is known (`weak`)."""
-    if not weak:
-        return ""
-    return say(CAUTION_GONE if facts and facts[0]["feature"] in GONE else CAUTION)
+def may_be_gone(facts: Sequence[Mapping[str, Any]], *, weak: bool) -> bool:
+    """Whether the leading reason is a last sign, of somebody of whom too little is known (`weak`): then no number is told."""
+    return weak and bool(facts) and facts[0]["feature"] in GONE
 
 
 def no_fact(*, weak: bool) -> str:

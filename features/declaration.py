@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Group = Literal["attendance", "punctuality", "trend", "activity", "assessments", "contacts", "course", "session", "learner"]
 """Subjects a person can understand; the contributions of a subject's features are summed into one reason."""
 
-Unit = Literal["half_days", "days", "count", "share", "points", "minutes", "level", "flag", "score", "rate"]
+Unit = Literal["half_days", "days", "count", "works", "share", "points", "minutes", "level", "flag", "score", "rate"]
 
 
 BANNED: Final = frozenset(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 EXAMPLES: Final = 20
 TOP: Final = 0.05
 """Examples are drawn among the highest risks of a night: those a list would hold."""
+WAITS: Final = "Rien cette semaine : les places sont prises."
+NOTHING_ASKED: Final = "Rien ce soir : échange ou alerte récents, ou autre motif de ne pas appeler."
 
 
 def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
@@ -36,7 +38,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     from alerts.casefile import case_files
     from alerts.language import day
     from alerts.night import notice
-    from alerts.wording import better, caution, change, counted, likelihood, no_fact, raising, spread, still, why
+    from alerts.wording import CAUTION, MAY_BE_GONE, better, change, counted, likelihood, may_be_gone, no_fact, raising, spread, still, why
     from models.labels import known_endings
     from pipelines.wording import phrases
     from vigie import clock
@@ -57,6 +59,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
 
     def person(place: int, row: dict[str, Any]) -> dict[str, Any]:
         facts = raising(row["reasons"])
+        gone = may_be_gone(facts, weak=row["low_confidence"])
         end = "Aucune fin connue."
         if row["exit_date"] and row["exit_date"] <= as_of:
             ended = f"{day(row['exit_date'])} {row['exit_date'].year}"
@@ -68,13 +71,13 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
         return {
             "place": place,
             "who": row["enrolment_id"],
-            "likelihood": f"{likelihood(row['risk'])} {spread(row.get('alike'))}".strip(),
-            "behind": counted(row.get("alike")),
-            "caution": caution(facts, weak=row["low_confidence"]),
+            "likelihood": MAY_BE_GONE if gone else f"{likelihood(row['risk'])} {spread(row.get('alike'))}".strip(),
+            "behind": "" if gone else counted(row.get("alike")),
+            "caution": CAUTION if row["low_confidence"] and not gone else "",
             "why": [(why(one, spoken), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}") for one in facts],
             "changed": [text for one in facts if (text := change(one, spoken))] or still(facts, spoken),
             "none": no_fact(weak=row["low_confidence"]),
-            "asked": asked.get(row["enrolment_id"], ""),
+            "asked": asked.get(row["enrolment_id"], NOTHING_ASKED if asked else ""),
             "better": [better(one, spoken) for one in row["protective"] or []],
             "file": {title: _in_french(json.loads(row["content"] or "{}").get(name) or []) for name, title in SECTIONS.items()},
             "end": end,
@@ -89,15 +92,23 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
 
 
 def _asked(alerts_file: Path, service: Service) -> dict[str, str]:
-    """By enrolment, what its advisor's list asks for because of the risk; nobody of a night that was only scored."""
+    """By enrolment, what its advisor's list asks for because of the risk, or that no place is left; nobody of a night that was only scored.
+
+    Who an experiment holds out is told as anybody whom nothing is asked for.
+    """
     from alerts.policy import LISTED
 
     if not alerts_file.exists():
         return {}
     actions = service.rules.default.actions
-    listed = (pl.col("kind").cast(pl.String) == "dropout_risk") & pl.col("state").cast(pl.String).is_in(LISTED)
-    risks = pl.read_parquet(alerts_file).filter(listed).select("enrolment_id", "suggested_action")
-    return {enrolment: actions.get(code, code) for enrolment, code in risks.rows()}
+    risks = pl.read_parquet(alerts_file).filter(pl.col("kind").cast(pl.String) == "dropout_risk")
+    told = {}
+    for enrolment, code, state in risks.select("enrolment_id", "suggested_action", pl.col("state").cast(pl.String)).rows():
+        if state in LISTED:
+            told[enrolment] = actions.get(code, code)
+        elif state == "over_capacity":
+            told[enrolment] = WAITS
+    return told
 
 
 def _in_french(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:

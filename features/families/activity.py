@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from features.declaration import AGO, MANY, NEVER, Family, Feature, plainly, ratio, there_for, within
+from features.declaration import AGO, ALWAYS, MANY, NEVER, Family, Feature, plainly, ratio, there_for, within
 
 _FIXED_POINT: Final = 1_000_000
 """Weights are summed as whole millionths: integer sums do not depend on the order of rows."""
@@ -99,6 +99,9 @@ _facts = [
         fr="dernière activité en ligne il y a {value}",
         en="last active online {value} ago",
         monotone=1,
+        # Whoever has handed work in since was there.
+        fair=~(pl.col("days_since_handed_in") < pl.col("days_since_activity")).fill_null(value=False),
+        fair_better=ALWAYS,
         speaks_from=7,
     ),
     Feature(

@@ -29,6 +29,8 @@ _MIDDLE: Final = 0.5
 _GOOD: Final = 0.7
 _ALL_FR: Final = "tous les travaux attendus ont été rendus"
 _ALL_EN: Final = "all work due was handed in"
+_ALL_KEPT: Final = (pl.col("work_missed") == 0) & (pl.col("work_handed_in") > 1)
+"""One piece of work is not all of them."""
 
 
 def _count(condition: pl.Expr) -> pl.Expr:
@@ -44,15 +46,17 @@ _facts = [
     Feature(
         "work_missed",
         _count(_missed),
-        unit="count",
+        unit="works",
         meaning="Pieces of work past their deadline and not handed in",
         null_means="no work is planned",
         group="assessments",
-        fr="nombre de travaux attendus non rendus : {value}",
-        en="{value} piece{s} of work not handed in",
+        fr="{value} et non rendu{s}",
+        en="{value} due and not handed in",
+        fr_better=_ALL_FR,
+        en_better=_ALL_EN,
         monotone=1,
         fair=_OVER,
-        fair_better=ALWAYS,
+        fair_better=_ALL_KEPT,
     ),
     Feature(
         "work_missed_share",
@@ -67,7 +71,7 @@ _facts = [
         en_better=_ALL_EN,
         monotone=1,
         fair=_OVER & (pl.col("work_missed") > 1),
-        fair_better=pl.col("work_missed") == 0,
+        fair_better=_ALL_KEPT,
     ),
     Feature(
         "last_work_missed",
@@ -172,7 +176,7 @@ _facts = [
         null_means="no work is planned",
         group="assessments",
         fr="nombre de travaux rendus en retard : {value}",
-        en="{value} piece{s} of work handed in late",
+        en="pieces of work handed in late: {value}",
         worse=1,
     ),
     Feature(
@@ -187,7 +191,7 @@ _facts = [
         fr_better="travaux rendus en moyenne {value} avant l'échéance",
         en_better="work handed in {value} before the deadline on average",
         worse=1,
-        fair=_SEVERAL,
+        fair=_SEVERAL & pl.col("lateness_days_mean").abs().ge(1),
         against=0.0,
     ),
     Feature(
@@ -211,7 +215,7 @@ _facts = [
         meaning="Latest mark known",
         null_means="nothing marked yet",
         group="assessments",
-        fr="dernier résultat : {value}",
+        fr="résultat du dernier travail noté : {value}",
         en="latest mark: {value}",
         monotone=-1,
         fair=pl.col("score_last_against_session") < 0,
@@ -255,7 +259,7 @@ _facts += [
         en_better=_ALL_EN,
         monotone=1,
         fair=_OVER & (pl.col("work_missed") > 1),
-        fair_better=pl.col("work_missed") == 0,
+        fair_better=_ALL_KEPT,
     ),
     Feature(
         "lateness_days_last",
@@ -395,9 +399,9 @@ _derived = [
         meaning="Latest mark minus the mean of the marks known",
         null_means="nothing marked yet",
         group="trend",
-        fr="dernier résultat {value} (sur 100) sous sa propre moyenne",
+        fr="dernier résultat inférieur de {value} (sur 100) à la moyenne des résultats de la personne",
         en="latest mark {value} (of 100) below the person's mean",
-        fr_better="dernier résultat {value} (sur 100) au-dessus de sa propre moyenne",
+        fr_better="dernier résultat supérieur de {value} (sur 100) à la moyenne des résultats de la personne",
         en_better="latest mark {value} (of 100) above the person's mean",
         worse=-1,
         # Below their own mean, and no lower than the others: no reason to call.
@@ -460,7 +464,7 @@ _cohort = [
         en_better=f"{_ALL_EN}, which is not so of the whole session",
         monotone=1,
         fair=_OVER & (pl.col("work_missed") > 1),
-        fair_better=pl.col("work_missed") == 0,
+        fair_better=_ALL_KEPT,
         against=0.0,
     ),
     Feature(

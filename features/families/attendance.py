@@ -18,6 +18,8 @@ _gone = (pl.col("days_since_presence") >= SURGE_DAYS) & (pl.col("absence_streak_
 FEW: Final = 4
 """Two days: a share of fewer half-days tells one day's luck in per cent, where counts say what happened."""
 OFF_THE_SHEETS_DAYS: Final = 7
+_GONE_FROM_SHEETS: Final = frozenset({"days_off_sheets"})
+"""Beside it, how somebody attended before is no news."""
 _LATELY: Final = ~_gone.fill_null(value=False)
 """Of whoever has not come for two weeks of which half held something to attend, the last presence says it."""
 
@@ -95,6 +97,8 @@ _facts = [
         fr="{value} d'absence non justifiée depuis la dernière présence",
         en="{value} of unjustified absence since last present",
         monotone=1,
+        fair=pl.col("attendance_share_14").is_not_null(),
+        fair_better=ALWAYS,
     ),
     Feature(
         "absence_streak_half_days",
@@ -118,6 +122,7 @@ _facts = [
         en="{value} with a late arrival in the last 28 days",
         monotone=1,
         fair=pl.col("late_half_days_28").gt(2),
+        repeats=_GONE_FROM_SHEETS,
         fair_better=_came & (pl.col("late_half_days_28") == 0),
     ),
     Feature(
@@ -131,6 +136,7 @@ _facts = [
         en="{value} left before the end in the last 28 days",
         monotone=1,
         fair=pl.col("left_early_half_days_28") > 1,
+        repeats=_GONE_FROM_SHEETS,
         fair_better=_came & (pl.col("left_early_half_days_28") == 0),
     ),
     Feature(
@@ -154,6 +160,7 @@ _ABSENCES: Final = frozenset(
         *(feature.name for feature in _facts if feature.group == "attendance"),
         *(f"attendance_share_{days}" for days in WINDOWS),
         "unjustified_share_total",
+        *_GONE_FROM_SHEETS,
     ]
 )
 """Facts that already tell of the absences that a change or a gap is made of."""

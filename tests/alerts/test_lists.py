@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from html import unescape
 from typing import TYPE_CHECKING
 
 import fastexcel
@@ -38,6 +39,7 @@ def line(who: str, **changes: object) -> Line:
         "changed": [],
         "likelihood": "Sur 100",
         "caution": "",
+        "estimated": True,
         "actions": ["Appeler."],
         "since": "lundi 2 mars",
         "until": "jeudi 5 mars",
@@ -146,6 +148,45 @@ def test_a_risk_that_no_fact_explains_says_so_everywhere() -> None:
 
     assert made.lines[0].why == ["Aucun fait isolé : la situation d'ensemble."]
     assert weak.lines[0].why[0].startswith("Peu de faits connus encore")
+
+
+@pytest.mark.parametrize(
+    ("feature", "weak", "estimated"),
+    [
+        ("days_since_presence", True, False),
+        ("days_off_sheets", True, False),
+        ("days_since_presence", False, True),
+        ("unjustified_half_days_14", True, True),
+    ],
+)
+def test_no_number_is_told_of_somebody_who_may_have_left(feature: str, *, weak: bool, estimated: bool) -> None:
+    said = {"code": "attendance", "feature": feature, "value": 40.0, "contribution": 0.4, "previous_value": 33.0}
+    reasons = pl.Series([[said]], dtype=Alerts.reasons.dtype)
+
+    (made,) = lists(told("new", low_confidence=weak).with_columns(reasons=reasons), NOBODY, ADVISOR, WORDS)
+
+    (one,) = made.lines
+    assert one.estimated is estimated
+    assert ("Sur 100 situations" in one.likelihood) is estimated
+    assert ("peut-être déjà partie" in one.likelihood) is not estimated
+    assert bool(one.caution) is (weak and estimated)
+    page = html.render(made)
+    assert one.likelihood in unescape(page)
+    assert ("À prendre avec prudence" in page) is (weak and estimated)
+
+
+@pytest.mark.parametrize(
+    ("risk", "action", "first"),
+    [(0.3, "take_stock", "take_stock"), (0.1, "take_stock", "find_owner"), (0.1, "check_still_there", "check_still_there")],
+)
+def test_what_a_high_risk_asks_for_is_said_before_a_promise_that_ranks_higher(risk: float, action: str, first: str) -> None:
+    promise = told("new", kind="no_owner", suggested_action="find_owner", priority=2.0, rank=1, risk=risk)
+    both = pl.concat([promise, told("new", suggested_action=action, risk=risk, rank=2)], how="vertical_relaxed")
+
+    (made,) = lists(both, NOBODY, ADVISOR, WORDS)
+
+    assert made.lines[0].actions[0] == first
+    assert len(made.lines[0].actions) == 2
 
 
 def test_one_promise_owed_for_two_courses_is_told_once() -> None:

@@ -8,9 +8,9 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from alerts.candidates import candidates
+from alerts.candidates import CALLS, candidates
 from alerts.policy import decide
-from alerts.promises import hard_to_reach
+from alerts.promises import unreached
 from tests.alerts.world import DAY, NATIONAL, ago, contacts, next_night, people, said, spoken, states
 
 RULES = NATIONAL
@@ -147,38 +147,69 @@ def test_the_nearer_the_delay_the_higher_the_promise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tries", "other_means"),
+    ("tries", "action"),
     [
-        ([], False),
-        ([(3, "outbound", "wrong_details")], True),
-        ([(3, "outbound", "no_answer")], False),
-        ([(9, "outbound", "no_answer"), (3, "outbound", "left_message")], True),
-        ([(9, "inbound", "left_message"), (3, "inbound", "left_message")], False),
-        ([(9, "outbound", "no_answer"), (3, "outbound", "no_answer"), (1, "outbound", "reached")], False),
-        ([(9, "outbound", "reached"), (3, "outbound", "wrong_details")], True),
-        ([(90, "outbound", "no_answer"), (80, "outbound", "wrong_details")], False),
+        ([], None),
+        ([(3, "outbound", "wrong_details")], "ask_contact_details"),
+        ([(50, "outbound", "wrong_details"), (3, "outbound", "no_answer")], "ask_contact_details"),
+        ([(3, "outbound", "no_answer")], None),
+        ([(9, "outbound", "no_answer"), (3, "outbound", "left_message")], "reach_by_other_means"),
+        ([(40, "outbound", "no_answer"), (3, "outbound", "left_message")], None),
+        ([(9, "inbound", "left_message"), (3, "inbound", "left_message")], None),
+        ([(9, "outbound", "no_answer"), (3, "outbound", "no_answer"), (1, "outbound", "reached")], None),
+        # Spoken with so lately, they are found; a number that is wrong stays so.
+        ([(8, "outbound", "reached"), (5, "outbound", "no_answer"), (4, "outbound", "no_answer")], None),
+        ([(12, "outbound", "reached"), (5, "outbound", "no_answer"), (4, "outbound", "no_answer")], "reach_by_other_means"),
+        ([(9, "outbound", "reached"), (3, "outbound", "wrong_details")], "ask_contact_details"),
+        ([(90, "outbound", "no_answer"), (80, "outbound", "wrong_details")], None),
     ],
 )
-def test_whom_a_call_does_not_find_is_to_be_reached_by_other_means(tries: list[tuple[int, str, str]], *, other_means: bool) -> None:
+def test_whom_a_call_does_not_find_is_to_be_reached_by_other_means(tries: list[tuple[int, str, str]], action: str | None) -> None:
     tried = contacts(*(("L000", ago(days), direction, outcome, "motivation") for days, direction, outcome in tries))
     facts = replace(people([0.9]), contacts=tried)
 
-    assert hard_to_reach(facts)["learner_id"].to_list() == ["L000"] * other_means
+    assert unreached(facts)["learner_id"].to_list() == ["L000"] * (action is not None)
     risks = candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk")
-    assert risks.height == 1
-    assert (risks["suggested_action"][0] == "reach_by_other_means") is other_means
+    assert risks["suggested_action"].to_list() == [action or "call_about_absences"]
     # Whatever an experiment tries for a reason, a number that nobody answers comes first.
     practice = pl.DataFrame({"enrolment_id": ["000"], "reason": ["attendance"], "action": ["take_stock"]})
     tried_out = candidates(replace(facts, suggested=practice), RULES).filter(pl.col("kind") == "dropout_risk")
-    assert tried_out["suggested_action"].to_list() == ["reach_by_other_means" if other_means else "take_stock"]
+    assert tried_out["suggested_action"].to_list() == [action or "take_stock"]
+
+
+def test_no_call_is_promised_to_a_number_that_is_wrong() -> None:
+    facts = people([0.01], entered_days=12)
+    wrong = replace(facts, contacts=contacts(("L000", ago(3), "outbound", "wrong_details", "entry")))
+
+    owed, asked = (candidates(known, RULES).filter(pl.col("kind") != "dropout_risk").sort("kind") for known in (facts, wrong))
+
+    assert asked["kind"].to_list() == owed["kind"].to_list()
+    calls = pl.col("kind").is_in(CALLS)
+    assert asked.filter(calls)["suggested_action"].unique().to_list() == ["ask_contact_details"]
+    assert "entry_call" in owed["suggested_action"].to_list()
+    assert asked.filter(~calls)["suggested_action"].to_list() == owed.filter(~calls)["suggested_action"].to_list()
 
 
 @pytest.mark.parametrize(
-    ("days", "barrier", "action"), [(9, "childcare", "take_up_barrier"), (60, "childcare", None), (9, "job_search", None), (9, None, None)]
+    ("days", "barrier", "later", "action"),
+    [
+        (9, "childcare", None, "take_up_childcare"),
+        # What is private is not named on a list.
+        (9, "health", None, "take_up_barrier"),
+        (60, "childcare", None, None),
+        (9, "job_search", None, None),
+        (9, None, None, None),
+        # A later talk did not name it again, or named another.
+        (9, "childcare", (4, None), None),
+        (9, "childcare", (4, "mobility"), "take_up_mobility"),
+    ],
 )
-def test_a_difficulty_that_was_named_is_taken_up_again(days: int, barrier: str | None, action: str | None) -> None:
-    told = contacts(("L000", ago(days), "outbound", "reached", "barrier")).with_columns(barrier=pl.lit(barrier, pl.String))
-    facts = replace(people([0.9]), contacts=told)
+def test_a_difficulty_that_was_named_is_taken_up_again(
+    days: int, barrier: str | None, later: tuple[int, str | None] | None, action: str | None
+) -> None:
+    talks = [(days, barrier), *([later] if later else [])]
+    told = contacts(*(("L000", ago(day), "outbound", "reached", "barrier") for day, _ in talks))
+    facts = replace(people([0.9]), contacts=told.with_columns(barrier=pl.Series([named for _, named in talks], dtype=pl.String)))
 
     risks = candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk")
 

@@ -174,6 +174,7 @@ def test_a_reason_that_compares_is_told_only_where_the_comparison_is_true() -> N
             "days_since_deadline": [5.0] * 5,
             "work_missed_against_session": [-0.3, -0.3, -0.3, -0.011, 0.004],
             "days_since_activity": [1.0, 1.0, 1.0, 9.0, 9.0],
+            "days_since_handed_in": [9.0, 9.0, 9.0, 9.0, None],
         }
     )
     parts = np.tile([0.5, 0.6, 0.4, -3.0], (5, 1))
@@ -187,6 +188,12 @@ def test_a_reason_that_compares_is_told_only_where_the_comparison_is_true() -> N
         [],
         ["days_since_activity"],
         # Half a point more of work missed is told as 0 point, so the lateness speaks for the subject.
+        ["lateness_days_mean", "days_since_activity"],
+    ]
+    # Whoever has handed work in since was there.
+    since = rows.with_columns(days_since_handed_in=pl.Series([9.0, 9.0, 9.0, 8.0, None]))
+    assert facts(reasons(parts, parts.sum(axis=1), columns, since, since.clear(), 3))[3:] == [
+        [],
         ["lateness_days_mean", "days_since_activity"],
     ]
     lowered = np.tile([-0.5, -0.6, -0.4, -3.0], (2, 1))
@@ -204,6 +211,7 @@ def test_who_has_just_entered_is_not_told_of_days_before_the_entry() -> None:
             "course_day": [40.0, 40.0, 3.0, 14.0],
             "activity_count_14": [90.0, 90.0, 5.0, 5.0],
             "days_since_activity": [1.0, 1.0, 1.0, 1.0],
+            "days_since_handed_in": [None] * 4,
         }
     )
     parts = np.tile([0.5, 0.4, -3.0], (4, 1))
