@@ -172,6 +172,8 @@ def render(
             features=len(trained.model.columns),
             fingerprint=trained.fingerprint,
             blocks=trained.blocks,
+            block=(block := trained.blocks.filter(block="test").row(0, named=True)),
+            fewer=evidence.rows < block["rows"],
             weighed=weighed,
             rows=f"{evidence.rows:,}",
             first=evidence.first,

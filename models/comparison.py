@@ -162,12 +162,14 @@ def log_comparison(home: Home, evidence: Evidence, verdict: Verdict, as_of: dt.d
     run = client.create_run(experiment.experiment_id, run_name=f"{evidence.version} beside {evidence.champion}").info
     # Two versions that somebody named: the second need not be champion.
     named = {CHAMPION: "rival"}
-    values = {f"{named.get(row['contender'], row['contender'])}/{row['metric']}": row["value"] for row in evidence.figures.to_dicts()}
+    contenders = [(named.get(row["contender"], row["contender"]), row) for row in evidence.figures.to_dicts()]
+    values = {f"{name}/{row['metric']}{end}": row[key] for name, row in contenders for key, end in _ENDS}
     for row in evidence.differences.to_dicts():
         rival = named.get(row["rival"], row["rival"])
         values |= {f"difference from {rival}/{row['metric']}{end}": row[key] for key, end in _DIFFERENCE_ENDS}
     metrics = [Metric(name, value, run.start_time, 0) for name, value in values.items() if math.isfinite(value)]
-    tags = {**made_with, "compared": evidence.version, "beside": evidence.champion, "gate": "green" if verdict.green else "refused"}
+    gate = {"gate": "green" if verdict.green else "refused", "gate_reasons": "\n".join(verdict.reasons)[:5_000]}
+    tags = {**made_with, **gate, "compared": evidence.version, "beside": evidence.champion}
     told = {"as_of": as_of, "rows": evidence.rows, "dropouts": evidence.dropouts, "landmarks": f"{evidence.first} to {evidence.last}"}
     parameters = [Param(key, str(value)) for key, value in told.items()]
     client.log_batch(run.run_id, metrics=metrics, params=parameters, tags=[RunTag(key, value) for key, value in tags.items()])

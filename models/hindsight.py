@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from vigie.rules import Invariants
     from vigie.store import Warehouse
 
-CONTENDERS: Final = {"model": ("risk", True), "session_rate": ("session_risk", True), "attendance_rule": ("rule_flag", False)}
-"""What the scores of a night hold, and whether it is a probability."""
+CONTENDERS: Final = {"model": "risk", "session_rate": "session_risk"}
+"""Probabilities that the scores of a night hold. The attendance rule is there as a yes or no alone, which ranks nobody."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,14 @@ class Hindsight:
     """Figures of past scores on the nights whose outcomes are known."""
 
     nights: int
+    """Of those asked for."""
     first: dt.date
     last: dt.date
     rows: int
     dropouts: int
     """Rows of people who left within the horizon."""
+    leavers: int
+    """People among them."""
     figures: pl.DataFrame
     """contender, metric, value, low, high."""
     differences: pl.DataFrame
@@ -45,7 +48,7 @@ def look_back(
 ) -> Hindsight:
     """Judge scores by what became of people, as known at the end of `as_of` or, where deliveries stopped sooner, of their last day.
 
-    Rows of people who had left unnoticed are taken out, as in training. The rule is a yes or no: its ties count against it.
+    Rows of people who had left unnoticed are taken out, as in training.
 
     Args:
         scores: contract `Scores`, of any nights, one horizon.
@@ -61,7 +64,9 @@ def look_back(
     told = last_told(warehouse, as_of, time_zone)
     known_at = min(as_of, told) if told else as_of
     ended = known_endings(warehouse, known_at, rules.silence_days, time_zone)
-    horizon = int(scores["horizon_days"].max() or 0)  # type: ignore[arg-type]
+    if scores.is_empty():
+        raise NoDataError("These nights have no scores: nobody was in training.", "Name nights on which somebody was.")
+    horizon = int(scores["horizon_days"][0])
     wait = horizon + decided_after(warehouse, ended, known_at, rules.silence_days, time_zone)
     over = scores.filter(pl.col("as_of") + pl.duration(days=wait) <= known_at)
     rows = begun(labelled(over, ended, horizon), warehouse, known_at, time_zone)
@@ -70,10 +75,8 @@ def look_back(
         last_over = known_at - dt.timedelta(days=wait)
         what = f"{dropouts} dropouts are known among {rows.height:,} rows of nights up to {last_over}; it takes {MIN_DROPOUTS}."
         raise NoDataError(what, "Score older nights, or more of them.")
-    contenders = {
-        name: measure(rows, rows[column].cast(pl.Float64).to_numpy(), probability=probability)
-        for name, (column, probability) in CONTENDERS.items()
-    }
+    contenders = {name: measure(rows, rows[column].to_numpy(), probability=True) for name, column in CONTENDERS.items()}
     figures, differences = with_intervals(contenders, codes(rows["learner_id"]), times)
     first, last = rows["as_of"].min(), rows["as_of"].max()
-    return Hindsight(rows["as_of"].n_unique(), first, last, rows.height, dropouts, figures, differences)  # type: ignore[arg-type]
+    leavers = rows.filter(pl.col("label") == 1)["learner_id"].n_unique()
+    return Hindsight(rows["as_of"].n_unique(), first, last, rows.height, dropouts, leavers, figures, differences)  # type: ignore[arg-type]

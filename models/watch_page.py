@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -22,12 +23,11 @@ DRAWN: Final = (
 SHIFTS: Final = 10
 
 
-def render(nights: Mapping[str, Mapping[str, Any]], notice: str = "") -> str:
+def render(nights: Mapping[str, Mapping[str, Any]]) -> str:
     """The page as text.
 
     Args:
         nights: by date, the content of watch.json.
-        notice: what must be said of the data, such as that they are simulated.
     """
     environment = Environment(loader=PackageLoader("models"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     alarms = [
@@ -42,9 +42,11 @@ def render(nights: Mapping[str, Mapping[str, Any]], notice: str = "") -> str:
     by_night = {date: [one for one in night["readings"] if one["subject"].startswith("drift")] for date, night in nights.items()}
     compared = max((date for date, found in by_night.items() if found), default="")
     shifts = by_night.get(compared, [])[:SHIFTS]
-    serving: dict[str, list[str]] = {}
-    for date, night in sorted(nights.items()):
-        serving.setdefault(night["model_version"], []).append(date)
+    # A model may give the service back, or serve past nights that are run again: each stretch of nights stands for itself.
+    stretches = groupby(sorted(nights), key=lambda date: nights[date]["model_version"])
+    serving = [(version, list(dates)) for version, dates in stretches]
+    # Nights of an older version of Vigie did not keep it.
+    notice = nights[max(nights)].get("notice", "") if nights else ""
     return environment.get_template("watch.html").render(
         nights=nights, alarms=alarms, compared=compared, shifts=shifts, now=now, image=_drawn(nights), serving=serving, notice=notice
     )

@@ -12,7 +12,7 @@ import typer
 from pipelines import console
 from pipelines.commands import experiment, inbox, indicators, models, outbox, people, quarantine, safety, source
 from pipelines.commands.common import HomeOption, as_of_day, day_of, service_at, settings_at
-from vigie.errors import ConfigurationError, NoDataError, VigieError
+from vigie.errors import ConfigurationError, VigieError
 from vigie.files import explained
 from vigie.lock import only_writer
 
@@ -213,6 +213,8 @@ def backfill(
 
     service = service_at(home)
     nights = past_nights(day_of(first, "--from"), service.finished_day(day_of(last, "--to")), every)
+    if model is not None and not model.strip():
+        raise ConfigurationError("--model names no version.", "See them with: vigie models list.")
     if not scores_only:
         if model:
             raise ConfigurationError("A night that is served chooses its own model.", "Add --scores-only to score with a named model.")
@@ -227,15 +229,14 @@ def backfill(
     if len(done) < len(nights):
         console.out.print(f"{console.many(len(nights) - len(done), 'night')} served before keep their files.")
     if model:
-        console.out.print(
-            f"An evaluation, never served: {model} learnt from what was known on {model[:10]}. Asked of nights before that day it may have "
-            "learnt the answers, and its figures flatter it.",
-            soft_wrap=True,
-        )
-        try:
-            console.show_hindsight(known_since(service, nights, model))
-        except NoDataError as error:
-            console.out.print(f"No figures. {error.what}", soft_wrap=True)
+        console.out.print(f"An evaluation of {model}, never served.")
+        if nights[0] < dt.date.fromisoformat(model[:10]):
+            console.out.print("Of nights before its training it may have learnt what it is asked: there its figures flatter it.")
+        with console.working("Asking what came") as at:
+            at(console.many(len(nights), "night"))
+            told = known_since(service, nights, model)
+        for what, found in told.items():
+            console.show_hindsight(what, found)
     folder = service.home.evaluation(nights[0], model) if model else service.home.out(nights[0])
     console.out.print(f"Files: {folder.parent}/<date>/scores.parquet")
 

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vigie.errors import NoDataError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -152,11 +154,16 @@ def show_evidence(evidence: Evidence) -> None:
         )
 
 
-def show_hindsight(found: Hindsight) -> None:
-    """Figures of past scores by the outcomes known since, with intervals."""
-    shown = {name: FIGURES[name] for name in ("auc_within_night", "average_precision", "recall_at_top", "ece")}
-    counted = f"{many(found.nights, 'night')} from {found.first} to {found.last}, {found.rows:,} rows, {found.dropouts:,} of leavers"
-    out.print(_side_by_side(f"By the outcomes known since: {counted}", shown, found.figures, found.differences, {}))
+def show_hindsight(what: str, found: Hindsight | NoDataError) -> None:
+    """Figures of past scores by the outcomes known since, with intervals, or why there are none."""
+    if isinstance(found, NoDataError):
+        out.print(f"Nights {what}: no figures. {found.what} {found.remedy}", soft_wrap=True)
+        return
+    shown = {name: FIGURES[name] for name in ("auc_within_night", "average_precision", "recall_at_top")}
+    shown |= {"expected_over_observed": "expected / observed"}
+    counted = f"{found.nights} whose outcomes are known, {found.first} to {found.last}, {found.rows:,} rows"
+    title = f"Nights {what}: {counted}, {found.dropouts:,} of {many(found.leavers, 'leaver')}"
+    out.print(_side_by_side(title, shown, found.figures, found.differences, {}))
 
 
 def show_unseen(found: Unseen) -> None:

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Final
 
 from vigie import clock
-from vigie.errors import ConfigurationError
+from vigie.errors import ConfigurationError, NoDataError
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def past_nights(first: dt.date, last: dt.date, every: str) -> list[dt.date]:
     return [first + dt.timedelta(days=n) for n in range(0, (last - first).days + 1, int(days))]
 
 
-NIGHTS_AT_ONCE: Final = 28
+NIGHTS_AT_ONCE: Final = 7
 """Past nights scored in one go: what is written is kept on Ctrl-C, and memory is bounded."""
 
 
@@ -54,7 +54,8 @@ def score_past(
         today = clock.last_finished_day(clock.now(), service.time_zone) + dt.timedelta(days=1)
         objecting = opposed(cases.answered(today, service.time_zone))
     dates = [date for date in dates if version or not (service.home.out(date) / "night.json").exists()]
-    models = {date: load(service.home, version) if version else model_for(service.home, date) for date in dates}
+    named = load(service.home, version) if version else None
+    models = {date: named or model_for(service.home, date) for date in dates}
     done: list[tuple[dt.date, int]] = []
     for name in dict.fromkeys(model.version for model in models.values()):
         theirs = [date for date, model in models.items() if model.version == name]
@@ -74,18 +75,31 @@ def score_past(
     return sorted(done)
 
 
-def known_since(service: Service, nights: Sequence[dt.date], version: str) -> Hindsight:
+def known_since(service: Service, nights: Sequence[dt.date], version: str) -> dict[str, Hindsight | NoDataError]:
     """How well an evaluation of a model did on nights scored before, by the outcomes known today.
 
-    Raises:
-        NoDataError: too few of its outcomes are known.
+    Nights before the day of training stand apart: the model may have learnt what it is asked.
+
+    Returns:
+        By what the nights are to the model: the figures, or why there are none.
     """
     import polars as pl
 
     from models.hindsight import look_back
 
-    files = (service.home.evaluation(night, version) / "scores.parquet" for night in nights)
-    scores = pl.concat([pl.read_parquet(path) for path in files])
+    trained = dt.date.fromisoformat(version[:10])
+    parts = {
+        f"before {version} was trained": [night for night in nights if night < trained],
+        f"after {version} was trained": [night for night in nights if night >= trained],
+    }
     today = clock.last_finished_day(clock.now(), service.time_zone)
-    with service.warehouse() as warehouse:
-        return look_back(scores, warehouse, today, service.rules.invariants, service.time_zone)
+    found: dict[str, Hindsight | NoDataError] = {}
+    for what, asked in parts.items():
+        if asked:
+            scores = pl.concat([pl.read_parquet(service.home.evaluation(night, version) / "scores.parquet") for night in asked])
+            try:
+                with service.warehouse() as warehouse:
+                    found[what] = look_back(scores, warehouse, today, service.rules.invariants, service.time_zone)
+            except NoDataError as error:
+                found[what] = error
+    return found

@@ -136,7 +136,7 @@ def leave_out(service: Service, version: str, on_step: Callable[[str], None] = l
 def promote_model(service: Service, version: str, as_of: dt.date, reason: str) -> tuple[Verdict, bool, dt.date]:
     """Ask the gate about a version on what is known at the end of `as_of`, and make it champion if it may or for a written reason.
 
-    Where too few outcomes are known since it was trained, or deliveries stopped, the evidence of its training day decides.
+    Where deliveries stopped before, their last day decides; where too few outcomes are known since it was trained, its training day.
 
     Returns:
         What the gate said, whether the version serves now, and the as-of date of what the gate was asked on.
@@ -146,6 +146,7 @@ def promote_model(service: Service, version: str, as_of: dt.date, reason: str) -
     """
     from models.card import tell_decisions
     from models.comparison import keep, weigh_beside_champion
+    from models.landmarks import last_told
     from models.promotion import promote
     from models.registry import champion, known
 
@@ -156,12 +157,15 @@ def promote_model(service: Service, version: str, as_of: dt.date, reason: str) -
         what = f"{version} was trained on {trained}: on {as_of} there is less to judge it on than on that day."
         raise NoDataError(what, f"Name {trained} or a later day: --as-of.")
     with service.warehouse() as warehouse:
-        try:
-            asked_of = as_of
-            evidence = weigh_beside_champion(home, warehouse, version, asked_of, rules, zone)
-        except NoDataError:
-            asked_of = trained
-            evidence = weigh_beside_champion(home, warehouse, version, asked_of, rules, zone)
+        # Deliveries that stopped tell most on their last day.
+        days = sorted({as_of, max(trained, min(as_of, last_told(warehouse, as_of, zone) or trained)), trained}, reverse=True)
+        for asked_of in days:
+            try:
+                evidence = weigh_beside_champion(home, warehouse, version, asked_of, rules, zone)
+                break
+            except NoDataError:
+                if asked_of == days[-1]:
+                    raise
     now, serving = clock.now(), champion(home)
     verdict, rests_on = keep(home, evidence, now)
     done = promote(home, version, verdict, now, reason, rests_on)

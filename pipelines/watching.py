@@ -33,6 +33,7 @@ def watch_night(service: Service, as_of: dt.date) -> list[str]:
     Returns:
         What deserves a warning; the same for the same night however often it is run.
     """
+    from alerts.night import notice
     from models import watch
 
     home, out = service.home, service.home.out(as_of)
@@ -52,7 +53,10 @@ def watch_night(service: Service, as_of: dt.date) -> list[str]:
     readings += [watch.overrides(opinions), watch.usefulness(opinions)]
     if as_of.weekday() == SUNDAY:
         readings += _outcomes(service, as_of)
-    text = json.dumps({"model_version": version, "readings": [reading.as_dict() for reading in readings]}, ensure_ascii=False, indent=1)
+    with service.warehouse() as warehouse:
+        said = notice(warehouse, as_of, service.time_zone)
+    told_of = {"model_version": version, "notice": said, "readings": [reading.as_dict() for reading in readings]}
+    text = json.dumps(told_of, ensure_ascii=False, indent=1)
     write_whole(out / WATCH_FILE, lambda path: path.write_text(text + "\n", encoding="utf-8"))
     alarms = [reading for reading in readings if reading.alarm]
     shifts = [reading for reading in alarms if reading.subject.startswith("drift")]
@@ -124,17 +128,12 @@ def watch_page(service: Service) -> tuple[Path, list[str], list[str]]:
     Returns:
         Where it lies, its nights, and the alarms of each subject as last read: columns and outcomes are looked at once a week.
     """
-    from alerts.night import notice
     from models.watch_page import render
 
     nights: dict[str, dict[str, Any]] = {}
     for path in sorted((service.home.root / "out").glob(f"*/{WATCH_FILE}"))[-NIGHTS_SHOWN:]:
         nights[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
-    said = ""
-    if nights:
-        with service.warehouse() as warehouse:
-            said = notice(warehouse, dt.date.fromisoformat(max(nights)), service.time_zone)
-    text = render(nights, said)
+    text = render(nights)
     page = write_whole(service.home.root / "out" / "watch.html", lambda part: part.write_text(text, encoding="utf-8"))
     last = {reading["subject"]: (night, reading) for night, told in nights.items() for reading in told["readings"]}
     return page, list(nights), [f"{night}: {reading['says']}" for night, reading in last.values() if reading["alarm"]]

@@ -309,6 +309,8 @@ class Warehouse:
     def newest(self, layout: Layout, column: str, instant: dt.datetime, where: str = "TRUE") -> dt.date | None:
         """The latest day up to `instant` that facts known by then tell of; None when there is none.
 
+        A fact dated ahead, such as an end that is announced, tells of no day after the one on which it was known.
+
         Args:
             layout: the table.
             column: a date, or an instant.
@@ -317,7 +319,7 @@ class Warehouse:
         """
         if not self._exists(layout.name):
             return None
-        day = f"{_quote(column)}::DATE"
+        day = f"least({_quote(column)}::DATE, known_on::DATE)"
         end = instant.isoformat()
         found: dt.date | None = self._connection.execute(f"""
             SELECT max({day}) FROM {_quote(layout.name)}

@@ -63,11 +63,10 @@ def promote(version: Version, reason: Reason = "", home: HomeOption = None, as_o
     with only_writer(service.home.lock, "A promotion"), console.working(f"Asking the gate on what was known on {day}"):
         before = champion(service.home)
         verdict, done, asked_of = promote_model(service, version, day, reason)
-    console.show_verdict(verdict)
     if asked_of != day:
-        console.out.print(
-            f"Too few outcomes are known since, or deliveries stopped: the gate was asked on what its training day, {asked_of}, knew."
-        )
+        why = "too few outcomes are known since its training" if asked_of.isoformat() == version[:10] else "deliveries stopped"
+        console.out.print(f"The gate was asked on what was known on {asked_of}, not on {day}: {why}.", soft_wrap=True)
+    console.show_verdict(verdict)
     if not done:
         console.out.print(f"{version} does not serve. To overrule the gate, give a written reason with --reason.")
         raise typer.Exit(1)

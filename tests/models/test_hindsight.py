@@ -16,7 +16,7 @@ from pipelines.cli import app
 from pipelines.past import known_since, score_past
 from tests.conftest import LAST, TRAINED
 from tests.services import copy_of
-from vigie.errors import NoDataError
+from vigie.errors import ConfigurationError, NoDataError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,8 @@ def test_whoever_had_left_is_not_judged_and_who_leaves_is_who_left(scored: Servi
     assert over.height - over.filter(pl.col("exit_date") <= pl.col("as_of")).height == pytest.approx(found.rows, rel=0.02)
     assert over.filter(left).height == pytest.approx(found.dropouts, rel=0.15)
     assert _figure(knowing, "model") > 0.95 > _figure(found, "model") > _figure(found, "session_rate")
-    assert set(found.differences["rival"]) == {"session_rate", "attendance_rule"}
+    assert set(found.differences["rival"]) == {"session_rate"}
+    assert 0 < found.leavers < found.dropouts
 
 
 def _figure(found: Hindsight, contender: str) -> float:
@@ -92,17 +93,32 @@ def _figure(found: Hindsight, contender: str) -> float:
 def test_nights_that_tell_too_little_are_not_judged(scored: Service) -> None:
     with pytest.raises(NoDataError, match="0 dropouts are known among 0 rows of nights up to 2025-11-26"):
         _look(scored, _scores(scored).filter(pl.col("as_of") == NIGHTS[-1]))
+    with pytest.raises(NoDataError, match="no scores"):
+        _look(scored, _scores(scored).clear())
 
 
-def test_an_evaluation_shows_its_figures_and_what_they_are_worth(scored: Service, tmp_path: Path) -> None:
-    service = copy_of(scored, tmp_path)
-    first, last = NIGHTS[4], NIGHTS[7]
-    asked = ["backfill", "--from", str(first), "--to", str(last), "--every", "7d", "--scores-only", "--model", _version(service)]
+def test_an_evaluation_shows_its_figures_apart_for_nights_the_model_may_have_learnt(scored: Service, tmp_path: Path) -> None:
+    service, version = copy_of(scored, tmp_path), _version(scored)
+    first, last = NIGHTS[0], NIGHTS[7]
+    asked = ["backfill", "--from", str(first), "--to", str(last), "--every", "7d", "--scores-only", "--model", version]
 
     said = CliRunner().invoke(app, [*asked, "--home", str(service.home.root)], catch_exceptions=False)
 
     assert said.exit_code == 0
-    found = known_since(service, [first + dt.timedelta(days=7 * week) for week in range(4)], _version(service))
-    assert f"4 nights from {first} to {last}, {found.rows:,} rows, {found.dropouts} of leavers" in " ".join(said.output.split())
-    assert f"{_figure(found, 'model'):.3f} [" in said.output
-    assert "its figures flatter it" in said.output
+    told = " ".join(said.output.split())
+    parts = known_since(service, NIGHTS[:8], version)
+    assert list(parts) == [f"before {version} was trained", f"after {version} was trained"]
+    for (what, found), nights in zip(parts.items(), (NIGHTS[:4], NIGHTS[4:8]), strict=True):
+        assert not isinstance(found, NoDataError)
+        assert (found.nights, found.first, found.last) == (4, nights[0], nights[-1])
+        assert f"Nights {what}: 4 whose outcomes are known, {found.first} to {found.last}, {found.rows:,} rows, {found.dropouts} of" in told
+        assert f"{_figure(found, 'model'):.3f} [" in told
+    assert "its figures flatter it" in told
+
+
+def test_an_evaluation_needs_a_version(service: Service) -> None:
+    asked = ["backfill", "--from", str(NIGHTS[0]), "--to", str(NIGHTS[0]), "--scores-only", "--model", ""]
+
+    said = CliRunner().invoke(app, [*asked, "--home", str(service.home.root)])
+
+    assert isinstance(said.exception, ConfigurationError)

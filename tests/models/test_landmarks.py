@@ -13,7 +13,7 @@ from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
 from data_contracts.simulator import simulate, write_deliveries
 from models.labels import begun
-from models.landmarks import training_rows
+from models.landmarks import last_told, training_rows
 from pipelines.service import Service, open_service
 from pipelines.steps import take_deliveries
 from tests.conftest import LAST
@@ -88,6 +88,21 @@ def test_sheets_that_nobody_filled_in_tell_of_no_day(tmp_path: Path) -> None:
             training_rows(warehouse, MONDAY + dt.timedelta(days=110), INVARIANTS, "Europe/Paris")
 
 
+def test_an_end_announced_ahead_tells_of_no_day_after_the_announcement(tmp_path: Path) -> None:
+    with Warehouse(tmp_path / "w.duckdb", threads=1) as warehouse:
+        layers(warehouse, "sessions", {"session_id": "S", "provider_id": "P", "territory_id": "T", "objective": "other", "mode": "onsite"})
+        course = {"learner_id": "L", "session_id": "S", "entry_date": MONDAY, "planned_exit_date": MONDAY + dt.timedelta(days=300)}
+        layers(warehouse, "enrolments", *(course | {"enrolment_id": who} for who in "AB"))
+        sheets = ({"enrolment_id": who, "date": MONDAY + dt.timedelta(days=n)} for who in "AB" for n in range(60))
+        layers(warehouse, "attendance", *(one | {"half_day": "day", "status": "present"} for one in sheets))
+        announced = {"exit_date": MONDAY + dt.timedelta(days=105), "reason": "completed", "known_on": MONDAY + dt.timedelta(days=59)}
+        layers(warehouse, "exits", {"enrolment_id": "A"} | announced)
+
+        assert last_told(warehouse, MONDAY + dt.timedelta(days=110), "Europe/Paris") == MONDAY + dt.timedelta(days=59)
+        with pytest.raises(NoDataError, match="No presence, activity or exit after"):
+            training_rows(warehouse, MONDAY + dt.timedelta(days=110), INVARIANTS, "Europe/Paris")
+
+
 def test_an_entry_taken_back_put_off_or_withdrawn_teaches_nobody_to_stay(tmp_path: Path) -> None:
     course = {"learner_id": "L", "session_id": "S", "entry_date": MONDAY, "planned_exit_date": MONDAY + dt.timedelta(days=300)}
     with Warehouse(tmp_path / "w.duckdb", threads=1) as warehouse:
@@ -106,10 +121,10 @@ def test_an_entry_taken_back_put_off_or_withdrawn_teaches_nobody_to_stay(tmp_pat
 
 
 def layers(warehouse: Warehouse, table: str, *rows: dict[str, Any]) -> None:
-    """Rows of a table, known on the first day unless they say otherwise."""
+    """Rows of a table, known on their day, or on the first one, unless they say otherwise."""
     stored = layout(TABLES[table])
     own = {"known_on_assumed": False, "withdrawn": False, "known_on": MONDAY}
-    told = [own | row for row in rows]
+    told = [own | {"known_on": row.get("date", MONDAY)} | row for row in rows]
     moments = [row | {"known_on": dt.datetime.combine(row["known_on"], dt.time(6), dt.UTC)} for row in told]
     frame = pl.DataFrame(moments, schema=dict(stored.columns)).with_row_index("line", 1).cast({"line": pl.Int64})
     warehouse.append_layers(stored, frame, next(DELIVERIES))
