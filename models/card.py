@@ -109,7 +109,9 @@ def tell_unseen(home: Home, found: Unseen) -> None:
         section = _environment().get_template("unseen.html").render(found=found, **_unseen_tables(found))
         page = _with_section((folder / CARD_FILE).read_text(encoding="utf-8"), "unseen", section)
         files.append(write_whole(folder / CARD_FILE, lambda part: part.write_text(page, encoding="utf-8")))
-    figures = {f"unseen/{row['level']}/{row['contender']}/{row['metric']}": row["value"] for row in found.figures.to_dicts()}
+    ends = (("value", ""), ("low", "/low"), ("high", "/high"))
+    rows = found.figures.to_dicts()
+    figures = {f"unseen/{row['level']}/{row['contender']}/{row['metric']}{end}": row[key] for row in rows for key, end in ends}
     attach(home, found.version, figures, {}, files)
 
 

@@ -144,6 +144,11 @@ def show_evidence(evidence: Evidence) -> None:
     title = f"{evidence.version}: {evidence.rows:,} rows from {evidence.first} to {evidence.last}, {evidence.dropouts} of leavers"
     named = {"champion": evidence.champion}
     out.print(_side_by_side(title, shown, evidence.figures, evidence.differences, named))
+    apart = evidence.differences.filter(rival="champion").select("difference", "low", "high").rows()
+    if apart and not any(map(any, apart)):
+        out.print(
+            f"The twins of {evidence.version} and {evidence.champion} give the same risks: nothing here tells them apart.", soft_wrap=True
+        )
     behind = evidence.behind()
     for row in behind.to_dicts():
         out.print(

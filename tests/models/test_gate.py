@@ -19,6 +19,7 @@ from models.judging import Evidence, judge
 from models.labels import known_endings
 from models.landmarks import training_rows
 from models.learner import Calibration, Model, fit
+from pipelines.console import show_evidence
 
 if TYPE_CHECKING:
     from pipelines.service import Service
@@ -214,3 +215,12 @@ def test_only_a_newer_model_may_lie_a_little_below_the_champion(case: Case, hone
 
     assert passes("2025-11-30-newer")
     assert not passes("2025-10-31-older")
+
+
+def test_the_terminal_says_where_two_versions_are_one_model(evidence: Evidence, capsys: pytest.CaptureFixture[str]) -> None:
+    show_evidence(evidence)
+    assert f"The twins of {evidence.version} and {evidence.champion} give the same risks" in capsys.readouterr().out
+
+    other = evidence.differences.with_columns(difference=pl.when(pl.col("metric") == "auc").then(0.01).otherwise("difference"))
+    show_evidence(replace(evidence, differences=other))
+    assert "give the same risks" not in capsys.readouterr().out
