@@ -46,6 +46,7 @@ def account(warehouse: Warehouse, as_of: dt.date, scored: ScoredNight, alerts: p
         "enrolments_scored": scored.enrolments,
         "not_estimated": scored.not_estimated,
         "low_confidence": scored.low_confidence,
+        "off_sheets": dict(scored.off_sheets),
         "silences": [row | {"heard_on": row["heard_on"].isoformat()} for row in scored.silences.to_dicts()],
         "set_aside": [name for folder in (home.refused, home.held) for name in _names(folder)],
         "alerts": {name: _counts(alerts, name) for name in ("kind", "queue", "state")},
@@ -54,6 +55,7 @@ def account(warehouse: Warehouse, as_of: dt.date, scored: ScoredNight, alerts: p
             *_not_estimated(scored),
             *_rebuilt(home),
             *_silent(scored.silences),
+            *_off_sheets(scored),
             *_refused(home.refused),
             *_refused(home.held),
             *_held_back(scored),
@@ -81,6 +83,12 @@ def _silent(silences: pl.DataFrame) -> list[str]:
         f"{row['usual_days']} are usual; {row['people']} people in training. No risk is raised by it, and their scores say so."
         for row in silences.to_dicts()
     ]
+
+
+def _off_sheets(scored: ScoredNight) -> list[str]:
+    people, providers = sum(scored.off_sheets.values()), ", ".join(f"{name} ({number})" for name, number in scored.off_sheets.items())
+    who = f"{people} people are named by no attendance sheet for a week or more while their session goes on"
+    return [f"{who}: {providers}. Ask whether they have left: an exit may not have been told."] if people else []
 
 
 def _counts(alerts: pl.DataFrame, name: str) -> dict[str, int]:

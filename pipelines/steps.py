@@ -10,7 +10,7 @@ import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from vigie import clock
@@ -19,7 +19,7 @@ from vigie.files import write_whole
 from vigie.lock import only_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import polars as pl
@@ -127,6 +127,8 @@ class ScoredNight:
     """Why no model served, and the list comes from the rules and the promises; empty when one did."""
     held_back: int = 0
     """People scored of whom a file held back, or rows set aside, tell."""
+    off_sheets: Mapping[str, int] = field(default_factory=dict)
+    """By provider, people whom no sheet names any more while their session goes on (`days_off_sheets`)."""
 
 
 def score_night(
@@ -197,7 +199,9 @@ def score_night(
     write_whole(folder / "held.parquet", held.write_parquet)
     weak = int(scored.scores["low_confidence"].sum())
     waiting = scored.scores.join(held, on="enrolment_id", how="semi").height
-    return ScoredNight(scored.scores.height, weak, model.version if model else "", silent.told, not_estimated, waiting)
+    gone = scored.features.filter(pl.col("days_off_sheets") > 0).group_by("provider_id").len().sort("provider_id")
+    off_sheets = {str(provider): int(people) for provider, people in gone.rows()}
+    return ScoredNight(scored.scores.height, weak, model.version if model else "", silent.told, not_estimated, waiting, off_sheets)
 
 
 def alert_night(

@@ -194,6 +194,19 @@ def test_columns_in_another_order_give_the_same_scores(served: Service) -> None:
     assert np.array_equal(model.margins(features), model.margins(features.select(reversed(features.columns))))
 
 
+def test_names_gone_from_the_sheets_are_counted_by_provider_and_mostly_people_who_left(served: Service, simulation: Simulation) -> None:
+    out = served.home.out(NIGHT)
+    gone = pl.read_parquet(out / "features.parquet").filter(pl.col("days_off_sheets") > 0)
+    night = json.loads((out / "night.json").read_text())
+
+    assert night["off_sheets"] == dict(gone.group_by("provider_id").len().sort("provider_id").rows())
+    (said,) = [warning for warning in night["warnings"] if "attendance sheet" in warning]
+    assert said.startswith(f"{gone.height} people are named by no attendance sheet")
+    assert all(f"{provider} ({people})" in said for provider, people in night["off_sheets"].items())
+    left = gone.join(simulation.truth["counterfactual"], on="enrolment_id").filter(pl.col("exit_date") <= NIGHT)
+    assert left.height >= 0.7 * gone.height > 0
+
+
 def test_a_second_night_while_one_runs_is_refused_and_changes_nothing(served: Service) -> None:
     with only_writer(served.home.lock, "The night of 2025-11-19"), pytest.raises(AlreadyRunningError, match="The night of 2025-11-19"):
         run_night(served, NIGHT, Directly())
