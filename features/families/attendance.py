@@ -26,6 +26,9 @@ _LATELY: Final = ~_gone.fill_null(value=False)
 _UNJUSTIFIED: Final = (pl.col("unjustified_half_days_14") > 0) & (pl.col("unjustified_half_days_28") > pl.col("justified_half_days_28"))
 """A justified absence is no motive to call: what counts absences of all kinds is told where most have no reason."""
 
+_LATELY_MISSED: Final = (pl.col("unjustified_half_days_7") > 0) | pl.col("attendance_share_7").is_null()
+"""Whoever missed nothing in a week of classes has come back."""
+
 _half_days = pl.col("half_days")
 _attended = pl.col("status").is_in(ATTENDED)
 _unjustified = pl.col("status") == "absent_unjustified"
@@ -195,8 +198,8 @@ _derived = [
         en_better="no unjustified absence since entry",
         monotone=1,
         # A share since entry says little of the first days, and nothing of whoever has nothing to attend at present.
-        # Nor of whoever has missed nothing without a reason for two weeks.
-        fair=there_for(14) & pl.col("attendance_share_14").is_not_null() & (pl.col("unjustified_half_days_14") > 0),
+        # Nor of whoever has missed nothing without a reason for two weeks, or for the week that has just ended.
+        fair=there_for(14) & pl.col("attendance_share_14").is_not_null() & (pl.col("unjustified_half_days_14") > 0) & _LATELY_MISSED,
         fair_better=pl.col("unjustified_share_total") == 0,
     ),
     Feature(

@@ -323,6 +323,8 @@ def test_of_whom_is_long_gone_since_when_is_told_and_not_a_share_unless_nothing_
         "absence_streak_half_days": [0.0, 0.0, 0.0, 80.0, 12.0, 4.0],
         "attendance_share_14": [1.0, 1.0, 1.0, 0.0, 0.2, 0.3],
         "unjustified_half_days_14": [0.0, 0.0, 0.0, 20.0, 12.0, 4.0],
+        "unjustified_half_days_7": [0.0, 0.0, 0.0, 10.0, 6.0, 4.0],
+        "attendance_share_7": [1.0, 1.0, 1.0, 0.0, 0.2, 0.3],
         "course_day": [80.0] * 6,
     }
     parts = np.tile([0.9, 0.1, -3.0], (6, 1))
@@ -435,6 +437,8 @@ def test_two_weeks_of_absences_are_told_and_not_hidden_in_a_share_since_entry() 
             "days_since_presence": [1.0, 1.0, 20.0, None, 21.0],
             "absence_streak_half_days": [2.0, 2.0, 0.0, 5.0, 30.0],
             "attendance_share_14": [0.4, 0.7, None, 0.0, 0.0],
+            "unjustified_half_days_7": [5.0, 2.0, None, 5.0, 5.0],
+            "attendance_share_7": [0.4, 0.7, None, 0.0, 0.0],
             "course_day": [80.0, 80.0, 80.0, 5.0, 80.0],
         }
     )
@@ -446,6 +450,10 @@ def test_two_weeks_of_absences_are_told_and_not_hidden_in_a_share_since_entry() 
 
     said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
     assert said == [["unjustified_half_days_14"], ["unjustified_share_total"], [], ["unjustified_half_days_14"], ["days_since_presence"]]
+    # Back for a week of classes, what is told is what was missed of late; with no class in that week, the share stands.
+    for share, told in ((1.0, "unjustified_half_days_14"), (None, "unjustified_share_total")):
+        back = night.with_columns(unjustified_half_days_7=pl.lit(0.0), attendance_share_7=pl.lit(share, pl.Float64))
+        assert reasons(parts, parts.sum(axis=1), columns, back, back.clear(), 3, everybody=others)[1][0]["feature"] == told
 
 
 def test_who_has_just_entered_is_not_ranked_by_all_done_so_far() -> None:
