@@ -29,7 +29,7 @@ OTHER_MEANS: Final = "reach_by_other_means"
 ASK_DETAILS: Final = "ask_contact_details"
 BARRIER: Final = "take_up_barrier"
 ACTION_OF_BARRIER: Final = {barrier: f"take_up_{barrier}" for barrier in ("mobility", "housing", "childcare", "content")}
-"""Difficulties that have words of their own; the others are taken up without being named."""
+"""Difficulties that a list names. Health, money or family it takes up without a word: it is printed, and read over a shoulder."""
 ACTION_OF_SUBJECT: Final = {
     "attendance": "call_about_absences",
     "punctuality": "call_about_absences",
@@ -136,9 +136,9 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
     # A course that ends sooner than anybody can call leaves less to do.
     left = (pl.col("planned_exit_date") - pl.lit(facts.list_day)).dt.total_days().clip(0)
     near = near.join(unreached(facts), on="learner_id", how="left", maintain_order="left")
-    near = near.join(barriers(facts).with_columns(named=pl.lit(value=True)), on="learner_id", how="left", maintain_order="left")
+    near = near.join(barriers(facts), on="learner_id", how="left", maintain_order="left")
     other_means = pl.when("wrong").then(pl.lit(ASK_DETAILS)).when("hard").then(pl.lit(OTHER_MEANS))
-    taken_up = pl.col("barrier").replace_strict(ACTION_OF_BARRIER, default=BARRIER, return_dtype=pl.String).fill_null(BARRIER)
+    taken_up = pl.col("barrier").replace_strict(ACTION_OF_BARRIER, default=BARRIER, return_dtype=pl.String)
     ours = (
         pl.when(_gone(rules.invariants.silence_days))
         .then(pl.lit(STILL_THERE))
@@ -146,7 +146,7 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
         .then(other_means)
         .when(left <= LAST_DAYS)
         .then(pl.lit(ACTION_OF_PROMISE["job_search_due"]))
-        .when("named")
+        .when(pl.col("barrier").is_not_null())
         .then(taken_up)
         .otherwise(pl.coalesce(usual, unspoken))
     )

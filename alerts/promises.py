@@ -24,8 +24,6 @@ TRIED_DAYS: Final = 28
 TALKED_DAYS: Final = 10
 """Whoever was spoken with so lately is not hard to reach."""
 ATTEMPTS: Final = 2
-PRIVATE: Final = frozenset({"health", "money", "family", "relations", "other"})
-"""Difficulties that a list does not name: it is printed, and read over a shoulder."""
 
 
 def promises(training: pl.DataFrame, after: pl.DataFrame, facts: Facts, rules: Invariants) -> pl.DataFrame:
@@ -111,7 +109,7 @@ def unreached(facts: Facts) -> pl.DataFrame:
 
 
 def barriers(facts: Facts) -> pl.DataFrame:
-    """learner_id, barrier (null for one that is `PRIVATE`) of those whose last talk named a difficulty of late: where a talk goes on.
+    """learner_id, barrier of those whose last talk named a difficulty of late: it is where a talk goes on.
 
     Not the search for a job, which has a promise of its own; nor what a later talk did not name again.
     """
@@ -120,8 +118,7 @@ def barriers(facts: Facts) -> pl.DataFrame:
     newest = pl.col("occurred_at") == pl.col("occurred_at").max()
     last = named.group_by("learner_id").agg(pl.col("occurred_at").max(), barrier=barrier.filter(newest).min())
     current = last.join(spoken(facts), on="learner_id", how="left").filter(_not(pl.col("spoken_at") > pl.col("occurred_at")))
-    open_to_all = pl.when(~pl.col("barrier").is_in(PRIVATE)).then("barrier")
-    return current.select("learner_id", barrier=open_to_all).sort("learner_id")
+    return current.select("learner_id", "barrier").sort("learner_id")
 
 
 def requests(people: pl.DataFrame, facts: Facts, rules: Invariants) -> pl.DataFrame:

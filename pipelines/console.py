@@ -167,7 +167,7 @@ def show_hindsight(what: str, found: Hindsight | NoDataError) -> None:
     shown = {name: FIGURES[name] for name in ("auc_within_night", "average_precision", "recall_at_top")}
     shown |= {"expected_over_observed": "expected / observed"}
     counted = f"{found.nights} whose outcomes are known, {found.first} to {found.last}, {found.rows:,} rows"
-    title = f"Nights {what}: {counted}, {found.dropouts:,} of {many(found.leavers, 'leaver')}"
+    title = f"Nights {what}: {counted}, {found.dropouts:,} of {found.leavers:,} people who left"
     out.print(_side_by_side(title, shown, found.figures, found.differences, {}))
 
 
