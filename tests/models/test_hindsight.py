@@ -111,10 +111,8 @@ def test_an_evaluation_shows_its_figures_apart_for_nights_the_model_may_have_lea
     for (what, found), nights in zip(parts.items(), (NIGHTS[:4], NIGHTS[4:8]), strict=True):
         assert not isinstance(found, NoDataError)
         assert (found.nights, found.first, found.last) == (4, nights[0], nights[-1])
-        assert (
-            f"Nights {what}: 4 whose outcomes are known, {found.first} to {found.last}, {found.rows:,} rows, {found.dropouts} of them of"
-            in told
-        )
+        assert f"Nights {what}: 4 whose outcomes are known, {found.first} to {found.last}" in told
+        assert f"{found.rows:,} rows, {found.dropouts} of {found.leavers} people who left" in told
         assert f"{_figure(found, 'model'):.3f} [" in told
     assert "its figures flatter it" in told
 
