@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NAMED_DAYS: Final = 56
 """How long wrong contact details, or a difficulty that was named, are told; as the features on contacts count them."""
 TRIED_DAYS: Final = 28
-"""How long an attempt that failed still tells that somebody is hard to reach."""
+"""How long an attempt that failed still tells that somebody is hard to reach, who was spoken with before."""
 TALKED_DAYS: Final = 10
 """Whoever was spoken with so lately is not hard to reach."""
 ATTEMPTS: Final = 2
@@ -102,7 +102,7 @@ def unreached(facts: Facts) -> pl.DataFrame:
     since = recent.filter(pl.col("spoken_at").is_null() | (pl.col("occurred_at") > pl.col("spoken_at")))
     outcome = pl.col("outcome").cast(pl.String)
     tried = outcome.is_in(("no_answer", "left_message")) & (pl.col("direction").cast(pl.String) == "outbound")
-    tried &= pl.col("on") > facts.as_of - dt.timedelta(days=TRIED_DAYS)
+    tried &= (pl.col("on") > facts.as_of - dt.timedelta(days=TRIED_DAYS)) | pl.col("spoken_at").is_null()
     talked = (pl.col("spoken_on").first() > facts.as_of - dt.timedelta(days=TALKED_DAYS)).fill_null(value=False)
     found = since.group_by("learner_id").agg(wrong=(outcome == "wrong_details").any(), hard=(tried.sum() >= ATTEMPTS) & ~talked)
     return found.filter(pl.col("wrong") | pl.col("hard")).sort("learner_id")

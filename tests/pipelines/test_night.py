@@ -13,7 +13,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from alerts.night import courses, in_words
 from alerts.policy import LISTED
+from data_contracts.catalogue import TABLES
+from data_contracts.ingest import layout
 from data_contracts.simulator import Simulation, write_deliveries
 from features.catalogue import FEATURES
 from features.facts import read_facts
@@ -192,6 +195,20 @@ def test_columns_in_another_order_give_the_same_scores(served: Service) -> None:
     features = pl.read_parquet(served.home.out(NIGHT) / "features.parquet")
 
     assert np.array_equal(model.margins(features), model.margins(features.select(reversed(features.columns))))
+
+
+def test_of_whom_has_left_the_day_is_told_beside_the_course(served: Service) -> None:
+    alerts, scored = (pl.read_parquet(served.home.out(NIGHT) / f"{name}.parquet") for name in ("alerts", "scores"))
+    with served.warehouse() as warehouse:
+        told = in_words(alerts, scored, courses(warehouse, NIGHT, served.time_zone))
+        exits = warehouse.as_known_at(layout(TABLES["exits"]), end_of_day(NIGHT, served.time_zone), columns=["enrolment_id", "exit_date"])
+
+    assert told.height == alerts.height
+    left = told.join(exits.filter(pl.col("exit_date") <= NIGHT), on="enrolment_id")
+    day = pl.format("(sortie le {})", pl.col("exit_date").dt.strftime("%d/%m/%Y"))
+    assert left.height >= 10
+    assert left.filter(pl.col("course").str.contains(day, literal=True)).height == left.height
+    assert told.filter(pl.col("course").str.contains("sortie le", literal=True)).height == left.height
 
 
 def test_names_gone_from_the_sheets_are_counted_by_provider_and_mostly_people_who_left(served: Service, simulation: Simulation) -> None:
