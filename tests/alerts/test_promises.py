@@ -69,6 +69,12 @@ def test_a_contact_is_owed_after_the_course_however_it_ended(reason: str) -> Non
     assert states(decide(left(DELAYS.post_exit_within_days - WARNING - 1, reason), RULES), "post_exit_contact_due") == {}
     assert states(decide(left(2 * DELAYS.post_exit_within_days + 1, reason), RULES), "post_exit_contact_due") == {}
     assert states(decide(replace(due, contacts=spoken(("L000", DAY))), RULES), "post_exit_contact_due") == {}
+    # The planned end of a course that was left before is no limit.
+    early = replace(due, enrolments=due.enrolments.with_columns(planned_exit_date=pl.lit(due.list_day)))
+    kind = pl.col("kind").cast(pl.String) == "post_exit_contact_due"
+    (then, now) = (decide(known, RULES).filter(kind)["due_on"].to_list() for known in (due, early))
+    assert then == now
+    assert now[0] > early.list_day
     # What was said before the end keeps no promise of afterwards.
     before = spoken(("L000", ago(DELAYS.post_exit_within_days - WARNING)))
     assert states(decide(replace(due, contacts=before), RULES), "post_exit_contact_due") == {"000": "new"}
@@ -180,7 +186,7 @@ def test_whom_a_call_does_not_find_is_to_be_reached_by_other_means(tries: list[t
 
 
 def test_no_call_is_promised_to_a_number_that_is_wrong() -> None:
-    facts = people([0.01], entered_days=12)
+    facts = people([0.01], entered_days=12, owners=[None])
     wrong = replace(facts, contacts=contacts(("L000", ago(3), "outbound", "wrong_details", "entry")))
 
     owed, asked = (candidates(known, RULES).filter(pl.col("kind") != "dropout_risk").sort("kind") for known in (facts, wrong))
@@ -189,7 +195,8 @@ def test_no_call_is_promised_to_a_number_that_is_wrong() -> None:
     calls = pl.col("kind").is_in(CALLS)
     assert asked.filter(calls)["suggested_action"].unique().to_list() == ["ask_contact_details"]
     assert "entry_call" in owed["suggested_action"].to_list()
-    assert asked.filter(~calls)["suggested_action"].to_list() == owed.filter(~calls)["suggested_action"].to_list()
+    # Whoever has no owner is to have one, whatever their number.
+    assert asked.filter(~calls)["suggested_action"].to_list() == ["find_owner"]
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,19 @@ def test_a_name_gone_from_the_sheets_of_a_session_that_goes_on_is_seen(
     assert night["days_off_sheets"].to_list() == [told, 0, 0]
 
 
+def test_one_sheet_that_came_before_the_others_makes_nobody_absent_from_them() -> None:
+    story = facts([sheet(10, "present")])
+    names = ["E", "F", "G"]
+    enrolments = [story.tables["enrolments"].with_columns(enrolment_id=pl.lit(name), learner_id=pl.lit(name)) for name in names]
+    others = [sheet(day, "present") | {"enrolment_id": name} for name, day in (("F", 10), ("G", 20))]
+    sheets = pl.concat([story.tables["attendance"], table("attendance", ("enrolment_id", "date", "half_day", "status"), others)])
+    known = Facts(story.tables | {"enrolments": pl.concat(enrolments), "attendance": sheets}, story.time_zone)
+
+    night = matrix(known, cohort(known, [START + dt.timedelta(days=20)]))
+
+    assert night["days_off_sheets"].to_list() == [0, 0, 0]
+
+
 def test_half_days_with_a_sheet_are_counted_by_window() -> None:
     days = (0, 20, 21, 27, 33, 34)
     night = row(facts([sheet(0, "present", "day"), *(sheet(day, "absent_justified") for day in days[1:])]), 34)

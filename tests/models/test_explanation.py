@@ -304,6 +304,19 @@ def test_a_fall_too_small_to_notice_is_no_fall_and_a_rise_needs_the_month_it_is_
     assert facts_told(named, rows, -1) == [[], [], [], [], [], [], named, [], []]
 
 
+def test_one_piece_of_work_is_not_all_of_them_and_half_a_day_late_is_not_late() -> None:
+    rows: dict[str, list[float | None]] = {
+        "work_missed_share": [1.0, 1.0, 1.0, 1.0, 0.0, 0.0],
+        "work_missed": [3.0, 3.0, 3.0, 3.0, 0.0, 0.0],
+        "work_handed_in": [3.0, 3.0, 3.0, 3.0, 1.0, 2.0],
+        "lateness_days_mean": [-5.0, -5.0, -5.0, -5.0, 0.6, 1.0],
+        "days_since_deadline": [5.0] * 6,
+    }
+
+    assert facts_told(["work_missed_share"], rows, -1) == [[], [], [], [], [], ["work_missed_share"]]
+    assert facts_told(["lateness_days_mean"], rows) == [[], [], [], [], [], ["lateness_days_mean"]]
+
+
 def test_a_mean_of_one_piece_is_told_as_that_piece() -> None:
     rows: dict[str, list[float | None]] = {
         "lateness_days_mean": [0.0, 0.0, 0.0, 6.0, 6.0],
@@ -403,12 +416,20 @@ def test_a_share_of_hardly_any_half_days_is_not_told_and_counts_are() -> None:
 
 
 def test_whoever_is_off_the_sheets_is_told_so_and_not_what_came_before() -> None:
-    columns = ["unjustified_half_days_14"]
+    columns = ["unjustified_half_days_14", "attendance_against_session", "late_half_days_28"]
     night = pl.DataFrame(
         {
             "as_of": [NIGHT] * 2,
             "enrolment_id": ["off", "absent"],
             "unjustified_half_days_14": [6.0, 6.0],
+            "attendance_against_session": [-0.5, -0.5],
+            "late_half_days_28": [5.0, 5.0],
+            "attendance_share_28": [0.5, 0.5],
+            "attendance_share_7": [0.5, 0.5],
+            "unjustified_half_days_28": [6.0, 6.0],
+            "justified_half_days_28": [0.0, 0.0],
+            "course_day": [80.0, 80.0],
+            "recorded_14": [20, 20],
             "days_off_sheets": [9.0, 0.0],
             "days_since_presence": [1.0] * 2,
             "absence_streak_half_days": [0.0] * 2,
@@ -417,12 +438,13 @@ def test_whoever_is_off_the_sheets_is_told_so_and_not_what_came_before() -> None
     others = pl.concat([night[[0]].with_columns(cs.numeric() * 0)] * 20)
 
     def said(weight: float) -> list[list[str]]:
-        parts = np.tile([weight, -3.0], (2, 1))
+        parts = np.tile([weight, 0.5, 0.4, -3.0], (2, 1))
         found = reasons(parts, parts.sum(axis=1), columns, night, night.clear(), 3, everybody=others)
         return [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
 
-    assert said(0.9) == [["days_off_sheets"], ["unjustified_half_days_14"]]
-    assert said(-0.9) == [[], []]
+    # Nor the gap to the session, nor lateness; of whoever is there, the gap repeats the absences.
+    assert said(0.9) == [["days_off_sheets"], ["unjustified_half_days_14", "late_half_days_28"]]
+    assert said(-0.9) == [["attendance_against_session", "late_half_days_28"]] * 2
 
 
 def test_two_weeks_of_absences_are_told_and_not_hidden_in_a_share_since_entry() -> None:
