@@ -309,7 +309,7 @@ def test_one_piece_of_work_is_not_all_of_them_and_half_a_day_late_is_not_late() 
         "work_missed_share": [1.0, 1.0, 1.0, 1.0, 0.0, 0.0],
         "work_missed": [3.0, 3.0, 3.0, 3.0, 0.0, 0.0],
         "work_handed_in": [3.0, 3.0, 3.0, 3.0, 1.0, 2.0],
-        "lateness_days_mean": [-5.0, -5.0, -5.0, -5.0, 0.6, 1.0],
+        "lateness_days_mean": [-5.0, -5.0, -5.0, 0.6, -5.0, 1.0],
         "days_since_deadline": [5.0] * 6,
     }
 
