@@ -113,7 +113,7 @@ def known_at(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> Callable[.
 
 
 def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
-    """Every enrolment with its dates, the territory of its session and its course in words, with the day on which they left it."""
+    """Every enrolment with its dates, the territory of its session and its course in words, with the day on which they left it early."""
     known = known_at(warehouse, as_of, time_zone)
     sessions = known("sessions", "session_id", "title", "provider_id", "territory_id")
     titles = sessions.join(known("providers", "provider_id", "name"), on="provider_id", how="left").select(
@@ -124,7 +124,8 @@ def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFram
     course = pl.col("course").fill_null("Formation pas encore connue")
     left = pl.format("{} (sortie le {})", course, pl.col("exit_date").dt.strftime("%d/%m/%Y"))
     told = enrolments.join(titles, on="session_id", how="left").join(exits, on="enrolment_id", how="left", maintain_order="left")
-    return told.with_columns(pl.col("territory_id").fill_null(NO_TERRITORY), course=pl.coalesce(left, course)).drop("exit_date")
+    early = pl.when(pl.col("exit_date") < pl.col("planned_exit_date")).then(left)
+    return told.with_columns(pl.col("territory_id").fill_null(NO_TERRITORY), course=pl.coalesce(early, course)).drop("exit_date")
 
 
 def notice(warehouse: Warehouse, as_of: dt.date, time_zone: str, *, estimated: bool = True) -> str:

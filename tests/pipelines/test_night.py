@@ -197,14 +197,18 @@ def test_columns_in_another_order_give_the_same_scores(served: Service) -> None:
     assert np.array_equal(model.margins(features), model.margins(features.select(reversed(features.columns))))
 
 
-def test_of_whom_has_left_the_day_is_told_beside_the_course(served: Service) -> None:
+def test_of_whom_has_left_early_the_day_is_told_beside_the_course(served: Service) -> None:
     alerts, scored = (pl.read_parquet(served.home.out(NIGHT) / f"{name}.parquet") for name in ("alerts", "scores"))
     with served.warehouse() as warehouse:
         told = in_words(alerts, scored, courses(warehouse, NIGHT, served.time_zone))
-        exits = warehouse.as_known_at(layout(TABLES["exits"]), end_of_day(NIGHT, served.time_zone), columns=["enrolment_id", "exit_date"])
+        moment, where = end_of_day(NIGHT, served.time_zone), courses(warehouse, NIGHT, served.time_zone)
+        exits = warehouse.as_known_at(layout(TABLES["exits"]), moment, columns=["enrolment_id", "exit_date"])
 
     assert told.height == alerts.height
-    left = told.join(exits.filter(pl.col("exit_date") <= NIGHT), on="enrolment_id")
+    over = told.join(exits, on="enrolment_id").join(where.select("enrolment_id", "planned_exit_date"), on="enrolment_id")
+    left = over.filter(pl.col("exit_date") <= NIGHT, pl.col("exit_date") < pl.col("planned_exit_date"))
+    # Whoever left on the planned day is told that day once.
+    assert over.filter(pl.col("exit_date") == pl.col("planned_exit_date")).height
     day = pl.format("(sortie le {})", pl.col("exit_date").dt.strftime("%d/%m/%Y"))
     assert left.height >= 10
     assert left.filter(pl.col("course").str.contains(day, literal=True)).height == left.height
