@@ -224,13 +224,16 @@ _derived = [
 ]
 
 _in_session = ["session_id", "as_of"]
-_off = pl.col("last_named") - pl.col("last_named").median().over(_in_session) >= OFF_THE_SHEETS_DAYS
+# No median over the session: beside it polars cuts rows otherwise each time, and a float's last bit depends on where.
+_named_lately = (pl.col("last_named") < OFF_THE_SHEETS_DAYS).cast(pl.Int32).sum().over(_in_session)
+_most_lately = 2 * _named_lately >= pl.col("last_named").count().over(_in_session)
+_off = _most_lately & (pl.col("last_named") - pl.col("last_named").min().over(_in_session) >= OFF_THE_SHEETS_DAYS)
 _cohort = [
     Feature(
         "days_off_sheets",
         pl.when(_off).then("last_named").when(pl.col("last_named").is_not_null()).then(0),
         unit="days",
-        meaning="Days since a sheet last named this learner, where most of the session have been named a week or more since; else 0",
+        meaning="Days since a sheet last named this learner, a week or more behind a session of which most were named lately; else 0",
         null_means="no attendance sheet is known",
         group="attendance",
         fr="nom absent des feuilles de présence depuis {value}, alors que la session continue",
