@@ -10,7 +10,7 @@ import polars as pl
 from alerts.promises import barriers, promises, requests, spoken, unreached
 from alerts.routing import in_training, routes, to_come, with_territory
 from alerts.silence import silenced, told_of_a_job
-from alerts.wording import STILL_THERE
+from alerts.wording import LAST_SIGNS, OFF_THE_SHEETS, STILL_THERE
 
 if TYPE_CHECKING:
     from alerts.facts import Facts
@@ -49,9 +49,6 @@ ACTION_OF_PROMISE: Final = {
 }
 CALLS: Final = tuple(kind for kind in ACTION_OF_PROMISE if kind not in {"no_owner", "learner_request"})
 ANY_ACTION: Final = "take_stock"
-LAST_SIGNS: Final = ("days_since_presence", "days_since_activity")
-OFF_THE_SHEETS: Final = "days_off_sheets"
-"""What tells that the provider may no longer count on somebody."""
 PERSON: Final = ("enrolment_id", "learner_id", "territory_id", "advisor_id", "queue", "risk", "reasons", "spoken_on")
 
 
@@ -80,8 +77,9 @@ def candidates(facts: Facts, rules: Rules) -> pl.DataFrame:
     owed = owed.with_columns(
         advisor_id=pl.when(~queued).then("advisor_id"), queue=pl.when(queued).then(pl.lit("territory")).otherwise("queue")
     )
-    risks = _risks(training, facts, rules) if facts.by_rule is None else _ruled(training, facts.by_rule, facts, rules)
-    found = pl.concat([risks, _owed(owed, facts, rules)])
+    hard = unreached(facts)
+    risks = _risks(training, hard, facts, rules) if facts.by_rule is None else _ruled(training, facts.by_rule, facts, rules)
+    found = pl.concat([risks, _owed(owed, hard.filter("wrong"), rules)])
     return found.filter(~silenced(facts, rules.invariants))
 
 
@@ -118,7 +116,7 @@ def _with_support(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFr
     return routed.join(scored, on="enrolment_id", how="left").join(spoken(facts), on="learner_id", how="left")
 
 
-def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
+def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
     people = training.join(_free(training, rules), on="territory_id")
     # Down to keep_share of the limit: an alert already open stays until there, so that a case does not flicker in and out.
     near = people.filter(pl.col("risk") >= pl.col("entry_limit") * rules.invariants.keep_share)
@@ -135,7 +133,7 @@ def _risks(training: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
     unspoken = pl.when(since <= FIRST_DAYS).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).otherwise(pl.lit(ANY_ACTION))
     # A course that ends sooner than anybody can call leaves less to do.
     left = (pl.col("planned_exit_date") - pl.lit(facts.list_day)).dt.total_days().clip(0)
-    near = near.join(unreached(facts), on="learner_id", how="left", maintain_order="left")
+    near = near.join(hard, on="learner_id", how="left", maintain_order="left")
     near = near.join(barriers(facts), on="learner_id", how="left", maintain_order="left")
     other_means = pl.when("wrong").then(pl.lit(ASK_DETAILS)).when("hard").then(pl.lit(OTHER_MEANS))
     taken_up = pl.col("barrier").replace_strict(ACTION_OF_BARRIER, default=BARRIER, return_dtype=pl.String)
@@ -202,8 +200,8 @@ def _ruled(training: pl.DataFrame, by_rule: pl.DataFrame, facts: Facts, rules: R
     )
 
 
-def _owed(owed: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
-    people, wrong = owed.join(_free(owed, rules), on="territory_id"), unreached(facts).filter("wrong")
+def _owed(owed: pl.DataFrame, wrong: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    people = owed.join(_free(owed, rules), on="territory_id")
     minutes = pl.coalesce(pl.when(pl.col("kind") == kind).then(kind) for kind in ACTION_OF_PROMISE)
     # A risk below what is listed is no reason to call, and neither are its facts.
     listed = pl.col("risk") >= pl.col("entry_limit")

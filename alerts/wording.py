@@ -78,8 +78,10 @@ MAY_BE_GONE: Final = "Pas d'estimation utile : d'après les derniers signes conn
 """Said in the place of the likelihood: training holds no row of people after their exit, so the number would not be theirs."""
 HIGH_RISK: Final = 0.2
 """From so high a risk on, what it asks for is told before what the service promises."""
-GONE: Final = frozenset({"days_since_presence", "days_since_activity", "days_off_sheets"})
+LAST_SIGNS: Final = ("days_since_presence", "days_since_activity")
 """Facts that tell since when somebody shows no sign."""
+OFF_THE_SHEETS: Final = "days_off_sheets"
+"""What tells that the provider may no longer count on somebody."""
 HARDLY: Final = "Sur 100 situations semblables, moins d'une se termine par un abandon dans les 4 semaines."
 LIKELIHOOD: Final = (
     "Sur 100 situations semblables, environ {n} se termine par un abandon dans les 4 semaines.",
@@ -221,7 +223,7 @@ def why(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
 
 def may_be_gone(facts: Sequence[Mapping[str, Any]], *, weak: bool) -> bool:
     """Whether the leading reason is a last sign, of somebody of whom too little is known (`weak`): then no number is told."""
-    return weak and bool(facts) and facts[0]["feature"] in GONE
+    return weak and bool(facts) and facts[0]["feature"] in {*LAST_SIGNS, OFF_THE_SHEETS}
 
 
 def no_fact(*, weak: bool) -> str:

@@ -20,7 +20,7 @@ from models.fairness import FEW
 from models.judging import LOAD
 from models.plots import draw, drawn_shap
 from models.promotion import decisions
-from models.registry import attach, keep_plots
+from models.registry import ENDS, attach, keep_plots
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
@@ -109,9 +109,8 @@ def tell_unseen(home: Home, found: Unseen) -> None:
         section = _environment().get_template("unseen.html").render(found=found, **_unseen_tables(found))
         page = _with_section((folder / CARD_FILE).read_text(encoding="utf-8"), "unseen", section)
         files.append(write_whole(folder / CARD_FILE, lambda part: part.write_text(page, encoding="utf-8")))
-    ends = (("value", ""), ("low", "/low"), ("high", "/high"))
     rows = found.figures.to_dicts()
-    figures = {f"unseen/{row['level']}/{row['contender']}/{row['metric']}{end}": row[key] for row in rows for key, end in ends}
+    figures = {f"unseen/{row['level']}/{row['contender']}/{row['metric']}{end}": row[key] for row in rows for key, end in ENDS}
     attach(home, found.version, figures, {}, files)
 
 
@@ -161,6 +160,7 @@ def render(
     trained: Trained, evidence: Evidence, verdict: Verdict, plots: Mapping[str, bytes], notice: str = "", weighed: Sequence[str] = ()
 ) -> str:
     """The page as text."""
+    block = trained.blocks.filter(block="test").row(0, named=True)
     return (
         _environment()
         .get_template("card.html")
@@ -174,7 +174,7 @@ def render(
             features=len(trained.model.columns),
             fingerprint=trained.fingerprint,
             blocks=trained.blocks,
-            block=(block := trained.blocks.filter(block="test").row(0, named=True)),
+            block=block,
             fewer=evidence.rows < block["rows"],
             weighed=weighed,
             rows=f"{evidence.rows:,}",

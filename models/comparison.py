@@ -14,7 +14,7 @@ from models.gate import Verdict, decide
 from models.judging import CHAMPION, Evidence, judge
 from models.labels import known_endings
 from models.landmarks import training_rows
-from models.registry import EXPERIMENT, attach, champion, client_of, has_twin, not_computed, twin_of
+from models.registry import ENDS, EXPERIMENT, attach, champion, client_of, has_twin, not_computed, twin_of
 from vigie.errors import NoDataError, NoModelError
 from vigie.files import write_whole
 
@@ -133,14 +133,11 @@ def keep(home: Home, evidence: Evidence, now: dt.datetime) -> tuple[Verdict, dic
     path = write_whole(folder / below / EVIDENCE_FILE, lambda part: part.write_text(text, encoding="utf-8"))
     write_whole(folder / below / TOLD_FILE, evidence.told.write_parquet)
     named = below or "judged"
-    metrics = {f"{named}/{row['contender']}/{row['metric']}{end}": row[key] for row in evidence.figures.to_dicts() for key, end in _ENDS}
+    metrics = {f"{named}/{row['contender']}/{row['metric']}{end}": row[key] for row in evidence.figures.to_dicts() for key, end in ENDS}
     tags = {"gate": "green" if verdict.green else "refused", "gate_reasons": "\n".join(verdict.reasons)[:5_000]}
     attach(home, evidence.version, metrics, tags, [] if below else [path])
     rests_on: dict[str, str | int] = {"file": path.relative_to(folder).as_posix(), "rows": evidence.rows, "dropouts": evidence.dropouts}
     return verdict, rests_on | {"first": evidence.first, "last": evidence.last}
-
-
-_ENDS = (("value", ""), ("low", "/low"), ("high", "/high"))
 
 
 def log_comparison(home: Home, evidence: Evidence, verdict: Verdict, as_of: dt.date, made_with: Mapping[str, str]) -> None:
@@ -163,7 +160,7 @@ def log_comparison(home: Home, evidence: Evidence, verdict: Verdict, as_of: dt.d
     # Two versions that somebody named: the second need not be champion.
     named = {CHAMPION: "rival"}
     contenders = [(named.get(row["contender"], row["contender"]), row) for row in evidence.figures.to_dicts()]
-    values = {f"{name}/{row['metric']}{end}": row[key] for name, row in contenders for key, end in _ENDS}
+    values = {f"{name}/{row['metric']}{end}": row[key] for name, row in contenders for key, end in ENDS}
     for row in evidence.differences.to_dicts():
         rival = named.get(row["rival"], row["rival"])
         values |= {f"difference from {rival}/{row['metric']}{end}": row[key] for key, end in _DIFFERENCE_ENDS}

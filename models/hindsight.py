@@ -29,7 +29,7 @@ class Hindsight:
     """Figures of past scores on the nights whose outcomes are known."""
 
     nights: int
-    """Of those asked for."""
+    """Of those asked for, how many are over."""
     first: dt.date
     last: dt.date
     rows: int
@@ -59,13 +59,13 @@ def look_back(
         times: bootstraps of learners.
 
     Raises:
-        NoDataError: too few dropouts are known on nights whose horizon is over.
+        NoDataError: no scores, or too few dropouts known on nights whose horizon is over.
     """
+    if scores.is_empty():
+        raise NoDataError("These nights have no scores: nobody was in training.", "Name nights on which somebody was.")
     told = last_told(warehouse, as_of, time_zone)
     known_at = min(as_of, told) if told else as_of
     ended = known_endings(warehouse, known_at, rules.silence_days, time_zone)
-    if scores.is_empty():
-        raise NoDataError("These nights have no scores: nobody was in training.", "Name nights on which somebody was.")
     horizon = int(scores["horizon_days"][0])
     wait = horizon + decided_after(warehouse, ended, known_at, rules.silence_days, time_zone)
     over = scores.filter(pl.col("as_of") + pl.duration(days=wait) <= known_at)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 NAME: Final = "vigie-dropout"
 CHAMPION: Final = "champion"
 EXPERIMENT: Final = "vigie"
+ENDS: Final = (("value", ""), ("low", "/low"), ("high", "/high"))
+"""Columns of a figure with its interval, and what MLflow's name of each ends with."""
 LOCKED_SECONDS: Final = 30
 """How long a database that somebody writes to is waited for."""
 VERSION_TAG: Final = "model_version"
@@ -217,6 +219,11 @@ def keep_plots(home: Home, version: str, plots: Mapping[str, bytes]) -> None:
         for name, plot in plots.items():
             (Path(folder) / f"{name}.png").write_bytes(plot)
         client.log_artifacts(run, folder, "plots")
+
+
+def trained_on(version: str) -> dt.date:
+    """The as-of date of a version's training, which its name begins with."""
+    return dt.date.fromisoformat(version[:10])
 
 
 def attach(home: Home, version: str, metrics: Mapping[str, float], tags: Mapping[str, str], files: Sequence[Path]) -> None:

@@ -208,6 +208,7 @@ def backfill(
 
     With --model, the figures of these nights follow where enough outcomes are known.
     """
+    from models.registry import trained_on
     from pipelines.past import known_since, past_nights, score_past
     from pipelines.steps import Directly, run_night
 
@@ -230,7 +231,7 @@ def backfill(
         console.out.print(f"{console.many(len(nights) - len(done), 'night')} served before keep their files.")
     if model:
         console.out.print(f"An evaluation of {model}, never served.")
-        if nights[0] < dt.date.fromisoformat(model[:10]):
+        if nights[0] < trained_on(model):
             console.out.print("Of nights before its training it may have learnt what it is asked: there its figures flatter it.")
         with console.working("Asking what came") as at:
             at(console.many(len(nights), "night"))

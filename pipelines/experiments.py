@@ -45,15 +45,14 @@ def look_ahead(service: Service, experiment_id: str, as_of: dt.date) -> tuple[Pr
     from data_contracts.tables.outputs import Scores
     from impact.experiments.history import past_of
     from impact.experiments.powerpage import power_page, prospect
-    from models.registry import promoted
+    from models.registry import promoted, trained_on
 
     plan = plan_of(service, experiment_id)
     columns = ["as_of", "enrolment_id", "risk"]
     scores = nightly(service, "scores.parquet", columns, as_of)
     if scores.is_empty():
         scores = Scores.create_empty().select(columns)
-    # A version begins with the day it was trained on.
-    served_from = min((dt.date.fromisoformat(version[:10]) for version in promoted(service.home)), default=None)
+    served_from = min((trained_on(version) for version in promoted(service.home)), default=None)
     silence_days, zone = service.rules.invariants.silence_days, service.time_zone
     with service.warehouse() as warehouse:
         _held_to_silence(service, warehouse, plan, as_of)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from models.hindsight import Hindsight
     from pipelines.service import Service
 
+NIGHTS_AT_ONCE: Final = 7
+"""Past nights scored in one go: what is written is kept on Ctrl-C, and memory is bounded."""
+
 
 def past_nights(first: dt.date, last: dt.date, every: str) -> list[dt.date]:
     """Dates from `first` to `last`, stepping by `every`, such as 1d or 7d.
@@ -28,10 +31,6 @@ def past_nights(first: dt.date, last: dt.date, every: str) -> list[dt.date]:
     if last < first:
         raise ConfigurationError(f"--to {last} is before --from {first}.", "Give the older date first.")
     return [first + dt.timedelta(days=n) for n in range(0, (last - first).days + 1, int(days))]
-
-
-NIGHTS_AT_ONCE: Final = 7
-"""Past nights scored in one go: what is written is kept on Ctrl-C, and memory is bounded."""
 
 
 def score_past(
@@ -86,8 +85,9 @@ def known_since(service: Service, nights: Sequence[dt.date], version: str) -> di
     import polars as pl
 
     from models.hindsight import look_back
+    from models.registry import trained_on
 
-    trained = dt.date.fromisoformat(version[:10])
+    trained = trained_on(version)
     parts = {
         f"before {version} was trained": [night for night in nights if night < trained],
         f"after {version} was trained": [night for night in nights if night >= trained],

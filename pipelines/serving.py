@@ -148,11 +148,11 @@ def promote_model(service: Service, version: str, as_of: dt.date, reason: str) -
     from models.comparison import keep, weigh_beside_champion
     from models.landmarks import last_told
     from models.promotion import promote
-    from models.registry import champion, known
+    from models.registry import champion, known, trained_on
 
     rules, zone, home = service.rules.invariants, service.time_zone, service.home
     known(home, version)
-    trained = dt.date.fromisoformat(version[:10])
+    trained = trained_on(version)
     if as_of < trained:
         what = f"{version} was trained on {trained}: on {as_of} there is less to judge it on than on that day."
         raise NoDataError(what, f"Name {trained} or a later day: --as-of.")

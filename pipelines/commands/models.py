@@ -55,7 +55,7 @@ def promote(version: Version, reason: Reason = "", home: HomeOption = None, as_o
     [dim]vigie models promote 2026-02-01-0123456789[/dim]
     [dim]vigie models promote 2026-02-01-0123456789 --reason "First model of this territory, read by the steering group"[/dim]
     """
-    from models.registry import champion
+    from models.registry import champion, trained_on
     from pipelines.serving import promote_model
 
     service = service_at(home)
@@ -64,7 +64,7 @@ def promote(version: Version, reason: Reason = "", home: HomeOption = None, as_o
         before = champion(service.home)
         verdict, done, asked_of = promote_model(service, version, day, reason)
     if asked_of != day:
-        why = "too few outcomes are known since its training" if asked_of.isoformat() == version[:10] else "deliveries stopped"
+        why = "too few outcomes are known since its training" if asked_of == trained_on(version) else "deliveries stopped"
         console.out.print(f"The gate was asked on what was known on {asked_of}, not on {day}: {why}.", soft_wrap=True)
     console.show_verdict(verdict)
     if not done:
