@@ -15,7 +15,7 @@ from data_contracts.vocabulary import ATTENDANCE_STATUS
 from features.catalogue import FAMILIES, FEATURES
 from features.facts import ENROLMENT_COLUMNS, EXIT_COLUMNS, SESSION_COLUMNS, Facts
 from features.families.attendance import ATTENDANCE
-from features.matrix import cohort, matrix
+from features.matrix import QUALITY, cohort, matrix
 
 START = dt.date(2026, 1, 5)
 UTC = dt.UTC
@@ -161,6 +161,7 @@ def test_nothing_known_is_null_and_never_zero_days() -> None:
     assert result["days_since_presence"] is None
     assert result["unjustified_half_days_7"] is None
     assert result["attendance_share_14"] is None
+    assert {result[name] for name in QUALITY} == {0}
 
 
 def test_windows_hold_the_last_days_the_date_itself_included() -> None:
