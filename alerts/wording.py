@@ -156,7 +156,8 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
     return Told(
         kinds=_once(say(KINDS[alert["kind"]]) for alert in alerts),
         why=_once([*promises, *(why(reason, phrases) for reason in facts)]) or [no_fact(weak=weak)],
-        changed=[text for reason in facts if (text := change(reason, phrases))] or still(facts, phrases),
+        changed=[text for reason in facts if (text := change(reason, phrases))] + since(leading["reasons"], phrases)
+        or still(facts, phrases),
         likelihood=say(MAY_BE_GONE) if gone else likelihood(leading["risk"]),
         caution=say(CAUTION) if weak and not gone else "",
         estimated=not gone and leading["risk"] is not None,
@@ -188,6 +189,11 @@ def _once(texts: Iterable[str]) -> list[str]:
 def raising(reasons: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The reasons that raise the risk, in their order, without the unnamed rest."""
     return [reason for reason in reasons if reason["code"] != "rest" and reason["contribution"] > 0]
+
+
+def since(reasons: Iterable[Mapping[str, Any]], phrases: Mapping[str, Phrase]) -> list[str]:
+    """What a reason would be unfair without, such as that somebody has come back: told with what has changed."""
+    return [why(reason, phrases) for reason in reasons if reason["code"] != "rest" and not reason["contribution"]]
 
 
 def lowering(reasons: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -74,6 +74,10 @@ class Feature:
     """Of whom it may be told as protective; without it, of those of `fair`."""
     speaks_from: float | None = None
     """From this value on, it is this fact that is told of its subject, whichever weighs most: gone for weeks, a share says too little."""
+    beside: bool = False
+    """True of a fact that explains no risk and is told beside a reason of its subject, which would be unfair without it."""
+    among: str = ""
+    """Column of what a count is counted among: fewer absences of fewer sheets are not told as better than a week before."""
     repeats: frozenset[str] = frozenset()
     """Facts of one other subject that tell the same: beside one of them it is not told."""
     moves: bool = True

@@ -22,7 +22,12 @@ CONTEXT: Final = frozenset({"course", "session", "learner"})
 LEAST: Final = 0.05
 """A subject that raises the risk by less, in log-odds, is not worth a sentence."""
 PROTECTIVE: Final = 2
-SPEAKING: Final = tuple(name for name, feature in FEATURES.items() if not feature.learnt and feature.speaks_from is not None)
+BESIDE: Final = tuple(name for name, feature in FEATURES.items() if feature.beside)
+SPEAKING: Final = tuple(
+    name for name, feature in FEATURES.items() if not feature.learnt and feature.speaks_from is not None and not feature.beside
+)
+FIGURES_FIRST: Final = 3
+"""A fact with a figure is told rather than one without that weighs up to so many times more: a person can check it."""
 DECIMALS: Final = {"points": 1, "share": 2, "days": 0}
 """A difference that is nothing at this many decimals of its unit is none: five points, half a day."""
 FIELDS: Final = ("code", "feature", "value", "contribution", "previous_value")
@@ -41,7 +46,8 @@ def reasons(
 
     A subject is named through a fact that is known, that raises this score, and that lies on the worse side of the night's median and of
     what its own sentence compares with ("fewer than", "later than"): what is missing, better than usual, or looks back on days before the
-    entry is never told as a reason. Among those, one that speaks for its subject (`Feature.speaks_from`), else the one that weighs most.
+    entry is never told as a reason. Among those, one that speaks for its subject (`Feature.speaks_from`), else the one that weighs most,
+    figures first. Beside a subject's reason stands what it would be unfair without (`Feature.beside`), with a contribution of 0.
 
     Args:
         contributions: rows x (columns + base value), log-odds, as from `Model.contributions`.
@@ -71,7 +77,7 @@ def reasons(
     remainder = remainder.with_columns(
         feature=pl.lit(None, pl.String), value=pl.lit(None, pl.Float64), previous_value=pl.lit(None, pl.Float64)
     )
-    together = pl.concat([named.select("row", *FIELDS), remainder.select("row", *FIELDS)])
+    together = pl.concat([named.select("row", *FIELDS), *_beside(named, now), remainder.select("row", *FIELDS)])
     return together.group_by("row", maintain_order=True).agg(pl.struct(FIELDS).alias("reasons")).sort("row")["reasons"]
 
 
@@ -96,6 +102,20 @@ def protective(
     return rows.join(told, on="row", how="left", maintain_order="left")["protective"].fill_null([])
 
 
+def _beside(named: pl.DataFrame, now: pl.DataFrame) -> list[pl.DataFrame]:
+    """Facts told beside the reasons of their subject, of those who have one: row and the fields of a reason, one frame a fact."""
+    found = []
+    for name in (name for name in BESIDE if name in now.columns):
+        feature, value = FEATURES[name], pl.col(name)
+        told = pl.all_horizontal(value >= feature.speaks_from, *([] if feature.fair is None else [feature.fair]))
+        facts = now.with_row_index("row").filter(told).select(pl.col("row").cast(pl.Int64), value=value)
+        facts = facts.join(named.filter(pl.col("code") == feature.group), on="row", how="semi")
+        absent = pl.lit(None, pl.Float64).alias("previous_value")
+        facts = facts.with_columns(absent, code=pl.lit(feature.group), feature=pl.lit(name), contribution=pl.lit(0.0))
+        found.append(facts.select("row", *FIELDS))
+    return found
+
+
 def _named(
     parts: NDArray[np.float64],
     side: NDArray[np.bool_],
@@ -116,15 +136,16 @@ def _named(
     if not len(parts) or not subjects:
         return None
     values_now = now.select(columns).to_numpy()
-    values_before = _aligned(now, before, columns)
+    values_before = np.where(_comparable(now, before, columns), _aligned(now, before, columns), np.nan)
     speaks_from = np.asarray([np.inf if (least := FEATURES[name].speaks_from) is None else least for name in columns])
     speaks = values_now >= speaks_from
+    first = np.asarray([FIGURES_FIRST if "{value}" in FEATURES[name].fr else 1 for name in columns])
     tellable = side & ((parts > 0) | (speaks & speaking))
     members = {subject: [place for place, group in enumerate(groups) if group == subject] for subject in subjects}
     sums = np.stack([parts[:, places].sum(axis=1) for places in members.values()], axis=1)
 
     def led() -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-        told = np.where(tellable, np.where(speaks, np.inf, parts), -np.inf)
+        told = np.where(tellable, np.where(speaks, np.inf, parts * first), -np.inf)
         leading = np.stack([np.asarray(places)[told[:, places].argmax(axis=1)] for places in members.values()], axis=1)
         return leading, np.stack([tellable[:, places].any(axis=1) for places in members.values()], axis=1) & (sums > LEAST)
 
@@ -178,6 +199,20 @@ def _fair(name: str, side: Literal[-1, 1]) -> pl.Expr | None:
 
 
 _USUAL: Final = " usual"
+
+
+def _comparable(now: pl.DataFrame, before: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.bool_]:
+    """False where a count fell only as what it is counted among did, or where half of that is gone: the week before is no measure then."""
+    among = {name: whole for name in columns if (whole := FEATURES[name].among) and whole in now.columns}
+    read = list(dict.fromkeys((*among, *among.values())))
+    value = dict(zip(read, now.select(pl.col(read).cast(pl.Float64)).to_numpy().T, strict=True))
+    former = dict(zip(read, _aligned(now, before, read).T, strict=True))
+    comparable = np.ones((now.height, len(columns)), dtype=np.bool_)
+    for name, whole in among.items():
+        # Products in the place of shares: nothing is divided by none.
+        no_better = value[name] * former[whole] >= former[name] * value[whole]
+        comparable[:, columns.index(name)] = ~((value[name] < former[name]) & (no_better | (2 * value[whole] < former[whole])))
+    return comparable
 
 
 def _aligned(now: pl.DataFrame, before: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.float64]:

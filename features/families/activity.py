@@ -165,6 +165,8 @@ _facts = [
 KINDS: Final = ("content", "forum", "quiz", "lms")
 """Kinds of distance work that suppliers tell apart (contract `activity`), what is finer behind a slash; others count in totals alone."""
 _WEEKS: Final = 6
+LATE_DAYS: Final = 7
+NEW_DAYS: Final = 6
 
 
 def _of(kind: str | None, *, within_days: int | None = None, weeks_ago: int | None = None) -> pl.Expr:
@@ -301,6 +303,9 @@ def _rank(name: str) -> pl.Expr:
 
 
 _traced = pl.col("activity_count_28").fill_null(0).max().over(_in_session) > 0
+_late = pl.col("entry_delay_days") >= LATE_DAYS
+_compared = _traced & ~(_late & (pl.col("course_day") < NEW_DAYS)).fill_null(value=False)
+"""Whoever enters a session that goes on is not compared, in their first week, with what the others did before they came."""
 
 
 def _log(name: str) -> pl.Expr:
@@ -308,15 +313,21 @@ def _log(name: str) -> pl.Expr:
 
 
 def _against_session(name: str) -> pl.Expr:
-    """Logarithm of a count minus the session's mean of it; null where the session leaves no trace."""
+    """Logarithm of a count minus the session's mean of it; null where nobody is to be compared."""
     mean = _log(name).sum().over(_in_session) / pl.len().over(_in_session)
-    return pl.when(_traced).then((_log(name) - mean) / _FIXED_POINT)
+    return pl.when(_compared).then((_log(name) - mean) / _FIXED_POINT)
+
+
+def _week_against_session(week: int) -> pl.Expr:
+    """As `_against_session`; null also of late entrants for a week that was over before they came."""
+    came_after = (_late & (pl.col("course_day") < 7 * week)).fill_null(value=False)
+    return pl.when(~came_after).then(_against_session(f"week_{week}"))
 
 
 def _above_session(name: str) -> pl.Expr:
-    """A score minus the session's mean of it; null where the session leaves no trace."""
+    """A score minus the session's mean of it; null where nobody is to be compared."""
     score = (pl.col(name).fill_null(0) * _FIXED_POINT).round().cast(pl.Int64)
-    return pl.when(_traced).then((score - score.sum().over(_in_session) / pl.len().over(_in_session)) / _FIXED_POINT)
+    return pl.when(_compared).then((score - score.sum().over(_in_session) / pl.len().over(_in_session)) / _FIXED_POINT)
 
 
 _KIND_FR: Final = {"content": "les contenus", "forum": "les forums", "quiz": "les exercices", "lms": "la plateforme"}
@@ -324,6 +335,7 @@ _KIND_EN: Final = {"content": "contents", "forum": "forums", "quiz": "exercises"
 _SPAN: Final = {"14": "of the last 14 days", "total": "so far"}
 _SPAN_FR: Final = {"14": "ces 14 derniers jours", "total": "depuis le début, dates d'entrée confondues"}
 _SPAN_EN: Final = {"14": "over 14 days", "total": "since the start, whenever people entered"}
+_NOT_COMPARED: Final = "the session leaves no trace, or this learner entered it a week late or more, less than a week ago"
 _NOT_NEW: Final = there_for(14)
 """For sentences on all that was done so far, which tell of whoever has just entered that they have just entered."""
 
@@ -343,7 +355,7 @@ _cohort = [
             _against_session(f"{kind}_{span}"),
             unit="score",
             meaning=f"Logarithm of the {kind} traces {_SPAN[span]} minus the session's mean",
-            null_means="the session leaves no trace",
+            null_means=_NOT_COMPARED,
             group="activity",
             fr=f"moins d'activité sur {_KIND_FR[kind]} que la moyenne de la session {_SPAN_FR[span]}",
             en=f"less active on {_KIND_EN[kind]} than the session's mean {_SPAN_EN[span]}",
@@ -359,10 +371,10 @@ _cohort = [
     *(
         Feature(
             f"week_{week}_against_session",
-            _against_session(f"week_{week}"),
+            _week_against_session(week),
             unit="score",
             meaning=f"Logarithm of the activity of the week {week} weeks ago minus the session's mean",
-            null_means="the session leaves no trace",
+            null_means=f"{_NOT_COMPARED}, or after that week",
             group="activity",
             fr=f"moins d'activité en ligne que la moyenne de la session {_week_fr(week)}",
             en=f"less active online than the session's mean {_week_en(week)}",
@@ -380,7 +392,7 @@ _cohort = [
             _against_session(f"activity_count_{days}"),
             unit="score",
             meaning=f"Logarithm of the activity of the last {days} days minus the session's mean",
-            null_means="the session leaves no trace",
+            null_means=_NOT_COMPARED,
             group="activity",
             fr=f"moins d'activité en ligne que la moyenne de la session ces {days} derniers jours",
             en=f"less active online than the session's mean over {days} days",
@@ -398,7 +410,7 @@ _cohort = [
             _above_session(name),
             unit="score",
             meaning=f"{meaning} minus the session's mean",
-            null_means="the session leaves no trace",
+            null_means=_NOT_COMPARED,
             group="activity",
             fr=f"moins d'activité en ligne que la moyenne de la session {when}",
             en=f"less active online than the session's mean {then}",
@@ -416,12 +428,12 @@ _cohort = [
     ),
     Feature(
         "silence_rank",
-        pl.when(_traced).then(
+        pl.when(_compared).then(
             (pl.col("days_since_activity").fill_null(10_000).rank("average").over(_in_session) - 0.5) / pl.len().over(_in_session)
         ),
         unit="share",
         meaning="Place in the session by days since the last trace, 1 the longest silent",
-        null_means="the session leaves no trace",
+        null_means=_NOT_COMPARED,
         group="activity",
         fr="plus longtemps sans activité en ligne que {value} des personnes de la session",
         en="longer without online activity than {value} of the people in the session",
@@ -451,10 +463,10 @@ _cohort = [
     ),
     Feature(
         "activity_total_rank",
-        pl.when(_traced).then(_rank("activity_total")),
+        pl.when(_compared).then(_rank("activity_total")),
         unit="share",
         meaning="Place in the session by traces so far, 0 the fewest",
-        null_means="the session leaves no trace",
+        null_means=_NOT_COMPARED,
         group="activity",
         fr="plus d'activité en ligne depuis le début que {value} [seulement ]des personnes de la session, dates d'entrée confondues",
         en="more active online since the start than [only ]{value} of the people in the session, whenever they entered",
@@ -464,10 +476,10 @@ _cohort = [
     ),
     Feature(
         "first_weeks_rank",
-        pl.when(_traced & (pl.col("course_day") >= _FIRST_DAYS)).then(_rank("first_weeks")),
+        pl.when(_compared & (pl.col("course_day") >= _FIRST_DAYS)).then(_rank("first_weeks")),
         unit="share",
         meaning=f"Place in the session by traces of the first {_FIRST_DAYS} days, 0 the fewest",
-        null_means="the session leaves no trace, or the first days are not over",
+        null_means="the session leaves no trace, or the first days of this learner are not over",
         group="activity",
         fr="plus d'activité en ligne au démarrage que {value} [seulement ]des personnes de la session",
         en="more active online at the start than [only ]{value} of the people in the session",
@@ -477,10 +489,10 @@ _cohort = [
     ),
     Feature(
         "before_entry_rank",
-        pl.when(_traced).then(_rank("before_entry")),
+        pl.when(_compared).then(_rank("before_entry")),
         unit="share",
         meaning="Place in the session by traces before entry, 0 the fewest",
-        null_means="the session leaves no trace",
+        null_means=_NOT_COMPARED,
         group="activity",
         fr="plus d'activité en ligne avant l'entrée que {value} [seulement ]des personnes de la session",
         en="more active online before entry than [only ]{value} of the people in the session",
@@ -491,10 +503,10 @@ _cohort = [
     *(
         Feature(
             f"activity_rank_{days}",
-            pl.when(_traced).then(_rank(f"activity_count_{days}")),
+            pl.when(_compared).then(_rank(f"activity_count_{days}")),
             unit="share",
             meaning=f"Place in the session by activity of the last {days} days, 0 the least active",
-            null_means="the session leaves no trace",
+            null_means=_NOT_COMPARED,
             group="activity",
             fr=f"plus d'activité en ligne que {{value}} [seulement ]des personnes de la session sur {days} jours",
             en=f"more active online than [only ]{{value}} of the people in the session over {days} days",
@@ -506,10 +518,10 @@ _cohort = [
     ),
     Feature(
         "active_days_rank_28",
-        pl.when(_traced).then(_rank("active_days_28")),
+        pl.when(_compared).then(_rank("active_days_28")),
         unit="share",
         meaning="Place in the session by active days of the last 28 days, 0 the least active",
-        null_means="the session leaves no trace",
+        null_means=_NOT_COMPARED,
         group="activity",
         fr="plus de régularité en ligne que {value} [seulement ]des personnes de la session sur 28 jours",
         en="more regular online than [only ]{value} of the people in the session over 28 days",

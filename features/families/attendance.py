@@ -17,6 +17,8 @@ SURGE: Final = 5
 _gone = (pl.col("days_since_presence") >= SURGE_DAYS) & (pl.col("absence_streak_half_days") >= 0.5 * pl.col("days_since_presence"))
 FEW: Final = 4
 """Two days: a share of fewer half-days tells one day's luck in per cent, where counts say what happened."""
+PRESENT_DAYS: Final = 4
+"""Last present that few days ago, a weekend of three included: still there, as far as is known."""
 OFF_THE_SHEETS_DAYS: Final = 7
 _GONE_FROM_SHEETS: Final = frozenset({"days_off_sheets"})
 """Beside it, how somebody attended before is no news."""
@@ -25,6 +27,11 @@ _LATELY: Final = ~_gone.fill_null(value=False)
 
 _UNJUSTIFIED: Final = (pl.col("unjustified_half_days_14") > 0) & (pl.col("unjustified_half_days_28") > pl.col("justified_half_days_28"))
 """A justified absence is no motive to call: what counts absences of all kinds is told where most have no reason."""
+
+_BROKEN: Final = (pl.col("unjustified_streak_half_days") < SURGE) | (
+    pl.col("unjustified_streak_half_days") < pl.col("unjustified_half_days_14")
+)
+"""Where all that was missed in two weeks was missed since the last presence, it is told as that."""
 
 _LATELY_MISSED: Final = (pl.col("unjustified_half_days_7") > 0) | pl.col("attendance_share_7").is_null()
 """Whoever missed nothing in a week of classes has come back."""
@@ -35,6 +42,7 @@ _unjustified = pl.col("status") == "absent_unjustified"
 _justified = pl.col("status") == "absent_justified"
 _recorded = _attended | _unjustified | _justified
 _last_attended = pl.when(_attended).then(pl.col("slot")).max().fill_null(-1).alias("last_attended")
+_last_missed = pl.when(_unjustified | _justified).then(pl.col("slot")).max().fill_null(-1).alias("last_missed")
 _came = pl.min_horizontal("attendance_share_28", "attendance_share_7").ge(0.8) & there_for(14)
 """Whoever is hardly there can hardly be late: "never late" is told of who comes, and has for two weeks."""
 
@@ -74,9 +82,10 @@ _facts = [
             en=f"{{value}} of unjustified absence in the last {days} days",
             monotone=1,
             # Where nothing was to be attended of late, absences before it are no news.
-            fair=_LATELY if days == SURGE_DAYS else pl.col("attendance_share_14").is_not_null() if days > SURGE_DAYS else None,
+            fair=_LATELY & _BROKEN if days == SURGE_DAYS else pl.col("attendance_share_14").is_not_null() if days > SURGE_DAYS else None,
             fair_better=ALWAYS,
             speaks_from=SURGE if days == SURGE_DAYS else None,
+            among=f"recorded_{min(days, max(WINDOWS))}",
         )
         for days in (*WINDOWS, RULE_DAYS)
     ),
@@ -100,8 +109,9 @@ _facts = [
         fr="{value} d'absence non justifiée depuis la dernière présence",
         en="{value} of unjustified absence since last present",
         monotone=1,
-        fair=pl.col("attendance_share_14").is_not_null(),
+        fair=pl.col("attendance_share_14").is_not_null() & _LATELY,
         fair_better=ALWAYS,
+        speaks_from=SURGE,
     ),
     Feature(
         "absence_streak_half_days",
@@ -125,6 +135,7 @@ _facts = [
         en="{value} with a late arrival in the last 28 days",
         monotone=1,
         fair=pl.col("late_half_days_28").gt(2),
+        among="recorded_28",
         repeats=_GONE_FROM_SHEETS,
         fair_better=_came & (pl.col("late_half_days_28") == 0),
     ),
@@ -139,6 +150,7 @@ _facts = [
         en="{value} left before the end in the last 28 days",
         monotone=1,
         fair=pl.col("left_early_half_days_28") > 1,
+        among="recorded_28",
         repeats=_GONE_FROM_SHEETS,
         fair_better=_came & (pl.col("left_early_half_days_28") == 0),
     ),
@@ -155,6 +167,22 @@ _facts = [
         # Where half of those days held nothing to attend, how long ago says little: a holiday, a placement, sheets that did not come.
         fair=pl.col("absence_streak_half_days") >= 0.5 * pl.col("days_since_presence"),
         speaks_from=14,
+    ),
+    Feature(
+        "presence_streak_half_days",
+        _sum(_attended & (pl.col("slot") > pl.col("last_missed"))),
+        unit="half_days",
+        meaning="Half-days attended since the last absence of any kind",
+        null_means="no attendance sheet is known",
+        group="attendance",
+        fr="de retour depuis : {value} de présence de suite",
+        en="back since then: {value} attended in a row",
+        worse=-1,
+        fair=pl.col("days_since_presence") < PRESENT_DAYS,
+        fair_better=NEVER,
+        speaks_from=FEW,
+        beside=True,
+        learnt=False,
     ),
 ]
 
@@ -286,7 +314,7 @@ ATTENDANCE: Final = Family(
         (pl.col("date").cast(pl.Int32) * 2 + (pl.col("half_day") != "am").cast(pl.Int32)).alias("slot"),
     ),
     keep=pl.col("date") <= pl.col("as_of"),
-    marks=(_last_attended,),
+    marks=(_last_attended, _last_missed),
     helpers=_helpers,
     facts=_facts,
     derived=_derived,

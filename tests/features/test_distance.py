@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from data_contracts.catalogue import TABLES
-from features.catalogue import FAMILIES
+from features.catalogue import FAMILIES, FEATURES
 from features.facts import ENROLMENT_COLUMNS, EXIT_COLUMNS, SESSION_COLUMNS, Facts
 from features.matrix import cohort, matrix
 
@@ -107,6 +107,25 @@ def test_a_session_that_leaves_no_trace_compares_nobody() -> None:
 
     assert found["A"]["week_0_against_session"] is None
     assert found["A"]["silence_rank"] is None
+
+
+def test_a_late_entrant_is_not_compared_with_what_the_session_did_before_they_came() -> None:
+    before = [trace("A", day) for day in range(60)] + [trace("B", day) for day in range(60)]
+    people = [enrolment("A"), enrolment("B", entry=3), enrolment("C", entry=40)]
+    facts = world(people, activity=[*before, *(trace("C", day) for day in range(40, 60))])
+    of_traces = [name for name, feature in FEATURES.items() if "against_session" in name and feature.group == "activity"]
+
+    new, settled = rows_at(facts, 45)["C"], rows_at(facts, 46)["C"]
+    assert {new[name] for name in (*of_traces, "silence_rank", "activity_rank_7", "before_entry_rank")} == {None}
+    assert new["activity_count_7"] == 30
+    assert settled["week_0_against_session"] == settled["silence_rank"] - 0.5 == 0
+    assert settled["activity_against_session_14"] < 0
+    # A week counts from the day on which some of it was spent in the course.
+    assert [settled[f"week_{week}_against_session"] for week in range(1, 6)] == [None] * 5
+    assert [rows_at(facts, 47)["C"][f"week_{week}_against_session"] is None for week in range(3)] == [False, False, True]
+    # Three days late is not late, and the others are compared whoever comes.
+    assert rows_at(facts, 5)["B"]["week_0_against_session"] is not None
+    assert rows_at(facts, 45)["A"]["week_0_against_session"] > 0
 
 
 def test_the_longest_silence_and_the_usual_one() -> None:

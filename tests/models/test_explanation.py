@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -380,6 +380,83 @@ def test_the_same_absences_are_not_told_by_two_subjects() -> None:
     assert [sum(reason["contribution"] for reason in row) for row in found] == pytest.approx([1.8] * 3)
 
 
+def attending(people: int, **rows: object) -> pl.DataFrame:
+    """People half way through a course, with a sheet for each of four half-days a day of the last month, and whatever else is named."""
+    usual = {
+        "attendance_share_14": 0.5,
+        "days_since_presence": 1.0,
+        "absence_streak_half_days": 0.0,
+        "unjustified_streak_half_days": 0.0,
+        "unjustified_half_days_14": 0.0,
+        "course_day": 80.0,
+        "recorded_7": 10,
+        "recorded_14": 20,
+        "recorded_28": 40,
+    }
+    night = pl.DataFrame({"as_of": [NIGHT] * people, "enrolment_id": [f"e{n}" for n in range(people)]})
+    return night.with_columns(
+        **{name: pl.Series(value) if isinstance(value, list) else pl.lit(value) for name, value in (usual | rows).items()}
+    )
+
+
+def told_beside_nobody(columns: list[str], night: pl.DataFrame, before: pl.DataFrame, *weights: float) -> list[list[dict[str, Any]]]:
+    """Reasons of each person but the rest, beside a night on which nobody missed anything."""
+    others = pl.concat([night[[0]].with_columns(cs.numeric() * 0)] * 20)
+    parts = np.tile([*weights, -3.0], (night.height, 1))
+    found = reasons(parts, parts.sum(axis=1), columns, night, before, 3, everybody=others)
+    return [[reason for reason in row if reason["code"] != "rest"] for row in found]
+
+
+def test_one_absence_that_goes_on_is_told_as_one_and_not_as_a_count_of_two_weeks() -> None:
+    streak = {"unjustified_half_days_14": [8.0, 8.0, 3.0], "unjustified_streak_half_days": [8.0, 2.0, 3.0]}
+    columns = ["unjustified_half_days_14", "unjustified_streak_half_days"]
+
+    found = told_beside_nobody(columns, attending(3, **streak), attending(1).clear(), 0.9, 0.1)
+
+    assert [[reason["feature"] for reason in row] for row in found] == [
+        ["unjustified_streak_half_days"],
+        ["unjustified_half_days_14"],
+        ["unjustified_half_days_14"],
+    ]
+
+
+def test_a_return_is_told_beside_the_absences_and_explains_nothing_itself() -> None:
+    # Back for three days; for half a day; back once, and gone again; never away.
+    people = {
+        "unjustified_half_days_14": [6.0, 6.0, 6.0, 0.0],
+        "presence_streak_half_days": [6.0, 1.0, 6.0, 90.0],
+        "days_since_presence": [1.0, 1.0, 5.0, 1.0],
+    }
+
+    found = told_beside_nobody(["unjustified_half_days_14"], attending(4, **people), attending(1).clear(), 0.9)
+
+    assert [[(reason["feature"], reason["contribution"]) for reason in row] for row in found] == [
+        [("unjustified_half_days_14", 0.9), ("presence_streak_half_days", 0.0)],
+        [("unjustified_half_days_14", 0.9)],
+        [("unjustified_half_days_14", 0.9)],
+        [],
+    ]
+    assert found[0][1]["value"] == 6
+
+
+def test_fewer_absences_of_fewer_sheets_are_not_compared_with_the_week_before() -> None:
+    # Fewer of as many; as large a share of fewer; hardly a sheet left; more, of fewer.
+    now = attending(4, unjustified_half_days_14=[5.0, 5.0, 1.0, 8.0], recorded_14=[20, 10, 4, 10])
+    before = attending(4, unjustified_half_days_14=[10.0, 10.0, 10.0, 4.0])
+
+    found = told_beside_nobody(["unjustified_half_days_14"], now, before, 0.9)
+
+    assert [row[0]["previous_value"] for row in found] == [10.0, None, None, 4.0]
+
+
+def test_a_fact_with_a_figure_is_told_rather_than_one_without() -> None:
+    columns = ["activity_count_14", "activity_steady"]
+    night = attending(1, activity_count_14=[-1.0], activity_steady=[-1.0])
+
+    assert told_beside_nobody(columns, night, night.clear(), 0.3, 0.5)[0][0]["feature"] == "activity_count_14"
+    assert told_beside_nobody(columns, night, night.clear(), 0.1, 0.5)[0][0]["feature"] == "activity_steady"
+
+
 def test_a_share_of_hardly_any_half_days_is_not_told_and_counts_are() -> None:
     columns = ["attendance_share_14", "unjustified_half_days_14", "attendance_change", "attendance_against_session"]
     night = pl.DataFrame(
@@ -393,6 +470,7 @@ def test_a_share_of_hardly_any_half_days_is_not_told_and_counts_are() -> None:
             "attendance_change": [-0.5] * 3,
             "attendance_against_session": [-0.5] * 3,
             "days_since_presence": [1.0] * 3,
+            "unjustified_streak_half_days": [0.0] * 3,
             "absence_streak_half_days": [0.0] * 3,
             "course_day": [80.0] * 3,
             "recorded_14": [2, 8, 8],
@@ -432,6 +510,7 @@ def test_whoever_is_off_the_sheets_is_told_so_and_not_what_came_before() -> None
             "recorded_14": [20, 20],
             "days_off_sheets": [9.0, 0.0],
             "days_since_presence": [1.0] * 2,
+            "unjustified_streak_half_days": [0.0] * 2,
             "absence_streak_half_days": [0.0] * 2,
         }
     )
@@ -458,6 +537,7 @@ def test_two_weeks_of_absences_are_told_and_not_hidden_in_a_share_since_entry() 
             "unjustified_half_days_14": [9.0, 4.0, None, 5.0, 9.0],
             "days_since_presence": [1.0, 1.0, 20.0, None, 21.0],
             "absence_streak_half_days": [2.0, 2.0, 0.0, 5.0, 30.0],
+            "unjustified_streak_half_days": [2.0, 2.0, 0.0, 3.0, 30.0],
             "attendance_share_14": [0.4, 0.7, None, 0.0, 0.0],
             "unjustified_half_days_7": [5.0, 2.0, None, 5.0, 5.0],
             "attendance_share_7": [0.4, 0.7, None, 0.0, 0.0],
