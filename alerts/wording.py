@@ -156,8 +156,7 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
     return Told(
         kinds=_once(say(KINDS[alert["kind"]]) for alert in alerts),
         why=_once([*promises, *(why(reason, phrases) for reason in facts)]) or [no_fact(weak=weak)],
-        changed=[text for reason in facts if (text := change(reason, phrases))] + since(leading["reasons"], phrases)
-        or still(facts, phrases),
+        changed=changed(leading["reasons"], phrases),
         likelihood=say(MAY_BE_GONE) if gone else likelihood(leading["risk"]),
         caution=say(CAUTION) if weak and not gone else "",
         estimated=not gone and leading["risk"] is not None,
@@ -174,8 +173,16 @@ def _first_to_do(alert: Mapping[str, Any]) -> int:
     return 0 if alert["suggested_action"] == STILL_THERE else 1 if urgent else 2
 
 
-def still(facts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase]) -> list[str]:
-    """What is said where no figure that is told has changed; nothing where none was compared, or where a fact tells of a change itself."""
+def changed(reasons: Iterable[Mapping[str, Any]], phrases: Mapping[str, Phrase]) -> list[str]:
+    """What has changed of the facts told, and what these would be unfair without, such as that somebody has come back.
+
+    Where no figure that is told has changed, that is said; nothing where none was compared, or where a fact tells of a change itself.
+    """
+    reasons = list(reasons)
+    facts = raising(reasons)
+    beside = [why(reason, phrases) for reason in reasons if reason["code"] != "rest" and not reason["contribution"]]
+    if news := [*(text for reason in facts if (text := change(reason, phrases))), *beside]:
+        return news
     told = [(phrases[reason["feature"]], reason["previous_value"]) for reason in facts if reason["feature"] in phrases]
     compared = any("{value}" in phrase.fr and before is not None for phrase, before in told)
     return [say(STILL)] if compared and all(phrase.moves for phrase, _ in told) else []
@@ -189,11 +196,6 @@ def _once(texts: Iterable[str]) -> list[str]:
 def raising(reasons: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The reasons that raise the risk, in their order, without the unnamed rest."""
     return [reason for reason in reasons if reason["code"] != "rest" and reason["contribution"] > 0]
-
-
-def since(reasons: Iterable[Mapping[str, Any]], phrases: Mapping[str, Phrase]) -> list[str]:
-    """What a reason would be unfair without, such as that somebody has come back: told with what has changed."""
-    return [why(reason, phrases) for reason in reasons if reason["code"] != "rest" and not reason["contribution"]]
 
 
 def lowering(reasons: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

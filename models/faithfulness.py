@@ -104,8 +104,8 @@ def kept(rows: pl.DataFrame, told: pl.Series, leading: int = 3, days: int = 1) -
         A row for each person and later night of such a pair, both nights naming a reason: as_of, enrolment_id, shared (of the leading
         subjects of the night that names more, the share that both name), first (1.0: the same subject leads).
     """
-    subjects = pl.element().struct.field("code")
-    named = told.list.eval(subjects.filter(subjects != REST)).list.head(leading)
+    code, weighs = (pl.element().struct.field(name) for name in ("code", "contribution"))
+    named = told.list.eval(code.filter(code != REST, weighs != 0)).list.head(leading)
     nights = rows.select("as_of", "enrolment_id", *TOTALS, *CLOCKS).with_columns(named=named)
     before = nights.with_columns(pl.col("as_of") + dt.timedelta(days=days), pl.col(CLOCKS) + days)
     pairs = nights.join(before, on=["as_of", "enrolment_id"], suffix="_before", maintain_order="left")

@@ -38,7 +38,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     from alerts.casefile import case_files
     from alerts.language import day
     from alerts.night import notice
-    from alerts.wording import CAUTION, MAY_BE_GONE, better, change, counted, likelihood, may_be_gone, no_fact, raising, spread, still, why
+    from alerts.wording import CAUTION, MAY_BE_GONE, better, changed, counted, likelihood, may_be_gone, no_fact, raising, spread, why
     from models.labels import known_endings
     from pipelines.wording import phrases
     from vigie import clock
@@ -75,7 +75,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
             "behind": "" if gone else counted(row.get("alike")),
             "caution": CAUTION if row["low_confidence"] and not gone else "",
             "why": [(why(one, spoken), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}") for one in facts],
-            "changed": [text for one in facts if (text := change(one, spoken))] or still(facts, spoken),
+            "changed": changed(row["reasons"], spoken),
             "none": no_fact(weak=row["low_confidence"]),
             "asked": asked.get(row["enrolment_id"], NOTHING_ASKED if asked else ""),
             "better": [better(one, spoken) for one in row["protective"] or []],

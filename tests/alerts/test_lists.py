@@ -16,8 +16,9 @@ from alerts.lists.files import write_lists
 from alerts.lists.page import AdvisorList, Line
 from alerts.lists.rows import Words, lists
 from alerts.lists.terminal import table
-from alerts.wording import Phrase, amount, better, change, counted, likelihood, sooner_later, spread, still, why
+from alerts.wording import Phrase, amount, better, change, changed, counted, likelihood, sooner_later, spread, why
 from data_contracts.tables.outputs import Alerts
+from pipelines.wording import phrases as spoken
 from tests.alerts.made import risk_alerts
 
 if TYPE_CHECKING:
@@ -216,6 +217,20 @@ def test_what_came_up_in_a_week_is_news_and_what_hardly_moved_is_not() -> None:
     assert change(hardly | {"previous_value": 0.45}, missed) == risen
 
 
+def test_somebody_who_came_back_is_told_as_such_beside_their_absences() -> None:
+    absent = {"code": "attendance", "feature": "unjustified_half_days_14", "value": 6.0, "contribution": 0.4, "previous_value": 6.0}
+    back = absent | {"feature": "presence_streak_half_days", "value": 5.0, "contribution": 0.0, "previous_value": None}
+    rest = {"code": "rest", "feature": None, "value": None, "contribution": 0.0, "previous_value": None}
+    alert = risk_alerts(dt.date(2026, 3, 4), "a").to_dicts()[0] | {"low_confidence": False}
+
+    said = wording.told([alert | {"reasons": [absent, back, rest]}], spoken(), {})
+    alone = wording.told([alert | {"reasons": [absent, rest]}], spoken(), {})
+
+    assert said.why == alone.why == ["6 demi-journées d'absence non justifiée sur les 14 derniers jours."]
+    assert said.changed == ["De retour depuis : 5 demi-journées de présence de suite."]
+    assert alone.changed == ["Pas d'évolution chiffrée à signaler depuis une semaine."]
+
+
 def test_whoever_may_have_left_is_first_looked_for() -> None:
     alert = risk_alerts(dt.date(2026, 3, 4), "a").to_dicts()[0] | {"low_confidence": True}
     promise = alert | {"kind": "mid_course_contact_due", "suggested_action": "mid_course_call"}
@@ -227,7 +242,7 @@ def test_whoever_may_have_left_is_first_looked_for() -> None:
 
 def test_a_gap_is_told_as_it_opens_and_what_was_never_compared_has_not_stood_still() -> None:
     phrases = {"p": Phrase("présence inférieure de {value}", "points", signed=True)}
-    gap = {"code": "trend", "feature": "p", "value": -0.24}
+    gap = {"code": "trend", "feature": "p", "value": -0.24, "contribution": 0.5}
     # Of a gap: how far it opened, that it was none or on the other side, or nothing where it hardly moved.
     assert change(gap | {"previous_value": -0.04}, phrases) == "Présence inférieure de 24 points, contre 4 points une semaine plus tôt."
     for before in (0.11, 0.004, -0.004):
@@ -239,10 +254,10 @@ def test_a_gap_is_told_as_it_opens_and_what_was_never_compared_has_not_stood_sti
     assert change(gap | {"previous_value": -0.04}, {"p": replace(phrases["p"], moves=False)}) is None
     # What was never compared, or is told without a figure, has not stood still either.
     compared = [gap | {"previous_value": -0.24}]
-    assert still(compared, phrases) == ["Pas d'évolution chiffrée à signaler depuis une semaine."]
-    assert still([gap | {"previous_value": None}], phrases) == still([], phrases) == []
+    assert changed(compared, phrases) == ["Pas d'évolution chiffrée à signaler depuis une semaine."]
+    assert changed([gap | {"previous_value": None}], phrases) == changed([], phrases) == []
     for other in (replace(phrases["p"], moves=False), Phrase("moins que la session", "score")):
-        assert still(compared, {"p": other}) == []
+        assert changed(compared, {"p": other}) == []
 
 
 def test_sentences_follow_french_usage() -> None:

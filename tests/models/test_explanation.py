@@ -135,7 +135,8 @@ def test_reasons_of_two_nights_are_compared_where_nothing_new_was_known() -> Non
         work_handed_in=pl.when(pl.col("enrolment_id") == "worked").then(1.0).otherwise("work_handed_in"),
     )
     a, b, c = "attendance", "activity", "trend"
-    before = [reason(a, b, "rest"), reason(a, b, c), reason(a, b, c, "rest"), reason("rest"), reason(a), reason(a)]
+    beside = reason(a)[0] | {"contribution": 0.0}
+    before = [[*reason(a, b, "rest"), beside], reason(a, b, c), reason(a, b, c, "rest"), reason("rest"), reason(a), reason(a)]
     after = [reason(a, b, "rest"), reason(b, a, c), reason(a, b, "rest"), reason(a, "rest"), reason(b), reason(a)]
 
     pairs = kept(pl.concat([first, then]), pl.Series([*before, *after], dtype=pl.List(REASON.dtype)))
