@@ -49,6 +49,13 @@ ACTION_OF_PROMISE: Final = {
 }
 CALLS: Final = tuple(kind for kind in ACTION_OF_PROMISE if kind not in {"no_owner", "learner_request"})
 ANY_ACTION: Final = "take_stock"
+ACTIONS: Final = (
+    *ACTION_OF_SUBJECT.values(),
+    *ACTION_OF_PROMISE.values(),
+    *ACTION_OF_BARRIER.values(),
+    *(STILL_THERE, OTHER_MEANS, ASK_DETAILS, BARRIER, ANY_ACTION),
+)
+"""Whatever a list may ask for: each has its sentence in the rules."""
 PERSON: Final = ("enrolment_id", "learner_id", "territory_id", "advisor_id", "queue", "risk", "reasons", "spoken_on")
 
 

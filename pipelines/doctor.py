@@ -63,6 +63,7 @@ def examine(settings: Settings) -> list[Finding]:
         _nights,
         _outbox,
         _operator,
+        _words,
         _prefect,
     )
     return [*findings, *(_guarded(look, service) for look in looks)]
@@ -216,6 +217,17 @@ def _operator(service: Service) -> Finding:
     if not settings.smtp_host or not settings.operator_mail:
         return Finding("note", "Nobody is told by mail of a night that fails.", "Set VIGIE_SMTP_HOST and VIGIE_OPERATOR_MAIL.")
     return Finding("ok", "A night that fails is told by mail")
+
+
+def _words(service: Service) -> Finding:
+    from alerts.candidates import ACTIONS
+
+    rules = service.rules
+    without = sorted({code for code in ACTIONS for free in (rules.default, *rules.territories.values()) if code not in free.actions})
+    if without:
+        what = f"Lists may ask for what the rules have no sentence for, and show its code instead: {', '.join(without)}."
+        return Finding("wrong", what, "Word them in national.toml, section free.actions; the file that comes with Vigie has them all.")
+    return Finding("ok", "Every action that a list may ask for has its sentence")
 
 
 def _prefect(_: Service) -> Finding:

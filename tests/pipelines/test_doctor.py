@@ -66,3 +66,16 @@ def test_harm_to_each_store_is_told_with_its_remedy(troubled: Path) -> None:
     assert any(entry.parent.name in finding.what and "vigie rebuild" in finding.remedy for finding in told)
     assert any("case store" in finding.what for finding in told)
     assert any("MLflow's database" in finding.what and "restore" in finding.remedy for finding in told)
+
+
+def test_an_action_without_a_sentence_is_told_before_a_list_shows_its_code(tmp_path: Path) -> None:
+    ours = Settings(home=tmp_path / "home")
+    shutil.copytree(ours.config, tmp_path / "config")
+    assert not [finding for finding in wrong(ours.home) if "sentence" in finding.what]
+
+    national = tmp_path / "config" / "national.toml"
+    lines = national.read_text(encoding="utf-8").splitlines(keepends=True)
+    national.write_text("".join(line for line in lines if not line.startswith("take_up_housing = ")), encoding="utf-8")
+
+    found = examine(Settings(home=ours.home, config=tmp_path / "config"))
+    assert [(finding.level, "take_up_housing" in finding.what) for finding in found if "sentence" in finding.what] == [("wrong", True)]
