@@ -27,6 +27,10 @@ FIRST_DAYS: Final = 7
 """So soon after entry, what is worth a call is the entry itself where no fact says more."""
 OTHER_MEANS: Final = "reach_by_other_means"
 ASK_DETAILS: Final = "ask_contact_details"
+WELCOME: Final = "welcome_back"
+BACK: Final = "presence_streak_half_days"
+"""Fact that tells of somebody who has come back to class."""
+NEVER_SEEN: Final = frozenset({"never_present", "never_active"})
 BARRIER: Final = "take_up_barrier"
 ACTION_OF_BARRIER: Final = {barrier: f"take_up_{barrier}" for barrier in ("mobility", "housing", "childcare", "content")}
 """Difficulties that a list names. Health, money or family it takes up without a word: it is printed, and read over a shoulder."""
@@ -47,13 +51,14 @@ ACTION_OF_PROMISE: Final = {
     "positive_exit_check": "check_positive_exit",
     "learner_request": "call_back",
 }
+IN_TRAINING: Final = ("entry_contact_due", "mid_course_contact_due", "job_search_due")
 CALLS: Final = tuple(kind for kind in ACTION_OF_PROMISE if kind not in {"no_owner", "learner_request"})
 ANY_ACTION: Final = "take_stock"
 ACTIONS: Final = (
     *ACTION_OF_SUBJECT.values(),
     *ACTION_OF_PROMISE.values(),
     *ACTION_OF_BARRIER.values(),
-    *(STILL_THERE, OTHER_MEANS, ASK_DETAILS, BARRIER, ANY_ACTION),
+    *(STILL_THERE, OTHER_MEANS, ASK_DETAILS, WELCOME, BARRIER, ANY_ACTION),
 )
 """Whatever a list may ask for: each has its sentence in the rules."""
 PERSON: Final = ("enrolment_id", "learner_id", "territory_id", "advisor_id", "queue", "risk", "reasons", "spoken_on")
@@ -135,8 +140,12 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
         how="left",
         maintain_order="left",
     )
-    usual = pl.col("subject").replace_strict(ACTION_OF_SUBJECT, default=None, return_dtype=pl.String)
+    told = pl.col("reasons").list.eval(pl.element().struct.field("feature"))
     since = (pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days()
+    begun = pl.when((since <= FIRST_DAYS) & told.list.first().is_in(NEVER_SEEN)).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"]))
+    back = pl.when((pl.col("subject") == "attendance") & told.list.contains(BACK)).then(pl.lit(WELCOME))
+    of_subject = pl.col("subject").replace_strict(ACTION_OF_SUBJECT, default=None, return_dtype=pl.String)
+    usual = pl.coalesce(begun, back, of_subject)
     unspoken = pl.when(since <= FIRST_DAYS).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).otherwise(pl.lit(ANY_ACTION))
     # A course that ends sooner than anybody can call leaves less to do.
     left = (pl.col("planned_exit_date") - pl.lit(facts.list_day)).dt.total_days().clip(0)
@@ -214,16 +223,23 @@ def _owed(owed: pl.DataFrame, wrong: pl.DataFrame, rules: Rules) -> pl.DataFrame
     listed = pl.col("risk") >= pl.col("entry_limit")
     worth = (pl.col("risk").fill_null(0.0) + pl.col("entry_limit") * pl.col("late")) * MINUTES / minutes
     first = pl.when(pl.col("kind") == "learner_request").then(REQUEST_FIRST).otherwise(0.0)
-    return people.with_columns(reasons=pl.when(listed).then("reasons")).select(
-        *PERSON,
-        kind="kind",
-        priority=first + worth,
-        # No call is promised to a number that is known to be wrong.
-        suggested_action=pl.when(pl.col("kind").is_in(CALLS) & pl.col("learner_id").is_in(wrong["learner_id"].implode()))
-        .then(pl.lit(ASK_DETAILS))
-        .otherwise(pl.col("kind").replace_strict(ACTION_OF_PROMISE, return_dtype=pl.String)),
-        within_days="promise_within",
-        opens="opens",
+    gone = _gone(rules.invariants.silence_days).fill_null(value=False)
+    return (
+        people.with_columns(gone=gone)
+        .with_columns(reasons=pl.when(listed).then("reasons"))
+        .select(
+            *PERSON,
+            kind="kind",
+            priority=first + worth,
+            # No call is promised to a number that is known to be wrong, nor a talk of what comes next to somebody who may have left.
+            suggested_action=pl.when(pl.col("kind").is_in(IN_TRAINING) & pl.col("gone"))
+            .then(pl.lit(STILL_THERE))
+            .when(pl.col("kind").is_in(CALLS) & pl.col("learner_id").is_in(wrong["learner_id"].implode()))
+            .then(pl.lit(ASK_DETAILS))
+            .otherwise(pl.col("kind").replace_strict(ACTION_OF_PROMISE, return_dtype=pl.String)),
+            within_days="promise_within",
+            opens="opens",
+        )
     )
 
 

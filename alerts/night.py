@@ -60,11 +60,14 @@ def decide_night(
 
 
 def in_words(alerts: pl.DataFrame, scores: pl.DataFrame, where: pl.DataFrame) -> pl.DataFrame:
-    """The alerts with territory_id and course (from `courses`, with the day it is to end) and low_confidence of their enrolment."""
+    """The alerts with territory_id, course (from `courses`, with the day it is to end), that day and low_confidence of their enrolment."""
     weak = scores.select("enrolment_id", "low_confidence")
     course = pl.format("{}, fin prévue le {}", "course", pl.col("planned_exit_date").dt.strftime("%d/%m/%Y"))
     told = alerts.join(
-        where.select("enrolment_id", "territory_id", course.alias("course")), on="enrolment_id", how="left", maintain_order="left"
+        where.select("enrolment_id", "territory_id", "planned_exit_date", course.alias("course")),
+        on="enrolment_id",
+        how="left",
+        maintain_order="left",
     )
     return told.join(weak, on="enrolment_id", how="left", maintain_order="left").with_columns(
         pl.col("low_confidence").fill_null(value=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from alerts.language import current, day, is_many, number, percent, say, say_many
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Mapping, Sequence
 
 KINDS: Final = {
@@ -62,14 +63,17 @@ UNITS: Final = {
     "works": ("travail demandé", "travaux demandés"),
 }
 NONE: Final = {"half_days": "aucune demi-journée", "days": "aucun jour", "works": "aucun travail demandé"}
-SAME_DAY: Final = {"il y a {value}": "le jour même", "{value} ago": "the same day"}
+SINCE: Final = "il y a {value}"
+SAME_DAY: Final = {SINCE: "le jour même", "{value} ago": "the same day"}
 """Nobody says that something happened no day ago; nor today, since a list is read the day after."""
 NO_FACT: Final = "Aucun fait isolé : la situation d'ensemble."
 """What a list says of a risk that no single fact explains."""
 STILL_THERE: Final = "check_still_there"
 """Code of the action for somebody gone so long that they may have left."""
-STILL: Final = "Pas d'évolution chiffrée à signaler depuis une semaine."
+STILL: Final = "Ces chiffres ont peu bougé en une semaine."
 """What is said where no number that is told has changed; others may have."""
+NOTHING_SINCE: Final = "{fact} : rien depuis une semaine."
+"""Of a silence that began less than two weeks ago; of a longer one, that days went by is no news."""
 NEW_FACT: Final = "{fact} ; ce n'était pas le cas une semaine plus tôt."
 NO_FACT_YET: Final = "Peu de faits connus encore : l'estimation repose sur peu de chose."
 """The same of whoever has just entered."""
@@ -87,6 +91,13 @@ LIKELIHOOD: Final = (
     "Sur 100 situations semblables, environ {n} se termine par un abandon dans les 4 semaines.",
     "Sur 100 situations semblables, environ {n} se terminent par un abandon dans les 4 semaines.",
 )
+HARDLY_TO_END: Final = "Sur 100 situations semblables, moins d'une se termine par un abandon d'ici la fin prévue."
+LIKELIHOOD_TO_END: Final = (
+    "Sur 100 situations semblables, environ {n} se termine par un abandon d'ici la fin prévue.",
+    "Sur 100 situations semblables, environ {n} se terminent par un abandon d'ici la fin prévue.",
+)
+"""The same of a course that is to end within the horizon."""
+HORIZON_DAYS: Final = 28
 RANGE: Final = "Selon les groupes et les moments de l'année, le plus souvent entre {low} et {high}."
 COUNTED: Final = (
     (
@@ -143,7 +154,7 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
     """One person's alerts in words; only facts that raise the risk are told as reasons.
 
     Args:
-        alerts: contract `Alerts` with low_confidence, best first.
+        alerts: contract `Alerts` with low_confidence and planned_exit_date, best first.
         phrases: sentence of each feature.
         actions: sentence of each action code.
     """
@@ -157,7 +168,7 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
         kinds=_once(say(KINDS[alert["kind"]]) for alert in alerts),
         why=_once([*promises, *(why(reason, phrases) for reason in facts)]) or [no_fact(weak=weak)],
         changed=changed(leading["reasons"], phrases),
-        likelihood=say(MAY_BE_GONE) if gone else likelihood(leading["risk"]),
+        likelihood=say(MAY_BE_GONE) if gone else likelihood(leading["risk"], _left(leading)),
         caution=say(CAUTION) if weak and not gone else "",
         estimated=not gone and leading["risk"] is not None,
         actions=_once(say(actions.get(alert["suggested_action"], alert["suggested_action"])) for alert in sorted(alerts, key=_first_to_do)),
@@ -165,6 +176,11 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
         until=day(due) + (say(" (délai dépassé)") if due <= leading["as_of"] else ""),
         is_new=any(alert["state"] == "new" for alert in alerts),
     )
+
+
+def _left(alert: Mapping[str, Any]) -> dt.timedelta | None:
+    end = alert.get("planned_exit_date")
+    return end - alert["as_of"] if end else None
 
 
 def _first_to_do(alert: Mapping[str, Any]) -> int:
@@ -253,12 +269,11 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | No
     if "{value}" not in phrase.fr or other_side:
         came_up = other_side or (phrase.unit == "flag" and now > before)
         return say(NEW_FACT).format(fact=_capital(_fact(_neutral(phrase), now, phrase))) if came_up else None
-    was, moved = amount(before, phrase.unit), abs(now - before)
-    if moved < (LEAST_SHARE if phrase.unit in IN_HUNDRED else NEWS * abs(before)):
+    told = {"fact": _capital(_fact(_neutral(phrase), now, phrase)), "was": amount(before, phrase.unit)}
+    if phrase.unit == "days" and now - before == WEEK:
+        return say(NOTHING_SINCE).format(**told) if SINCE in phrase.fr and before < WEEK else None
+    if told["was"] == amount(now, phrase.unit) or abs(now - before) < (LEAST_SHARE if phrase.unit in IN_HUNDRED else NEWS * abs(before)):
         return None
-    if was == amount(now, phrase.unit) or (phrase.unit == "days" and now - before == WEEK):
-        return None
-    told = {"fact": _capital(_fact(_neutral(phrase), now, phrase)), "was": was}
     if (before - now) * phrase.direction > 0:
         return say("{fact} : c'est mieux qu'une semaine plus tôt ({was}).").format(**told)
     return say("{fact}, contre {was} une semaine plus tôt.").format(**told)
@@ -307,6 +322,8 @@ def amount(value: float, unit: str) -> str:
     """A value with its unit."""
     if unit == "share":
         return percent(value)
+    if unit == "times":
+        return number(round(math.exp(value)))
     if unit == "minutes":
         return f"{number(round(value))} min"
     if unit == "points":
@@ -319,13 +336,19 @@ def amount(value: float, unit: str) -> str:
     return f"{number(value)} {say_many(*forms, value)}" if forms else number(value)
 
 
-def likelihood(risk: float | None) -> str:
-    """The risk as a count among a hundred, never as a verdict; rounded, since it is not known better."""
+def likelihood(risk: float | None, left: dt.timedelta | None = None) -> str:
+    """The risk as a count among a hundred, never as a verdict; rounded, since it is not known better.
+
+    Args:
+        risk: of dropout within the horizon; None without an estimate.
+        left: until the planned end, where it is known: a course that ends sooner is given up before its end, or not at all.
+    """
     if risk is None:
         return say("Pas d'estimation.")
+    to_end = left is not None and left.days < HORIZON_DAYS
     if not (n := round(risk * 100)):
-        return say(HARDLY)
-    return say_many(*LIKELIHOOD, n).format(n=n)
+        return say(HARDLY_TO_END if to_end else HARDLY)
+    return say_many(*(LIKELIHOOD_TO_END if to_end else LIKELIHOOD), n).format(n=n)
 
 
 def spread(alike: Mapping[str, Any] | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 Group = Literal["attendance", "punctuality", "trend", "activity", "assessments", "contacts", "course", "session", "learner"]
 """Subjects a person can understand; the contributions of a subject's features are summed into one reason."""
 
-Unit = Literal["half_days", "days", "count", "works", "share", "points", "minutes", "level", "flag", "score", "rate"]
+Unit = Literal["half_days", "days", "count", "works", "share", "points", "minutes", "level", "flag", "score", "rate", "times"]
 
 
 BANNED: Final = frozenset(
@@ -77,7 +78,7 @@ class Feature:
     beside: bool = False
     """True of a fact that explains no risk and is told beside a reason of its subject, which would be unfair without it."""
     among: str = ""
-    """Column of what a count is counted among: fewer absences of fewer sheets are not told as better than a week before."""
+    """Column of the half-days a count is of: fewer are told as better only where the last week was attended more than the one before."""
     repeats: frozenset[str] = frozenset()
     """Facts of one other subject that tell the same: beside one of them it is not told."""
     moves: bool = True
@@ -171,6 +172,11 @@ MANY = pl.col("session_people").ge(10)
 def plainly(name: str) -> pl.Expr:
     """True where a logarithm of a ratio is one a person would notice: 18 % less, or 22 % more."""
     return pl.col(name).abs().ge(0.2)
+
+
+def times(name: str) -> pl.Expr:
+    """True where a logarithm of a ratio tells of two to twenty times: less is no matter for a call, more is hardly anything at all."""
+    return pl.col(name).abs().is_between(math.log(2), math.log(20))
 
 
 def within(days: int) -> pl.Expr:

@@ -30,6 +30,9 @@ FIGURES_FIRST: Final = 3
 """A fact with a figure is told rather than one without that weighs up to so many times more: a person can check it."""
 DECIMALS: Final = {"points": 1, "share": 2, "days": 0}
 """A difference that is nothing at this many decimals of its unit is none: five points, half a day."""
+WEEK: Final = ("attendance_share_7", "recorded_7")
+"""What the last week was like: half-days attended among those on the sheets, and these."""
+HALF: Final = 0.5
 FIELDS: Final = ("code", "feature", "value", "contribution", "previous_value")
 
 
@@ -202,16 +205,16 @@ _USUAL: Final = " usual"
 
 
 def _comparable(now: pl.DataFrame, before: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.bool_]:
-    """False where a count fell only as what it is counted among did, or where half of that is gone: the week before is no measure then."""
-    among = {name: whole for name in columns if (whole := FEATURES[name].among) and whole in now.columns}
-    read = list(dict.fromkeys((*among, *among.values())))
+    """False where the week before is no measure: a count fell, and the last week was not better; or none was missed where none was held."""
+    among = {name: whole for name in columns if (whole := FEATURES[name].among) and {whole, *WEEK} <= set(now.columns)}
+    read = list(dict.fromkeys((*among, *among.values(), *(WEEK if among else ()))))
     value = dict(zip(read, now.select(pl.col(read).cast(pl.Float64)).to_numpy().T, strict=True))
     former = dict(zip(read, _aligned(now, before, read).T, strict=True))
     comparable = np.ones((now.height, len(columns)), dtype=np.bool_)
     for name, whole in among.items():
-        # Products in the place of shares: nothing is divided by none.
-        no_better = value[name] * former[whole] >= former[name] * value[whole]
-        comparable[:, columns.index(name)] = ~((value[name] < former[name]) & (no_better | (2 * value[whole] < former[whole])))
+        share, sheets = WEEK
+        better = (value[share] > former[share]) & (value[share] >= HALF) & (value[sheets] >= HALF * former[sheets])
+        comparable[:, columns.index(name)] = ~(((value[name] < former[name]) & ~better) | (former[whole] == 0))
     return comparable
 
 

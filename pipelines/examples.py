@@ -37,7 +37,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
 
     from alerts.casefile import case_files
     from alerts.language import day
-    from alerts.night import notice
+    from alerts.night import known_at, notice
     from alerts.wording import CAUTION, MAY_BE_GONE, better, changed, counted, likelihood, may_be_gone, no_fact, raising, spread, why
     from models.labels import known_endings
     from pipelines.wording import phrases
@@ -51,27 +51,28 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
         endings = known_endings(warehouse, clock.now().date(), service.rules.invariants.silence_days, service.time_zone).select(
             "enrolment_id", "exit_date", "dropped"
         )
+        ends = known_at(warehouse, as_of, service.time_zone)("enrolments", "enrolment_id", "planned_exit_date")
         said = notice(warehouse, as_of, service.time_zone)
     told = chosen
-    for beside in (files, endings):
+    for beside in (files, endings, ends):
         told = told.join(beside, on="enrolment_id", how="left", maintain_order="left")
     spoken, asked = phrases(), _asked(scores_file.with_name("alerts.parquet"), service)
 
     def person(place: int, row: dict[str, Any]) -> dict[str, Any]:
         facts = raising(row["reasons"])
         gone = may_be_gone(facts, weak=row["low_confidence"])
-        end = "Aucune fin connue."
+        left, end = row["planned_exit_date"] - as_of, "Aucune fin connue à ce jour."
         if row["exit_date"] and row["exit_date"] <= as_of:
             ended = f"{day(row['exit_date'])} {row['exit_date'].year}"
             end = f"Fin dès le {ended}, d'après ce qui est connu depuis (sortie déclarée, ou plus aucun signe)."
         elif row["exit_date"]:
-            left = 0 < (row["exit_date"] - as_of).days <= row["horizon_days"]
+            within = 0 < (row["exit_date"] - as_of).days <= row["horizon_days"]
             issue, when = "abandon" if row["dropped"] else "autre issue", f"{day(row['exit_date'])} {row['exit_date'].year}"
-            end = f"Fin le {when}, {issue} ({'dans' if left else 'hors de'} l'horizon de {row['horizon_days']} jours)."
+            end = f"Fin le {when}, {issue} ({'dans' if within else 'hors de'} l'horizon de {row['horizon_days']} jours)."
         return {
             "place": place,
             "who": row["enrolment_id"],
-            "likelihood": MAY_BE_GONE if gone else f"{likelihood(row['risk'])} {spread(row.get('alike'))}".strip(),
+            "likelihood": MAY_BE_GONE if gone else f"{likelihood(row['risk'], left)} {spread(row.get('alike'))}".strip(),
             "behind": "" if gone else counted(row.get("alike")),
             "caution": CAUTION if row["low_confidence"] and not gone else "",
             "why": [(why(one, spoken), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}") for one in facts],

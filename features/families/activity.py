@@ -6,13 +6,16 @@ from typing import Final
 
 import polars as pl
 
-from features.declaration import AGO, ALWAYS, MANY, NEVER, Family, Feature, plainly, ratio, there_for, within
+from features.declaration import AGO, ALWAYS, MANY, NEVER, Family, Feature, plainly, ratio, there_for, times, within
 
 _FIXED_POINT: Final = 1_000_000
 """Weights are summed as whole millionths: integer sums do not depend on the order of rows."""
 
 _trace = pl.col("count") > 0
 _volume = (pl.col("count") + 1).log() * pl.col("count").sign()
+
+_HANDED_IN_SINCE: Final = (pl.col("days_since_handed_in") < pl.col("days_since_activity")).fill_null(value=False)
+"""Whoever has handed work in since was there."""
 
 
 def _decayed(half_life_days: float) -> pl.Expr:
@@ -99,8 +102,7 @@ _facts = [
         fr="dernière activité en ligne il y a {value}",
         en="last active online {value} ago",
         monotone=1,
-        # Whoever has handed work in since was there.
-        fair=~(pl.col("days_since_handed_in") < pl.col("days_since_activity")).fill_null(value=False),
+        fair=~_HANDED_IN_SINCE,
         fair_better=ALWAYS,
         speaks_from=7,
     ),
@@ -205,6 +207,10 @@ _helpers = [
     pl.when(_first_weeks).then("count").otherwise(0).sum().alias("first_weeks"),
 ]
 
+_back = ((pl.col("activity_count_7") > 0) & (pl.col("week_1") == 0) & (pl.col("activity_total") > pl.col("activity_count_7"))).fill_null(
+    value=False
+)
+
 _seen_days = 56 - pl.col("days_since_activity").clip(0, 56)
 _usual_share = ((pl.col("active_days_56") + 0.5) / (_seen_days + 1)).clip(0.01, 0.95)
 
@@ -256,7 +262,7 @@ _derived = [
         en_better="no silence online longer than usual",
         worse=1,
         # Shorter than a week, whoever is online on most days would be called for a weekend.
-        fair=pl.col("days_since_activity") >= 7,  # noqa: PLR2004 - a week
+        fair=(pl.col("days_since_activity") >= 7) & ~_HANDED_IN_SINCE,  # noqa: PLR2004 - a week
         fair_better=pl.col("days_since_activity_usual") <= 1,
         against=2.0,  # twice the usual time
         repeats=frozenset({"days_since_activity"}),
@@ -273,6 +279,7 @@ _derived = [
         fr_better="pas plus longtemps que d'habitude sans activité en ligne",
         en_better="no silence online that is unusual for this person",
         worse=1,
+        fair=~_HANDED_IN_SINCE,
         fair_better=pl.col("days_since_activity_usual") <= 1,
         against=3.0,  # one silence in twenty is as long
         repeats=frozenset({"days_since_activity"}),
@@ -289,8 +296,26 @@ _derived = [
         fr_better="activité en ligne en progression",
         en_better="online activity gaining speed",
         worse=-1,
-        fair=there_for(28),
+        fair=there_for(28) & ~_HANDED_IN_SINCE,
+        fair_better=there_for(28),
         against=0.0,
+        repeats=frozenset({"days_since_activity"}),
+    ),
+    Feature(
+        "activity_back_7",
+        pl.when(_back).then("activity_count_7").otherwise(0),
+        unit="count",
+        meaning="Traces of the last 7 days, after 7 days without any and traces before; else 0",
+        null_means="never null",
+        group="activity",
+        fr="de nouveau en ligne : {value} action{s} ces 7 derniers jours, après une semaine sans aucune",
+        en="online again: {value} action{s} these last 7 days, after a week without any",
+        worse=-1,
+        fair=there_for(14),
+        fair_better=NEVER,
+        speaks_from=1,
+        beside=True,
+        learnt=False,
     ),
 ]
 
@@ -353,17 +378,19 @@ _cohort = [
         Feature(
             f"{kind}_against_session_{span}",
             _against_session(f"{kind}_{span}"),
-            unit="score",
+            unit="times",
             meaning=f"Logarithm of the {kind} traces {_SPAN[span]} minus the session's mean",
             null_means=_NOT_COMPARED,
             group="activity",
-            fr=f"moins d'activité sur {_KIND_FR[kind]} que la moyenne de la session {_SPAN_FR[span]}",
-            en=f"less active on {_KIND_EN[kind]} than the session's mean {_SPAN_EN[span]}",
+            fr=f"environ {{value}} fois moins d'activité sur {_KIND_FR[kind]} que d'ordinaire dans la session {_SPAN_FR[span]}",
+            en=f"about {{value}} times less active on {_KIND_EN[kind]} than usual in the session {_SPAN_EN[span]}",
             fr_better=f"activité sur {_KIND_FR[kind]} au-dessus du niveau habituel de la session {_SPAN_FR[span]}",
             en_better=f"more active on {_KIND_EN[kind]} than usual in the session {_SPAN_EN[span]}",
             worse=-1,
-            fair=_NOT_NEW & plainly(f"{kind}_against_session_{span}"),
+            fair=_NOT_NEW & times(f"{kind}_against_session_{span}"),
+            fair_better=_NOT_NEW & plainly(f"{kind}_against_session_{span}"),
             against=0.0,
+            moves=False,
         )
         for kind in KINDS
         for span in _SPAN
@@ -372,17 +399,19 @@ _cohort = [
         Feature(
             f"week_{week}_against_session",
             _week_against_session(week),
-            unit="score",
+            unit="times",
             meaning=f"Logarithm of the activity of the week {week} weeks ago minus the session's mean",
             null_means=f"{_NOT_COMPARED}, or after that week",
             group="activity",
-            fr=f"moins d'activité en ligne que la moyenne de la session {_week_fr(week)}",
-            en=f"less active online than the session's mean {_week_en(week)}",
+            fr=f"environ {{value}} fois moins d'activité en ligne que d'ordinaire dans la session {_week_fr(week)}",
+            en=f"about {{value}} times less active online than usual in the session {_week_en(week)}",
             fr_better=f"activité en ligne au-dessus du niveau habituel de la session {_week_fr(week)}",
             en_better=f"more active online than usual in the session {_week_en(week)}",
             worse=-1,
-            fair=there_for(7 * (week + 1)) & plainly(f"week_{week}_against_session"),
+            fair=there_for(7 * (week + 1)) & times(f"week_{week}_against_session"),
+            fair_better=there_for(7 * (week + 1)) & plainly(f"week_{week}_against_session"),
             against=0.0,
+            moves=False,
         )
         for week in range(_WEEKS)
     ),
@@ -390,17 +419,19 @@ _cohort = [
         Feature(
             f"activity_against_session_{days}",
             _against_session(f"activity_count_{days}"),
-            unit="score",
+            unit="times",
             meaning=f"Logarithm of the activity of the last {days} days minus the session's mean",
             null_means=_NOT_COMPARED,
             group="activity",
-            fr=f"moins d'activité en ligne que la moyenne de la session ces {days} derniers jours",
-            en=f"less active online than the session's mean over {days} days",
+            fr=f"environ {{value}} fois moins d'activité en ligne que d'ordinaire dans la session ces {days} derniers jours",
+            en=f"about {{value}} times less active online than usual in the session over {days} days",
             fr_better=f"activité en ligne au-dessus du niveau habituel de la session ces {days} derniers jours",
             en_better=f"more active online than usual in the session over {days} days",
             worse=-1,
-            fair=there_for(days) & plainly(f"activity_against_session_{days}"),
+            fair=there_for(days) & times(f"activity_against_session_{days}"),
+            fair_better=there_for(days) & plainly(f"activity_against_session_{days}"),
             against=0.0,
+            moves=False,
         )
         for days in (3, 14)
     ),

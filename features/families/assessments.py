@@ -22,11 +22,14 @@ _newest_mark = pl.col("submitted_on") == pl.when(_marked).then(pl.col("submitted
 _SEVERAL: Final = pl.col("work_handed_in") > 1
 _SEVERAL_MARKS: Final = (pl.col("score_mean") - pl.col("score_lowest")).gt(0.005)
 """A mean of one is not told as a mean: the piece itself is told."""
-_OVER: Final = pl.col("days_since_deadline") > 0
-"""Due on the very day, work may still come in the evening: nothing is told as missed that night."""
+_GRACE_DAYS: Final = 2
+_OVER: Final = pl.col("days_since_deadline") > _GRACE_DAYS
+"""So soon after its day, work often still comes: nothing is told as missed yet."""
 _LOW: Final = 0.5
 _MIDDLE: Final = 0.5
 _GOOD: Final = 0.7
+_DOING_WELL: Final = (pl.col("score_last") >= _GOOD).fill_null(value=False)
+"""Late and well done: no reason to call."""
 _ALL_FR: Final = "tous les travaux attendus ont été rendus"
 _ALL_EN: Final = "all work due was handed in"
 _ALL_KEPT: Final = (pl.col("work_missed") == 0) & (pl.col("work_handed_in") > 1)
@@ -55,7 +58,8 @@ _facts = [
         fr_better=_ALL_FR,
         en_better=_ALL_EN,
         monotone=1,
-        fair=_OVER,
+        # One piece, with work handed in since, is past.
+        fair=_OVER & ((pl.col("work_missed") > 1) | (pl.col("work_missed_in_a_row") > 0)),
         fair_better=_ALL_KEPT,
     ),
     Feature(
@@ -191,7 +195,8 @@ _facts = [
         fr_better="travaux rendus en moyenne {value} avant l'échéance",
         en_better="work handed in {value} before the deadline on average",
         worse=1,
-        fair=_SEVERAL & pl.col("lateness_days_mean").abs().ge(1),
+        fair=_SEVERAL & pl.col("lateness_days_mean").abs().ge(1) & ~_DOING_WELL,
+        fair_better=_SEVERAL & pl.col("lateness_days_mean").abs().ge(1),
         against=0.0,
     ),
     Feature(
@@ -273,6 +278,8 @@ _facts += [
         fr_better="dernier travail rendu {value} avant l'échéance",
         en_better="latest work handed in {value} before the deadline",
         worse=1,
+        fair=~_DOING_WELL,
+        fair_better=ALWAYS,
         against=0.0,
         moves=False,
     ),
@@ -310,6 +317,7 @@ _facts += [
         fr_better="résultats {value} (sur 100) au-dessus de ceux de la session aux mêmes travaux",
         en_better="marks {value} (of 100) above the session's on the same work",
         worse=-1,
+        fair=_SEVERAL_MARKS,
         against=0.0,
     ),
     Feature(
@@ -325,7 +333,7 @@ _facts += [
         en_better="work handed in {value} before the session's on average",
         worse=1,
         # On time, only later than others, is no fault; nor is what the last piece made good.
-        fair=_SEVERAL & (pl.col("lateness_days_mean") > 0) & (pl.col("lateness_days_last") > 0),
+        fair=_SEVERAL & (pl.col("lateness_days_mean") > 0) & (pl.col("lateness_days_last") > 0) & ~_DOING_WELL,
         fair_better=_SEVERAL,
         against=0.0,
     ),
@@ -341,7 +349,7 @@ _facts += [
         fr_better="dernier travail rendu {value} plus tôt que la session en moyenne",
         en_better="latest work handed in {value} before the session's mean",
         worse=1,
-        fair=pl.col("lateness_days_last") > 0,
+        fair=(pl.col("lateness_days_last") > 0) & ~_DOING_WELL,
         fair_better=ALWAYS,
         against=0.0,
         moves=False,
@@ -405,10 +413,11 @@ _derived = [
         en_better="latest mark {value} (of 100) above the person's mean",
         worse=-1,
         # Below their own mean, and no lower than the others: no reason to call.
-        fair=pl.col("score_last_against_session") < 0,
+        fair=_SEVERAL_MARKS & (pl.col("score_last_against_session") < 0) & (pl.col("score_rank") < _MIDDLE),
         fair_better=ALWAYS,
         against=0.0,
         moves=False,
+        repeats=frozenset({"score_last", "score_last_against_session"}),
     ),
     Feature(
         "silent_before_deadline_days",
@@ -494,7 +503,7 @@ _cohort = [
         fr="résultats au-dessus de ceux de {value} [seulement ]des personnes de la session",
         en="marks above those of [only ]{value} of the people in the session",
         worse=-1,
-        fair=MANY,
+        fair=MANY & _SEVERAL_MARKS,
         against=0.5,
     ),
 ]

@@ -123,6 +123,9 @@ _facts = [
         fr="{value} d'absence, justifiée ou non, depuis la dernière présence",
         en="{value} of absence, justified or not, since last present",
         monotone=1,
+        # Of whoever has had nothing to attend since, on a placement or on holiday, they are no news.
+        fair=pl.col("attendance_share_14").is_not_null() & _UNJUSTIFIED,
+        fair_better=ALWAYS,
     ),
     Feature(
         "late_half_days_28",
@@ -175,8 +178,8 @@ _facts = [
         meaning="Half-days attended since the last absence of any kind",
         null_means="no attendance sheet is known",
         group="attendance",
-        fr="de retour depuis : {value} de présence de suite",
-        en="back since then: {value} attended in a row",
+        fr="de retour : {value} de présence de suite depuis la dernière absence",
+        en="back: {value} attended in a row since the last absence",
         worse=-1,
         fair=pl.col("days_since_presence") < PRESENT_DAYS,
         fair_better=NEVER,
@@ -227,8 +230,26 @@ _derived = [
         monotone=1,
         # A share since entry says little of the first days, and nothing of whoever has nothing to attend at present.
         # Nor of whoever has missed nothing without a reason for two weeks, or for the week that has just ended.
-        fair=there_for(14) & pl.col("attendance_share_14").is_not_null() & (pl.col("unjustified_half_days_14") > 0) & _LATELY_MISSED,
+        fair=there_for(14) & pl.col("attendance_share_14").is_not_null() & _UNJUSTIFIED & _LATELY_MISSED,
         fair_better=pl.col("unjustified_share_total") == 0,
+    ),
+    Feature(
+        "never_present",
+        pl.when(pl.col("recorded_total") > 0).then(pl.col("days_since_presence").is_null()),
+        unit="flag",
+        meaning="1 when half-days are recorded of this learner and none of them was attended",
+        null_means="nothing recorded",
+        group="attendance",
+        fr="aucune présence depuis l'entrée",
+        en="never present since entry",
+        fr_better="des présences depuis l'entrée",
+        en_better="present since entry",
+        worse=1,
+        fair_better=NEVER,
+        # A count of absences hides that this person may never have begun.
+        speaks_from=1,
+        moves=False,
+        learnt=False,
     ),
     Feature(
         "attendance_change",

@@ -227,8 +227,31 @@ def test_somebody_who_came_back_is_told_as_such_beside_their_absences() -> None:
     alone = wording.told([alert | {"reasons": [absent, rest]}], spoken(), {})
 
     assert said.why == alone.why == ["6 demi-journées d'absence non justifiée sur les 14 derniers jours."]
-    assert said.changed == ["De retour depuis : 5 demi-journées de présence de suite."]
-    assert alone.changed == ["Pas d'évolution chiffrée à signaler depuis une semaine."]
+    assert said.changed == ["De retour : 5 demi-journées de présence de suite depuis la dernière absence."]
+    assert alone.changed == ["Ces chiffres ont peu bougé en une semaine."]
+
+
+def test_a_silence_of_a_week_is_news_and_one_that_went_on_is_not() -> None:
+    silent = {"code": "activity", "feature": "days_since_activity", "contribution": 0.4}
+
+    def news(value: float, before: float) -> list[str]:
+        return changed([silent | {"value": value, "previous_value": before}], spoken())
+
+    assert news(7.0, 0.0) == ["Dernière activité en ligne il y a 7 jours : rien depuis une semaine."]
+    assert news(13.0, 6.0) == ["Dernière activité en ligne il y a 13 jours : rien depuis une semaine."]
+    assert news(14.0, 7.0) == ["Ces chiffres ont peu bougé en une semaine."]
+
+
+def test_a_course_about_to_end_is_given_up_before_its_end_or_not_at_all() -> None:
+    alert = risk_alerts(dt.date(2026, 3, 4), "a").to_dicts()[0] | {"low_confidence": False}
+
+    # The night of 4 March looks 28 days ahead: to the evening of 1 April.
+    ends = [dt.date(2026, 3, 31), dt.date(2026, 4, 1)]
+
+    said = [wording.told([alert | {"planned_exit_date": end}], {}, {}).likelihood for end in ends]
+
+    assert [text.split(" par un abandon ")[1] for text in said] == ["d'ici la fin prévue.", "dans les 4 semaines."]
+    assert "d'ici la fin prévue" in likelihood(0.001, dt.timedelta(days=3))
 
 
 def test_whoever_may_have_left_is_first_looked_for() -> None:
@@ -254,7 +277,7 @@ def test_a_gap_is_told_as_it_opens_and_what_was_never_compared_has_not_stood_sti
     assert change(gap | {"previous_value": -0.04}, {"p": replace(phrases["p"], moves=False)}) is None
     # What was never compared, or is told without a figure, has not stood still either.
     compared = [gap | {"previous_value": -0.24}]
-    assert changed(compared, phrases) == ["Pas d'évolution chiffrée à signaler depuis une semaine."]
+    assert changed(compared, phrases) == ["Ces chiffres ont peu bougé en une semaine."]
     assert changed([gap | {"previous_value": None}], phrases) == changed([], phrases) == []
     for other in (replace(phrases["p"], moves=False), Phrase("moins que la session", "score")):
         assert changed(compared, {"p": other}) == []

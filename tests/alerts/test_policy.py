@@ -481,6 +481,28 @@ def test_a_newcomer_of_whom_no_fact_speaks_yet_is_called_about_the_entry() -> No
     assert asked == {"000": "entry_call", "001": "call_about_absences"}
 
 
+@pytest.mark.parametrize(
+    ("features", "entered_days", "action"),
+    [
+        (["unjustified_half_days_14", "presence_streak_half_days"], 60, "welcome_back"),
+        (["unjustified_half_days_14"], 60, "call_about_absences"),
+        (["never_present"], 5, "entry_call"),
+        (["never_present"], 20, "call_about_absences"),
+    ],
+)
+def test_who_came_back_is_welcomed_and_who_never_came_is_called_about_the_entry(
+    features: list[str], entered_days: int, action: str
+) -> None:
+    facts = people([0.4], entered_days=entered_days)
+    reason = {"code": "attendance", "value": 6.0, "contribution": 1.0, "previous_value": None}
+    told = pl.Series("reasons", [[reason | {"feature": name} for name in features]], dtype=facts.scores.schema["reasons"])
+    facts = replace(facts, scores=facts.scores.with_columns(told))
+
+    risk = candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk")
+
+    assert risk["suggested_action"].to_list() == [action]
+
+
 def test_a_promise_to_somebody_whose_risk_is_low_is_not_explained_by_facts_of_the_risk() -> None:
     facts = people([0.4, 0.001], owners=[None, None])
     reason = {"code": "attendance", "feature": "unjustified_half_days_7", "value": 3.0, "contribution": 1.0, "previous_value": None}

@@ -252,3 +252,16 @@ def test_of_whom_no_sign_came_for_a_month_it_is_first_asked_whether_they_are_sti
     assert risks["suggested_action"].to_list() == [action]
     # What an experiment tries for this reason stays what is asked.
     assert candidates(replace(facts, suggested=practice), RULES)["suggested_action"].to_list() == ["take_stock"]
+
+
+@pytest.mark.parametrize(("weak", "asked"), [(True, {"check_still_there"}), (False, {"call_about_absences", "mid_course_call"})])
+def test_what_comes_next_is_not_talked_over_with_somebody_who_may_have_left(asked: set[str], *, weak: bool) -> None:
+    facts = people([0.9], entered_days=90)
+    reason = {"code": "attendance", "feature": "days_off_sheets", "value": 9.0, "contribution": 1.0, "previous_value": None}
+    told = pl.Series("reasons", [[reason]], dtype=facts.scores.schema["reasons"])
+    facts = replace(facts, scores=facts.scores.with_columns(told, low_confidence=pl.lit(weak)))
+
+    found = candidates(facts, RULES)
+
+    assert set(found["suggested_action"]) == asked
+    assert found.height == 2

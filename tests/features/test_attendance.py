@@ -231,3 +231,22 @@ def _known(before: dict[str, Any], after: dict[str, Any], name: str) -> bool:
 @pytest.mark.parametrize("status", ["exempt", "not_expected"])
 def test_days_nobody_was_expected_say_nothing(status: str) -> None:
     assert row(facts([sheet(0, "present"), sheet(1, status)]), 1)["attendance_share_7"] == 1
+
+
+@pytest.mark.parametrize(
+    ("days", "streak", "never"),
+    [
+        ({}, None, None),
+        ({5: "absent_unjustified"}, 0, 1),
+        ({4: "absent_justified", 5: "not_recorded"}, 0, 1),
+        ({3: "present", 4: "absent_justified", 5: "late", 6: "present"}, 2, 0),
+        ({3: "present", 4: "present", 5: "not_recorded", 6: "present"}, 3, 0),
+        ({3: "present", 4: "absent_unjustified"}, 0, 0),
+    ],
+)
+def test_half_days_attended_since_the_last_absence_and_whoever_never_came(
+    days: dict[int, str], streak: int | None, never: int | None
+) -> None:
+    found = row(facts([sheet(day, status) for day, status in days.items()]), 7)
+
+    assert (found["presence_streak_half_days"], found["never_present"]) == (streak, never)

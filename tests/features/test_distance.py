@@ -128,6 +128,17 @@ def test_a_late_entrant_is_not_compared_with_what_the_session_did_before_they_ca
     assert rows_at(facts, 45)["A"]["week_0_against_session"] > 0
 
 
+def test_somebody_back_online_after_a_week_of_silence_is_seen() -> None:
+    before = [trace(name, day) for name in ("A", "B") for day in (1, 2)]
+    facts = world(
+        [enrolment(name) for name in "ABC"],
+        # A is back after two weeks, B was there in the week before, C comes for the first time.
+        activity=[*before, trace("A", 19, 3), trace("B", 12), trace("B", 19), trace("C", 19)],
+    )
+
+    assert {name: row["activity_back_7"] for name, row in rows_at(facts, 20).items()} == {"A": 3, "B": 0, "C": 0}
+
+
 def test_the_longest_silence_and_the_usual_one() -> None:
     found = rows_at(world([enrolment("A")], activity=[trace("A", day) for day in (0, 1, 2, 12, 13)]), 15)["A"]
 

@@ -176,6 +176,7 @@ def test_a_reason_that_compares_is_told_only_where_the_comparison_is_true() -> N
             "work_missed_against_session": [-0.3, -0.3, -0.3, -0.011, 0.004],
             "days_since_activity": [1.0, 1.0, 1.0, 9.0, 9.0],
             "days_since_handed_in": [9.0, 9.0, 9.0, 9.0, None],
+            "score_last": [None] * 4 + [0.4],
         }
     )
     parts = np.tile([0.5, 0.6, 0.4, -3.0], (5, 1))
@@ -197,6 +198,9 @@ def test_a_reason_that_compares_is_told_only_where_the_comparison_is_true() -> N
         [],
         ["lateness_days_mean", "days_since_activity"],
     ]
+    # Late, and well done.
+    good = rows.with_columns(score_last=pl.lit(0.9))
+    assert facts(reasons(parts, parts.sum(axis=1), columns, good, good.clear(), 3))[4] == ["days_since_activity"]
     lowered = np.tile([-0.5, -0.6, -0.4, -3.0], (2, 1))
     assert facts(protective(lowered, columns, rows[:2], rows.clear(), everybody=rows)) == [[], []]
     late = rows.with_columns(lateness_days_mean=pl.Series([-5.0, 4.0, 4.0, 4.0, 4.0]))
@@ -266,12 +270,16 @@ def test_work_that_is_missing_is_told_and_not_how_long_ago_other_work_came_nor_b
 
 
 def test_no_longer_silent_than_usual_is_true_of_whoever_is_told_so() -> None:
-    silent = {"days_since_activity": [9.0, 9.0, 9.0, 9.0, 9.0, 9.0]}
-    rows: dict[str, list[float | None]] = {"days_since_activity_usual": [4.0, 4.0, 4.0, 1.6, 0.7, 4.5], **silent}
+    rows: dict[str, list[float | None]] = {
+        "days_since_activity_usual": [4.0, 4.0, 4.0, 1.6, 0.7, 4.5, 4.5],
+        "days_since_activity": [9.0] * 7,
+        # The last one has handed work in since.
+        "days_since_handed_in": [None, 20.0, 20.0, 20.0, 20.0, 20.0, 2.0],
+    }
     named = ["days_since_activity_usual"]
 
-    assert facts_told(named, rows, -1) == [[], [], [], [], named, []]
-    assert facts_told(named, rows) == [[], [], [], [], [], named]
+    assert facts_told(named, rows, -1) == [[], [], [], [], named, [], []]
+    assert facts_told(named, rows) == [[], [], [], [], [], named, []]
 
 
 def test_never_late_is_told_only_of_who_comes_and_late_twice_of_nobody() -> None:
@@ -312,6 +320,7 @@ def test_one_piece_of_work_is_not_all_of_them_and_half_a_day_late_is_not_late() 
         "work_handed_in": [3.0, 3.0, 3.0, 3.0, 1.0, 2.0],
         "lateness_days_mean": [-5.0, -5.0, -5.0, 0.6, -5.0, 1.0],
         "days_since_deadline": [5.0] * 6,
+        "score_last": [None] * 6,
     }
 
     assert facts_told(["work_missed_share"], rows, -1) == [[], [], [], [], [], ["work_missed_share"]]
@@ -323,6 +332,7 @@ def test_a_mean_of_one_piece_is_told_as_that_piece() -> None:
         "lateness_days_mean": [0.0, 0.0, 0.0, 6.0, 6.0],
         "lateness_days_last": [0.0, 0.0, 0.0, 6.0, 6.0],
         "work_handed_in": [2.0, 2.0, 2.0, 1.0, 2.0],
+        "score_last": [None] * 5,
     }
 
     assert facts_told(["lateness_days_mean", "lateness_days_last"], rows) == [[], [], [], ["lateness_days_last"], ["lateness_days_mean"]]
@@ -337,6 +347,8 @@ def test_of_whom_is_long_gone_since_when_is_told_and_not_a_share_unless_nothing_
         "absence_streak_half_days": [0.0, 0.0, 0.0, 80.0, 12.0, 4.0],
         "attendance_share_14": [1.0, 1.0, 1.0, 0.0, 0.2, 0.3],
         "unjustified_half_days_14": [0.0, 0.0, 0.0, 20.0, 12.0, 4.0],
+        "unjustified_half_days_28": [0.0, 0.0, 0.0, 40.0, 12.0, 4.0],
+        "justified_half_days_28": [0.0] * 6,
         "unjustified_half_days_7": [0.0, 0.0, 0.0, 10.0, 6.0, 4.0],
         "attendance_share_7": [1.0, 1.0, 1.0, 0.0, 0.2, 0.3],
         "course_day": [80.0] * 6,
@@ -385,6 +397,7 @@ def attending(people: int, **rows: object) -> pl.DataFrame:
     """People half way through a course, with a sheet for each of four half-days a day of the last month, and whatever else is named."""
     usual = {
         "attendance_share_14": 0.5,
+        "attendance_share_7": 0.8,
         "days_since_presence": 1.0,
         "absence_streak_half_days": 0.0,
         "unjustified_streak_half_days": 0.0,
@@ -441,13 +454,51 @@ def test_a_return_is_told_beside_the_absences_and_explains_nothing_itself() -> N
 
 
 def test_fewer_absences_of_fewer_sheets_are_not_compared_with_the_week_before() -> None:
-    # Fewer of as many; as large a share of fewer; hardly a sheet left; more, of fewer.
-    now = attending(4, unjustified_half_days_14=[5.0, 5.0, 1.0, 8.0], recorded_14=[20, 10, 4, 10])
-    before = attending(4, unjustified_half_days_14=[10.0, 10.0, 10.0, 4.0])
+    missed = {"unjustified_half_days_14": [5.0, 5.0, 5.0, 5.0, 8.0, 5.0]}
+    # The last week was better; no better; still mostly missed; hardly on a sheet; better, though more in two weeks; after no sheet at all.
+    now = attending(6, **missed, attendance_share_7=[0.9, 0.6, 0.4, 0.9, 0.9, 0.9], recorded_7=[10, 10, 10, 4, 10, 10])
+    before = attending(
+        6,
+        unjustified_half_days_14=[9.0, 9.0, 9.0, 9.0, 4.0, 0.0],
+        attendance_share_7=[0.6, 0.6, 0.2, 0.6, 0.6, None],
+        recorded_14=[20, 20, 20, 20, 20, 0],
+    )
 
     found = told_beside_nobody(["unjustified_half_days_14"], now, before, 0.9)
 
-    assert [row[0]["previous_value"] for row in found] == [10.0, None, None, 4.0]
+    assert [row[0]["previous_value"] for row in found] == [9.0, None, None, None, 4.0, None]
+
+
+def test_who_never_came_is_told_so_and_on_a_placement_nobody_is_told_of_absences_before_it() -> None:
+    columns = ["unjustified_half_days_7", "absence_streak_half_days"]
+    people = {
+        "unjustified_half_days_7": [2.0, 2.0, 0.0],
+        "unjustified_half_days_14": [2.0, 2.0, 0.0],
+        "unjustified_half_days_28": [2.0, 2.0, 4.0],
+        "justified_half_days_28": [0.0] * 3,
+        "absence_streak_half_days": [2.0, 2.0, 4.0],
+        "never_present": [1.0, 0.0, 0.0],
+        "attendance_share_14": [0.0, 0.5, None],
+    }
+
+    night = attending(3, **people)
+
+    found = told_beside_nobody(columns, night, night.clear(), 0.9, 0.1)
+
+    assert [[reason["feature"] for reason in row] for row in found] == [["never_present"], ["unjustified_half_days_7"], []]
+
+
+def test_marks_are_told_of_who_has_several_and_stands_low() -> None:
+    # Best of the session; one mark; low among others; no lower than the others in the last one.
+    rows: dict[str, list[float | None]] = {
+        "score_change": [0.0] * 5 + [-0.15] * 4,
+        "score_mean": [0.6] * 5 + [0.8, 0.4, 0.5, 0.5],
+        "score_lowest": [0.5] * 5 + [0.7, 0.4, 0.3, 0.3],
+        "score_rank": [0.5] * 5 + [0.96, 0.2, 0.2, 0.2],
+        "score_last_against_session": [0.0] * 5 + [-0.1, -0.1, -0.1, 0.1],
+    }
+
+    assert facts_told(["score_change"], rows)[5:] == [[], [], ["score_change"], []]
 
 
 def test_a_fact_with_a_figure_is_told_rather_than_one_without() -> None:
@@ -539,6 +590,8 @@ def test_two_weeks_of_absences_are_told_and_not_hidden_in_a_share_since_entry() 
             "days_since_presence": [1.0, 1.0, 20.0, None, 21.0],
             "absence_streak_half_days": [2.0, 2.0, 0.0, 5.0, 30.0],
             "unjustified_streak_half_days": [2.0, 2.0, 0.0, 3.0, 30.0],
+            "unjustified_half_days_28": [9.0, 4.0, 0.0, 5.0, 9.0],
+            "justified_half_days_28": [0.0] * 5,
             "attendance_share_14": [0.4, 0.7, None, 0.0, 0.0],
             "unjustified_half_days_7": [5.0, 2.0, None, 5.0, 5.0],
             "attendance_share_7": [0.4, 0.7, None, 0.0, 0.0],
