@@ -14,6 +14,7 @@ from alerts.routing import NO_TERRITORY
 from alerts.wording import NOT_ESTIMATED, NOTICES
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
+from data_contracts.vocabulary import TWO_WAY
 from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
@@ -60,9 +61,14 @@ def decide_night(
 
 
 def in_words(alerts: pl.DataFrame, scores: pl.DataFrame, where: pl.DataFrame) -> pl.DataFrame:
-    """The alerts with territory_id, course (from `courses`, with the day it is to end), that day and low_confidence of their enrolment."""
+    """The alerts with territory_id, planned_exit_date and low_confidence of their enrolment, and its course in words.
+
+    These say when it is to end, and when the service last spoke with the learner.
+    """
     weak = scores.select("enrolment_id", "low_confidence")
-    course = pl.format("{}, fin prévue le {}", "course", pl.col("planned_exit_date").dt.strftime("%d/%m/%Y"))
+    talk = pl.format("dernier échange le {}", pl.col("spoken_on").dt.strftime("%d/%m/%Y"))
+    end = pl.col("planned_exit_date").dt.strftime("%d/%m/%Y")
+    course = pl.format("{}, fin prévue le {} ; {}", "course", end, pl.coalesce(talk, pl.lit("aucun échange connu")))
     told = alerts.join(
         where.select("enrolment_id", "territory_id", "planned_exit_date", course.alias("course")),
         on="enrolment_id",
@@ -116,7 +122,10 @@ def known_at(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> Callable[.
 
 
 def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
-    """Every enrolment with its dates, the territory of its session and its course in words, with the day on which they left it early."""
+    """Every enrolment with its dates, the territory of its session and its course in words, with the day on which they left it early.
+
+    Beside them spoken_on: the day of the last two-way contact with the learner.
+    """
     known = known_at(warehouse, as_of, time_zone)
     sessions = known("sessions", "session_id", "title", "provider_id", "territory_id")
     titles = sessions.join(known("providers", "provider_id", "name"), on="provider_id", how="left").select(
@@ -126,7 +135,10 @@ def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFram
     exits = known("exits", "enrolment_id", "exit_date").filter(pl.col("exit_date") <= as_of)
     course = pl.col("course").fill_null("Formation pas encore connue")
     left = pl.format("{} (sortie le {})", course, pl.col("exit_date").dt.strftime("%d/%m/%Y"))
+    talks = known("contacts", "learner_id", "occurred_at", "outcome").filter(pl.col("outcome").cast(pl.String).is_in(TWO_WAY))
+    last = talks.group_by("learner_id").agg(spoken_on=pl.col("occurred_at").max().dt.convert_time_zone(time_zone).dt.date())
     told = enrolments.join(titles, on="session_id", how="left").join(exits, on="enrolment_id", how="left", maintain_order="left")
+    told = told.join(last, on="learner_id", how="left", maintain_order="left")
     early = pl.when(pl.col("exit_date") < pl.col("planned_exit_date")).then(left)
     return told.with_columns(pl.col("territory_id").fill_null(NO_TERRITORY), course=pl.coalesce(early, course)).drop("exit_date")
 

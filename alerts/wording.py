@@ -70,10 +70,12 @@ NO_FACT: Final = "Aucun fait isolé : la situation d'ensemble."
 """What a list says of a risk that no single fact explains."""
 STILL_THERE: Final = "check_still_there"
 """Code of the action for somebody gone so long that they may have left."""
-STILL: Final = "Ces chiffres ont peu bougé en une semaine."
+STILL: Final = ("Ce chiffre a peu bougé en une semaine.", "Ces chiffres ont peu bougé en une semaine.")
 """What is said where no number that is told has changed; others may have."""
-NOTHING_SINCE: Final = "{fact} : rien depuis une semaine."
-"""Of a silence that began less than two weeks ago; of a longer one, that days went by is no news."""
+OLD_SILENCE: Final = 14
+"""Of whoever had been silent for as many days a week before, that days went by is no news."""
+FEW_HALF_DAYS: Final = 2
+"""Counts of half-days that moved by less, one day, stand where they were."""
 NEW_FACT: Final = "{fact} ; ce n'était pas le cas une semaine plus tôt."
 NO_FACT_YET: Final = "Peu de faits connus encore : l'estimation repose sur peu de chose."
 """The same of whoever has just entered."""
@@ -192,16 +194,17 @@ def _first_to_do(alert: Mapping[str, Any]) -> int:
 def changed(reasons: Iterable[Mapping[str, Any]], phrases: Mapping[str, Phrase]) -> list[str]:
     """What has changed of the facts told, and what these would be unfair without, such as that somebody has come back.
 
-    Where no figure that is told has changed, that is said; nothing where none was compared, or where a fact tells of a change itself.
+    Where every figure that is told stood still, that is said; nothing where one was not compared, or where a fact tells of a change itself.
     """
     reasons = list(reasons)
     facts = raising(reasons)
     beside = [why(reason, phrases) for reason in reasons if reason["code"] != "rest" and not reason["contribution"]]
     if news := [*(text for reason in facts if (text := change(reason, phrases))), *beside]:
         return news
-    told = [(phrases[reason["feature"]], reason["previous_value"]) for reason in facts if reason["feature"] in phrases]
-    compared = any("{value}" in phrase.fr and before is not None for phrase, before in told)
-    return [say(STILL)] if compared and all(phrase.moves for phrase, _ in told) else []
+    told = [(phrases[reason["feature"]], reason["value"], reason["previous_value"]) for reason in facts if reason["feature"] in phrases]
+    figures = [(now, before, phrase) for phrase, now, before in told if "{value}" in phrase.fr]
+    stood = all(before is not None and now - before != WEEK and not _moved(now, before, phrase) for now, before, phrase in figures)
+    return [say_many(*STILL, len(figures))] if figures and stood and all(phrase.moves for phrase, _, _ in told) else []
 
 
 def _once(texts: Iterable[str]) -> list[str]:
@@ -270,13 +273,23 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | No
         came_up = other_side or (phrase.unit == "flag" and now > before)
         return say(NEW_FACT).format(fact=_capital(_fact(_neutral(phrase), now, phrase))) if came_up else None
     told = {"fact": _capital(_fact(_neutral(phrase), now, phrase)), "was": amount(before, phrase.unit)}
-    if phrase.unit == "days" and now - before == WEEK:
-        return say(NOTHING_SINCE).format(**told) if SINCE in phrase.fr and before < WEEK else None
-    if told["was"] == amount(now, phrase.unit) or abs(now - before) < (LEAST_SHARE if phrase.unit in IN_HUNDRED else NEWS * abs(before)):
+    if phrase.unit == "days" and not _whole(before) and SINCE in phrase.fr:
+        told["was"] = say(SAME_DAY[SINCE])
+    if told["was"] == amount(now, phrase.unit) or not _moved(now, before, phrase):
         return None
     if (before - now) * phrase.direction > 0:
         return say("{fact} : c'est mieux qu'une semaine plus tôt ({was}).").format(**told)
     return say("{fact}, contre {was} une semaine plus tôt.").format(**told)
+
+
+def _moved(now: float, before: float, phrase: Phrase) -> bool:
+    """Whether a figure moved enough to be news; days that only went by are none, but of a silence that is young."""
+    if phrase.unit == "days" and now - before == WEEK:
+        return SINCE in phrase.fr and before < OLD_SILENCE
+    if phrase.unit in IN_HUNDRED:
+        return abs(now - before) >= LEAST_SHARE
+    least = FEW_HALF_DAYS if phrase.unit == "half_days" else 0.0
+    return abs(now - before) >= max(NEWS * abs(before), least)
 
 
 def _shown(value: float, phrase: Phrase) -> float:
@@ -323,7 +336,7 @@ def amount(value: float, unit: str) -> str:
     if unit == "share":
         return percent(value)
     if unit == "times":
-        return number(round(math.exp(value)))
+        return number(math.floor(math.exp(value) + 1e-9))
     if unit == "minutes":
         return f"{number(round(value))} min"
     if unit == "points":

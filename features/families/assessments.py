@@ -384,8 +384,8 @@ _facts += [
         fr="résultat le plus bas : {value}",
         en="lowest mark: {value}",
         worse=-1,
-        # A low mark made good since is no reason, and no strength.
-        fair=_SEVERAL_MARKS & (pl.col("score_lowest") < _LOW) & (pl.col("score_last") < _GOOD),
+        # A low mark bettered since is no reason.
+        fair=_SEVERAL_MARKS & (pl.col("score_lowest") < _LOW) & (pl.col("score_last") <= pl.col("score_lowest")),
         fair_better=_SEVERAL_MARKS & (pl.col("score_lowest") >= _GOOD),
     ),
     Feature(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from alerts.facts import Facts, Said, read_facts
+from alerts.night import courses, in_words, known_at
 from alerts.silence import silenced
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
@@ -17,6 +18,8 @@ from vigie.store import Warehouse
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pipelines.service import Service
 
 ZONE = "Europe/Paris"
 
@@ -65,3 +68,23 @@ def test_an_advisor_joins_an_operator_on_the_day_it_is_where_the_service_is(tmp_
     )
 
     assert facts.advisors["joined_on"].to_list() == [dt.date(2026, 2, 2)]
+
+
+def test_the_paper_says_when_the_service_last_spoke_with_somebody(service: Service) -> None:
+    night = dt.date(2025, 11, 20)
+    with service.warehouse() as warehouse:
+        where = courses(warehouse, night, service.time_zone)
+        talks = known_at(warehouse, night, service.time_zone)("contacts", "learner_id", "occurred_at", "outcome")
+    last = (
+        talks.filter(pl.col("outcome").cast(pl.String).is_in(("reached", "kept"))).group_by("learner_id").agg(pl.col("occurred_at").max())
+    )
+    alerts = where.select("enrolment_id", "learner_id")
+
+    told = in_words(alerts, pl.DataFrame(schema={"enrolment_id": pl.String, "low_confidence": pl.Boolean}), where)
+
+    both = told.join(last, on="learner_id", how="left")
+    day = both["occurred_at"].dt.convert_time_zone(service.time_zone).dt.strftime("%d/%m/%Y").to_list()
+    assert [text.split(" ; ")[-1] for text in told["course"]] == [
+        f"dernier échange le {one}" if one else "aucun échange connu" for one in day
+    ]
+    assert 0 < both["occurred_at"].null_count() < both.height

@@ -228,7 +228,7 @@ def test_somebody_who_came_back_is_told_as_such_beside_their_absences() -> None:
 
     assert said.why == alone.why == ["6 demi-journées d'absence non justifiée sur les 14 derniers jours."]
     assert said.changed == ["De retour : 5 demi-journées de présence de suite depuis la dernière absence."]
-    assert alone.changed == ["Ces chiffres ont peu bougé en une semaine."]
+    assert alone.changed == ["Ce chiffre a peu bougé en une semaine."]
 
 
 def test_a_silence_of_a_week_is_news_and_one_that_went_on_is_not() -> None:
@@ -237,9 +237,9 @@ def test_a_silence_of_a_week_is_news_and_one_that_went_on_is_not() -> None:
     def news(value: float, before: float) -> list[str]:
         return changed([silent | {"value": value, "previous_value": before}], spoken())
 
-    assert news(7.0, 0.0) == ["Dernière activité en ligne il y a 7 jours : rien depuis une semaine."]
-    assert news(13.0, 6.0) == ["Dernière activité en ligne il y a 13 jours : rien depuis une semaine."]
-    assert news(14.0, 7.0) == ["Ces chiffres ont peu bougé en une semaine."]
+    assert news(7.0, 0.0) == ["Dernière activité en ligne il y a 7 jours, contre le jour même une semaine plus tôt."]
+    assert news(20.0, 13.0) == ["Dernière activité en ligne il y a 20 jours, contre 13 jours une semaine plus tôt."]
+    assert news(21.0, 14.0) == []
 
 
 def test_a_course_about_to_end_is_given_up_before_its_end_or_not_at_all() -> None:
@@ -277,7 +277,7 @@ def test_a_gap_is_told_as_it_opens_and_what_was_never_compared_has_not_stood_sti
     assert change(gap | {"previous_value": -0.04}, {"p": replace(phrases["p"], moves=False)}) is None
     # What was never compared, or is told without a figure, has not stood still either.
     compared = [gap | {"previous_value": -0.24}]
-    assert changed(compared, phrases) == ["Ces chiffres ont peu bougé en une semaine."]
+    assert changed(compared, phrases) == ["Ce chiffre a peu bougé en une semaine."]
     assert changed([gap | {"previous_value": None}], phrases) == changed([], phrases) == []
     for other in (replace(phrases["p"], moves=False), Phrase("moins que la session", "score")):
         assert changed(compared, {"p": other}) == []
@@ -285,19 +285,20 @@ def test_a_gap_is_told_as_it_opens_and_what_was_never_compared_has_not_stood_sti
 
 def test_sentences_follow_french_usage() -> None:
     phrases = {"x": Phrase("{value} d'absence sur 7 jours", "half_days"), "y": Phrase("{value} contact{s}", "count")}
-    two = {"code": "attendance", "feature": "x", "value": 2.0, "previous_value": 1.0}
+    three = {"code": "attendance", "feature": "x", "value": 3.0, "previous_value": 1.0}
 
-    assert why(two, phrases) == "2 demi-journées d'absence sur 7 jours."
-    assert change(two, phrases) == "2 demi-journées d'absence sur 7 jours, contre 1 demi-journée une semaine plus tôt."
-    assert change(two | {"previous_value": 2.0}, phrases) is None
+    assert why(three, phrases) == "3 demi-journées d'absence sur 7 jours."
+    assert change(three, phrases) == "3 demi-journées d'absence sur 7 jours, contre 1 demi-journée une semaine plus tôt."
+    # One half-day more is no news.
+    assert change(three | {"previous_value": 2.0}, phrases) is None
     fewer = {"x": Phrase("{value} d'absence sur 7 jours", "half_days", direction=1)}
-    assert change(two, fewer) == "2 demi-journées d'absence sur 7 jours, contre 1 demi-journée une semaine plus tôt."
-    was = two | {"previous_value": 4.0}
-    assert change(was, fewer) == "2 demi-journées d'absence sur 7 jours : c'est mieux qu'une semaine plus tôt (4 demi-journées)."
+    assert change(three, fewer) == "3 demi-journées d'absence sur 7 jours, contre 1 demi-journée une semaine plus tôt."
+    was = three | {"previous_value": 5.0}
+    assert change(was, fewer) == "3 demi-journées d'absence sur 7 jours : c'est mieux qu'une semaine plus tôt (5 demi-journées)."
     # A little better is no news, and neither is a little worse.
-    assert change(two | {"value": 20.0, "previous_value": 24.0}, fewer) is None
-    assert change(two | {"value": 23.0, "previous_value": 20.0}, fewer) is None
-    assert change(two | {"value": 24.0, "previous_value": 20.0}, fewer) is not None
+    assert change(three | {"value": 20.0, "previous_value": 24.0}, fewer) is None
+    assert change(three | {"value": 23.0, "previous_value": 20.0}, fewer) is None
+    assert change(three | {"value": 24.0, "previous_value": 20.0}, fewer) is not None
     # A week that went by is no news; a day more or less is.
     phrases |= {
         "z": Phrase("dernier travail rendu il y a {value}", "days"),
@@ -309,11 +310,11 @@ def test_sentences_follow_french_usage() -> None:
     assert better(idle | {"value": 1.0}, phrases) == "Dernier travail rendu il y a 1 jour."
     # Neither "no day ago" nor "today": a list is read the day after.
     assert better(idle | {"value": 0.0}, phrases) == "Dernier travail rendu le jour même."
-    assert better(two | {"feature": "p", "value": 0.04}, phrases) == "Présence supérieure de 4 points."
-    assert why(two | {"feature": "p", "value": -0.04}, phrases) == "Présence inférieure de 4 points."
+    assert better(three | {"feature": "p", "value": 0.04}, phrases) == "Présence supérieure de 4 points."
+    assert why(three | {"feature": "p", "value": -0.04}, phrases) == "Présence inférieure de 4 points."
     early = {"e": Phrase("{value} après l'échéance", "days", "after", "{value} avant l'échéance", "before", signed=True)}
-    assert better(two | {"feature": "e", "value": -2.0}, early) == "2 jours avant l'échéance."
-    assert better(two | {"feature": "unknown"}, phrases) == "Présence."
+    assert better(three | {"feature": "e", "value": -2.0}, early) == "2 jours avant l'échéance."
+    assert better(three | {"feature": "unknown"}, phrases) == "Présence."
     # What calls a fact bad is not said where the same fact protects.
     few = {"w": Phrase("[peu d']activité : {value} action{s} sur 7 jours", "count", "[few ]actions: {value}")}
     busy = {"code": "activity", "feature": "w", "value": 150.0, "previous_value": 2.0}
@@ -321,7 +322,7 @@ def test_sentences_follow_french_usage() -> None:
     assert better(busy, few) == "Activité : 150 actions sur 7 jours."
     assert change(busy | {"value": 2.0, "previous_value": 9.0}, few) == "Activité : 2 actions sur 7 jours, contre 9 une semaine plus tôt."
     was = "contre aucune demi-journée une semaine plus tôt."
-    assert change(two | {"previous_value": 0.0}, phrases) == f"2 demi-journées d'absence sur 7 jours, {was}"
+    assert change(three | {"previous_value": 0.0}, phrases) == f"3 demi-journées d'absence sur 7 jours, {was}"
     assert why({"code": "contacts", "feature": "y", "value": 1.0}, phrases) == "1 contact."
     assert why({"code": "attendance", "feature": "gone", "value": 1.0}, phrases) == "Signal sur : présence."
     assert amount(0.5, "share") == "50\xa0%"

@@ -406,6 +406,7 @@ def attending(people: int, **rows: object) -> pl.DataFrame:
         "recorded_7": 10,
         "recorded_14": 20,
         "recorded_28": 40,
+        "attendance_share_28": 0.6,
     }
     night = pl.DataFrame({"as_of": [NIGHT] * people, "enrolment_id": [f"e{n}" for n in range(people)]})
     return night.with_columns(
@@ -435,17 +436,19 @@ def test_one_absence_that_goes_on_is_told_as_one_and_not_as_a_count_of_two_weeks
 
 
 def test_a_return_is_told_beside_the_absences_and_explains_nothing_itself() -> None:
-    # Back for three days; for half a day; back once, and gone again; never away.
+    # Back for three days; for half a day; back once, and gone again; a day off now and then; never away.
     people = {
-        "unjustified_half_days_14": [6.0, 6.0, 6.0, 0.0],
-        "presence_streak_half_days": [6.0, 1.0, 6.0, 90.0],
-        "days_since_presence": [1.0, 1.0, 5.0, 1.0],
+        "unjustified_half_days_14": [6.0, 6.0, 6.0, 2.0, 0.0],
+        "presence_streak_half_days": [6.0, 1.0, 6.0, 6.0, 90.0],
+        "days_since_presence": [1.0, 1.0, 5.0, 1.0, 1.0],
+        "attendance_share_28": [0.6, 0.6, 0.6, 0.9, 1.0],
     }
 
-    found = told_beside_nobody(["unjustified_half_days_14"], attending(4, **people), attending(1).clear(), 0.9)
+    found = told_beside_nobody(["unjustified_half_days_14"], attending(5, **people), attending(1).clear(), 0.9)
 
     assert [[(reason["feature"], reason["contribution"]) for reason in row] for row in found] == [
         [("unjustified_half_days_14", 0.9), ("presence_streak_half_days", 0.0)],
+        [("unjustified_half_days_14", 0.9)],
         [("unjustified_half_days_14", 0.9)],
         [("unjustified_half_days_14", 0.9)],
         [],
@@ -454,19 +457,24 @@ def test_a_return_is_told_beside_the_absences_and_explains_nothing_itself() -> N
 
 
 def test_fewer_absences_of_fewer_sheets_are_not_compared_with_the_week_before() -> None:
-    missed = {"unjustified_half_days_14": [5.0, 5.0, 5.0, 5.0, 8.0, 5.0]}
-    # The last week was better; no better; still mostly missed; hardly on a sheet; better, though more in two weeks; after no sheet at all.
-    now = attending(6, **missed, attendance_share_7=[0.9, 0.6, 0.4, 0.9, 0.9, 0.9], recorded_7=[10, 10, 10, 4, 10, 10])
+    # The last week was better; no better; still mostly missed; hardly on a sheet; better, and gone again; more in two weeks; more of more.
+    now = attending(
+        7,
+        unjustified_half_days_14=[5.0, 5.0, 5.0, 5.0, 5.0, 8.0, 8.0],
+        attendance_share_7=[0.9, 0.6, 0.4, 0.9, 0.9, 0.9, 0.9],
+        recorded_7=[10, 10, 10, 4, 10, 10, 10],
+        absence_streak_half_days=[0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0],
+    )
     before = attending(
-        6,
-        unjustified_half_days_14=[9.0, 9.0, 9.0, 9.0, 4.0, 0.0],
-        attendance_share_7=[0.6, 0.6, 0.2, 0.6, 0.6, None],
-        recorded_14=[20, 20, 20, 20, 20, 0],
+        7,
+        unjustified_half_days_14=[9.0, 9.0, 9.0, 9.0, 9.0, 4.0, 4.0],
+        attendance_share_7=[0.6, 0.6, 0.2, 0.6, 0.6, 0.6, 0.6],
+        recorded_14=[20, 20, 20, 20, 20, 20, 10],
     )
 
     found = told_beside_nobody(["unjustified_half_days_14"], now, before, 0.9)
 
-    assert [row[0]["previous_value"] for row in found] == [9.0, None, None, None, 4.0, None]
+    assert [row[0]["previous_value"] for row in found] == [9.0, None, None, None, None, 4.0, None]
 
 
 def test_who_never_came_is_told_so_and_on_a_placement_nobody_is_told_of_absences_before_it() -> None:
