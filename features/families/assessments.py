@@ -22,9 +22,9 @@ _newest_mark = pl.col("submitted_on") == pl.when(_marked).then(pl.col("submitted
 _SEVERAL: Final = pl.col("work_handed_in") > 1
 _SEVERAL_MARKS: Final = (pl.col("score_mean") - pl.col("score_lowest")).gt(0.005)
 """A mean of one is not told as a mean: the piece itself is told."""
-_GRACE_DAYS: Final = 2
+_GRACE_DAYS: Final = 1
 _OVER: Final = pl.col("days_since_deadline") > _GRACE_DAYS
-"""So soon after its day, work often still comes: nothing is told as missed yet."""
+"""On its day and the day after, work often still comes: nothing is told as missed yet. Two days later, hardly anything else tells of it."""
 _LOW: Final = 0.5
 _MIDDLE: Final = 0.5
 _GOOD: Final = 0.7
