@@ -486,7 +486,7 @@ _cohort = [
         fr_better="activité en ligne depuis l'entrée",
         en_better="some online activity since entry",
         worse=1,
-        fair=there_for(7),
+        fair=there_for(3),
         fair_better=NEVER,
         # Less than the others, of somebody who was never there, hides that an account may not open.
         speaks_from=1,
