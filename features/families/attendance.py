@@ -17,8 +17,6 @@ SURGE: Final = 5
 _gone = (pl.col("days_since_presence") >= SURGE_DAYS) & (pl.col("absence_streak_half_days") >= 0.5 * pl.col("days_since_presence"))
 FEW: Final = 4
 """Two days: a share of fewer half-days tells one day's luck in per cent, where counts say what happened."""
-AWAY: Final = 0.75
-"""Whoever attended more of the last four weeks was never away, and has not come back."""
 PRESENT_DAYS: Final = 4
 """Last present that few days ago, a weekend of three included: still there, as far as is known."""
 OFF_THE_SHEETS_DAYS: Final = 7
@@ -180,10 +178,10 @@ _facts = [
         meaning="Half-days attended since the last absence of any kind",
         null_means="no attendance sheet is known",
         group="attendance",
-        fr="de retour : {value} de présence de suite depuis la dernière absence",
-        en="back: {value} attended in a row since the last absence",
+        fr="{value} de présence de suite depuis la dernière absence",
+        en="{value} attended in a row since the last absence",
         worse=-1,
-        fair=(pl.col("days_since_presence") < PRESENT_DAYS) & (pl.col("attendance_share_28") <= AWAY),
+        fair=pl.col("days_since_presence") < PRESENT_DAYS,
         fair_better=NEVER,
         speaks_from=FEW,
         beside=True,

@@ -227,7 +227,7 @@ def test_somebody_who_came_back_is_told_as_such_beside_their_absences() -> None:
     alone = wording.told([alert | {"reasons": [absent, rest]}], spoken(), {})
 
     assert said.why == alone.why == ["6 demi-journées d'absence non justifiée sur les 14 derniers jours."]
-    assert said.changed == ["De retour : 5 demi-journées de présence de suite depuis la dernière absence."]
+    assert said.changed == ["5 demi-journées de présence de suite depuis la dernière absence."]
     assert alone.changed == ["Ce chiffre a peu bougé en une semaine."]
 
 
