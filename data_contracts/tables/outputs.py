@@ -13,8 +13,12 @@ REASON: dy.Struct = dy.Struct(
         "code": dy.String(description="Subject of the reason, or `rest`: all that is not named."),
         "feature": dy.String(nullable=True, description="The column that says most on this subject."),
         "value": dy.Float64(nullable=True, description="Its value that night, in the unit of the feature catalogue."),
-        "contribution": dy.Float64(description="Share of the subject in the margin, log-odds; positive raises the risk."),
-        "previous_value": dy.Float64(nullable=True, description="Its value seven days before, by what is known on the night."),
+        "contribution": dy.Float64(
+            description="Share of the subject in the margin, log-odds; positive raises the risk, 0 stands beside one."
+        ),
+        "previous_value": dy.Float64(
+            nullable=True, description="Its value seven days before, by what is known on the night; null where that is no measure."
+        ),
     },
 )
 
