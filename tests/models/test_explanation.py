@@ -495,6 +495,41 @@ def test_who_never_came_is_told_so_and_on_a_placement_nobody_is_told_of_absences
     assert [[reason["feature"] for reason in row] for row in found] == [["never_present"], ["unjustified_half_days_7"], []]
 
 
+def test_on_the_day_of_entry_nobody_has_stayed_away_and_nobody_comes_back_online() -> None:
+    columns = ["unjustified_half_days_7", "activity_count_7"]
+    night = attending(
+        4,
+        course_day=[0.0, 2.0, 13.0, 14.0],
+        unjustified_half_days_7=[2.0, 2.0, 0.0, 0.0],
+        never_present=[1.0, 1.0, 0.0, 0.0],
+        activity_count_7=[0.0, 0.0, -1.0, -1.0],
+        activity_back_7=[0.0, 0.0, 5.0, 5.0],
+    )
+
+    found = told_beside_nobody(columns, night, night.clear(), 0.9, 0.9)
+
+    assert [[reason["feature"] for reason in row] for row in found] == [
+        ["unjustified_half_days_7"],
+        ["never_present"],
+        ["activity_count_7"],
+        ["activity_count_7", "activity_back_7"],
+    ]
+
+
+@pytest.mark.parametrize("name", ["silence_surprise", "activity_momentum"])
+def test_no_silence_is_told_of_who_has_handed_work_in_since(name: str) -> None:
+    worse = 9.0 if FEATURES[name].direction > 0 else -9.0
+    rows: dict[str, list[float | None]] = {
+        name: [0.0] * 5 + [worse] * 3,
+        "days_since_activity": [1.0] * 5 + [9.0] * 3,
+        "days_since_handed_in": [None] * 5 + [None, 20.0, 2.0],
+        "days_since_activity_usual": [1.0] * 8,
+        "course_day": [80.0] * 8,
+    }
+
+    assert facts_told([name], rows)[5:] == [[name], [name], []]
+
+
 def test_marks_are_told_of_who_has_several_and_stands_low() -> None:
     # Best of the session; one mark; low among others; no lower than the others in the last one.
     rows: dict[str, list[float | None]] = {
