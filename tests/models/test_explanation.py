@@ -516,6 +516,16 @@ def test_on_the_day_of_entry_nobody_has_stayed_away_and_nobody_comes_back_online
     ]
 
 
+def test_a_low_mark_is_told_while_it_is_the_last() -> None:
+    rows: dict[str, list[float | None]] = {
+        "score_lowest": [0.6] * 5 + [0.3, 0.3],
+        "score_mean": [0.7] * 5 + [0.5, 0.5],
+        "score_last": [0.8] * 5 + [0.3, 0.4],
+    }
+
+    assert facts_told(["score_lowest"], rows)[5:] == [["score_lowest"], []]
+
+
 @pytest.mark.parametrize("name", ["silence_surprise", "activity_momentum"])
 def test_no_silence_is_told_of_who_has_handed_work_in_since(name: str) -> None:
     worse = 9.0 if FEATURES[name].direction > 0 else -9.0
