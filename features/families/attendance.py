@@ -124,7 +124,7 @@ _facts = [
         en="{value} of absence, justified or not, since last present",
         monotone=1,
         # Of whoever has had nothing to attend since, on a placement or on holiday, they are no news.
-        fair=pl.col("attendance_share_14").is_not_null() & _UNJUSTIFIED,
+        fair=_UNJUSTIFIED,
         fair_better=ALWAYS,
     ),
     Feature(
