@@ -224,22 +224,19 @@ def _owed(owed: pl.DataFrame, wrong: pl.DataFrame, rules: Rules) -> pl.DataFrame
     worth = (pl.col("risk").fill_null(0.0) + pl.col("entry_limit") * pl.col("late")) * MINUTES / minutes
     first = pl.when(pl.col("kind") == "learner_request").then(REQUEST_FIRST).otherwise(0.0)
     gone = _gone(rules.invariants.silence_days).fill_null(value=False)
-    return (
-        people.with_columns(gone=gone)
-        .with_columns(reasons=pl.when(listed).then("reasons"))
-        .select(
-            *PERSON,
-            kind="kind",
-            priority=first + worth,
-            # No call is promised to a number that is known to be wrong, nor a talk of what comes next to somebody who may have left.
-            suggested_action=pl.when(pl.col("kind").is_in(IN_TRAINING) & pl.col("gone"))
-            .then(pl.lit(STILL_THERE))
-            .when(pl.col("kind").is_in(CALLS) & pl.col("learner_id").is_in(wrong["learner_id"].implode()))
-            .then(pl.lit(ASK_DETAILS))
-            .otherwise(pl.col("kind").replace_strict(ACTION_OF_PROMISE, return_dtype=pl.String)),
-            within_days="promise_within",
-            opens="opens",
-        )
+    # Both of the reasons as they come: those of a risk below the list still tell who may have left.
+    return people.with_columns(gone=gone, reasons=pl.when(listed).then("reasons")).select(
+        *PERSON,
+        kind="kind",
+        priority=first + worth,
+        # No call is promised to a number that is known to be wrong, nor a talk of what comes next to somebody who may have left.
+        suggested_action=pl.when(pl.col("kind").is_in(IN_TRAINING) & pl.col("gone"))
+        .then(pl.lit(STILL_THERE))
+        .when(pl.col("kind").is_in(CALLS) & pl.col("learner_id").is_in(wrong["learner_id"].implode()))
+        .then(pl.lit(ASK_DETAILS))
+        .otherwise(pl.col("kind").replace_strict(ACTION_OF_PROMISE, return_dtype=pl.String)),
+        within_days="promise_within",
+        opens="opens",
     )
 
 

@@ -125,7 +125,7 @@ def read_facts(
         assignments=known("assignments", "learner_id", "valid_from", "valid_to", "advisor_id"),
         advisors=_advisors(warehouse, instant, time_zone),
         contacts=known("contacts", "learner_id", "occurred_at", "direction", "outcome", "purpose", "barrier").with_columns(
-            on=_day("occurred_at", time_zone)
+            on=local_day("occurred_at", time_zone)
         ),
         followups=known("followups", "enrolment_id", "observed_on"),
         attendance=sheets.filter(pl.col("date").is_between(first, as_of)),
@@ -137,7 +137,8 @@ def read_facts(
     )
 
 
-def _day(instant: str, time_zone: str) -> pl.Expr:
+def local_day(instant: str, time_zone: str) -> pl.Expr:
+    """The day of an instant where the service is."""
     return pl.col(instant).dt.convert_time_zone(time_zone).dt.date()
 
 
@@ -149,5 +150,5 @@ def _advisors(warehouse: Warehouse, instant: dt.datetime, time_zone: str) -> pl.
     )
     newest = layers.filter(pl.col("visible_until").is_null())
     before = layers.join(newest.select("advisor_id", present="operator"), on="advisor_id").filter(pl.col("operator") != pl.col("present"))
-    joined = before.group_by("advisor_id").agg(joined_on=_day("visible_until", time_zone).max())
+    joined = before.group_by("advisor_id").agg(joined_on=local_day("visible_until", time_zone).max())
     return newest.select(columns).join(joined, on="advisor_id", how="left")

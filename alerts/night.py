@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from alerts.facts import Facts, Said, read_facts
+from alerts.facts import Facts, Said, local_day, read_facts
 from alerts.lists.rows import Words, lists
 from alerts.policy import decide
 from alerts.routing import NO_TERRITORY
@@ -136,7 +136,7 @@ def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFram
     course = pl.col("course").fill_null("Formation pas encore connue")
     left = pl.format("{} (sortie le {})", course, pl.col("exit_date").dt.strftime("%d/%m/%Y"))
     talks = known("contacts", "learner_id", "occurred_at", "outcome").filter(pl.col("outcome").cast(pl.String).is_in(TWO_WAY))
-    last = talks.group_by("learner_id").agg(spoken_on=pl.col("occurred_at").max().dt.convert_time_zone(time_zone).dt.date())
+    last = talks.group_by("learner_id").agg(spoken_on=local_day("occurred_at", time_zone).max())
     told = enrolments.join(titles, on="session_id", how="left").join(exits, on="enrolment_id", how="left", maintain_order="left")
     told = told.join(last, on="learner_id", how="left", maintain_order="left")
     early = pl.when(pl.col("exit_date") < pl.col("planned_exit_date")).then(left)

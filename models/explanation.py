@@ -34,6 +34,7 @@ WEEK: Final = ("attendance_share_7", "recorded_7", "absence_streak_half_days")
 """What the last week was like: half-days attended among those on the sheets, these, and absences since the last presence."""
 HALF: Final = 0.5
 FULL: Final = 0.75
+"""Of what the window holds now, a week before it held as much of it or it had hardly been lived."""
 FIELDS: Final = ("code", "feature", "value", "contribution", "previous_value")
 
 
@@ -208,13 +209,15 @@ _USUAL: Final = " usual"
 def _comparable(now: pl.DataFrame, before: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.bool_]:
     """False where the week before is no measure: a count fell, and the last week was not better; or it rose with what was held."""
     among = {name: whole for name in columns if (whole := FEATURES[name].among) and {whole, *WEEK} <= set(now.columns)}
-    read = list(dict.fromkeys((*among, *among.values(), *(WEEK if among else ()))))
+    comparable = np.ones((now.height, len(columns)), dtype=np.bool_)
+    if not among:
+        return comparable
+    read = list(dict.fromkeys((*among, *among.values(), *WEEK)))
     value = dict(zip(read, now.select(pl.col(read).cast(pl.Float64)).to_numpy().T, strict=True))
     former = dict(zip(read, _aligned(now, before, read).T, strict=True))
-    comparable = np.ones((now.height, len(columns)), dtype=np.bool_)
+    share, sheets, streak = WEEK
+    better = (value[share] > former[share]) & (value[share] >= HALF) & (value[sheets] >= HALF * former[sheets]) & (value[streak] == 0)
     for name, whole in among.items():
-        share, sheets, streak = WEEK
-        better = (value[share] > former[share]) & (value[share] >= HALF) & (value[sheets] >= HALF * former[sheets]) & (value[streak] == 0)
         # More of what was held, in a window that had hardly been lived a week before, is no worse.
         fuller = (value[name] > former[name]) & (former[whole] < FULL * value[whole])
         comparable[:, columns.index(name)] = ~(((value[name] < former[name]) & ~better) | fuller)

@@ -14,8 +14,11 @@ _FIXED_POINT: Final = 1_000_000
 _trace = pl.col("count") > 0
 _volume = (pl.col("count") + 1).log() * pl.col("count").sign()
 
+_WEEK: Final = 7
 _HANDED_IN_SINCE: Final = (pl.col("days_since_handed_in") < pl.col("days_since_activity")).fill_null(value=False)
 """Whoever has handed work in since was there."""
+_SILENT: Final = (pl.col("days_since_activity") >= _WEEK) & ~_HANDED_IN_SINCE
+"""Shorter than a week, whoever is online on most days would be called for a weekend."""
 
 
 def _decayed(half_life_days: float) -> pl.Expr:
@@ -167,8 +170,6 @@ _facts = [
 KINDS: Final = ("content", "forum", "quiz", "lms")
 """Kinds of distance work that suppliers tell apart (contract `activity`), what is finer behind a slash; others count in totals alone."""
 _WEEKS: Final = 6
-LATE_DAYS: Final = 7
-NEW_DAYS: Final = 6
 
 
 def _of(kind: str | None, *, within_days: int | None = None, weeks_ago: int | None = None) -> pl.Expr:
@@ -261,8 +262,7 @@ _derived = [
         fr_better="pas plus longtemps que d'habitude sans activité en ligne",
         en_better="no silence online longer than usual",
         worse=1,
-        # Shorter than a week, whoever is online on most days would be called for a weekend.
-        fair=(pl.col("days_since_activity") >= 7) & ~_HANDED_IN_SINCE,  # noqa: PLR2004 - a week
+        fair=_SILENT,
         fair_better=pl.col("days_since_activity_usual") <= 1,
         against=2.0,  # twice the usual time
         repeats=frozenset({"days_since_activity"}),
@@ -279,7 +279,7 @@ _derived = [
         fr_better="pas plus longtemps que d'habitude sans activité en ligne",
         en_better="no silence online that is unusual for this person",
         worse=1,
-        fair=(pl.col("days_since_activity") >= 7) & ~_HANDED_IN_SINCE,  # noqa: PLR2004 - a week
+        fair=_SILENT,
         fair_better=pl.col("days_since_activity_usual") <= 1,
         against=3.0,  # one silence in twenty is as long
         repeats=frozenset({"days_since_activity"}),
@@ -328,6 +328,10 @@ def _rank(name: str) -> pl.Expr:
 
 
 _traced = pl.col("activity_count_28").fill_null(0).max().over(_in_session) > 0
+LATE_DAYS: Final = 7
+"""Whoever enters so long after the session began is late."""
+NEW_DAYS: Final = 6
+"""The days before the seventh, on which there is a week to compare."""
 _late = pl.col("entry_delay_days") >= LATE_DAYS
 _compared = _traced & ~(_late & (pl.col("course_day") < NEW_DAYS)).fill_null(value=False)
 """Whoever enters a session that goes on is not compared, in their first week, with what the others did before they came."""

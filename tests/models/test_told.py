@@ -1,0 +1,528 @@
+"""What is told of made-up people, and of whom it would be unfair: each test is a small story."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import polars as pl
+import polars.selectors as cs
+import pytest
+
+from features.catalogue import FEATURES
+from models.explanation import protective, reasons
+
+NIGHT = dt.date(2025, 11, 20)
+
+
+def test_a_reason_that_compares_is_told_only_where_the_comparison_is_true() -> None:
+    """Everybody is early; who is a little less so is worse than usual, and still not late."""
+    columns = ["lateness_days_mean", "work_missed_against_session", "days_since_activity"]
+    rows = pl.DataFrame(
+        {
+            "as_of": [NIGHT] * 5,
+            "enrolment_id": [f"e{n}" for n in range(5)],
+            "lateness_days_mean": [-5.0, -5.0, -5.0, -0.8, 2.0],
+            "work_handed_in": [3.0] * 5,
+            "work_missed": [2.0] * 5,
+            "days_since_deadline": [5.0] * 5,
+            "work_missed_against_session": [-0.3, -0.3, -0.3, -0.011, 0.004],
+            "days_since_activity": [1.0, 1.0, 1.0, 9.0, 9.0],
+            "days_since_handed_in": [9.0, 9.0, 9.0, 9.0, None],
+            "score_last": [None] * 4 + [0.4],
+        }
+    )
+    parts = np.tile([0.5, 0.6, 0.4, -3.0], (5, 1))
+
+    def facts(found: pl.Series) -> list[list[str]]:
+        return [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
+
+    assert facts(reasons(parts, parts.sum(axis=1), columns, rows, rows.clear(), 3)) == [
+        [],
+        [],
+        [],
+        ["days_since_activity"],
+        # Half a point more of work missed is told as 0 point, so the lateness speaks for the subject.
+        ["lateness_days_mean", "days_since_activity"],
+    ]
+    # Whoever has handed work in since was there.
+    since = rows.with_columns(days_since_handed_in=pl.Series([9.0, 9.0, 9.0, 8.0, None]))
+    assert facts(reasons(parts, parts.sum(axis=1), columns, since, since.clear(), 3))[3:] == [
+        [],
+        ["lateness_days_mean", "days_since_activity"],
+    ]
+    # Late, and well done.
+    good = rows.with_columns(score_last=pl.lit(0.9))
+    assert facts(reasons(parts, parts.sum(axis=1), columns, good, good.clear(), 3))[4] == ["days_since_activity"]
+    lowered = np.tile([-0.5, -0.6, -0.4, -3.0], (2, 1))
+    assert facts(protective(lowered, columns, rows[:2], rows.clear(), everybody=rows)) == [[], []]
+    late = rows.with_columns(lateness_days_mean=pl.Series([-5.0, 4.0, 4.0, 4.0, 4.0]))
+    assert facts(protective(lowered[:1], columns, late[:1], rows.clear(), everybody=late)) == [["lateness_days_mean"]]
+
+
+def test_who_has_just_entered_is_not_told_of_days_before_the_entry() -> None:
+    columns = ["activity_count_14", "days_since_activity"]
+    rows = pl.DataFrame(
+        {
+            "as_of": [NIGHT] * 4,
+            "enrolment_id": [f"e{n}" for n in range(4)],
+            "course_day": [40.0, 40.0, 3.0, 14.0],
+            "activity_count_14": [90.0, 90.0, 5.0, 5.0],
+            "days_since_activity": [1.0, 1.0, 1.0, 1.0],
+            "days_since_handed_in": [None] * 4,
+        }
+    )
+    parts = np.tile([0.5, 0.4, -3.0], (4, 1))
+
+    found = reasons(parts, parts.sum(axis=1), columns, rows, rows.clear(), 3)
+
+    assert [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found] == [[], [], [], ["activity_count_14"]]
+
+
+def facts_told(columns: list[str], rows: dict[str, list[float | None]], raising: int = 1) -> list[list[str]]:
+    """Features told as reasons (1) or as protective facts (-1) of rows in which every column raises, or lowers, alike."""
+    number = len(next(iter(rows.values())))
+    night = pl.DataFrame({"as_of": [NIGHT] * number, "enrolment_id": [f"e{n}" for n in range(number)], **rows})
+    parts = np.tile([0.5 * raising] * len(columns) + [-3.0], (number, 1))
+    if raising > 0:
+        found = reasons(parts, parts.sum(axis=1), columns, night, night.clear(), len(columns))
+    else:
+        found = protective(parts, columns, night, night.clear(), len(columns))
+    return [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
+
+
+def test_work_that_is_missing_is_told_and_not_how_long_ago_other_work_came_nor_before_the_evening_is_over() -> None:
+    columns = ["days_since_handed_in", "last_work_missed", "work_missed_in_a_row", "work_missed"]
+    missing = pl.DataFrame(
+        {
+            "as_of": [NIGHT] * 9,
+            "enrolment_id": [f"e{n}" for n in range(9)],
+            # The piece before came in good time; the third is due tonight; the fourth missed three, the fifth too with tonight's; then due
+            # yesterday; one piece of five missed before the last, and one of two.
+            "days_since_handed_in": [10.0, 40.0, 40.0, 80.0, 80.0, 10.0, 40.0, 3.0, 3.0],
+            "days_since_deadline": [5.0, 2.0, 0.0, 5.0, 0.0, 5.0, 1.0, 5.0, 5.0],
+            "last_work_missed": [0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0],
+            "work_missed_in_a_row": [0.0, 1.0, 1.0, 3.0, 3.0, 0.0, 1.0, 0.0, 0.0],
+            "work_missed": [0.0, 1.0, 1.0, 3.0, 3.0, 0.0, 1.0, 1.0, 1.0],
+            "work_missed_share": [0.0, 0.5, 0.5, 0.6, 0.6, 0.0, 0.2, 0.2, 0.5],
+        }
+    )
+    others = pl.concat([missing[[0]]] * 20)
+    parts = np.tile([0.9, 0.2, 0.1, 0.3, -3.0], (9, 1))
+    found = reasons(parts, parts.sum(axis=1), columns, missing, missing.clear(), 3, everybody=others)
+    said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
+    assert said == [[], ["last_work_missed"], [], ["work_missed_in_a_row"], [], [], [], [], ["work_missed"]]
+
+    rows: dict[str, list[float | None]] = {
+        "days_since_handed_in": [10.0, 10.0, 40.0, 40.0, 40.0, 2.0, 2.0, 40.0],
+        "days_since_deadline": [5.0, 5.0, 5.0, 5.0, None, 5.0, 1.0, 44.0],
+    }
+    named = ["days_since_handed_in"]
+
+    assert facts_told(named, rows) == [[]] * 8
+    # Two days ago, after the latest deadline and before it: before it, the work itself is told by other facts.
+    assert facts_told(named, rows, -1) == [[], [], [], [], [], named, [], []]
+
+
+def test_no_longer_silent_than_usual_is_true_of_whoever_is_told_so() -> None:
+    rows: dict[str, list[float | None]] = {
+        "days_since_activity_usual": [4.0, 4.0, 4.0, 1.6, 0.7, 4.5, 4.5],
+        "days_since_activity": [9.0] * 7,
+        # The last one has handed work in since.
+        "days_since_handed_in": [None, 20.0, 20.0, 20.0, 20.0, 20.0, 2.0],
+    }
+    named = ["days_since_activity_usual"]
+
+    assert facts_told(named, rows, -1) == [[], [], [], [], named, [], []]
+    assert facts_told(named, rows) == [[], [], [], [], [], named, []]
+
+
+def test_never_late_is_told_only_of_who_comes_and_late_twice_of_nobody() -> None:
+    rows: dict[str, list[float | None]] = {
+        "late_half_days_28": [0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 3.0, 3.0, 2.0],
+        "attendance_share_28": [0.9, 0.2, None, 0.9, 0.9, 0.1, None, 0.9, 0.9],
+        "attendance_share_7": [0.9, 0.9, 0.9, 0.2, 0.9, 0.9, 0.9, 0.9, 0.9],
+        "course_day": [60.0, 60.0, 60.0, 60.0, 5.0, 60.0, 60.0, 60.0, 60.0],
+    }
+    named = ["late_half_days_28"]
+    # Late once is not none; who comes is told so, who hardly comes, or no longer, or has just entered, is not.
+    most_are_late = {
+        "late_half_days_28": [4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 1.0, 0.0, 0.0, 0.0, 0.0],
+        "attendance_share_28": [0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.2, 0.9, 0.9],
+        "attendance_share_7": [0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.2, 0.9],
+        "course_day": [60.0, 60.0, 60.0, 60.0, 60.0, 60.0, 60.0, 60.0, 60.0, 60.0, 5.0],
+    }
+
+    assert facts_told(named, rows) == [[], [], [], [], [], named, named, named, []]
+    assert facts_told(named, most_are_late, -1) == [[], [], [], [], [], [], [], named, [], [], []]
+
+
+def test_a_fall_too_small_to_notice_is_no_fall_and_a_rise_needs_the_month_it_is_told_against() -> None:
+    rows: dict[str, list[float | None]] = {
+        "activity_change": [0.0, 0.0, 0.0, -0.02, -0.7, -0.7, 0.7, 0.7, 0.02],
+        "course_day": [60.0, 60.0, 60.0, 60.0, 20.0, 10.0, 60.0, 20.0, 60.0],
+    }
+    named = ["activity_change"]
+
+    assert facts_told(named, rows) == [[], [], [], [], named, [], [], [], []]
+    assert facts_told(named, rows, -1) == [[], [], [], [], [], [], named, [], []]
+
+
+def test_one_piece_of_work_is_not_all_of_them_and_half_a_day_late_is_not_late() -> None:
+    rows: dict[str, list[float | None]] = {
+        "work_missed_share": [1.0, 1.0, 1.0, 1.0, 0.0, 0.0],
+        "work_missed": [3.0, 3.0, 3.0, 3.0, 0.0, 0.0],
+        "work_handed_in": [3.0, 3.0, 3.0, 3.0, 1.0, 2.0],
+        "lateness_days_mean": [-5.0, -5.0, -5.0, 0.6, -5.0, 1.0],
+        "days_since_deadline": [5.0] * 6,
+        "score_last": [None] * 6,
+    }
+
+    assert facts_told(["work_missed_share"], rows, -1) == [[], [], [], [], [], ["work_missed_share"]]
+    assert facts_told(["lateness_days_mean"], rows) == [[], [], [], [], [], ["lateness_days_mean"]]
+
+
+def test_a_mean_of_one_piece_is_told_as_that_piece() -> None:
+    rows: dict[str, list[float | None]] = {
+        "lateness_days_mean": [0.0, 0.0, 0.0, 6.0, 6.0],
+        "lateness_days_last": [0.0, 0.0, 0.0, 6.0, 6.0],
+        "work_handed_in": [2.0, 2.0, 2.0, 1.0, 2.0],
+        "score_last": [None] * 5,
+    }
+
+    assert facts_told(["lateness_days_mean", "lateness_days_last"], rows) == [[], [], [], ["lateness_days_last"], ["lateness_days_mean"]]
+
+
+def test_of_whom_is_long_gone_since_when_is_told_and_not_a_share_unless_nothing_was_to_be_attended() -> None:
+    columns = ["unjustified_share_total", "days_since_presence"]
+    rows: dict[str, list[float | None]] = {
+        "unjustified_share_total": [0.0, 0.0, 0.0, 0.4, 0.4, 0.4],
+        "days_since_presence": [1.0, 1.0, 1.0, 62.0, 9.0, 21.0],
+        # The last one missed two days before three weeks of closure.
+        "absence_streak_half_days": [0.0, 0.0, 0.0, 80.0, 12.0, 4.0],
+        "attendance_share_14": [1.0, 1.0, 1.0, 0.0, 0.2, 0.3],
+        "unjustified_half_days_14": [0.0, 0.0, 0.0, 20.0, 12.0, 4.0],
+        "unjustified_half_days_28": [0.0, 0.0, 0.0, 40.0, 12.0, 4.0],
+        "justified_half_days_28": [0.0] * 6,
+        "unjustified_half_days_7": [0.0, 0.0, 0.0, 10.0, 6.0, 4.0],
+        "attendance_share_7": [1.0, 1.0, 1.0, 0.0, 0.2, 0.3],
+        "course_day": [80.0] * 6,
+    }
+    parts = np.tile([0.9, 0.1, -3.0], (6, 1))
+    night = pl.DataFrame({"as_of": [NIGHT] * 6, "enrolment_id": [f"e{n}" for n in range(6)], **rows})
+
+    found = reasons(parts, parts.sum(axis=1), columns, night, night.clear(), 3)
+
+    said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
+    assert said == [[], [], [], ["days_since_presence"], ["unjustified_share_total"], ["unjustified_share_total"]]
+    assert [row[0]["contribution"] for row in found][3:] == pytest.approx([1.0, 1.0, 1.0])
+
+
+def test_the_same_absences_are_not_told_by_two_subjects() -> None:
+    columns = ["unjustified_half_days_7", "attendance_against_session", "activity_change"]
+    night = pl.DataFrame(
+        {
+            "as_of": [NIGHT] * 3,
+            "enrolment_id": ["beside", "alone", "excused"],
+            "unjustified_half_days_7": [5.0, 0.0, 5.0],
+            "attendance_against_session": [-0.5, -0.5, -0.5],
+            "activity_change": [-0.5, 0.1, 0.1],
+            "unjustified_half_days_14": [5.0, 2.0, 5.0],
+            "unjustified_half_days_28": [5.0, 2.0, 5.0],
+            "justified_half_days_28": [0.0, 0.0, 9.0],
+            "days_since_presence": [1.0] * 3,
+            "absence_streak_half_days": [0.0] * 3,
+            "course_day": [80.0] * 3,
+            "recorded_14": [20] * 3,
+            "recorded_before": [40] * 3,
+        }
+    )
+    others = pl.concat([night[[0]].with_columns(cs.numeric() * 0)] * 20)
+    parts = np.tile([0.9, 0.8, 0.1, -3.0], (3, 1))
+
+    found = reasons(parts, parts.sum(axis=1), columns, night, night.clear(), 3, everybody=others)
+
+    said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
+    # The trend is told by another of its facts, or not at all; of whom absences mostly have a reason, the gap that counts them never.
+    assert said == [["unjustified_half_days_7", "activity_change"], ["attendance_against_session"], ["unjustified_half_days_7"]]
+    assert [sum(reason["contribution"] for reason in row) for row in found] == pytest.approx([1.8] * 3)
+
+
+def attending(people: int, **rows: object) -> pl.DataFrame:
+    """People half way through a course, with a sheet for each of four half-days a day of the last month, and whatever else is named."""
+    usual = {
+        "attendance_share_14": 0.5,
+        "attendance_share_7": 0.8,
+        "days_since_presence": 1.0,
+        "absence_streak_half_days": 0.0,
+        "unjustified_streak_half_days": 0.0,
+        "unjustified_half_days_14": 0.0,
+        "course_day": 80.0,
+        "recorded_7": 10,
+        "recorded_14": 20,
+        "recorded_28": 40,
+    }
+    night = pl.DataFrame({"as_of": [NIGHT] * people, "enrolment_id": [f"e{n}" for n in range(people)]})
+    return night.with_columns(
+        **{name: pl.Series(value) if isinstance(value, list) else pl.lit(value) for name, value in (usual | rows).items()}
+    )
+
+
+def told_beside_nobody(columns: list[str], night: pl.DataFrame, before: pl.DataFrame, *weights: float) -> list[list[dict[str, Any]]]:
+    """Reasons of each person but the rest, beside a night on which nobody missed anything."""
+    others = pl.concat([night[[0]].with_columns(cs.numeric() * 0)] * 20)
+    parts = np.tile([*weights, -3.0], (night.height, 1))
+    found = reasons(parts, parts.sum(axis=1), columns, night, before, 3, everybody=others)
+    return [[reason for reason in row if reason["code"] != "rest"] for row in found]
+
+
+def test_one_absence_that_goes_on_is_told_as_one_and_not_as_a_count_of_two_weeks() -> None:
+    streak = {"unjustified_half_days_14": [8.0, 8.0, 3.0], "unjustified_streak_half_days": [8.0, 2.0, 3.0]}
+    columns = ["unjustified_half_days_14", "unjustified_streak_half_days"]
+
+    found = told_beside_nobody(columns, attending(3, **streak), attending(1).clear(), 0.9, 0.1)
+
+    assert [[reason["feature"] for reason in row] for row in found] == [
+        ["unjustified_streak_half_days"],
+        ["unjustified_half_days_14"],
+        ["unjustified_half_days_14"],
+    ]
+
+
+def test_a_return_is_told_beside_the_absences_and_explains_nothing_itself() -> None:
+    # Back for three days; for half a day; back once, and gone again; never away.
+    people = {
+        "unjustified_half_days_14": [6.0, 6.0, 6.0, 0.0],
+        "presence_streak_half_days": [6.0, 1.0, 6.0, 90.0],
+        "days_since_presence": [1.0, 1.0, 5.0, 1.0],
+    }
+
+    found = told_beside_nobody(["unjustified_half_days_14"], attending(4, **people), attending(1).clear(), 0.9)
+
+    assert [[(reason["feature"], reason["contribution"]) for reason in row] for row in found] == [
+        [("unjustified_half_days_14", 0.9), ("presence_streak_half_days", 0.0)],
+        [("unjustified_half_days_14", 0.9)],
+        [("unjustified_half_days_14", 0.9)],
+        [],
+    ]
+    assert found[0][1]["value"] == 6
+
+
+def test_fewer_absences_of_fewer_sheets_are_not_compared_with_the_week_before() -> None:
+    # The last week was better; no better; still mostly missed; hardly on a sheet; better, and gone again; more in two weeks; more of more.
+    now = attending(
+        7,
+        unjustified_half_days_14=[5.0, 5.0, 5.0, 5.0, 5.0, 8.0, 8.0],
+        attendance_share_7=[0.9, 0.6, 0.4, 0.9, 0.9, 0.9, 0.9],
+        recorded_7=[10, 10, 10, 4, 10, 10, 10],
+        absence_streak_half_days=[0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0],
+    )
+    before = attending(
+        7,
+        unjustified_half_days_14=[9.0, 9.0, 9.0, 9.0, 9.0, 4.0, 4.0],
+        attendance_share_7=[0.6, 0.6, 0.2, 0.6, 0.6, 0.6, 0.6],
+        recorded_14=[20, 20, 20, 20, 20, 20, 10],
+    )
+
+    found = told_beside_nobody(["unjustified_half_days_14"], now, before, 0.9)
+
+    assert [row[0]["previous_value"] for row in found] == [9.0, None, None, None, None, 4.0, None]
+
+
+def test_who_never_came_is_told_so_and_on_a_placement_nobody_is_told_of_absences_before_it() -> None:
+    columns = ["unjustified_half_days_7", "absence_streak_half_days"]
+    people = {
+        "unjustified_half_days_7": [2.0, 2.0, 0.0],
+        "unjustified_half_days_14": [2.0, 2.0, 0.0],
+        "unjustified_half_days_28": [2.0, 2.0, 4.0],
+        "justified_half_days_28": [0.0] * 3,
+        "absence_streak_half_days": [2.0, 2.0, 4.0],
+        "never_present": [1.0, 0.0, 0.0],
+        "attendance_share_14": [0.0, 0.5, None],
+    }
+
+    night = attending(3, **people)
+
+    found = told_beside_nobody(columns, night, night.clear(), 0.9, 0.1)
+
+    assert [[reason["feature"] for reason in row] for row in found] == [["never_present"], ["unjustified_half_days_7"], []]
+
+
+def test_on_the_day_of_entry_nobody_has_stayed_away_and_nobody_comes_back_online() -> None:
+    columns = ["unjustified_half_days_7", "activity_count_7"]
+    night = attending(
+        4,
+        course_day=[0.0, 2.0, 13.0, 14.0],
+        unjustified_half_days_7=[2.0, 2.0, 0.0, 0.0],
+        never_present=[1.0, 1.0, 0.0, 0.0],
+        activity_count_7=[0.0, 0.0, -1.0, -1.0],
+        activity_back_7=[0.0, 0.0, 5.0, 5.0],
+    )
+
+    found = told_beside_nobody(columns, night, night.clear(), 0.9, 0.9)
+
+    assert [[reason["feature"] for reason in row] for row in found] == [
+        ["unjustified_half_days_7"],
+        ["never_present"],
+        ["activity_count_7"],
+        ["activity_count_7", "activity_back_7"],
+    ]
+
+
+def test_a_low_mark_is_told_while_it_is_the_last() -> None:
+    rows: dict[str, list[float | None]] = {
+        "score_lowest": [0.6] * 5 + [0.3, 0.3],
+        "score_mean": [0.7] * 5 + [0.5, 0.5],
+        "score_last": [0.8] * 5 + [0.3, 0.4],
+    }
+
+    assert facts_told(["score_lowest"], rows)[5:] == [["score_lowest"], []]
+
+
+@pytest.mark.parametrize("name", ["silence_surprise", "activity_momentum"])
+def test_no_silence_is_told_of_who_has_handed_work_in_since(name: str) -> None:
+    worse = 9.0 if FEATURES[name].direction > 0 else -9.0
+    rows: dict[str, list[float | None]] = {
+        name: [0.0] * 5 + [worse] * 3,
+        "days_since_activity": [1.0] * 5 + [9.0] * 3,
+        "days_since_handed_in": [None] * 5 + [None, 20.0, 2.0],
+        "days_since_activity_usual": [1.0] * 8,
+        "course_day": [80.0] * 8,
+    }
+
+    assert facts_told([name], rows)[5:] == [[name], [name], []]
+
+
+def test_marks_are_told_of_who_has_several_and_stands_low() -> None:
+    # Best of the session; one mark; low among others; no lower than the others in the last one.
+    rows: dict[str, list[float | None]] = {
+        "score_change": [0.0] * 5 + [-0.15] * 4,
+        "score_mean": [0.6] * 5 + [0.8, 0.4, 0.5, 0.5],
+        "score_lowest": [0.5] * 5 + [0.7, 0.4, 0.3, 0.3],
+        "score_rank": [0.5] * 5 + [0.96, 0.2, 0.2, 0.2],
+        "score_last_against_session": [0.0] * 5 + [-0.1, -0.1, -0.1, 0.1],
+    }
+
+    assert facts_told(["score_change"], rows)[5:] == [[], [], ["score_change"], []]
+
+
+def test_a_fact_with_a_figure_is_told_rather_than_one_without() -> None:
+    columns = ["activity_count_14", "activity_steady"]
+    night = attending(1, activity_count_14=[-1.0], activity_steady=[-1.0])
+
+    assert told_beside_nobody(columns, night, night.clear(), 0.3, 0.5)[0][0]["feature"] == "activity_count_14"
+    assert told_beside_nobody(columns, night, night.clear(), 0.1, 0.5)[0][0]["feature"] == "activity_steady"
+
+
+def test_a_share_of_hardly_any_half_days_is_not_told_and_counts_are() -> None:
+    columns = ["attendance_share_14", "unjustified_half_days_14", "attendance_change", "attendance_against_session"]
+    night = pl.DataFrame(
+        {
+            "as_of": [NIGHT] * 3,
+            "enrolment_id": ["two half-days", "little before", "enough"],
+            "attendance_share_14": [0.5] * 3,
+            "unjustified_half_days_14": [1.0, 3.0, 4.0],
+            "unjustified_half_days_28": [1.0, 3.0, 4.0],
+            "justified_half_days_28": [0.0] * 3,
+            "attendance_change": [-0.5] * 3,
+            "attendance_against_session": [-0.5] * 3,
+            "days_since_presence": [1.0] * 3,
+            "unjustified_streak_half_days": [0.0] * 3,
+            "absence_streak_half_days": [0.0] * 3,
+            "course_day": [80.0] * 3,
+            "recorded_14": [2, 8, 8],
+            "recorded_before": [40, 2, 40],
+        }
+    )
+    better = {"attendance_share_14": 1.0, "attendance_change": 0.0, "attendance_against_session": 0.0}
+    others = pl.concat(
+        [night[[0]].with_columns(cs.numeric() * 0).with_columns(**{name: pl.lit(value) for name, value in better.items()})] * 20
+    )
+
+    def said(*weights: float) -> list[list[str]]:
+        parts = np.tile([*weights, -3.0], (3, 1))
+        found = reasons(parts, parts.sum(axis=1), columns, night, night.clear(), 3, everybody=others)
+        return [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
+
+    assert said(0.9, 0.1, 0.0, 0.0) == [["unjustified_half_days_14"], ["attendance_share_14"], ["attendance_share_14"]]
+    # Absences told beside it make a fall a repetition; alone, it is told of whom enough is known to compare.
+    assert said(0.0, 0.0, 0.9, 0.0) == [[], [], ["attendance_change"]]
+    assert said(0.0, 0.0, 0.0, 0.9) == [[], ["attendance_against_session"], ["attendance_against_session"]]
+
+
+def test_whoever_is_off_the_sheets_is_told_so_and_not_what_came_before() -> None:
+    columns = ["unjustified_half_days_14", "attendance_against_session", "late_half_days_28"]
+    night = pl.DataFrame(
+        {
+            "as_of": [NIGHT] * 2,
+            "enrolment_id": ["off", "absent"],
+            "unjustified_half_days_14": [6.0, 6.0],
+            "attendance_against_session": [-0.5, -0.5],
+            "late_half_days_28": [5.0, 5.0],
+            "attendance_share_28": [0.5, 0.5],
+            "attendance_share_7": [0.5, 0.5],
+            "unjustified_half_days_28": [6.0, 6.0],
+            "justified_half_days_28": [0.0, 0.0],
+            "course_day": [80.0, 80.0],
+            "recorded_14": [20, 20],
+            "days_off_sheets": [9.0, 0.0],
+            "days_since_presence": [1.0] * 2,
+            "unjustified_streak_half_days": [0.0] * 2,
+            "absence_streak_half_days": [0.0] * 2,
+        }
+    )
+    others = pl.concat([night[[0]].with_columns(cs.numeric() * 0)] * 20)
+
+    def said(weight: float) -> list[list[str]]:
+        parts = np.tile([weight, 0.5, 0.4, -3.0], (2, 1))
+        found = reasons(parts, parts.sum(axis=1), columns, night, night.clear(), 3, everybody=others)
+        return [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
+
+    # Nor the gap to the session, nor lateness; of whoever is there, the gap repeats the absences.
+    assert said(0.9) == [["days_off_sheets"], ["unjustified_half_days_14", "late_half_days_28"]]
+    assert said(-0.9) == [["attendance_against_session", "late_half_days_28"]] * 2
+
+
+def test_two_weeks_of_absences_are_told_and_not_hidden_in_a_share_since_entry() -> None:
+    columns = ["unjustified_share_total", "unjustified_half_days_14", "days_since_presence"]
+    night = pl.DataFrame(
+        {
+            "as_of": [NIGHT] * 5,
+            "enrolment_id": [f"e{n}" for n in range(5)],
+            # A surge; four in two weeks; nothing to attend at present; five days in; gone for three weeks.
+            "unjustified_share_total": [0.2, 0.2, 0.4, 1.0, 0.4],
+            "unjustified_half_days_14": [9.0, 4.0, None, 5.0, 9.0],
+            "days_since_presence": [1.0, 1.0, 20.0, None, 21.0],
+            "absence_streak_half_days": [2.0, 2.0, 0.0, 5.0, 30.0],
+            "unjustified_streak_half_days": [2.0, 2.0, 0.0, 3.0, 30.0],
+            "unjustified_half_days_28": [9.0, 4.0, 0.0, 5.0, 9.0],
+            "justified_half_days_28": [0.0] * 5,
+            "attendance_share_14": [0.4, 0.7, None, 0.0, 0.0],
+            "unjustified_half_days_7": [5.0, 2.0, None, 5.0, 5.0],
+            "attendance_share_7": [0.4, 0.7, None, 0.0, 0.0],
+            "course_day": [80.0, 80.0, 80.0, 5.0, 80.0],
+        }
+    )
+    present = dict.fromkeys(columns, 0.0) | {"absence_streak_half_days": 0.0, "attendance_share_14": 1.0}
+    others = pl.concat([night[[0]].with_columns(**{name: pl.lit(value) for name, value in present.items()})] * 20)
+    parts = np.tile([0.9, 0.1, 0.1, -3.0], (5, 1))
+
+    found = reasons(parts, parts.sum(axis=1), columns, night, night.clear(), 3, everybody=others)
+
+    said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
+    assert said == [["unjustified_half_days_14"], ["unjustified_share_total"], [], ["unjustified_half_days_14"], ["days_since_presence"]]
+    # Back for a week of classes, what is told is what was missed of late; with no class in that week, the share stands.
+    for share, told in ((1.0, "unjustified_half_days_14"), (None, "unjustified_share_total")):
+        back = night.with_columns(unjustified_half_days_7=pl.lit(0.0), attendance_share_7=pl.lit(share, pl.Float64))
+        assert reasons(parts, parts.sum(axis=1), columns, back, back.clear(), 3, everybody=others)[1][0]["feature"] == told
+
+
+def test_who_has_just_entered_is_not_ranked_by_all_done_so_far() -> None:
+    rows: dict[str, list[float | None]] = {
+        "activity_total_rank": [0.9, 0.6, 0.6, 0.1, 0.1, 0.1],
+        "course_day": [60.0, 60.0, 60.0, 2.0, 60.0, 60.0],
+        "session_people": [20.0, 20.0, 20.0, 20.0, 20.0, 3.0],
+    }
+
+    assert facts_told(["activity_total_rank"], rows) == [[], [], [], [], ["activity_total_rank"], []]
