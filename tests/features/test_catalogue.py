@@ -3,6 +3,8 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from alerts.candidates import BACK, NEVER_SEEN
+from alerts.wording import LAST_SIGNS, OFF_THE_SHEETS
 from features.catalogue import FAMILIES, FEATURES
 from features.declaration import BANNED, NEVER, Family, Feature
 from features.facts import ENROLMENT_COLUMNS, EXIT_COLUMNS, SESSION_COLUMNS
@@ -88,3 +90,14 @@ def test_a_family_that_reads_what_is_banned_cannot_even_be_declared(table: str, 
     with pytest.raises(ConfigurationError, match="protected, a close proxy, or an identity"):
         Family("planted", table, columns, facts=(feature,))
     assert Family("planted", "learners", ("education_level",), facts=()).features == ()
+
+
+def test_the_facts_that_lists_go_by_by_name_are_in_the_catalogue() -> None:
+    assert {*LAST_SIGNS, OFF_THE_SHEETS, BACK, *NEVER_SEEN} <= set(FEATURES)
+
+
+def test_a_count_is_among_what_the_matrix_holds_and_what_stands_beside_a_reason_is_learnt_by_nothing() -> None:
+    assert {feature.among for feature in FEATURES.values() if feature.among} <= set(QUALITY)
+    beside = [feature for feature in FEATURES.values() if feature.beside]
+    assert beside
+    assert all(feature.speaks_from is not None and not feature.learnt for feature in beside)
