@@ -22,7 +22,7 @@ PUT_FIRST: Final = 3.0
 """What the priority of a risk alert is multiplied by where an experiment puts it higher on the list: promises and requests keep theirs."""
 MINUTES: Final = 60
 LAST_DAYS: Final = 7
-"""With no more of the course left, what is worth preparing is what comes after it."""
+"""With no more of the course left, it is to be finished, and what comes after it prepared."""
 FIRST_DAYS: Final = 7
 """So soon after entry, what is worth a call is the entry itself where no fact says more."""
 OTHER_MEANS: Final = "reach_by_other_means"
@@ -31,6 +31,7 @@ WELCOME: Final = "welcome_back"
 BACK: Final = "presence_streak_half_days"
 """Fact that tells of somebody who has come back to class."""
 NEVER_SEEN: Final = frozenset({"never_present", "never_active"})
+FINISH: Final = "finish_course"
 BARRIER: Final = "take_up_barrier"
 ACTION_OF_BARRIER: Final = {barrier: f"take_up_{barrier}" for barrier in ("mobility", "housing", "childcare", "content")}
 """Difficulties that a list names. Health, money or family it takes up without a word: it is printed, and read over a shoulder."""
@@ -58,7 +59,7 @@ ACTIONS: Final = (
     *ACTION_OF_SUBJECT.values(),
     *ACTION_OF_PROMISE.values(),
     *ACTION_OF_BARRIER.values(),
-    *(STILL_THERE, OTHER_MEANS, ASK_DETAILS, WELCOME, BARRIER, ANY_ACTION),
+    *(STILL_THERE, OTHER_MEANS, ASK_DETAILS, WELCOME, FINISH, BARRIER, ANY_ACTION),
 )
 """Whatever a list may ask for: each has its sentence in the rules."""
 PERSON: Final = ("enrolment_id", "learner_id", "territory_id", "advisor_id", "queue", "risk", "reasons", "spoken_on")
@@ -159,7 +160,7 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
         .when(other_means.is_not_null())
         .then(other_means)
         .when(left <= LAST_DAYS)
-        .then(pl.lit(ACTION_OF_PROMISE["job_search_due"]))
+        .then(pl.lit(FINISH))
         .when(pl.col("barrier").is_not_null())
         .then(taken_up)
         .otherwise(pl.coalesce(usual, unspoken))

@@ -66,11 +66,8 @@ def in_words(alerts: pl.DataFrame, scores: pl.DataFrame, where: pl.DataFrame) ->
     These say when it is to end, and when the service last spoke with the learner.
     """
     weak = scores.select("enrolment_id", "low_confidence")
-    talk = pl.format("dernier échange le {}", pl.col("spoken_on").dt.strftime("%d/%m/%Y"))
-    end = pl.col("planned_exit_date").dt.strftime("%d/%m/%Y")
-    course = pl.format("{}, fin prévue le {} ; {}", "course", end, pl.coalesce(talk, pl.lit("aucun échange connu")))
     told = alerts.join(
-        where.select("enrolment_id", "territory_id", "planned_exit_date", course.alias("course")),
+        where.select("enrolment_id", "territory_id", "planned_exit_date", course=pl.format("{}, {}", "course", standing())),
         on="enrolment_id",
         how="left",
         maintain_order="left",
@@ -78,6 +75,13 @@ def in_words(alerts: pl.DataFrame, scores: pl.DataFrame, where: pl.DataFrame) ->
     return told.join(weak, on="enrolment_id", how="left", maintain_order="left").with_columns(
         pl.col("low_confidence").fill_null(value=False)
     )
+
+
+def standing() -> pl.Expr:
+    """Of rows of `courses`, when the course is to end, and when the service last spoke with the learner."""
+    talk = pl.format("dernier échange le {}", pl.col("spoken_on").dt.strftime("%d/%m/%Y"))
+    end = pl.col("planned_exit_date").dt.strftime("%d/%m/%Y")
+    return pl.format("fin prévue le {} ; {}", end, pl.coalesce(talk, pl.lit("aucun échange connu")))
 
 
 def night_lists(

@@ -95,13 +95,19 @@ def spoken(facts: Facts) -> pl.DataFrame:
 
 
 def unreached(facts: Facts) -> pl.DataFrame:
-    """learner_id, wrong, hard of those whom a call does not find: since they last spoke, contact details were wrong, or attempts failed."""
+    """learner_id, wrong, hard of those whom a call does not find: since they last spoke, contact details were wrong, or attempts failed.
+
+    Attempts before the learner called, wrote or put off an appointment no longer tell that they are hard to reach.
+    """
+    outcome = pl.col("outcome").cast(pl.String)
     recent = facts.contacts.filter(pl.col("on") > facts.as_of - dt.timedelta(days=NAMED_DAYS)).join(
         spoken(facts), on="learner_id", how="left"
     )
-    since = recent.filter(pl.col("spoken_at").is_null() | (pl.col("occurred_at") > pl.col("spoken_at")))
-    outcome = pl.col("outcome").cast(pl.String)
+    answered = (pl.col("direction").cast(pl.String) == "inbound") | (outcome == "excused")
+    recent = recent.with_columns(answered_at=pl.col("occurred_at").filter(answered).max().over("learner_id"))
+    since = recent.filter(_not(pl.col("occurred_at") <= pl.col("spoken_at")))
     tried = outcome.is_in(("no_answer", "left_message")) & (pl.col("direction").cast(pl.String) == "outbound")
+    tried &= _not(pl.col("occurred_at") <= pl.col("answered_at"))
     tried &= (pl.col("on") > facts.as_of - dt.timedelta(days=TRIED_DAYS)) | pl.col("spoken_at").is_null()
     talked = (pl.col("spoken_on").first() > facts.as_of - dt.timedelta(days=TALKED_DAYS)).fill_null(value=False)
     found = since.group_by("learner_id").agg(wrong=(outcome == "wrong_details").any(), hard=(tried.sum() >= ATTEMPTS) & ~talked)

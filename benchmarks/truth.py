@@ -60,6 +60,8 @@ NIGHTS: Final = [TRAINED + dt.timedelta(days=days) for days in range(7, (LAST - 
 TRUTHS: Final = ("true risk", "night hazard", "path hazard", "best reader")
 PROBABILITIES: Final = ("model", "true risk", "best reader", "logistic", "session rate")
 CALIBRATION: Final = ("expected_over_observed", "calibration_slope", "calibration_intercept", "ece")
+ENTRY: Final = ("course_day", "week_0_against_session")
+LATE_DAYS: Final = 7
 REASON: Final = "Judged against the truth of a simulated territory."
 
 
@@ -112,7 +114,8 @@ def together(homes: dict[str, Path]) -> list[pl.DataFrame]:
     parts = []
     for name, home in homes.items():
         score = np.asarray(booster.predict(pl.read_parquet(home / "nights.parquet").select(LEARNT).to_numpy(order="c")))
-        keys = pl.read_parquet(home / "nights.parquet", columns=["as_of", "enrolment_id"]).with_columns(pl.Series("taught by all", score))
+        read = ["as_of", "enrolment_id", *ENTRY]
+        keys = pl.read_parquet(home / "nights.parquet", columns=read).with_columns(pl.Series("taught by all", score))
         judged = pl.read_parquet(home / "judged.parquet").with_columns(territory=pl.lit(name))
         parts.append(judged.join(keys, on=["as_of", "enrolment_id"], how="left", maintain_order="left"))
     return parts
@@ -208,6 +211,7 @@ def judge(rows: pl.DataFrame, draws: int) -> None:
         for band in alike.iter_rows(named=True):
             print("  expected {expected:.4f}, observed {observed:.4f} [{low:.4f}, {high:.4f}]".format(**band))
     compare_told(rows.with_columns(risk="model"), "session_id", pl.col("as_of").dt.truncate("3mo"))
+    _entrants(rows)
     jobs = _jobs(rows, person, draws)
     _positive(rows)
     said = {(row[0], row[1]): row[2:] for row in [*figures.iter_rows(), *share.iter_rows(), *jobs.iter_rows()]}
@@ -264,6 +268,28 @@ def _jobs(rows: pl.DataFrame, person: NDArray[np.int64], draws: int) -> pl.DataF
         taken = order[: int(np.searchsorted(np.cumsum(label[order]), reached)) + 1]
         print(f"{name}: {len(taken):,} rows called for {int(reached):,} of leavers, {int(job[taken].sum()):,} of job leavers among them")
     return found
+
+
+def _entrants(rows: pl.DataFrame) -> None:
+    """Who entered a session a week late or more beside the others: what the model expects, over the true risk, and how far it is off."""
+    traced = pl.col("week_0_against_session").is_not_null().any().over("list", "session_id")
+    late = pl.col("course_day").max().over("list", "session_id") - pl.col("course_day") >= LATE_DAYS
+    mode = pl.when(traced).then(pl.lit("at a distance")).otherwise(pl.lit("in class"))
+    entry = pl.when(late).then(pl.lit("late")).otherwise(pl.lit("in time"))
+    week = pl.when(pl.col("course_day") < LATE_DAYS).then(pl.lit("first week")).otherwise(pl.lit("later"))
+    found = (
+        rows.group_by(mode.alias("session"), entry.alias("entry"), week.alias("week"))
+        .agg(
+            pl.len().alias("rows"),
+            pl.col("label").sum().alias("leavers"),
+            (pl.col("model").sum() / pl.col("true risk").sum()).alias("over"),
+            (pl.col("model") - pl.col("true risk")).abs().mean().alias("off"),
+        )
+        .sort("session", "entry", "week")
+    )
+    print("\nWho enters late: expected by the model over the true risk, and mean difference from it")
+    for row in found.iter_rows(named=True):
+        print("  {session:14} {entry:8} {week:11} {rows:>8,} rows, {leavers:>5.0f} of leavers: {over:.2f}, {off:.4f}".format(**row))
 
 
 def _positive(rows: pl.DataFrame) -> None:

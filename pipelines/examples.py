@@ -37,7 +37,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
 
     from alerts.casefile import case_files
     from alerts.language import day
-    from alerts.night import known_at, notice
+    from alerts.night import courses, notice, standing
     from alerts.wording import CAUTION, MAY_BE_GONE, better, changed, counted, likelihood, may_be_gone, no_fact, raising, spread, why
     from models.labels import known_endings
     from pipelines.wording import phrases
@@ -51,7 +51,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
         endings = known_endings(warehouse, clock.now().date(), service.rules.invariants.silence_days, service.time_zone).select(
             "enrolment_id", "exit_date", "dropped"
         )
-        ends = known_at(warehouse, as_of, service.time_zone)("enrolments", "enrolment_id", "planned_exit_date")
+        ends = courses(warehouse, as_of, service.time_zone).select("enrolment_id", "planned_exit_date", standing=standing())
         said = notice(warehouse, as_of, service.time_zone)
     told = chosen
     for beside in (files, endings, ends):
@@ -73,6 +73,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
             "place": place,
             "who": row["enrolment_id"],
             "likelihood": MAY_BE_GONE if gone else f"{likelihood(row['risk'], left)} {spread(row.get('alike'))}".strip(),
+            "standing": row["standing"],
             "behind": "" if gone else counted(row.get("alike")),
             "caution": CAUTION if row["low_confidence"] and not gone else "",
             "why": [(why(one, spoken), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}") for one in facts],

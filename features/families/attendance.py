@@ -100,6 +100,22 @@ _facts = [
         en="{value} of justified absence in the last 28 days",
     ),
     Feature(
+        "justified_half_days_14",
+        _sum(_justified & within(14)),
+        unit="half_days",
+        meaning="Justified half-days of absence in the last 14 days",
+        null_means="no attendance sheet is known",
+        group="attendance",
+        fr="{value} d'absence justifiée aussi, sur les 14 derniers jours",
+        en="{value} of justified absence as well, in the last 14 days",
+        worse=1,
+        fair_better=NEVER,
+        # Ill for days, somebody is not called as one who stays away.
+        speaks_from=FEW,
+        beside=True,
+        learnt=False,
+    ),
+    Feature(
         "unjustified_streak_half_days",
         _since_presence(_unjustified),
         unit="half_days",

@@ -463,8 +463,8 @@ def test_a_course_about_to_end_leaves_less_to_do() -> None:
 
     risks_ = alerts.filter(pl.col("kind").cast(pl.String) == "dropout_risk")
     assert risks_["enrolment_id"].to_list() == ["001", "000"]
-    # What is left to prepare is what comes after; on its last day there is nothing to give up any more.
-    assert risks_["suggested_action"][1] == "prepare_job_search"
+    # It is to be finished, and what comes after prepared; on its last day there is nothing to give up any more.
+    assert risks_["suggested_action"][1] == "finish_course"
     over = facts.enrolments.with_columns(planned_exit_date=pl.lit(facts.list_day))
     last_day = decide(replace(facts, enrolments=over), RULES)
     assert last_day.filter(pl.col("kind").cast(pl.String) == "dropout_risk").is_empty()

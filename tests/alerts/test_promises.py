@@ -170,6 +170,11 @@ def test_the_nearer_the_delay_the_higher_the_promise() -> None:
         ([(12, "outbound", "reached"), (5, "outbound", "no_answer"), (4, "outbound", "no_answer")], "reach_by_other_means"),
         ([(9, "outbound", "reached"), (3, "outbound", "wrong_details")], "ask_contact_details"),
         ([(90, "outbound", "no_answer"), (80, "outbound", "wrong_details")], None),
+        # Whoever called, wrote or put off an appointment since is found; a wrong number stays so, and later attempts count.
+        ([(12, "outbound", "no_answer"), (9, "outbound", "no_answer"), (3, "outbound", "excused")], None),
+        ([(12, "outbound", "no_answer"), (9, "outbound", "left_message"), (3, "inbound", "left_message")], None),
+        ([(12, "outbound", "excused"), (9, "outbound", "no_answer"), (3, "outbound", "no_answer")], "reach_by_other_means"),
+        ([(9, "outbound", "wrong_details"), (3, "outbound", "excused")], "ask_contact_details"),
     ],
 )
 def test_whom_a_call_does_not_find_is_to_be_reached_by_other_means(tries: list[tuple[int, str, str]], action: str | None) -> None:

@@ -309,6 +309,18 @@ def test_a_return_is_told_beside_the_absences_and_explains_nothing_itself() -> N
     assert found[0][1]["value"] == 6
 
 
+def test_justified_absences_are_told_beside_the_others_where_they_are_many() -> None:
+    people = {"unjustified_half_days_14": [6.0, 6.0, 0.0], "justified_half_days_14": [4.0, 3.0, 9.0]}
+
+    found = told_beside_nobody(["unjustified_half_days_14"], attending(3, **people), attending(1).clear(), 0.9)
+
+    assert [[(reason["feature"], reason["contribution"]) for reason in row] for row in found] == [
+        [("unjustified_half_days_14", 0.9), ("justified_half_days_14", 0.0)],
+        [("unjustified_half_days_14", 0.9)],
+        [],
+    ]
+
+
 def test_fewer_absences_of_fewer_sheets_are_not_compared_with_the_week_before() -> None:
     # The last week was better; no better; still mostly missed; hardly on a sheet; better, and gone again; more in two weeks; more of more.
     now = attending(
