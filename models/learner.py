@@ -36,7 +36,7 @@ PARAMETERS: Final[dict[str, Any]] = {
     "monotone_constraints_method": "basic",
     "extra_trees": False,
     "deterministic": True,
-    # Where all is dense, a quarter less to compute than by rows, and the same trees to the bit.
+    # The same trees to the bit as by rows, for a tenth to a quarter less to compute where all is dense.
     "force_col_wise": True,
     "verbose": -1,
 }
