@@ -24,6 +24,8 @@ TRIED_DAYS: Final = 28
 TALKED_DAYS: Final = 10
 """Whoever was spoken with so lately is not hard to reach."""
 ATTEMPTS: Final = 2
+STALE_DAYS: Final = 14
+"""After so long without an attempt, a call is the next one to make."""
 
 
 def promises(training: pl.DataFrame, after: pl.DataFrame, facts: Facts, rules: Invariants) -> pl.DataFrame:
@@ -110,7 +112,9 @@ def unreached(facts: Facts) -> pl.DataFrame:
     tried &= _not(pl.col("occurred_at") <= pl.col("answered_at"))
     tried &= (pl.col("on") > facts.as_of - dt.timedelta(days=TRIED_DAYS)) | pl.col("spoken_at").is_null()
     talked = (pl.col("spoken_on").first() > facts.as_of - dt.timedelta(days=TALKED_DAYS)).fill_null(value=False)
-    found = since.group_by("learner_id").agg(wrong=(outcome == "wrong_details").any(), hard=(tried.sum() >= ATTEMPTS) & ~talked)
+    lately = (tried & (pl.col("on") > facts.as_of - dt.timedelta(days=STALE_DAYS))).any()
+    hard = (tried.sum() >= ATTEMPTS) & lately & ~talked
+    found = since.group_by("learner_id").agg(wrong=(outcome == "wrong_details").any(), hard=hard)
     return found.filter(pl.col("wrong") | pl.col("hard")).sort("learner_id")
 
 

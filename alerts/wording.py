@@ -61,8 +61,14 @@ UNITS: Final = {
     "days": ("jour", "jours"),
     "points": ("point", "points"),
     "works": ("travail demandé", "travaux demandés"),
+    "actions": ("action", "actions"),
 }
-NONE: Final = {"half_days": "aucune demi-journée", "days": "aucun jour", "works": "aucun travail demandé"}
+NONE: Final = {
+    "half_days": "aucune demi-journée",
+    "days": "aucun jour",
+    "works": "aucun travail demandé",
+    "actions": "aucune action",
+}
 SINCE: Final = "il y a {value}"
 SAME_DAY: Final = {SINCE: "le jour même", "{value} ago": "the same day"}
 """Nobody says that something happened no day ago; nor today, since a list is read the day after."""
@@ -168,7 +174,7 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
     promises = [say(PROMISES[alert["kind"]]) for alert in alerts if alert["kind"] in PROMISES]
     return Told(
         kinds=_once(say(KINDS[alert["kind"]]) for alert in alerts),
-        why=_once([*promises, *(why(reason, phrases) for reason in facts)]) or [no_fact(weak=weak)],
+        why=_once([*promises, *(why(reason, phrases) for reason in grounds(leading["reasons"], phrases))]) or [no_fact(weak=weak)],
         changed=changed(leading["reasons"], phrases),
         likelihood=say(MAY_BE_GONE) if gone else likelihood(leading["risk"], _left(leading)),
         caution=say(CAUTION) if weak and not gone else "",
@@ -192,14 +198,14 @@ def _first_to_do(alert: Mapping[str, Any]) -> int:
 
 
 def changed(reasons: Iterable[Mapping[str, Any]], phrases: Mapping[str, Phrase]) -> list[str]:
-    """What has changed of the facts told, and what these would be unfair without, such as that somebody has come back.
+    """What has changed of the facts told, and what got better beside them, such as that somebody has come back.
 
     Where every figure that is told stood still, that is said; nothing where one was not compared, or where a fact tells of a change itself.
     """
     reasons = list(reasons)
     facts = raising(reasons)
-    beside = [why(reason, phrases) for reason in reasons if reason["code"] != "rest" and not reason["contribution"]]
-    if news := [*(text for reason in facts if (text := change(reason, phrases))), *beside]:
+    eased = [why(reason, phrases) for reason in _beside(reasons, phrases, worse=False)]
+    if news := [*(text for reason in facts if (text := change(reason, phrases))), *eased]:
         return news
     told = [(phrases[reason["feature"]], reason["value"], reason["previous_value"]) for reason in facts if reason["feature"] in phrases]
     figures = [(now, before, phrase) for phrase, now, before in told if "{value}" in phrase.fr]
@@ -210,6 +216,17 @@ def changed(reasons: Iterable[Mapping[str, Any]], phrases: Mapping[str, Phrase])
 def _once(texts: Iterable[str]) -> list[str]:
     """Each text the first time it comes: two courses of one person may owe the same."""
     return list(dict.fromkeys(texts))
+
+
+def grounds(reasons: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase]) -> list[Mapping[str, Any]]:
+    """What is told as why: the reasons that raise the risk, then what stands beside them, such as absences with a reason."""
+    return [*raising(reasons), *_beside(reasons, phrases, worse=True)]
+
+
+def _beside(reasons: Iterable[Mapping[str, Any]], phrases: Mapping[str, Phrase], *, worse: bool) -> list[Mapping[str, Any]]:
+    """What explains no risk and the reasons would be unfair without: that more of which is worse stands with them, the rest is news."""
+    found = [reason for reason in reasons if reason["code"] != "rest" and not reason["contribution"] and reason["feature"] in phrases]
+    return [reason for reason in found if (phrases[reason["feature"]].direction > 0) == worse]
 
 
 def raising(reasons: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -285,7 +302,7 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | No
 def _moved(now: float, before: float, phrase: Phrase) -> bool:
     """Whether a figure moved enough to be news; days that only went by are none, but of a silence that is young."""
     if phrase.unit == "days" and now - before == WEEK:
-        return SINCE in phrase.fr and before < OLD_SILENCE
+        return SINCE in phrase.fr and 0 < before < OLD_SILENCE
     if phrase.unit in IN_HUNDRED:
         return abs(now - before) >= LEAST_SHARE
     least = FEW_HALF_DAYS if phrase.unit == "half_days" else 0.0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Group = Literal["attendance", "punctuality", "trend", "activity", "assessments", "contacts", "course", "session", "learner"]
 """Subjects a person can understand; the contributions of a subject's features are summed into one reason."""
 
-Unit = Literal["half_days", "days", "count", "works", "share", "points", "minutes", "level", "flag", "score", "rate", "times"]
+Unit = Literal["half_days", "days", "count", "works", "actions", "share", "points", "minutes", "level", "flag", "score", "rate", "times"]
 """Of a value: `times` is a logarithm of a ratio, told as how many times."""
 
 
@@ -79,7 +79,7 @@ class Feature:
     beside: bool = False
     """True of a fact that explains no risk and is told beside a reason of its subject, which would be unfair without it."""
     among: str = ""
-    """Column of the half-days a count is of: fewer is better only after a better week, more is worse only where as many were held."""
+    """Column of the half-days a count or share is of: it got better only after a better week, worse only where as many were held."""
     repeats: frozenset[str] = frozenset()
     """Facts of one other subject that tell the same: beside one of them it is not told."""
     moves: bool = True

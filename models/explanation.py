@@ -207,7 +207,7 @@ _USUAL: Final = " usual"
 
 
 def _comparable(now: pl.DataFrame, before: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.bool_]:
-    """False where the week before is no measure: a count fell, and the last week was not better; or it rose with what was held."""
+    """False where the week before is no measure: it looks better, and the last week was not; or worse, and more was held since."""
     among = {name: whole for name in columns if (whole := FEATURES[name].among) and {whole, *WEEK} <= set(now.columns)}
     comparable = np.ones((now.height, len(columns)), dtype=np.bool_)
     if not among:
@@ -218,9 +218,10 @@ def _comparable(now: pl.DataFrame, before: pl.DataFrame, columns: Sequence[str])
     share, sheets, streak = WEEK
     better = (value[share] > former[share]) & (value[share] >= HALF) & (value[sheets] >= HALF * former[sheets]) & (value[streak] == 0)
     for name, whole in among.items():
+        rise = (value[name] - former[name]) * FEATURES[name].direction
         # More of what was held, in a window that had hardly been lived a week before, is no worse.
-        fuller = (value[name] > former[name]) & (former[whole] < FULL * value[whole])
-        comparable[:, columns.index(name)] = ~(((value[name] < former[name]) & ~better) | fuller)
+        fuller = (rise > 0) & (former[whole] < FULL * value[whole])
+        comparable[:, columns.index(name)] = ~(((rise < 0) & ~better) | fuller)
     return comparable
 
 

@@ -114,14 +114,14 @@ _TECHNICAL: Final = frozenset({"base_value", "margin", "feature_hash"})
 
 def _estimates(nights: Path, enrolments: list[str]) -> list[Row]:
     """From the files of the nights, as they were served."""
-    from alerts.wording import CAUTION, better, lowering, raising, why
+    from alerts.wording import CAUTION, better, grounds, lowering, why
     from pipelines.wording import phrases
 
     spoken, found = phrases(), []
     for path in sorted(nights.glob("*/scores.parquet")):
         rows = pl.read_parquet(path).filter(pl.col("enrolment_id").is_in(enrolments))
         for row in rows.to_dicts():
-            said = [why(reason, spoken) for reason in raising(row["reasons"])]
+            said = [why(reason, spoken) for reason in grounds(row["reasons"], spoken)]
             told = {"said": said, "caution": CAUTION if row["low_confidence"] else ""}
             protects = [better(reason, spoken) for reason in lowering(row.get("protective") or [])]
             found.append({name: held for name, held in row.items() if name not in _TECHNICAL} | told | {"better": protects})

@@ -38,7 +38,20 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     from alerts.casefile import case_files
     from alerts.language import day
     from alerts.night import courses, notice, standing
-    from alerts.wording import CAUTION, MAY_BE_GONE, better, changed, counted, likelihood, may_be_gone, no_fact, raising, spread, why
+    from alerts.wording import (
+        CAUTION,
+        MAY_BE_GONE,
+        better,
+        changed,
+        counted,
+        grounds,
+        likelihood,
+        may_be_gone,
+        no_fact,
+        raising,
+        spread,
+        why,
+    )
     from models.labels import known_endings
     from pipelines.wording import phrases
     from vigie import clock
@@ -76,7 +89,10 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
             "standing": row["standing"],
             "behind": "" if gone else counted(row.get("alike")),
             "caution": CAUTION if row["low_confidence"] and not gone else "",
-            "why": [(why(one, spoken), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}") for one in facts],
+            "why": [
+                (why(one, spoken), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}")
+                for one in grounds(row["reasons"], spoken)
+            ],
             "changed": changed(row["reasons"], spoken),
             "none": no_fact(weak=row["low_confidence"]),
             "asked": asked.get(row["enrolment_id"], NOTHING_ASKED if asked else ""),

@@ -109,9 +109,10 @@ _facts = [
         fr="{value} d'absence justifiée aussi, sur les 14 derniers jours",
         en="{value} of justified absence as well, in the last 14 days",
         worse=1,
+        # Ill for days, or as often as without a reason, somebody is not called as one who stays away.
+        fair=pl.col("justified_half_days_14").ge(FEW) | (pl.col("justified_half_days_14") >= pl.col("unjustified_half_days_14")),
         fair_better=NEVER,
-        # Ill for days, somebody is not called as one who stays away.
-        speaks_from=FEW,
+        speaks_from=2,
         beside=True,
         learnt=False,
     ),
@@ -229,6 +230,7 @@ _derived = [
             monotone=-1,
             fair=there_for(min(days, SURGE_DAYS)) & _UNJUSTIFIED & _enough(str(days)),
             fair_better=_enough(str(days)),
+            among=f"recorded_{days}",
         )
         for days in WINDOWS
     ),

@@ -220,6 +220,7 @@ def test_what_came_up_in_a_week_is_news_and_what_hardly_moved_is_not() -> None:
 def test_somebody_who_came_back_is_told_as_such_beside_their_absences() -> None:
     absent = {"code": "attendance", "feature": "unjustified_half_days_14", "value": 6.0, "contribution": 0.4, "previous_value": 6.0}
     back = absent | {"feature": "presence_streak_half_days", "value": 5.0, "contribution": 0.0, "previous_value": None}
+    ill = absent | {"feature": "justified_half_days_14", "value": 4.0, "contribution": 0.0, "previous_value": None}
     rest = {"code": "rest", "feature": None, "value": None, "contribution": 0.0, "previous_value": None}
     alert = risk_alerts(dt.date(2026, 3, 4), "a").to_dicts()[0] | {"low_confidence": False}
 
@@ -229,6 +230,10 @@ def test_somebody_who_came_back_is_told_as_such_beside_their_absences() -> None:
     assert said.why == alone.why == ["6 demi-journées d'absence non justifiée sur les 14 derniers jours."]
     assert said.changed == ["5 demi-journées de présence de suite depuis la dernière absence."]
     assert alone.changed == ["Ce chiffre a peu bougé en une semaine."]
+    # Absences with a reason are no news: they stand with the others.
+    excused = wording.told([alert | {"reasons": [absent, ill, rest]}], spoken(), {})
+    assert excused.why == [*alone.why, "4 demi-journées d'absence justifiée aussi, sur les 14 derniers jours."]
+    assert excused.changed == alone.changed
 
 
 def test_a_silence_of_a_week_is_news_and_one_that_went_on_is_not() -> None:
@@ -237,7 +242,9 @@ def test_a_silence_of_a_week_is_news_and_one_that_went_on_is_not() -> None:
     def news(value: float, before: float) -> list[str]:
         return changed([silent | {"value": value, "previous_value": before}], spoken())
 
-    assert news(7.0, 0.0) == ["Dernière activité en ligne il y a 7 jours, contre le jour même une semaine plus tôt."]
+    # A week, of who was there on the evening a week before, says it all.
+    assert news(7.0, 0.0) == []
+    assert news(8.0, 1.0) == ["Dernière activité en ligne il y a 8 jours, contre 1 jour une semaine plus tôt."]
     assert news(20.0, 13.0) == ["Dernière activité en ligne il y a 20 jours, contre 13 jours une semaine plus tôt."]
     assert news(21.0, 14.0) == []
 

@@ -488,6 +488,8 @@ def test_a_newcomer_of_whom_no_fact_speaks_yet_is_called_about_the_entry() -> No
         (["unjustified_half_days_14"], 60, "call_about_absences"),
         (["never_present"], 5, "entry_call"),
         (["never_present"], 20, "call_about_absences"),
+        (["unjustified_half_days_7"], 1, "entry_call"),
+        (["unjustified_half_days_7"], 2, "call_about_absences"),
     ],
 )
 def test_who_came_back_is_welcomed_and_who_never_came_is_called_about_the_entry(

@@ -271,7 +271,8 @@ def attending(people: int, **rows: object) -> pl.DataFrame:
 
 def told_beside_nobody(columns: list[str], night: pl.DataFrame, before: pl.DataFrame, *weights: float) -> list[list[dict[str, Any]]]:
     """Reasons of each person but the rest, beside a night on which nobody missed anything."""
-    others = pl.concat([night[[0]].with_columns(cs.numeric() * 0)] * 20)
+    quiet = night[[0]].with_columns(cs.numeric() * 0).with_columns(cs.starts_with("attendance_share") + 1)
+    others = pl.concat([quiet] * 20)
     parts = np.tile([*weights, -3.0], (night.height, 1))
     found = reasons(parts, parts.sum(axis=1), columns, night, before, 3, everybody=others)
     return [[reason for reason in row if reason["code"] != "rest"] for row in found]
@@ -310,15 +311,31 @@ def test_a_return_is_told_beside_the_absences_and_explains_nothing_itself() -> N
 
 
 def test_justified_absences_are_told_beside_the_others_where_they_are_many() -> None:
-    people = {"unjustified_half_days_14": [6.0, 6.0, 0.0], "justified_half_days_14": [4.0, 3.0, 9.0]}
+    # Many; fewer than the others; few, and as many as the others; one; of who missed nothing without a reason.
+    people = {"unjustified_half_days_14": [6.0, 6.0, 2.0, 1.0, 0.0], "justified_half_days_14": [4.0, 3.0, 2.0, 1.0, 9.0]}
 
-    found = told_beside_nobody(["unjustified_half_days_14"], attending(3, **people), attending(1).clear(), 0.9)
+    found = told_beside_nobody(["unjustified_half_days_14"], attending(5, **people), attending(1).clear(), 0.9)
 
     assert [[(reason["feature"], reason["contribution"]) for reason in row] for row in found] == [
         [("unjustified_half_days_14", 0.9), ("justified_half_days_14", 0.0)],
         [("unjustified_half_days_14", 0.9)],
+        [("unjustified_half_days_14", 0.9), ("justified_half_days_14", 0.0)],
+        [("unjustified_half_days_14", 0.9)],
         [],
     ]
+
+
+def test_a_share_that_rose_is_no_better_on_the_day_an_absence_begins() -> None:
+    # Better, and there; better, and absent again; worse; worse, of a fortnight that had hardly begun a week before.
+    missed = {"unjustified_half_days_14": [4.0] * 4, "unjustified_half_days_28": [9.0] * 4, "justified_half_days_28": [0.0] * 4}
+    present = {"attendance_share_14": [0.5, 0.5, 0.4, 0.4], "attendance_share_7": [0.6] * 4}
+    now = attending(4, **missed, **present, absence_streak_half_days=[0.0, 2.0, 0.0, 0.0])
+    was = {"attendance_share_14": [0.4, 0.4, 0.5, 0.5], "attendance_share_7": [0.3] * 4}
+    before = attending(4, **missed, **was, recorded_14=[20, 20, 20, 8])
+
+    found = told_beside_nobody(["attendance_share_14"], now, before, 0.9)
+
+    assert [row[0]["previous_value"] for row in found] == [0.4, None, 0.5, None]
 
 
 def test_fewer_absences_of_fewer_sheets_are_not_compared_with_the_week_before() -> None:
