@@ -64,6 +64,22 @@ _facts = [
         fair_better=_ALL_KEPT,
     ),
     Feature(
+        "work_missed_earlier",
+        _count(_missed & (pl.col("to_due") < -_GRACE_DAYS)),
+        unit="works",
+        meaning="Pieces of work two days past their deadline or more and not handed in",
+        null_means="no work is planned",
+        group="assessments",
+        fr="{value} et non rendu{s}",
+        en="{value} due and not handed in",
+        worse=1,
+        # A deadline of today, of which nothing is said yet, does not hide those before it.
+        fair=~_OVER,
+        fair_better=NEVER,
+        speaks_from=2,
+        learnt=False,
+    ),
+    Feature(
         "work_missed_share",
         ratio(_count(_missed), _count(_due)),
         unit="share",

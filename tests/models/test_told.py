@@ -114,6 +114,12 @@ def test_work_that_is_missing_is_told_and_not_how_long_ago_other_work_came_nor_b
     said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
     assert said == [[], ["last_work_missed"], [], ["work_missed_in_a_row"], [], [], [], [], ["work_missed"]]
 
+    # Two pieces missed before tonight's deadline are not hidden by it; one may have been made good.
+    earlier = missing.with_columns(work_missed_earlier=pl.Series([0.0, 1.0, 0.0, 3.0, 2.0, 0.0, 1.0, 1.0, 1.0]))
+    found = reasons(parts, parts.sum(axis=1), columns, earlier, earlier.clear(), 3, everybody=pl.concat([earlier[[0]]] * 20))
+    said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
+    assert said == [[], ["last_work_missed"], [], ["work_missed_in_a_row"], ["work_missed_earlier"], [], [], [], ["work_missed"]]
+
     rows: dict[str, list[float | None]] = {
         "days_since_handed_in": [10.0, 10.0, 40.0, 40.0, 40.0, 2.0, 2.0, 40.0],
         "days_since_deadline": [5.0, 5.0, 5.0, 5.0, None, 5.0, 1.0, 44.0],
