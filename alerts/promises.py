@@ -26,6 +26,8 @@ TALKED_DAYS: Final = 10
 ATTEMPTS: Final = 2
 STALE_DAYS: Final = 14
 """After so long without an attempt, a call is the next one to make."""
+MANY_ATTEMPTS: Final = 3
+"""So many in vain are not tried once more, however long ago the last one was."""
 
 
 def promises(training: pl.DataFrame, after: pl.DataFrame, facts: Facts, rules: Invariants) -> pl.DataFrame:
@@ -113,7 +115,7 @@ def unreached(facts: Facts) -> pl.DataFrame:
     tried &= (pl.col("on") > facts.as_of - dt.timedelta(days=TRIED_DAYS)) | pl.col("spoken_at").is_null()
     talked = (pl.col("spoken_on").first() > facts.as_of - dt.timedelta(days=TALKED_DAYS)).fill_null(value=False)
     lately = (tried & (pl.col("on") > facts.as_of - dt.timedelta(days=STALE_DAYS))).any()
-    hard = (tried.sum() >= ATTEMPTS) & lately & ~talked
+    hard = (((tried.sum() >= ATTEMPTS) & lately) | (tried.sum() >= MANY_ATTEMPTS)) & ~talked
     found = since.group_by("learner_id").agg(wrong=(outcome == "wrong_details").any(), hard=hard)
     return found.filter(pl.col("wrong") | pl.col("hard")).sort("learner_id")
 

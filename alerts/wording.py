@@ -78,8 +78,6 @@ STILL_THERE: Final = "check_still_there"
 """Code of the action for somebody gone so long that they may have left."""
 STILL: Final = ("Ce chiffre a peu bougé en une semaine.", "Ces chiffres ont peu bougé en une semaine.")
 """What is said where no number that is told has changed; others may have."""
-OLD_SILENCE: Final = 14
-"""Of whoever had been silent for as many days a week before, that days went by is no news."""
 FEW_HALF_DAYS: Final = 2
 """Counts of half-days that moved by less, one day, stand where they were."""
 NEW_FACT: Final = "{fact} ; ce n'était pas le cas une semaine plus tôt."
@@ -219,8 +217,9 @@ def _once(texts: Iterable[str]) -> list[str]:
 
 
 def grounds(reasons: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase]) -> list[Mapping[str, Any]]:
-    """What is told as why: the reasons that raise the risk, then what stands beside them, such as absences with a reason."""
-    return [*raising(reasons), *_beside(reasons, phrases, worse=True)]
+    """What is told as why: the reasons that raise the risk, each before what stands beside it, such as absences with a reason."""
+    others = _beside(reasons, phrases, worse=True)
+    return [told for reason in raising(reasons) for told in (reason, *(other for other in others if other["code"] == reason["code"]))]
 
 
 def _beside(reasons: Iterable[Mapping[str, Any]], phrases: Mapping[str, Phrase], *, worse: bool) -> list[Mapping[str, Any]]:
@@ -300,9 +299,9 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | No
 
 
 def _moved(now: float, before: float, phrase: Phrase) -> bool:
-    """Whether a figure moved enough to be news; days that only went by are none, but of a silence that is young."""
+    """Whether a figure moved enough to be news; days that only went by are none."""
     if phrase.unit == "days" and now - before == WEEK:
-        return SINCE in phrase.fr and 0 < before < OLD_SILENCE
+        return False
     if phrase.unit in IN_HUNDRED:
         return abs(now - before) >= LEAST_SHARE
     least = FEW_HALF_DAYS if phrase.unit == "half_days" else 0.0

@@ -60,8 +60,8 @@ _facts = [
             meaning=f"Traces of distance learning in the last {days} days",
             null_means="no trace at all so far",
             group="activity",
-            fr=f"[peu d']activité en ligne : {{value}} sur les {days} derniers jours",
-            en=f"[little online activity: ]{{value}} online in the last {days} days",
+            fr=f"{{value}} en ligne sur les {days} derniers jours",
+            en=f"{{value}} online in the last {days} days",
             worse=-1,
             fair=there_for(days),
         )

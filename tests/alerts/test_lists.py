@@ -232,21 +232,19 @@ def test_somebody_who_came_back_is_told_as_such_beside_their_absences() -> None:
     assert alone.changed == ["Ce chiffre a peu bougé en une semaine."]
     # Absences with a reason are no news: they stand with the others.
     excused = wording.told([alert | {"reasons": [absent, ill, rest]}], spoken(), {})
-    assert excused.why == [*alone.why, "4 demi-journées d'absence justifiée aussi, sur les 14 derniers jours."]
+    assert excused.why == [*alone.why, "En plus, 4 demi-journées d'absence justifiée sur les 14 derniers jours."]
     assert excused.changed == alone.changed
 
 
-def test_a_silence_of_a_week_is_news_and_one_that_went_on_is_not() -> None:
+def test_days_that_went_by_are_no_news_and_have_not_stood_still() -> None:
     silent = {"code": "activity", "feature": "days_since_activity", "contribution": 0.4}
 
     def news(value: float, before: float) -> list[str]:
         return changed([silent | {"value": value, "previous_value": before}], spoken())
 
-    # A week, of who was there on the evening a week before, says it all.
-    assert news(7.0, 0.0) == []
-    assert news(8.0, 1.0) == ["Dernière activité en ligne il y a 8 jours, contre 1 jour une semaine plus tôt."]
-    assert news(20.0, 13.0) == ["Dernière activité en ligne il y a 20 jours, contre 13 jours une semaine plus tôt."]
-    assert news(21.0, 14.0) == []
+    # How long ago the last trace is says it all: a week before it was the same one.
+    assert news(7.0, 0.0) == news(20.0, 13.0) == news(21.0, 14.0) == []
+    assert news(9.0, 12.0) == ["Dernière activité en ligne il y a 9 jours : c'est mieux qu'une semaine plus tôt (12 jours)."]
 
 
 def test_a_course_about_to_end_is_given_up_before_its_end_or_not_at_all() -> None:

@@ -166,6 +166,7 @@ def test_the_nearer_the_delay_the_higher_the_promise() -> None:
         # Nobody has tried for two weeks: a call is what comes next.
         ([(20, "outbound", "no_answer"), (14, "outbound", "no_answer")], None),
         ([(20, "outbound", "no_answer"), (13, "outbound", "no_answer")], "reach_by_other_means"),
+        ([(40, "outbound", "no_answer"), (20, "outbound", "no_answer"), (14, "outbound", "no_answer")], "reach_by_other_means"),
         ([(9, "inbound", "left_message"), (3, "inbound", "left_message")], None),
         ([(9, "outbound", "no_answer"), (3, "outbound", "no_answer"), (1, "outbound", "reached")], None),
         # Spoken with so lately, they are found; a number that is wrong stays so.
