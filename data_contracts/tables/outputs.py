@@ -64,7 +64,7 @@ class Scores(dy.Schema):
     low_confidence = dy.Bool(description="True when too little is known for the score to weigh much.")
     base_value = dy.Float64(description="Margin of nobody in particular, log-odds.")
     margin = dy.Float64(description="Model output before calibration, log-odds.")
-    reasons = dy.List(REASON, description="At most five: the subjects that raise the risk most, then `rest`.")
+    reasons = dy.List(REASON, description="At most four subjects that raise the risk, facts beside them (weight 0), then `rest`.")
     protective = dy.List(REASON, nullable=True, description="At most two: the subjects that lower the risk most; part of `rest`.")
     model_version = dy.String(description="Which model.")
     feature_hash = dy.String(description="Fingerprint of the feature row it was computed from.")

@@ -277,7 +277,9 @@ def _rows_of_the_file(home: Path, receipts: list[Receipt]) -> None:
         _, _, body = text.partition("\n")
         if '"' in body:
             separator = mapping.delimiter if mapping else max(",;", key=text.partition("\n")[0].count)
-            whole_lines = re.sub(r"\r(?!\n)", " ", re.sub(r"\r+\n", "\r\n", body))
+            # A line that holds nothing but the end of a line is no row, the last one neither.
+            ended = re.sub(r"(?<=\n)\r+$", "", re.sub(r"\r+\n", "\r\n", body))
+            whole_lines = re.sub(r"\r(?!\n)", " ", ended)
             rows = sum(1 for row in csv.reader(io.StringIO(whole_lines, newline=""), delimiter=separator) if row)
         else:
             rows = sum(1 for line in body.split("\n") if line.rstrip("\r"))

@@ -53,12 +53,12 @@ def test_whatever_is_written_over_a_delivery_every_row_is_accounted_for(files: l
 def test_a_line_of_returns_alone_is_no_row_where_fields_are_quoted(tmp_path: Path) -> None:
     name, data = next((name, data) for name, data in CSV if name.startswith("gestion_notes/assessments/") and b'"' in data)
 
-    plain, broken = (
+    plain, broken, ended = (
         receive(tmp_path / place, [(name, told)])[0]
-        for place, told in (("plain", data), ("broken", data.replace(b"\r\n", b"\r\n\r\r\n", 1)))
+        for place, told in (("plain", data), ("broken", data.replace(b"\r\n", b"\r\n\r\r\n", 1)), ("ended", data + b"\r\n\r"))
     )
 
-    assert broken.read == plain.read > 0
+    assert broken.read == ended.read == plain.read > 0
 
 
 def test_the_same_seed_breaks_the_same_way() -> None:
