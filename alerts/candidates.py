@@ -25,7 +25,7 @@ LAST_DAYS: Final = 7
 """With no more of the course left, it is to be finished, and what comes after it prepared."""
 FIRST_DAYS: Final = 7
 """So soon after entry, what is worth a call is the entry itself where no fact says more."""
-SECOND_DAYS: Final = 2
+ENTRY_DAYS: Final = 2
 """Until then whatever is known is of the entry."""
 OTHER_MEANS: Final = "reach_by_other_means"
 ASK_DETAILS: Final = "ask_contact_details"
@@ -145,7 +145,7 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
     )
     told = pl.col("reasons").list.eval(pl.element().struct.field("feature"))
     since = (pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days()
-    unseen = told.list.first().is_in(NEVER_SEEN) | (since < SECOND_DAYS)
+    unseen = told.list.first().is_in(NEVER_SEEN) | (since < ENTRY_DAYS)
     begun = pl.when((since <= FIRST_DAYS) & unseen).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"]))
     back = pl.when((pl.col("subject") == "attendance") & told.list.contains(BACK)).then(pl.lit(WELCOME))
     of_subject = pl.col("subject").replace_strict(ACTION_OF_SUBJECT, default=None, return_dtype=pl.String)
