@@ -300,7 +300,7 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | No
 
 def _moved(now: float, before: float, phrase: Phrase) -> bool:
     """Whether a figure moved enough to be news; days that only went by are none."""
-    if phrase.unit == "days" and now - before == WEEK:
+    if now == before or (phrase.unit == "days" and now - before == WEEK):
         return False
     if phrase.unit in IN_HUNDRED:
         return abs(now - before) >= LEAST_SHARE

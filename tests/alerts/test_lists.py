@@ -231,9 +231,14 @@ def test_somebody_who_came_back_is_told_as_such_beside_their_absences() -> None:
     assert said.changed == ["5 demi-journées de présence de suite depuis la dernière absence."]
     assert alone.changed == ["Ce chiffre a peu bougé en une semaine."]
     # Absences with a reason are no news: they stand with the others.
-    excused = wording.told([alert | {"reasons": [absent, ill, rest]}], spoken(), {})
-    assert excused.why == [*alone.why, "En plus, 4 demi-journées d'absence justifiée sur les 14 derniers jours."]
-    assert excused.changed == alone.changed
+    silent = absent | {"code": "activity", "feature": "activity_count_14", "value": 0.0, "previous_value": 0.0}
+    excused = wording.told([alert | {"reasons": [absent, silent, ill, rest]}], spoken(), {})
+    assert excused.why == [
+        *alone.why,
+        "En plus, 4 demi-journées d'absence justifiée sur les 14 derniers jours.",
+        "Aucune action en ligne sur les 14 derniers jours.",
+    ]
+    assert excused.changed == ["Ces chiffres ont peu bougé en une semaine."]
 
 
 def test_days_that_went_by_are_no_news_and_have_not_stood_still() -> None:
@@ -293,6 +298,7 @@ def test_sentences_follow_french_usage() -> None:
     three = {"code": "attendance", "feature": "x", "value": 3.0, "previous_value": 1.0}
 
     assert why(three, phrases) == "3 demi-journées d'absence sur 7 jours."
+    assert why(three | {"feature": "activity_count_7"}, spoken()) == "3 actions en ligne sur les 7 derniers jours."
     assert change(three, phrases) == "3 demi-journées d'absence sur 7 jours, contre 1 demi-journée une semaine plus tôt."
     # One half-day more is no news.
     assert change(three | {"previous_value": 2.0}, phrases) is None

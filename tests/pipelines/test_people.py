@@ -230,6 +230,19 @@ def test_the_draw_of_an_experiment_keeps_its_counts_and_not_the_person(tmp_path:
     assert without(tmp_path / "none", Supposed({"learner": ["L1"]})) == 0
 
 
+def _with_reasons(ours: Service, enrolment: str) -> None:
+    """Puts into the scores of every night what an export must tell: a strength, absences, and others with a reason beside them."""
+    for path in (ours.home.root / "out").glob("*/scores.parquet"):
+        night = pl.read_parquet(path)
+        protects = night.filter(pl.col("protective").list.len() > 0)["protective"][:1]
+        theirs = pl.when(pl.col("enrolment_id") == enrolment).then(pl.lit(protects).first()).otherwise("protective")
+        absent = {"code": "attendance", "feature": "unjustified_half_days_14", "value": 6.0, "contribution": 0.4, "previous_value": None}
+        excused = absent | {"feature": "justified_half_days_14", "value": 4.0, "contribution": 0.0}
+        reasons = pl.Series([[absent, excused]], dtype=night.schema["reasons"])
+        why = pl.when(pl.col("enrolment_id") == enrolment).then(pl.lit(reasons).first()).otherwise("reasons")
+        night.with_columns(protective=theirs, reasons=why).write_parquet(path)
+
+
 def test_an_export_tells_the_person_everything_and_no_rank(served: Service, tmp_path: Path) -> None:
     ours = copy_of(served, tmp_path / "home")
     learner, enrolment = listed(ours)
@@ -241,12 +254,7 @@ def test_an_export_tells_the_person_everything_and_no_rank(served: Service, tmp_
         audit.note(cases.engine, clock.now(), None, "absence", learner)  # an advisor who bears the same identifier
         name = cases.names([learner]).row(0, named=True)
 
-    for path in (ours.home.root / "out").glob("*/scores.parquet"):
-        night = pl.read_parquet(path)
-        protects = night.filter(pl.col("protective").list.len() > 0)["protective"][:1]
-        theirs = pl.when(pl.col("enrolment_id") == enrolment).then(pl.lit(protects).first()).otherwise("protective")
-        night.with_columns(protective=theirs).write_parquet(path)
-
+    _with_reasons(ours, enrolment)
     held = held_about(ours, learner)
     page, data = write_access(ours, held, tmp_path / "request")
 
@@ -260,6 +268,10 @@ def test_an_export_tells_the_person_everything_and_no_rank(served: Service, tmp_
     assert not {"margin", "base_value", "feature_hash"} & set(estimate)
     assert "Dans les 2 semaines : environ" in text or estimate["risk_14"] is None or estimate["risk_56"] is None
     assert all(one["better"] for one in told["estimates"])
+    assert estimate["said"] == [
+        "6 demi-journées d'absence non justifiée sur les 14 derniers jours.",
+        "En plus, 4 demi-journées d'absence justifiée sur les 14 derniers jours.",
+    ]
     assert "Ce qui protège" in text
     assert not {"rank", "priority"} & set(told["alerts"][0])
     with pytest.raises(ConfigurationError, match="inside the home folder"):

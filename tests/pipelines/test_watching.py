@@ -130,6 +130,19 @@ def test_twenty_examples_show_reasons_and_facts_and_no_name(watched: Service, si
     assert not [name for name in names if len(name) > 5 and name in page]
 
 
+def test_an_example_says_what_stands_beside_its_reasons_and_how_the_course_stands(watched: Service, tmp_path: Path) -> None:
+    scores = pl.read_parquet(watched.home.out(SCORED) / "scores.parquet")
+    absent = {"code": "attendance", "feature": "unjustified_half_days_14", "value": 6.0, "contribution": 0.4, "previous_value": None}
+    excused = absent | {"feature": "justified_half_days_14", "value": 4.0, "contribution": 0.0}
+    told = pl.Series("reasons", [[absent, excused]] * scores.height, dtype=scores.schema["reasons"])
+    scores.with_columns(told).write_parquet(tmp_path / "scores.parquet")
+
+    page = examples_page(watched, tmp_path / "scores.parquet", SCORED).read_text()
+
+    assert page.count("En plus, 4 demi-journées d&#39;absence justifiée sur les 14 derniers jours.") == 20
+    assert page.count("Formation : fin prévue le ") == 20
+
+
 def test_a_night_pays_for_no_library_it_does_not_need(watched: Service) -> None:
     code = (
         "import sys; from pipelines.cli import app; "
