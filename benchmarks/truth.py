@@ -61,6 +61,7 @@ TRUTHS: Final = ("true risk", "night hazard", "path hazard", "best reader")
 PROBABILITIES: Final = ("model", "true risk", "best reader", "logistic", "session rate")
 CALIBRATION: Final = ("expected_over_observed", "calibration_slope", "calibration_intercept", "ece")
 ENTRY: Final = ("course_day", "week_0_against_session")
+"""Columns of the matrix that tell who entered when, and whether a session leaves traces."""
 LATE_DAYS: Final = 7
 REASON: Final = "Judged against the truth of a simulated territory."
 
@@ -271,7 +272,10 @@ def _jobs(rows: pl.DataFrame, person: NDArray[np.int64], draws: int) -> pl.DataF
 
 
 def _entrants(rows: pl.DataFrame) -> None:
-    """Who entered a session a week late or more beside the others: what the model expects, over the true risk, and how far it is off."""
+    """Late entrants beside the others: what the model expects, over the true risk, and how far it is off.
+
+    Late is a week or more after the first of those still in the session; at a distance, a session in which anybody was active of late.
+    """
     traced = pl.col("week_0_against_session").is_not_null().any().over("list", "session_id")
     late = pl.col("course_day").max().over("list", "session_id") - pl.col("course_day") >= LATE_DAYS
     mode = pl.when(traced).then(pl.lit("at a distance")).otherwise(pl.lit("in class"))
