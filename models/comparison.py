@@ -14,7 +14,8 @@ from models.gate import Verdict, decide
 from models.judging import CHAMPION, Evidence, judge
 from models.labels import known_endings
 from models.landmarks import training_rows
-from models.registry import ENDS, EXPERIMENT, attach, champion, client_of, has_twin, not_computed, twin_of
+from models.promotion import refused_before
+from models.registry import DIFFERENCE_ENDS, ENDS, attach, champion, has_twin, log_run, not_computed, twin_of
 from vigie.errors import NoDataError, NoModelError
 from vigie.files import write_whole
 
@@ -126,7 +127,7 @@ def keep(home: Home, evidence: Evidence, now: dt.datetime) -> tuple[Verdict, dic
     Returns:
         what the gate said, and what it rests on, for the log of decisions: file below the version's folder, rows, dropouts, first, last.
     """
-    verdict = decide(evidence)
+    verdict = decide(evidence, refused=refused_before(home, evidence.version))
     folder = home.models / evidence.version
     below = f"judged/{now:%Y%m%dT%H%M%SZ}" if (folder / EVIDENCE_FILE).exists() else ""
     text = evidence.to_json()
@@ -150,28 +151,14 @@ def log_comparison(home: Home, evidence: Evidence, verdict: Verdict, as_of: dt.d
         as_of: until when outcomes were known.
         made_with: tags that name the code, the rules and the machine.
     """
-    import math
-
-    from mlflow.entities import Metric, Param, RunTag
-
-    client = client_of(home)
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    run = client.create_run(experiment.experiment_id, run_name=f"{evidence.version} beside {evidence.champion}").info
     # Two versions that somebody named: the second need not be champion.
     named = {CHAMPION: "rival"}
     contenders = [(named.get(row["contender"], row["contender"]), row) for row in evidence.figures.to_dicts()]
-    values = {f"{name}/{row['metric']}{end}": row[key] for name, row in contenders for key, end in ENDS}
+    metrics = {f"{name}/{row['metric']}{end}": row[key] for name, row in contenders for key, end in ENDS}
     for row in evidence.differences.to_dicts():
         rival = named.get(row["rival"], row["rival"])
-        values |= {f"difference from {rival}/{row['metric']}{end}": row[key] for key, end in _DIFFERENCE_ENDS}
-    metrics = [Metric(name, value, run.start_time, 0) for name, value in values.items() if math.isfinite(value)]
+        metrics |= {f"difference from {rival}/{row['metric']}{end}": row[key] for key, end in DIFFERENCE_ENDS}
     gate = {"gate": "green" if verdict.green else "refused", "gate_reasons": "\n".join(verdict.reasons)[:5_000]}
     tags = {**made_with, **gate, "compared": evidence.version, "beside": evidence.champion}
     told = {"as_of": as_of, "rows": evidence.rows, "dropouts": evidence.dropouts, "landmarks": f"{evidence.first} to {evidence.last}"}
-    parameters = [Param(key, str(value)) for key, value in told.items()]
-    client.log_batch(run.run_id, metrics=metrics, params=parameters, tags=[RunTag(key, value) for key, value in tags.items()])
-    client.log_text(run.run_id, evidence.to_json(), "evidence.json")
-    client.set_terminated(run.run_id)
-
-
-_DIFFERENCE_ENDS = (("difference", ""), ("low", "/low"), ("high", "/high"))
+    log_run(home, f"{evidence.version} beside {evidence.champion}", metrics, told, tags, {"evidence.json": evidence.to_json()})

@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import polars as pl
-
+from models.fairness import ATTRIBUTES
 from models.judging import CHAMPION, RULES
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from models.judging import Evidence
 
 ENOUGH: Final = 100
@@ -30,6 +31,7 @@ RECALL_RATIO: Final = 0.80
 """Equal opportunity, the four-fifths rule; the bounds below are the same band. How many leave of those not called is told on the card and
 refuses nothing: where one group leaves more often than another, it differs for the true risk as well."""
 EXPECTED_RATIO: Final = (0.80, 1.25)
+GROUPED: Final = (*ATTRIBUTES, "operator")
 NO_WORSE: Final = 0.02
 """A newer model may lie this share below the champion by chance and still replace it: it has learnt from later facts."""
 
@@ -60,11 +62,17 @@ class Verdict:
         return [f"{check.name}: {check.says}" for check in self.checks if not check.passed]
 
 
-def decide(evidence: Evidence) -> Verdict:
+def decide(evidence: Evidence, *, refused: Collection[str] = (), rival: str = "champion") -> Verdict:
     """Whether a model may be promoted.
 
     An interval decides only where it can: a calibration or a gap between groups is held against a model when its whole interval lies
     outside the band, so that small numbers accuse nobody. An advantage over rules and rates must exclude zero from `ENOUGH` leavers on.
+
+    Args:
+        evidence: on the model.
+        refused: names of checks that refused this model before. A gap between groups that was proven once is not undone by asking again
+            until luck widens the interval: the figure itself must then lie inside the band.
+        rival: what the other version is called, where it is not the champion.
     """
     return Verdict(
         (
@@ -73,10 +81,10 @@ def decide(evidence: Evidence) -> Verdict:
             _plausible(evidence),
             _better_than_chance(evidence),
             *(_beats(evidence, rival) for rival in (*RULES, "session_rate", "logistic")),
-            *([_no_worse(evidence)] if evidence.champion or evidence.apart or evidence.outrun else []),
+            *([_no_worse(evidence, rival)] if evidence.champion or evidence.apart or evidence.outrun else []),
             _calibrated(evidence),
             _steady(evidence),
-            *_fair(evidence),
+            *_fair(evidence, refused),
         )
     )
 
@@ -120,12 +128,13 @@ def _beats(evidence: Evidence, rival: str) -> Check:
     return Check(f"beats the {rival.replace('_', ' ')}", passed, f"{', '.join(said)}.{few}")
 
 
-def _no_worse(evidence: Evidence) -> Check:
+def _no_worse(evidence: Evidence, rival: str) -> Check:
+    asked = f"no worse than the {rival}"
     if evidence.apart:
-        return Check("no worse than the champion", passed=True, says=f"Not compared: {evidence.apart}.")
+        return Check(asked, passed=True, says=f"Not compared: {evidence.apart}.")
     if evidence.outrun:
         says = f"{evidence.outrun} has learnt from these very rows: an older model takes its place for a written reason alone."
-        return Check("no worse than the champion", passed=False, says=says)
+        return Check(asked, passed=False, says=says)
     said, passed = [], True
     # Versions begin with the day they were trained on: leave is for what learnt from later facts.
     leave = NO_WORSE if evidence.version[:10] >= evidence.champion[:10] else 0.0
@@ -134,7 +143,7 @@ def _no_worse(evidence: Evidence) -> Check:
         least = -leave * evidence.value(metric, CHAMPION)[0]
         passed &= difference >= least and high >= 0
         said.append(f"{name} {difference:+.3f} [{low:+.3f}, {high:+.3f}], {abs(least):.3f} less would still do")
-    return Check("no worse than the champion", passed, f"Against {evidence.champion}: {'; '.join(said)}.")
+    return Check(asked, passed, f"Against {evidence.champion}: {'; '.join(said)}.")
 
 
 def _difference(evidence: Evidence, rival: str, metric: str) -> tuple[float, float, float]:
@@ -171,17 +180,26 @@ def _steady(evidence: Evidence) -> Check:
     return Check("steady", evidence.order_kept >= ORDER_KEPT and evidence.top_kept >= TOP_KEPT, says)
 
 
-def _fair(evidence: Evidence) -> list[Check]:
-    groups = evidence.groups.filter(~pl.col("too_few")) if evidence.groups.height else evidence.groups
-    if groups.is_empty():
+def _fair(evidence: Evidence, refused: Collection[str]) -> list[Check]:
+    groups = {f"{row['attribute']} {row['group']}": row for row in evidence.groups.to_dicts() if not row["too_few"]}
+    gone = sorted(name for name in refused if name.split()[0] in GROUPED and name not in groups)
+    says = "It was refused for this group before, which has too few leavers here to take that back."
+    found = [Check(name, passed=False, says=says) for name in gone]
+    for name, row in groups.items():
+        if gaps := _gaps(row, proven_before=name in refused):
+            how = "the figure itself: it was refused for this group before" if name in refused else "whole interval"
+            found.append(Check(name, passed=False, says=f"The score {', '.join(gaps)} ({how})."))
+    if not groups and not found:
         return [Check("groups", passed=True, says="No group is large enough to be judged, or none is known: nothing was shown.")]
-    found = []
-    for row in groups.to_dicts():
-        gaps = []
-        if row["recall_ratio_high"] < RECALL_RATIO:
-            gaps.append(f"finds {row['recall_ratio']:.2f} times as many of its leavers as of others")
-        if not _meets(row["expected_ratio_low"], row["expected_ratio_high"], EXPECTED_RATIO):
-            gaps.append(f"its probabilities stand at {row['expected_ratio']:.2f} of those of others")
-        if gaps:
-            found.append(Check(f"{row['attribute']} {row['group']}", passed=False, says=f"The score {', '.join(gaps)} (whole interval)."))
-    return found or [Check("groups", passed=True, says=f"{groups.height} groups with enough leavers, none proven outside the bands.")]
+    return found or [Check("groups", passed=True, says=f"{len(groups)} groups with enough leavers, none proven outside the bands.")]
+
+
+def _gaps(row: Mapping[str, float], *, proven_before: bool) -> list[str]:
+    """How a group stands outside the bands: by its whole interval, or by the figure itself where it was proven to before."""
+    low, high = ("", "") if proven_before else ("_low", "_high")
+    gaps = []
+    if row[f"recall_ratio{high}"] < RECALL_RATIO:
+        gaps.append(f"finds {row['recall_ratio']:.2f} times as many of its leavers as of others")
+    if not _meets(row[f"expected_ratio{low}"], row[f"expected_ratio{high}"], EXPECTED_RATIO):
+        gaps.append(f"its probabilities stand at {row['expected_ratio']:.2f} of those of others")
+    return gaps

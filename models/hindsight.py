@@ -14,10 +14,14 @@ from models.evaluation.bootstrap import DRAWS, with_intervals
 from models.evaluation.measures import codes, measure
 from models.labels import begun, known_endings, labelled
 from models.landmarks import last_told
+from models.registry import DIFFERENCE_ENDS, ENDS, log_run
 from vigie.errors import NoDataError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vigie.rules import Invariants
+    from vigie.settings import Home
     from vigie.store import Warehouse
 
 CONTENDERS: Final = {"model": "risk", "session_rate": "session_risk"}
@@ -80,3 +84,22 @@ def look_back(
     first, last = rows["as_of"].min(), rows["as_of"].max()
     leavers = rows.filter(pl.col("label") == 1)["learner_id"].n_unique()
     return Hindsight(rows["as_of"].n_unique(), first, last, rows.height, dropouts, leavers, figures, differences)  # type: ignore[arg-type]
+
+
+def log_hindsight(home: Home, version: str, what: str, found: Hindsight, known_at: dt.date, made_with: Mapping[str, str]) -> None:
+    """A run in MLflow that holds these figures and their paired differences.
+
+    Args:
+        home: where the models are.
+        version: of the model that scored the nights.
+        what: the nights are to it, such as before it was trained.
+        found: its figures.
+        known_at: until when outcomes were known.
+        made_with: tags that name the code, the rules and the machine.
+    """
+    metrics = {f"{row['contender']}/{row['metric']}{end}": row[key] for row in found.figures.to_dicts() for key, end in ENDS}
+    for row in found.differences.to_dicts():
+        metrics |= {f"difference from {row['rival']}/{row['metric']}{end}": row[key] for key, end in DIFFERENCE_ENDS}
+    told = {"as_of": known_at, "nights": f"{found.nights}, {found.first} to {found.last}", "rows": found.rows}
+    told |= {"dropouts": found.dropouts, "leavers": found.leavers}
+    log_run(home, f"{version} on past nights", metrics, told, {**made_with, "looked_back": version, "nights": what}, {})

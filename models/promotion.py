@@ -88,6 +88,12 @@ def understood(reason: str) -> None:
         raise ConfigurationError("The reason is too short to be understood later.", "Write a sentence: it is kept for ever.")
 
 
+def refused_before(home: Home, version: str) -> set[str]:
+    """Names of the checks that ever refused a version."""
+    asked = [entry["checks"] for entry in decisions(home) if entry["version"] == version and "checks" in entry]
+    return {name for checks in asked for name, check in checks.items() if not check["passed"]}
+
+
 def _given_back(home: Home) -> bool:
     """Whether the last change of champion was a rollback."""
     changes = [entry["action"] for entry in decisions(home) if entry["action"] in {"promoted", "rolled back"}]

@@ -28,6 +28,8 @@ CHAMPION: Final = "champion"
 EXPERIMENT: Final = "vigie"
 ENDS: Final = (("value", ""), ("low", "/low"), ("high", "/high"))
 """Columns of a figure with its interval, and what MLflow's name of each ends with."""
+DIFFERENCE_ENDS: Final = (("difference", ""), ("low", "/low"), ("high", "/high"))
+"""The same of a difference."""
 LOCKED_SECONDS: Final = 30
 """How long a database that somebody writes to is waited for."""
 VERSION_TAG: Final = "model_version"
@@ -242,6 +244,22 @@ def attach(home: Home, version: str, metrics: Mapping[str, float], tags: Mapping
     client.log_artifacts(run.run_id, str(home.models / version), "model")
 
 
+def log_run(
+    home: Home, name: str, metrics: Mapping[str, float], parameters: Mapping[str, object], tags: Mapping[str, str], texts: Mapping[str, str]
+) -> None:
+    """A run of its own: figures that belong to no training, such as of two versions side by side."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    client = client_of(home)
+    run = client.create_run(client.get_experiment_by_name(EXPERIMENT).experiment_id, run_name=name).info
+    kept = [Metric(key, value, run.start_time, 0) for key, value in metrics.items() if math.isfinite(value)]
+    said = [Param(key, str(value)) for key, value in parameters.items()]
+    client.log_batch(run.run_id, metrics=kept, params=said, tags=[RunTag(key, value) for key, value in tags.items()])
+    for file, text in texts.items():
+        client.log_text(run.run_id, text, file)
+    client.set_terminated(run.run_id)
+
+
 def _query(home: Home, sql: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:
     # MLflow takes 10 seconds to import; a night asks its database two questions and goes on.
     if not home.mlflow_db.exists():
@@ -307,9 +325,11 @@ def _log(home: Home, client: Any, trained: Trained) -> str:  # noqa: ANN401 - ml
     )
     run = client.create_run(number, run_name=model.version)
     identifier = run.info.run_id
-    metrics = {f"{who}/{name}": value for who, values in trained.figures.items() for name, value in values.items()}
+    told = dict(trained.figures)
     if (judged := trained.positive.judged) is not None:
-        metrics |= {f"positive_exit/{name}": value for name, value in figures(judged, judged["risk"].to_numpy(), probability=True).items()}
+        told["positive_exit"] = figures(judged, judged["risk"].to_numpy(), probability=True)
+    # Named after their rows: what the gate is told, judged/, may rest on fewer, later than what the champion had seen.
+    metrics = {f"test_block/{who}/{name}": value for who, values in told.items() for name, value in values.items()}
     blocks = {row["block"]: row for row in trained.blocks.to_dicts()}
     metrics |= {f"rows/{name}": row["rows"] for name, row in blocks.items()} | {
         f"dropouts/{name}": row["dropouts"] for name, row in blocks.items()

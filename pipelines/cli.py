@@ -200,6 +200,7 @@ def backfill(
     model: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Score with this model, as an evaluation that is never served.")
     ] = None,
+    missing: Annotated[bool, typer.Option("--missing", help="Only nights that have no files yet: to go on after a stop.")] = False,
 ) -> None:
     """Run past nights with only what was known then.
 
@@ -209,26 +210,30 @@ def backfill(
     With --model, the figures of these nights follow where enough outcomes are known.
     """
     from models.registry import trained_on
-    from pipelines.past import known_since, past_nights, score_past
+    from pipelines.past import known_since, past_nights, score_past, without_files
     from pipelines.steps import Directly, run_night
 
     service = service_at(home)
     nights = past_nights(day_of(first, "--from"), service.finished_day(day_of(last, "--to")), every)
     if model is not None and not model.strip():
         raise ConfigurationError("--model names no version.", "See them with: vigie models list.")
+    todo = without_files(service, nights, model, scores_only=scores_only) if missing else nights
+    if len(todo) < len(nights):
+        console.out.print(f"{console.many(len(nights) - len(todo), 'night')} have files already.")
+    again = "add --missing to the same command for the rest"
     if not scores_only:
         if model:
             raise ConfigurationError("A night that is served chooses its own model.", "Add --scores-only to score with a named model.")
-        with console.working("Backfill") as at:
-            for day in nights:
+        with console.working("Backfill", again) as at:
+            for day in todo:
                 at(day.isoformat())
                 console.show_night(run_night(service, day, Directly()))
         return
-    with only_writer(service.home.lock, "A backfill"), console.working(f"Scoring {console.many(len(nights), 'night')}") as at:
-        done = score_past(service, nights, model, at)
+    with only_writer(service.home.lock, "A backfill"), console.working(f"Scoring {console.many(len(todo), 'night')}", again) as at:
+        done = score_past(service, todo, model, at)
     console.out.print(f"{console.many(sum(rows for _, rows in done), 'score')} for {console.many(len(done), 'night')}.")
-    if len(done) < len(nights):
-        console.out.print(f"{console.many(len(nights) - len(done), 'night')} served before keep their files.")
+    if len(done) < len(todo):
+        console.out.print(f"{console.many(len(todo) - len(done), 'night')} served before keep their files.")
     if model:
         console.out.print(f"An evaluation of {model}, never served.")
         if nights[0] < trained_on(model):

@@ -57,8 +57,8 @@ def tell(word: str, style: str, text: str) -> None:
 
 
 @contextmanager
-def working(what: str) -> Iterator[Callable[[str], None]]:
-    """Show that work goes on; the block is given a function that says which step it is at."""
+def working(what: str, again: str = "run the same command again for the rest") -> Iterator[Callable[[str], None]]:
+    """Show that work goes on; the block is given a function that says which step it is at. `again`: what to do after Ctrl-C."""
     with out.status(Text(what)) as status:
         said, when = "", 0.0
 
@@ -75,7 +75,7 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
         try:
             yield at
         except KeyboardInterrupt:
-            err.print("Stopped. What was finished is kept; run the same command again for the rest.")
+            err.print(f"Stopped. What was finished is kept; {again}.")
             raise
 
 

@@ -33,6 +33,12 @@ def past_nights(first: dt.date, last: dt.date, every: str) -> list[dt.date]:
     return [first + dt.timedelta(days=n) for n in range(0, (last - first).days + 1, int(days))]
 
 
+def without_files(service: Service, dates: Sequence[dt.date], version: str | None, *, scores_only: bool) -> list[dt.date]:
+    """Of these nights, those that were not served yet or, where only scores are asked for, have none of this model."""
+    folders = {date: service.home.evaluation(date, version) if version else service.home.out(date) for date in dates}
+    return [date for date, folder in folders.items() if not (folder / ("scores.parquet" if scores_only else "night.json")).exists()]
+
+
 def score_past(
     service: Service, dates: Sequence[dt.date], version: str | None, on_step: Callable[[str], None] = lambda _: None
 ) -> list[tuple[dt.date, int]]:
@@ -75,7 +81,7 @@ def score_past(
 
 
 def known_since(service: Service, nights: Sequence[dt.date], version: str) -> dict[str, Hindsight | NoDataError]:
-    """How well an evaluation of a model did on nights scored before, by the outcomes known today.
+    """How well an evaluation of a model did on nights scored before, by the outcomes known today; kept in MLflow as runs of their own.
 
     Nights before the day of training stand apart: the model may have learnt what it is asked.
 
@@ -84,8 +90,9 @@ def known_since(service: Service, nights: Sequence[dt.date], version: str) -> di
     """
     import polars as pl
 
-    from models.hindsight import look_back
+    from models.hindsight import log_hindsight, look_back
     from models.registry import trained_on
+    from pipelines.made_with import made_with
 
     trained = trained_on(version)
     parts = {
@@ -99,7 +106,10 @@ def known_since(service: Service, nights: Sequence[dt.date], version: str) -> di
             scores = pl.concat([pl.read_parquet(service.home.evaluation(night, version) / "scores.parquet") for night in asked])
             try:
                 with service.warehouse() as warehouse:
-                    found[what] = look_back(scores, warehouse, today, service.rules.invariants, service.time_zone)
+                    told = look_back(scores, warehouse, today, service.rules.invariants, service.time_zone)
             except NoDataError as error:
                 found[what] = error
+                continue
+            log_hindsight(service.home, version, what, told, today, made_with(service.settings.config))
+            found[what] = told
     return found

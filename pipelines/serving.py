@@ -99,13 +99,16 @@ def compare_models(service: Service, first: str, second: str, as_of: dt.date) ->
     """
     from models.comparison import log_comparison, weigh
     from models.gate import decide
+    from models.promotion import refused_before
+    from models.registry import champion
     from pipelines.made_with import made_with
 
     if first == second:
         raise NoModelError(f"{first} is named twice.", "Name two versions; vigie models card shows one beside the baselines.")
     with service.warehouse() as warehouse:
         evidence = weigh(service.home, warehouse, first, second, as_of, service.rules.invariants, service.time_zone)
-    verdict = decide(evidence)
+    serves = second == champion(service.home)
+    verdict = decide(evidence, refused=refused_before(service.home, first), rival="champion" if serves else "rival")
     log_comparison(service.home, evidence, verdict, as_of, made_with(service.settings.config))
     return evidence, verdict
 

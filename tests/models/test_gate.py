@@ -163,6 +163,26 @@ def test_a_group_that_leaves_more_often_accuses_no_true_risk(evidence: Evidence)
     assert [check.passed for check in decide(replace(evidence, groups=groups)).checks if check.name in ("groups", "operator one")] == [True]
 
 
+def test_a_gap_proven_once_is_not_undone_by_an_interval_that_grew(evidence: Evidence) -> None:
+    def gap(recall: float, recall_high: float, expected: float = 1.0, *, too_few: bool = False) -> pl.DataFrame:
+        ends = {"recall_ratio": recall, "recall_ratio_high": recall_high, "expected_ratio": expected}
+        wide = {"expected_ratio_low": expected - 0.4, "expected_ratio_high": expected + 0.4, "too_few": too_few}
+        return pl.DataFrame({"attribute": ["sex"], "group": ["F"], **ends, **wide})
+
+    def of_group(groups: pl.DataFrame, *before: str) -> dict[str, bool]:
+        checks = decide(replace(evidence, groups=groups), refused=before).checks
+        return {check.name: check.passed for check in checks if check.name in {"groups", "sex F"}}
+
+    assert of_group(gap(0.6, 0.75)) == {"sex F": False}
+    # Asked again on other rows: a wider interval alone takes nothing back, nor do too few leavers, nor a group no longer told.
+    assert of_group(gap(0.7, 0.9)) == {"groups": True}
+    for held in (gap(0.7, 0.9), gap(0.9, 1.1, expected=1.3), gap(0.9, 1.1, too_few=True), pl.DataFrame(schema=gap(1, 1).schema)):
+        assert of_group(held, "sex F", "calibrated") == {"sex F": False}
+    assert of_group(gap(0.9, 1.1), "sex F", "calibrated") == {"groups": True}
+    # What was refused for another group, or another reason, holds no other.
+    assert of_group(gap(0.7, 0.9), "calibrated") == {"groups": True}
+
+
 def test_a_perfect_score_is_not_refused_for_the_luck_of_few_people(evidence: Evidence) -> None:
     def passes(seed: int, off: float = 1.0) -> bool:
         luck = np.random.default_rng(seed)

@@ -11,9 +11,10 @@ from polars.testing import assert_frame_equal
 from typer.testing import CliRunner
 
 from models.hindsight import look_back
-from models.registry import champion
+from models.registry import EXPERIMENT, champion, client_of
 from pipelines.cli import app
-from pipelines.past import known_since, score_past
+from pipelines.made_with import made_with
+from pipelines.past import known_since, score_past, without_files
 from tests.conftest import LAST, TRAINED
 from tests.services import copy_of
 from vigie.errors import ConfigurationError, NoDataError
@@ -115,6 +116,35 @@ def test_an_evaluation_shows_its_figures_apart_for_nights_the_model_may_have_lea
         assert f"{found.rows:,} rows, {found.dropouts} of {found.leavers} people who left" in told
         assert f"{_figure(found, 'model'):.3f} [" in told
     assert "its figures flatter it" in told
+    client = client_of(service.home)
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    kept = client.search_runs([experiment], f"tags.looked_back = '{version}'")
+    # Once by the command, once by the test itself.
+    assert sorted(run.data.tags["nights"] for run in kept) == sorted([*parts, *parts])
+    for run in kept:
+        found = parts[run.data.tags["nights"]]
+        assert not isinstance(found, NoDataError)
+        assert run.data.metrics["model/auc_within_night"] == pytest.approx(_figure(found, "model"))
+        assert "difference from session_rate/average_precision/low" in run.data.metrics
+        assert run.data.params["nights"] == f"{found.nights}, {found.first} to {found.last}"
+        assert set(made_with(service.settings.config)) <= set(run.data.tags)
+
+
+def test_a_backfill_goes_on_where_it_stopped(scored: Service, tmp_path: Path) -> None:
+    service, version = copy_of(scored, tmp_path), _version(scored)
+    place = {night: service.home.evaluation(night, version) / "scores.parquet" for night in NIGHTS[:3]}
+    place[NIGHTS[1]].unlink()
+    before = {night: path.stat().st_mtime_ns for night, path in place.items() if path.exists()}
+    asked = ["backfill", "--from", str(NIGHTS[0]), "--to", str(NIGHTS[2]), "--every", "7d", "--missing"]
+
+    def run(*more: str) -> str:
+        return " ".join(CliRunner().invoke(app, [*asked, *more, "--home", str(service.home.root)], catch_exceptions=False).output.split())
+
+    assert "2 nights have files already." in run("--scores-only", "--model", version)
+    assert place[NIGHTS[1]].exists()
+    assert {night: place[night].stat().st_mtime_ns for night in before} == before
+    # Nights that are served are another matter: these have only scores of an evaluation.
+    assert without_files(service, NIGHTS[:3], None, scores_only=False) == NIGHTS[:3]
 
 
 def test_an_evaluation_needs_a_version(service: Service) -> None:

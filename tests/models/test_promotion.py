@@ -17,7 +17,7 @@ from models import registry
 from models.card import CARD_FILE, write_card
 from models.comparison import weigh_beside_champion
 from models.gate import Check, Verdict, decide
-from models.promotion import HELD, decisions, promote, rollback
+from models.promotion import HELD, decisions, promote, refused_before, rollback
 from pipelines.made_with import made_with
 from pipelines.serving import card_of, compare_models, promote_model, roll_back, train_model
 from tests.conftest import LAST
@@ -96,7 +96,7 @@ def test_the_gate_compared_the_new_model_with_the_champion(two: tuple[Service, s
     made, first, second = two
     entry = next(entry for entry in decisions(made.home) if entry["version"] == second)
 
-    assert "no worse than the champion" in entry["checks"]
+    assert set(entry["checks"]) >= {"no worse than the champion", "calibrated"}
     assert first in entry["checks"]["no worse than the champion"]["says"]
 
 
@@ -301,6 +301,31 @@ def test_two_versions_are_compared_on_rows_both_twins_came_before(two: tuple[Ser
     assert set(made_with(made.settings.config)) <= set(runs[0].data.tags)
 
 
+def test_a_comparison_calls_champion_only_who_is(two: tuple[Service, str, str]) -> None:
+    made, first, second = two
+
+    beside = {of: {check.name for check in compare_models(made, *of, LATER)[1].checks} for of in ((second, first), (first, second))}
+
+    assert "no worse than the champion" in beside[second, first]
+    assert "no worse than the rival" in beside[first, second]
+    assert "no worse than the champion" not in beside[first, second]
+
+
+def test_a_group_that_a_version_was_refused_for_is_remembered_when_the_gate_is_asked_again(
+    two: tuple[Service, str, str], tmp_path: Path
+) -> None:
+    made, _, second = copy_of(two[0], tmp_path / "home"), two[1], two[2]
+    assert "sex X" not in {name for entry in decisions(made.home) for name in entry.get("checks", {})}
+    promote(made.home, second, Verdict((Check("sex X", passed=False, says="gap"), Check("calibrated", passed=True, says=""))), NOW)
+    assert refused_before(made.home, second) >= {"sex X"}
+    assert "calibrated" not in refused_before(made.home, second)
+
+    verdict, served, _ = promote_model(made, second, dt.date(2025, 12, 15), "")
+
+    assert not served
+    assert "which has too few leavers here to take that back" in next(check.says for check in verdict.checks if check.name == "sex X")
+
+
 def test_the_card_says_what_it_is_for_and_what_it_is_not_for(two: tuple[Service, str, str]) -> None:
     made, _, second = two
 
@@ -314,6 +339,7 @@ def test_the_card_says_what_it_is_for_and_what_it_is_not_for(two: tuple[Service,
     run = client.get_model_version(registry.NAME, registry.known(made.home, second)).run_id
     assert len(client.list_artifacts(run, "plots")) == 5
     figures = json.loads((made.home.models / second / "figures.json").read_text(encoding="utf-8"))
+    assert client.get_run(run).data.metrics["test_block/without_contacts/auc"] == pytest.approx(figures["without_contacts"]["auc"])
     cells = re.findall(r"<td>([^<]*)</td>", page.partition("With and without contacts")[2])
     added = [figures[who]["average_precision"] for who in ("model", "without_contacts")]
     low, high = map(float, cells[10:12])
