@@ -11,6 +11,7 @@ from alerts.promises import barriers, promises, requests, spoken, unreached
 from alerts.routing import in_training, routes, to_come, with_territory
 from alerts.silence import silenced, told_of_a_job
 from alerts.wording import LAST_SIGNS, OFF_THE_SHEETS, STILL_THERE
+from data_contracts.vocabulary import ATTENDED
 
 if TYPE_CHECKING:
     from alerts.facts import Facts
@@ -147,9 +148,12 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
     since = (pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days()
     of_entry = (since < ENTRY_DAYS) | ((since <= FIRST_DAYS) & told.list.first().is_in(NEVER_SEEN))
     begun = pl.when(of_entry).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"]))
-    back = pl.when((pl.col("subject") == "attendance") & told.list.contains(BACK)).then(pl.lit(WELCOME))
+    of_absences = pl.col("subject") == "attendance"
+    back = pl.when(of_absences & told.list.contains(BACK)).then(pl.lit(WELCOME))
+    # Nobody is asked about absences of weeks ago as if they went on.
+    over = pl.when(of_absences & pl.col("enrolment_id").is_in(_there_lately(facts).implode())).then(pl.lit(ANY_ACTION))
     of_subject = pl.col("subject").replace_strict(ACTION_OF_SUBJECT, default=None, return_dtype=pl.String)
-    usual = pl.coalesce(begun, back, of_subject)
+    usual = pl.coalesce(begun, back, over, of_subject)
     unspoken = pl.when(since <= FIRST_DAYS).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).otherwise(pl.lit(ANY_ACTION))
     # A course that ends sooner than anybody can call leaves less to do.
     left = (pl.col("planned_exit_date") - pl.lit(facts.list_day)).dt.total_days().clip(0)
@@ -184,6 +188,13 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
         # On its last day a course can no longer be given up.
         opens=(pl.col("risk") >= pl.col("entry_limit")) & (left > 0),
     )
+
+
+def _there_lately(facts: Facts) -> pl.Series:
+    """enrolment_id of whoever came in the last excused_days and missed nothing of them without a reason."""
+    status = pl.col("status").cast(pl.String)
+    lately = facts.attendance.group_by("enrolment_id").agg(came=status.is_in(ATTENDED).any(), missed=(status == "absent_unjustified").any())
+    return lately.filter("came", ~pl.col("missed"))["enrolment_id"]
 
 
 def _gone(silence_days: int) -> pl.Expr:

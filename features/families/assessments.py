@@ -26,7 +26,6 @@ _GRACE_DAYS: Final = 1
 _OVER: Final = pl.col("days_since_deadline") > _GRACE_DAYS
 """On its day and the day after, work often still comes: nothing is told as missed yet. Two days later, hardly anything else tells of it."""
 _LOW: Final = 0.5
-_HALF: Final = 0.5
 _MIDDLE: Final = 0.5
 _GOOD: Final = 0.7
 _DOING_WELL: Final = (pl.col("score_last") >= _GOOD).fill_null(value=False)
@@ -60,7 +59,7 @@ _facts = [
         en_better=_ALL_EN,
         monotone=1,
         # One piece of several, with work handed in since, is past.
-        fair=_OVER & ((pl.col("work_missed") > 1) | (pl.col("work_missed_in_a_row") > 0) | (pl.col("work_missed_share") >= _HALF)),
+        fair=_OVER & ((pl.col("work_missed") > 1) | (pl.col("work_missed_in_a_row") > 0)),
         fair_better=_ALL_KEPT,
     ),
     Feature(

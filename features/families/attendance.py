@@ -106,8 +106,8 @@ _facts = [
         meaning="Justified half-days of absence in the last 14 days",
         null_means="no attendance sheet is known",
         group="attendance",
-        fr="en plus, {value} d'absence justifiée sur les 14 derniers jours",
-        en="besides, {value} of justified absence in the last 14 days",
+        fr="{value} d'absence justifiée sur les 14 derniers jours",
+        en="{value} of justified absence in the last 14 days",
         worse=1,
         # Ill for days, or as often as without a reason, somebody is not called as one who stays away.
         fair=pl.col("justified_half_days_14").ge(FEW) | (pl.col("justified_half_days_14") >= pl.col("unjustified_half_days_14")),

@@ -235,7 +235,7 @@ def test_somebody_who_came_back_is_told_as_such_beside_their_absences() -> None:
     excused = wording.told([alert | {"reasons": [absent, silent, ill, rest]}], spoken(), {})
     assert excused.why == [
         *alone.why,
-        "En plus, 4 demi-journées d'absence justifiée sur les 14 derniers jours.",
+        "4 demi-journées d'absence justifiée sur les 14 derniers jours.",
         "Aucune action en ligne sur les 14 derniers jours.",
     ]
     assert excused.changed == ["Ces chiffres ont peu bougé en une semaine."]

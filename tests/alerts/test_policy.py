@@ -15,7 +15,7 @@ from alerts.policy import LISTED, decide
 from alerts.publication import with_owners
 from alerts.routing import NO_TERRITORY
 from alerts.silence import EXPLAINED, PUT_OFF_AT_MOST
-from tests.alerts.world import DAY, NATIONAL, RULES, contacts, next_night, people, ruled, said, spoken, states
+from tests.alerts.world import DAY, NATIONAL, RULES, ago, contacts, next_night, people, ruled, said, spoken, states
 
 if TYPE_CHECKING:
     from alerts.facts import Facts
@@ -499,6 +499,28 @@ def test_who_came_back_is_welcomed_and_who_never_came_is_called_about_the_entry(
     reason = {"code": "attendance", "value": 6.0, "contribution": 1.0, "previous_value": None}
     told = pl.Series("reasons", [[reason | {"feature": name} for name in features]], dtype=facts.scores.schema["reasons"])
     facts = replace(facts, scores=facts.scores.with_columns(told))
+
+    risk = candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk")
+
+    assert risk["suggested_action"].to_list() == [action]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "action"),
+    [
+        (["present", "absent_justified"], "take_stock"),
+        (["present", "absent_unjustified"], "call_about_absences"),
+        (["not_recorded"], "call_about_absences"),
+        ([], "call_about_absences"),
+    ],
+)
+def test_absences_of_weeks_ago_are_not_asked_about_as_if_they_went_on(statuses: list[str], action: str) -> None:
+    facts = people([0.4], entered_days=60)
+    reason = {"code": "attendance", "feature": "unjustified_half_days_28", "value": 9.0, "contribution": 1.0, "previous_value": None}
+    told = pl.Series("reasons", [[reason]], dtype=facts.scores.schema["reasons"])
+    days = [ago(number) for number, _ in enumerate(statuses)]
+    sheets = pl.DataFrame({"enrolment_id": "000", "date": days, "status": statuses}, schema=facts.attendance.schema)
+    facts = replace(facts, scores=facts.scores.with_columns(told), attendance=sheets)
 
     risk = candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk")
 

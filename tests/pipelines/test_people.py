@@ -270,7 +270,7 @@ def test_an_export_tells_the_person_everything_and_no_rank(served: Service, tmp_
     assert all(one["better"] for one in told["estimates"])
     assert estimate["said"] == [
         "6 demi-journées d'absence non justifiée sur les 14 derniers jours.",
-        "En plus, 4 demi-journées d'absence justifiée sur les 14 derniers jours.",
+        "4 demi-journées d'absence justifiée sur les 14 derniers jours.",
     ]
     assert "Ce qui protège" in text
     assert not {"rank", "priority"} & set(told["alerts"][0])

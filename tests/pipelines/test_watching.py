@@ -139,7 +139,7 @@ def test_an_example_says_what_stands_beside_its_reasons_and_how_the_course_stand
 
     page = examples_page(watched, tmp_path / "scores.parquet", SCORED).read_text()
 
-    assert page.count("En plus, 4 demi-journées d&#39;absence justifiée sur les 14 derniers jours.") == 20
+    assert page.count("4 demi-journées d&#39;absence justifiée sur les 14 derniers jours.") == 20
     assert page.count("Formation : fin prévue le ") == 20
 
 
