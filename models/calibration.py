@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
+from models.evaluation.bootstrap import interval, shares
+from models.evaluation.measures import codes
 from vigie.errors import NoModelError
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 PRECISION: Final = 1e-9
 ISOTONIC_DROPOUTS: Final = 1_000
 """Fewer events and an isotonic calibration follows their noise (modelling notes, section 2)."""
+BEND: Final = 0.75
+"""Of those who leave, the share below the bend: above it lie those who fill the lists."""
+LEAST_RISE: Final = 0.1
 SIZES: Final = (50, 250)
 """Learners at which a provider stops being small, then middling."""
 WEEKS: Final = 4
@@ -30,8 +35,9 @@ _BLOCKS: Final = 20
 class Calibration:
     """Log-odds of the risk as an increasing function of the margin: a line, a bent line, or the straight pieces between `knots`.
 
-    risk = sigmoid(slope x margin + bend x log(1 + exp(margin)) + intercept). With bend this is beta calibration (Kull, Silva Filho and
-    Flach 2017); with knots the line is taken of their interpolation instead of the margin.
+    risk = sigmoid(slope x margin + bend x log(1 + exp(margin - bend_at)) + intercept). At bend_at 0 this is beta calibration (Kull, Silva
+    Filho and Flach 2017), which bends at one half: where hardly anybody is, when few leave. With knots the line is taken of their
+    interpolation instead of the margin.
     """
 
     slope: float
@@ -39,10 +45,12 @@ class Calibration:
     bend: float = 0.0
     knots: tuple[tuple[float, float], ...] = ()
     """Margins, ascending, and the log-odds observed around each."""
+    bend_at: float = 0.0
+    """Margin around which the line bends."""
 
     def risk(self, margin: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated probability of margins in log-odds."""
-        bent = self.bend * np.logaddexp(0, margin)
+        bent = self.bend * np.logaddexp(0, margin - self.bend_at)
         return np.asarray(1 / (1 + np.exp(-(self.slope * self._placed(margin) + bent + self.intercept))), dtype=np.float64)
 
     def _placed(self, margin: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -68,10 +76,20 @@ def calibrate(margins: NDArray[np.float64], labels: NDArray[np.float64]) -> Cali
     return Calibration(slope, intercept)
 
 
-def beta(margins: NDArray[np.float64], labels: NDArray[np.float64]) -> Calibration:
-    """Beta calibration by maximum likelihood; a plain sigmoid where the bend would turn the order of risks around."""
-    slope, bend, intercept = _logistic(np.column_stack([margins, np.logaddexp(0, margins)]), labels)
-    return Calibration(slope, intercept, bend) if slope > 0 and slope + bend > 0 else calibrate(margins, labels)
+def bent(margins: NDArray[np.float64], labels: NDArray[np.float64]) -> Calibration:
+    """A line that bends where lists are, by maximum likelihood; past the bend it rises by `LEAST_RISE` of what it did, or more.
+
+    Raises:
+        NoModelError: the margins rank people no better than chance.
+    """
+    at = float(np.quantile(margins[labels > 0], BEND))
+    past = np.logaddexp(0, margins - at)
+    slope, bend, intercept = _logistic(np.column_stack([margins, past]), labels)
+    if slope + bend < LEAST_RISE * slope:
+        # Flat, or falling: no two margins may share a risk, and none may lie below a lower one's.
+        straight = calibrate(margins - (1 - LEAST_RISE) * past, labels)
+        slope, bend, intercept = straight.slope, (LEAST_RISE - 1) * straight.slope, straight.intercept
+    return Calibration(slope, intercept, bend, bend_at=at) if slope > 0 else calibrate(margins, labels)
 
 
 def isotonic(margins: NDArray[np.float64], labels: NDArray[np.float64]) -> Calibration:
@@ -90,49 +108,51 @@ def isotonic(margins: NDArray[np.float64], labels: NDArray[np.float64]) -> Calib
     )
 
 
-METHODS: Final = {"sigmoid": calibrate, "beta": beta, "isotonic": isotonic}
+METHODS: Final = {"sigmoid": calibrate, "bent": bent, "isotonic": isotonic}
 """Simplest first."""
 
 
-def chosen(folds: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> tuple[Calibration, pl.DataFrame]:
+def chosen(folds: Sequence[pl.DataFrame]) -> tuple[Calibration, pl.DataFrame]:
     """The shape that does best on folds it was not fitted on, and the figures it was chosen by.
 
-    A method takes the place of a simpler one only where its log loss is lower on every fold left out: with a handful of folds nothing
-    weaker tells a better shape from luck.
+    A method takes the place of a simpler one only where its log loss on the folds left out is proven lower: the whole 95 % interval of the
+    difference, by bootstrap of enrolments with all their rows, lies below zero.
 
     Args:
-        folds: margins and labels of later rows, as models fitted on what came before each fold gave them.
+        folds: enrolment_id, margin, label of later rows, as models fitted on what came before each fold gave them.
 
     Returns:
         The calibration fitted on all folds, and method, fold, log_loss; the methods that were not allowed are missing.
     """
-    whole = tuple(np.concatenate(parts) for parts in zip(*folds, strict=True))
+    whole = _margins(pl.concat(folds))
     if len(folds) < _FOLDS_TO_CHOOSE:
         return calibrate(*whole), pl.DataFrame(schema=_TRIED)
-    losses: dict[str, list[float]] = {}
+    person = codes(pl.concat([fold["enrolment_id"] for fold in folds]))
+    losses: dict[str, list[NDArray[np.float64]]] = {}
     for name, method in METHODS.items():
-        others = [[fold for place, fold in enumerate(folds) if place != left] for left in range(len(folds))]
-        fitted_on = [tuple(np.concatenate(parts) for parts in zip(*kept, strict=True)) for kept in others]
+        fitted_on = [_margins(pl.concat([fold for place, fold in enumerate(folds) if place != left])) for left in range(len(folds))]
         if name == "isotonic" and min(labels.sum() for _, labels in fitted_on) < ISOTONIC_DROPOUTS:
             continue
         # Without one fold the others may rank no better than chance: then a shape cannot be tried, though all of them together can.
         with suppress(NoModelError):
-            losses[name] = [
-                # The level of a fold is not this test's subject: it is set apart.
-                _log_loss(centred(margins, labels, method(*past)).risk(margins), labels)
-                for past, (margins, labels) in zip(fitted_on, folds, strict=True)
-            ]
+            # The level of a fold is not this test's subject: it is set apart.
+            losses[name] = [_losses(*_margins(fold), method(*past)) for past, fold in zip(fitted_on, folds, strict=True)]
     if "sigmoid" not in losses:
         return calibrate(*whole), pl.DataFrame(schema=_TRIED)
     best = "sigmoid"
     for name, found in losses.items():
-        if all(mine < theirs for mine, theirs in zip(found, losses[best], strict=True)):
+        above = np.concatenate(found) - np.concatenate(losses[best])
+        if interval(shares(above[:, None], np.ones((len(above), 1)), person)[1][:, 0])[1] < 0:
             best = name
-    told = [(name, fold, loss) for name, found in losses.items() for fold, loss in enumerate(found)]
+    told = [(name, fold, float(loss.mean())) for name, found in losses.items() for fold, loss in enumerate(found)]
     return METHODS[best](*whole), pl.DataFrame(told, schema=_TRIED, orient="row")
 
 
 _TRIED: Final = {"method": pl.String, "fold": pl.Int64, "log_loss": pl.Float64}
+
+
+def _margins(fold: pl.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return fold["margin"].to_numpy(), fold["label"].to_numpy().astype(np.float64)
 
 
 def centred(margins: NDArray[np.float64], labels: NDArray[np.float64], shape: Calibration | float) -> Calibration:
@@ -198,6 +218,7 @@ def _logistic(columns: NDArray[np.float64], labels: NDArray[np.float64]) -> tupl
     return (*(float(value) for value in model.coef_[0]), float(model.intercept_[0]))
 
 
-def _log_loss(risk: NDArray[np.float64], labels: NDArray[np.float64]) -> float:
-    kept = np.clip(risk, 1e-12, 1 - 1e-12)
-    return float(-np.mean(labels * np.log(kept) + (1 - labels) * np.log1p(-kept)))
+def _losses(margins: NDArray[np.float64], labels: NDArray[np.float64], shape: Calibration) -> NDArray[np.float64]:
+    """Log loss of each row under the shape, at the level of these rows."""
+    kept = np.clip(centred(margins, labels, shape).risk(margins), 1e-12, 1 - 1e-12)
+    return np.asarray(-(labels * np.log(kept) + (1 - labels) * np.log1p(-kept)), dtype=np.float64)

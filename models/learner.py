@@ -96,9 +96,9 @@ class Model:
             "horizon_days": self.horizon_days,
             "meaning": f"probability of dropout within {self.horizon_days} days, {SUPPORT}",
             "columns": self.columns,
-            "calibration": asdict(self.calibration),
-            "horizons": {str(days): asdict(calibration) for days, calibration in self.beside.horizons.items()},
-            "positive_calibration": asdict(positive) if positive else None,
+            "calibration": _parts(self.calibration),
+            "horizons": {str(days): _parts(calibration) for days, calibration in self.beside.horizons.items()},
+            "positive_calibration": _parts(positive) if positive else None,
             "bands": [dict(band) for band in self.beside.bands],
         }
 
@@ -209,6 +209,11 @@ _THREADS: Final = re.compile(r"^\[num_threads: \d+\]\n", re.MULTILINE)
 def _version(text: str, positive_text: str, meta: Mapping[str, Any]) -> str:
     content = f"{text}{positive_text}{json.dumps(meta, sort_keys=True)}"
     return f"{meta['trained_as_of']}-{hashlib.sha256(content.encode()).hexdigest()[:10]}"
+
+
+def _parts(calibration: Calibration) -> dict[str, Any]:
+    # Where nothing bends, as before bends had a place: versions registered then keep their names.
+    return {name: value for name, value in asdict(calibration).items() if name != "bend_at" or value}
 
 
 def _calibration(parts: dict[str, Any]) -> Calibration:

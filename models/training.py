@@ -106,7 +106,7 @@ def train(
     rounds = early.booster.num_trees()
     on_step(f"fitting on all {rows.height:,} rows")
     later = _out_of_time(rows, early, blocks.train, rules, threads)
-    shape, choice = chosen([(fold["margin"].to_numpy(), fold["label"].to_numpy()) for fold in later])
+    shape, choice = chosen(later)
     booster = fit(rows, rounds=rounds, threads=threads)
     margins = Model(booster, UNCALIBRATED, as_of.isoformat(), rules.horizon_days).margins(rows, threads)
     # Seasons differ, and a year is short: the level is that of all that is known, not of its last months.
@@ -196,12 +196,12 @@ def _horizons(rows: pl.DataFrame, margins: NDArray[np.float64], later: list[pl.D
         if days == main:
             continue
         over = _over(newest, days, main)
-        folds = [fold.filter(over).select("margin", label=within(days)) for fold in later]
+        folds = [fold.filter(over).select("enrolment_id", "margin", label=within(days)) for fold in later]
         known = everything.filter(over).select("margin", label=within(days))
         folds = [fold for fold in folds if fold["label"].sum() >= MIN_DROPOUTS]
         if folds:
             try:
-                shape, _ = chosen([(fold["margin"].to_numpy(), fold["label"].to_numpy()) for fold in folds])
+                shape, _ = chosen(folds)
             except NoModelError:
                 # At this horizon alone the margin ranks nobody: the risk within it is not told, and no reason to end the training.
                 continue

@@ -20,31 +20,66 @@ def drawn(true_log_odds: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     return (np.random.default_rng(seed).random(len(true_log_odds)) < 1 / (1 + np.exp(-true_log_odds))).astype(float)
 
 
-def folds(bend: float, size: int = 20_000) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def fold(margin: NDArray[np.float64], label: NDArray[np.float64], number: int = 0) -> pl.DataFrame:
+    return pl.DataFrame({"enrolment_id": [f"E{number}-{row}" for row in range(len(margin))], "margin": margin, "label": label})
+
+
+def folds(bend: float, size: int = 20_000, at: float = 0.0) -> list[pl.DataFrame]:
     margins = [np.random.default_rng(seed).normal(-2, 1.5, size) for seed in range(FOLDS)]
-    return [(margin, drawn(0.7 * margin + bend * np.logaddexp(0, margin) - 1, 10 + seed)) for seed, margin in enumerate(margins)]
+    odds = [0.7 * margin + bend * np.logaddexp(0, margin - at) - 1 for margin in margins]
+    return [fold(margin, drawn(told, 10 + seed), seed) for seed, (margin, told) in enumerate(zip(margins, odds, strict=True))]
 
 
 def test_a_straight_truth_keeps_the_straight_line_and_a_bent_one_does_not() -> None:
     straight, figures = chosen(folds(bend=0))
     bent, _ = chosen(folds(bend=1.5))
+    flat, _ = chosen(folds(bend=-0.6, at=-1.0))
 
     assert straight.bend == 0
     assert not straight.knots
     assert straight.slope == pytest.approx(0.7, abs=0.03)
     assert set(figures["method"]) == set(METHODS)
-    assert bent.bend == pytest.approx(1.5, abs=0.3)
+    assert bent.bend == pytest.approx(1.5, abs=0.5)
+    # The risks of those who fill the lists rise less: a straight line would tell them too high.
+    assert flat.bend < -0.3
+    for told, true in ((straight, folds(bend=0)), (flat, folds(bend=-0.6, at=-1.0))):
+        margin, label = (np.concatenate([part[name].to_numpy() for part in true]) for name in ("margin", "label"))
+        top = margin > np.quantile(margin, 0.98)
+        assert told.risk(margin)[top].mean() == pytest.approx(label[top].mean(), rel=0.06)
+
+
+def test_a_shape_that_is_better_on_every_fold_is_not_taken_for_proven_better() -> None:
+    found, figures = chosen(folds(bend=-0.3, at=-1.0, size=8_000))
+
+    losses = {name: figures.filter(method=name)["log_loss"] for name in ("sigmoid", "bent")}
+    assert (losses["bent"] < losses["sigmoid"]).all()
+    assert found.bend == 0
+
+
+def test_where_the_highest_margins_tell_too_much_they_keep_their_order_and_hardly_rise() -> None:
+    part = folds(bend=0)[0]
+    margins, labels = (part[name].to_numpy() for name in ("margin", "label"))
+    level = np.where(margins > 0, drawn(np.full(len(margins), -1.6), 7), labels)
+
+    shape = METHODS["bent"](margins, level)
+
+    assert shape.slope + shape.bend == pytest.approx(0.1 * shape.slope)
+    rising = shape.risk(np.linspace(-6, 6, 500))
+    assert (np.diff(rising) > 0).all()
+    high, plain = margins > 0, METHODS["sigmoid"](margins, level)
+    off = {name: abs(told.risk(margins)[high].mean() - level[high].mean()) for name, told in (("bent", shape), ("sigmoid", plain))}
+    assert off["bent"] < off["sigmoid"]
 
 
 def test_isotonic_is_not_even_tried_on_few_dropouts() -> None:
     _, figures = chosen(folds(bend=0, size=1_000))
 
-    assert set(figures["method"]) == {"sigmoid", "beta"}
+    assert set(figures["method"]) == {"sigmoid", "bent"}
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_shape_keeps_the_order_of_risks_and_can_be_centred(method: str) -> None:
-    margins, labels = folds(bend=1)[0]
+    margins, labels = (folds(bend=1)[0][name].to_numpy() for name in ("margin", "label"))
     shape = METHODS[method](margins, labels)
 
     risk = centred(margins, labels, shape).risk(np.linspace(-12, 8, 1_000))
@@ -104,16 +139,16 @@ def test_a_shape_that_cannot_be_tried_without_one_fold_ends_no_training() -> Non
     luck = np.random.default_rng(3)
     margin = luck.normal(-2, 1, 4_000)
     label = (luck.random(4_000) < 1 / (1 + np.exp(-margin))).astype(float)
-    upside_down = (margin[:400], (luck.random(400) < 1 / (1 + np.exp(margin[:400] + 4))).astype(float))
+    upside_down = fold(margin[:400], (luck.random(400) < 1 / (1 + np.exp(margin[:400] + 4))).astype(float), 1)
 
-    found, tried = chosen([(margin, label), upside_down])
+    found, tried = chosen([fold(margin, label), upside_down])
 
     assert found.slope > 0
     assert "sigmoid" not in tried["method"].to_list()
 
 
 def test_ranking_the_wrong_way_round_is_refused() -> None:
-    margins, labels = folds(bend=0)[0]
+    margins, labels = (folds(bend=0)[0][name].to_numpy() for name in ("margin", "label"))
 
     with pytest.raises(Exception, match="no better than chance"):
         calibrate(-margins, labels)
