@@ -83,11 +83,15 @@ class Model:
         self.columns: list[str] = booster.feature_name()
         self._text = _told(booster)
         self._positive_text = _told(self.beside.positive) if self.beside.positive else ""
+        self._registered_as = ""
 
     @property
     def version(self) -> str:
-        """Date and fingerprint of everything a score depends on: the same data and code give the same version."""
-        return _version(self._text, self._positive_text, self._meta())
+        """Date and fingerprint of everything a score depends on: the same data and code give the same version.
+
+        Of a model read from its files the fingerprint of these, whatever a later version of Vigie would write.
+        """
+        return self._registered_as or _version(self._text, self._positive_text, self._meta())
 
     def _meta(self) -> dict[str, Any]:
         positive = self.beside.positive_calibration
@@ -96,9 +100,9 @@ class Model:
             "horizon_days": self.horizon_days,
             "meaning": f"probability of dropout within {self.horizon_days} days, {SUPPORT}",
             "columns": self.columns,
-            "calibration": _parts(self.calibration),
-            "horizons": {str(days): _parts(calibration) for days, calibration in self.beside.horizons.items()},
-            "positive_calibration": _parts(positive) if positive else None,
+            "calibration": asdict(self.calibration),
+            "horizons": {str(days): asdict(calibration) for days, calibration in self.beside.horizons.items()},
+            "positive_calibration": asdict(positive) if positive else None,
             "bands": [dict(band) for band in self.beside.bands],
         }
 
@@ -178,7 +182,8 @@ class Model:
             text = (folder / BOOSTER_FILE).read_text(encoding="utf-8")
             meta = json.loads((folder / META_FILE).read_text(encoding="utf-8"))
             positive_text = (folder / POSITIVE_FILE).read_text(encoding="utf-8") if meta.get("positive_calibration") else ""
-            if version and _version(text, positive_text, meta) != version:
+            name = _version(text, positive_text, meta)
+            if version and name != version:
                 what = f"The files in {folder} are not those registered as {version}: they were damaged or altered."
                 raise NoModelError(what, "Delete the folder of the version: it is fetched again from MLflow.")
             beside = Beside(
@@ -192,7 +197,7 @@ class Model:
         except (OSError, ValueError, AttributeError, KeyError, TypeError, lgb.basic.LightGBMError) as error:
             what = f"The model in {folder} cannot be read: {error}."
             raise NoModelError(what, "Train again, or restore the folder.") from error
-        model._text, model._positive_text = text, positive_text
+        model._text, model._positive_text, model._registered_as = text, positive_text, name
         if model.columns != meta["columns"]:
             raise NoModelError(f"The two files in {folder} belong to different models.", "Train again, or restore the folder.")
         return model
@@ -209,11 +214,6 @@ _THREADS: Final = re.compile(r"^\[num_threads: \d+\]\n", re.MULTILINE)
 def _version(text: str, positive_text: str, meta: Mapping[str, Any]) -> str:
     content = f"{text}{positive_text}{json.dumps(meta, sort_keys=True)}"
     return f"{meta['trained_as_of']}-{hashlib.sha256(content.encode()).hexdigest()[:10]}"
-
-
-def _parts(calibration: Calibration) -> dict[str, Any]:
-    # Where nothing bends, as before bends had a place: versions registered then keep their names.
-    return {name: value for name, value in asdict(calibration).items() if name != "bend_at" or value}
 
 
 def _calibration(parts: dict[str, Any]) -> Calibration:

@@ -166,7 +166,8 @@ def _stack(home: Home) -> list[str]:
         if entry["action"] == "promoted":
             stack.append(entry["version"])
         elif entry["action"] == "rolled back":
-            stack = stack[: stack.index(entry["version"]) + 1] if entry["version"] in stack else [*stack, entry["version"]]
+            places = [place for place, version in enumerate(stack) if version == entry["version"]]
+            stack = stack[: places[-1] + 1] if places else [*stack, entry["version"]]
     return stack
 
 

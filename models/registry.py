@@ -16,6 +16,7 @@ from features.catalogue import FEATURES
 from models.evaluation import figures
 from models.learner import MOST_ROUNDS, PARAMETERS, PATIENCE, SEED, SHARP_ROUNDS, Model
 from vigie.errors import NoModelError
+from vigie.files import write_whole_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,8 +76,10 @@ def model_for(home: Home, as_of: dt.date) -> Model:
     serving = champion(home)
     if serving and serving[:10] <= as_of.isoformat():
         return load(home, serving)
-    trained = [version for version in versions(home) if version[:10] <= as_of.isoformat()]
-    earlier = sorted(set(trained) & promoted(home))
+    numbers = versions(home)
+    trained = [version for version in numbers if version[:10] <= as_of.isoformat()]
+    # Of two trained on one day, the one registered last.
+    earlier = sorted(set(trained) & promoted(home), key=lambda version: (version[:10], int(numbers[version])))
     if earlier:
         return load(home, earlier[-1])
     if trained:
@@ -376,7 +379,8 @@ def _fetch(home: Home, number: str, folder: Any) -> None:  # noqa: ANN401 - a pa
 
     run = client.get_run(client.get_model_version(NAME, number).run_id)
     try:
-        shutil.copytree(Path(client.download_artifacts(run.info.run_id, "model")), folder)
+        kept = Path(client.download_artifacts(run.info.run_id, "model"))
+        write_whole_folder(folder, lambda part: shutil.copytree(kept, part, dirs_exist_ok=True))
     except (MlflowException, OSError) as error:
         what = f"The model in {folder} is gone, and so are MLflow's files of it in {home.mlruns}."
         raise NoModelError(what, "Bring back models/ or mlruns/ from a backup, or train again.") from error

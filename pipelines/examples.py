@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from vigie.errors import NoDataError
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
 
     Returns:
         Where the page lies.
+
+    Raises:
+        NoDataError: nobody was scored that night.
     """
     import json
 
@@ -57,6 +61,8 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     from vigie import clock
 
     scores = pl.read_parquet(scores_file).sort("risk", "enrolment_id", descending=[True, False])
+    if scores.is_empty():
+        raise NoDataError(f"On the night of {as_of} nobody was in training.", "Name a night on which somebody was: --as-of.")
     high = scores.head(max(EXAMPLES, round(scores.height * TOP)))
     chosen = high.sample(min(EXAMPLES, high.height), seed=0).sort("risk", descending=True)
     with service.warehouse() as warehouse:

@@ -74,12 +74,16 @@ def _shrunk(level: str, prior: pl.Expr) -> pl.Expr:
     return (_total("dropped", "as_of", level) + PRIOR_LEARNER_DAYS * prior) / (_total("days", "as_of", level) + PRIOR_LEARNER_DAYS)
 
 
+_DIGITS: Final = 9
+
+
 def _against(name: str, above: str, subject_fr: str, subject_en: str) -> Feature:
     # Relative, never a level: a level tells the calendar and, where sessions are few, names the session; a model learns both by heart.
     hazard, usual = pl.col(f"{name}_hazard"), pl.col(f"{above}_hazard")
     return Feature(
         f"{name}_dropouts_against_{above}",
-        pl.when((hazard > 0) & (usual > 0)).then((hazard / usual).log()).otherwise(0),
+        # Rounded: where there is one provider alone the two are equal but for a last bit that would name the date.
+        pl.when((hazard > 0) & (usual > 0)).then((hazard / usual).log().round(_DIGITS) + 0.0).otherwise(0),
         unit="score",
         meaning=f"Logarithm of the dropout rate so far in the {name} against that of the {above}",
         null_means="never null",

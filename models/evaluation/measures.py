@@ -28,6 +28,8 @@ THRESHOLDS: Final = (0.02, 0.03, 0.05, 0.08, 0.10)
 """Risks from which a call is worth its cost: net benefit is read at each."""
 STEPS: Final = 25
 """Newton steps at most for two coefficients; six do."""
+LONG_STEP: Final = 0.5
+"""A step that moves a coefficient by more is looked at before it is taken."""
 
 
 def figures(rows: pl.DataFrame, score: Floats, *, probability: bool, within: str = "as_of") -> dict[str, float]:
@@ -199,9 +201,14 @@ def _probability(score: Floats, label: Floats) -> Measure:
 
 def _line(margin: Floats, label: Floats, weights: Floats, near: tuple[float, float]) -> tuple[float, float]:
     """Slope and intercept of a weighted logistic regression on the log-odds; a perfect score has 1 and 0."""
-    slope, intercept = near
+
+    def loss(at: Floats) -> float:
+        log_odds = at[0] * margin + at[1]
+        return float((weights * (np.logaddexp(0, log_odds) - label * log_odds)).sum())
+
+    line = np.array(near, dtype=np.float64)
     for _ in range(STEPS):
-        risk = 1 / (1 + np.exp(-np.clip(slope * margin + intercept, -30, 30)))
+        risk = 1 / (1 + np.exp(-np.clip(line[0] * margin + line[1], -30, 30)))
         off, curve = weights * (label - risk), weights * risk * (1 - risk)
         gradient = np.array([(off * margin).sum(), off.sum()])
         across = (curve * margin).sum()
@@ -210,7 +217,10 @@ def _line(margin: Floats, label: Floats, weights: Floats, near: tuple[float, flo
         if not np.isfinite(hessian).all() or abs(np.linalg.det(hessian)) < 1e-9:  # noqa: PLR2004 - no way to go on
             return float("nan"), float("nan")
         step = np.linalg.solve(hessian, gradient)
-        slope, intercept = slope + step[0], intercept + step[1]
+        # From far off Newton's step overshoots, and would go on doing so.
+        while np.abs(step).max() > LONG_STEP and loss(line + step) > loss(line):
+            step = step / 2
+        line = line + step
         if np.abs(step).max() < 1e-6:  # noqa: PLR2004 - settled
             break
-    return float(slope), float(intercept)
+    return float(line[0]), float(line[1])

@@ -7,6 +7,7 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from models.blocks import expanding
@@ -97,6 +98,21 @@ def test_a_true_probability_has_slope_one_and_a_doubled_one_does_not() -> None:
     assert right["ece"] < 0.005 < doubled["ece"]
     assert doubled["expected_over_observed"] == pytest.approx(2, abs=0.1)
     assert right["net_benefit_5"] > doubled["net_benefit_5"]
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(1.0, 3.0), (3.0, 0.0), (0.2, -4.0), (1.0, -6.0)])
+def test_a_probability_that_is_far_off_has_the_slope_of_a_regression_all_the_same(slope: float, intercept: float) -> None:
+    luck = np.random.default_rng(5)
+    margin = luck.normal(-4, 1, 20_000)
+    label = (luck.random(20_000) < 1 / (1 + np.exp(-margin))).astype(float)
+    told = slope * margin + intercept
+    rows = pl.DataFrame({"as_of": np.zeros(20_000), "label": label})
+
+    found = figures(rows, 1 / (1 + np.exp(-told)), probability=True)
+
+    usual = LogisticRegression(C=np.inf, max_iter=1_000).fit(told.reshape(-1, 1), label)
+    assert found["calibration_slope"] == pytest.approx(usual.coef_[0, 0], rel=1e-2)
+    assert found["calibration_intercept"] == pytest.approx(usual.intercept_[0], rel=1e-2)
 
 
 def test_an_interval_holds_the_truth_and_a_score_never_differs_from_itself() -> None:

@@ -77,6 +77,14 @@ def test_what_was_saved_is_what_is_read(tmp_path: Path) -> None:
     read = Model.load(tmp_path)
 
     assert read.version == made.version
+    # What a later version of Vigie would write of it is another matter: it serves under the name it was registered under.
+    meta = json.loads((tmp_path / "model.json").read_text())
+    del meta["calibration"]["bend_at"]
+    (tmp_path / "model.json").write_text(json.dumps(meta))
+    older = Model.load(tmp_path)
+    assert Model.load(tmp_path, older.version).version == older.version != made.version
+    older.save(tmp_path)
+    assert Model.load(tmp_path).version == made.version
     assert "under usual support" in (tmp_path / "model.json").read_text()
     positive, same = made.positive_risk(rows), read.positive_risk(rows)
     assert positive is not None

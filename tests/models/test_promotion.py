@@ -219,6 +219,30 @@ def test_a_green_gate_promotes_and_rollbacks_walk_back(two: tuple[Service, str, 
     assert registry.model_for(home, LATER - dt.timedelta(days=1)).version == first
 
 
+def test_rollbacks_walk_back_through_a_champion_that_came_back_by_promotion(two: tuple[Service, str, str], tmp_path: Path) -> None:
+    home, first, second = copy_of(two[0], tmp_path / "home").home, two[1], two[2]
+    for version in (second, first, second):
+        promote(home, version, GREEN, NOW)
+
+    # First, second, first, second: each time to the one before.
+    assert [rollback(home, NOW) for _ in range(3)] == [first, second, first]
+    with pytest.raises(NoModelError, match="no earlier champion"):
+        rollback(home, NOW)
+
+
+def test_of_two_champions_of_one_training_day_the_one_registered_last_serves_its_nights(
+    two: tuple[Service, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, first, second = two[0].home, two[1], two[2]
+    older, newer = f"{LATER}-ffffffffff", f"{LATER}-aaaaaaaaaa"
+    monkeypatch.setattr(registry, "champion", lambda _: "2026-01-01-0123456789")
+    monkeypatch.setattr(registry, "versions", lambda _: {first: "1", second: "2", older: "9", newer: "10"})
+    monkeypatch.setattr(registry, "promoted", lambda _: {first, older, newer})
+    monkeypatch.setattr(registry, "load", lambda _, version: version)
+
+    assert registry.model_for(home, LATER) == newer
+
+
 def test_a_promotion_that_died_before_its_crown_is_never_gone_back_to(
     two: tuple[Service, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

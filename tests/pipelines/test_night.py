@@ -295,6 +295,25 @@ def test_a_lost_model_folder_is_fetched_whole_from_mlflow(service: Service, tmp_
     assert {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()} == before
 
 
+def test_a_model_folder_whose_fetching_was_stopped_is_fetched_again(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = copy_of(service, tmp_path).home
+    version = model_for(home, NIGHT).version
+    shutil.rmtree(home.models / version)
+
+    def stopped(kept: Path, part: Path, **_: object) -> None:
+        shutil.copy(kept / "booster.txt", part)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copytree", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            load(home, version)
+
+    assert isinstance(load(home, version), Model)
+
+
 def test_lists_hold_the_alerts_of_their_advisor_and_nobody_elses(served: Service) -> None:
     out = served.home.out(NIGHT)
     alerts = pl.read_parquet(out / "alerts.parquet").filter(pl.col("state").cast(pl.String).is_in(LISTED))
