@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from vigie.store import Warehouse
 
 STEP_DAYS: Final = 7
+QUIET_DAYS: Final = 3
+"""Days without presence, activity or exit, such as a long weekend, that say nothing of deliveries."""
 
 
 def landmark_dates(first: dt.date, as_of: dt.date, wait_days: int) -> list[dt.date]:
@@ -33,12 +35,17 @@ def landmark_dates(first: dt.date, as_of: dt.date, wait_days: int) -> list[dt.da
 def training_rows(warehouse: Warehouse, as_of: dt.date, rules: Invariants, time_zone: str) -> pl.DataFrame:
     """The matrix at every landmark, with `label`, from nothing but what was known at the end of `as_of`.
 
+    Where deliveries stopped before, what became of people is as was known on the last day they tell of, and landmarks whose outcomes were
+    not decided by then are left out: whoever left since would pass for somebody who stayed, and whoever stayed for one who fell silent.
+
     Raises:
         NoDataError: no enrolment was in training long enough ago, or deliveries stopped: who left since would pass for somebody who stayed.
     """
     first = _first_entry(warehouse, as_of, time_zone)
-    endings = known_endings(warehouse, as_of, rules.silence_days, time_zone)
-    wait = rules.horizon_days + decided_after(warehouse, endings, as_of, rules.silence_days, time_zone)
+    told = last_told(warehouse, as_of, time_zone) or as_of
+    known_at = told if (as_of - told).days > QUIET_DAYS else as_of
+    endings = known_endings(warehouse, known_at, rules.silence_days, time_zone)
+    wait = rules.horizon_days + decided_after(warehouse, endings, known_at, rules.silence_days, time_zone)
     dates = landmark_dates(first, as_of, wait) if first else []
     if not dates:
         what = f"No enrolment known at {as_of} entered {wait} days before or earlier."
@@ -47,14 +54,14 @@ def training_rows(warehouse: Warehouse, as_of: dt.date, rules: Invariants, time_
     # The whole cohort first, as a night sees it: people who had left unnoticed are among the session each learner is compared with.
     rows = labelled(matrix(facts, cohort(facts, dates)), endings, rules.horizon_days)
     rows = begun(rows, warehouse, as_of, time_zone)
-    told = last_told(warehouse, as_of, time_zone) or dates[0]
     # A course that ended before deliveries did needs no more of them.
-    followed = pl.min_horizontal(pl.lit(rules.horizon_days), "days_left")
-    untold = rows.filter(pl.col("as_of") + pl.duration(days=followed) > told)
+    ends = pl.col("days_left") < rules.horizon_days
+    over, decided = (pl.when(ends).then("days_left").otherwise(days) for days in (rules.horizon_days, wait - QUIET_DAYS))
+    untold = rows.filter(pl.col("as_of") + pl.duration(days=over) > told)
     if (as_of - told).days > rules.silence_days and untold.height:
         what = f"No presence, activity or exit after {told} is known at {as_of}: nothing tells who left since."
         raise NoDataError(what, f"Deliver what is missing, or name an earlier date: --as-of {told}.")
-    return rows
+    return rows.filter(pl.col("as_of") + pl.duration(days=decided) <= told)
 
 
 def last_told(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> dt.date | None:

