@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -135,10 +136,26 @@ def keep(home: Home, evidence: Evidence, now: dt.datetime) -> tuple[Verdict, dic
     write_whole(folder / below / TOLD_FILE, evidence.told.write_parquet)
     named = below or "judged"
     metrics = {f"{named}/{row['contender']}/{row['metric']}{end}": row[key] for row in evidence.figures.to_dicts() for key, end in ENDS}
-    tags = {"gate": "green" if verdict.green else "refused", "gate_reasons": "\n".join(verdict.reasons)[:5_000]}
+    for row in evidence.differences.to_dicts():
+        metrics |= {f"{named}/difference from {row['rival']}/{row['metric']}{end}": row[key] for key, end in DIFFERENCE_ENDS}
+    for row in evidence.groups.filter(~pl.col("too_few")).to_dicts():
+        group = _NOT_A_NAME.sub("_", f"{row['attribute']} {row['group']}")
+        metrics |= {f"{named}/groups/{group}/{name}": row[name] for name in _OF_GROUPS}
+    rows = f"{evidence.rows}, {evidence.dropouts} of leavers, {evidence.first} to {evidence.last}"
+    tags = {
+        "judged_on": rows,
+        "judged_beside": evidence.champion or evidence.apart or evidence.outrun or "no champion",
+        "gate": "green" if verdict.green else "refused",
+        "gate_reasons": "\n".join(verdict.reasons)[:5_000],
+    }
     attach(home, evidence.version, metrics, tags, [] if below else [path])
     rests_on: dict[str, str | int] = {"file": path.relative_to(folder).as_posix(), "rows": evidence.rows, "dropouts": evidence.dropouts}
     return verdict, rests_on | {"first": evidence.first, "last": evidence.last}
+
+
+_NOT_A_NAME = re.compile(r"[^\w.\- ]")
+"""What MLflow takes in no name of a metric, and the slash that parts its folders."""
+_OF_GROUPS = [f"{name}{end}" for name in ("recall", "recall_ratio", "expected_ratio") for end in ("", "_low", "_high")]
 
 
 def log_comparison(home: Home, evidence: Evidence, verdict: Verdict, as_of: dt.date, made_with: Mapping[str, str]) -> None:

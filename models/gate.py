@@ -160,8 +160,8 @@ def _calibrated(evidence: Evidence) -> Check:
     # basic bound takes that off (Davison and Hinkley 1997, section 5.2).
     passed = _meets(slope_low, slope_high, SLOPE) and _meets(level_low, level_high, LEVEL) and 2 * ece - ece_high < ECE
     says = (
-        f"slope {slope:.2f} [{slope_low:.2f}, {slope_high:.2f}], to meet {SLOPE[0]} to {SLOPE[1]}, expected over observed {level:.2f} "
-        f"[{level_low:.2f}, {level_high:.2f}], to meet {LEVEL[0]} to {LEVEL[1]}, ECE {ece:.4f} below {ECE}."
+        f"slope {slope:.2f} [{slope_low:.2f}, {slope_high:.2f}], to reach {SLOPE[0]} to {SLOPE[1]}, expected over observed {level:.2f} "
+        f"[{level_low:.2f}, {level_high:.2f}], to reach {LEVEL[0]} to {LEVEL[1]}, ECE {ece:.4f} below {ECE}."
     )
     return Check("calibrated", passed, says)
 
@@ -191,7 +191,15 @@ def _fair(evidence: Evidence, refused: Collection[str]) -> list[Check]:
             found.append(Check(name, passed=False, says=f"The score {', '.join(gaps)} ({how})."))
     if not groups and not found:
         return [Check("groups", passed=True, says="No group is large enough to be judged, or none is known: nothing was shown.")]
-    return found or [Check("groups", passed=True, says=f"{len(groups)} groups with enough leavers, none proven outside the bands.")]
+    return found or [
+        Check("groups", passed=True, says=f"{len(groups)} groups with enough leavers, none proven outside the bands; {_furthest(groups)}.")
+    ]
+
+
+def _furthest(groups: Mapping[str, Mapping[str, float]]) -> str:
+    name, row = min(groups.items(), key=lambda group: group[1]["recall_ratio"])
+    low, high = row["recall_ratio_low"], row["recall_ratio_high"]
+    return f"least found, {name}: {row['recall_ratio']:.2f} [{low:.2f}, {high:.2f}] times as many of its leavers as of others"
 
 
 def _gaps(row: Mapping[str, float], *, proven_before: bool) -> list[str]:

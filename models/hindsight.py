@@ -32,6 +32,8 @@ CONTENDERS: Final = {"model": "risk", "session_rate": "session_risk"}
 class Hindsight:
     """Figures of past scores on the nights whose outcomes are known."""
 
+    known_at: dt.date
+    """Until when outcomes were known: the last day that deliveries tell of, where they stopped sooner."""
     nights: int
     """Of those asked for, how many are over."""
     first: dt.date
@@ -83,10 +85,10 @@ def look_back(
     figures, differences = with_intervals(contenders, codes(rows["learner_id"]), times)
     first, last = rows["as_of"].min(), rows["as_of"].max()
     leavers = rows.filter(pl.col("label") == 1)["learner_id"].n_unique()
-    return Hindsight(rows["as_of"].n_unique(), first, last, rows.height, dropouts, leavers, figures, differences)  # type: ignore[arg-type]
+    return Hindsight(known_at, rows["as_of"].n_unique(), first, last, rows.height, dropouts, leavers, figures, differences)  # type: ignore[arg-type]
 
 
-def log_hindsight(home: Home, version: str, what: str, found: Hindsight, known_at: dt.date, made_with: Mapping[str, str]) -> None:
+def log_hindsight(home: Home, version: str, what: str, found: Hindsight, made_with: Mapping[str, str], *, learnt: bool) -> None:
     """A run in MLflow that holds these figures and their paired differences.
 
     Args:
@@ -94,12 +96,13 @@ def log_hindsight(home: Home, version: str, what: str, found: Hindsight, known_a
         version: of the model that scored the nights.
         what: the nights are to it, such as before it was trained.
         found: its figures.
-        known_at: until when outcomes were known.
         made_with: tags that name the code, the rules and the machine.
+        learnt: whether the model may have learnt what it was asked: its figures then have names of their own, beside no honest ones.
     """
-    metrics = {f"{row['contender']}/{row['metric']}{end}": row[key] for row in found.figures.to_dicts() for key, end in ENDS}
+    place = "learnt/" if learnt else ""
+    metrics = {f"{place}{row['contender']}/{row['metric']}{end}": row[key] for row in found.figures.to_dicts() for key, end in ENDS}
     for row in found.differences.to_dicts():
-        metrics |= {f"difference from {row['rival']}/{row['metric']}{end}": row[key] for key, end in DIFFERENCE_ENDS}
-    told = {"as_of": known_at, "nights": f"{found.nights}, {found.first} to {found.last}", "rows": found.rows}
+        metrics |= {f"{place}difference from {row['rival']}/{row['metric']}{end}": row[key] for key, end in DIFFERENCE_ENDS}
+    told = {"as_of": found.known_at, "nights": f"{found.nights}, {found.first} to {found.last}", "rows": found.rows}
     told |= {"dropouts": found.dropouts, "leavers": found.leavers}
     log_run(home, f"{version} on past nights", metrics, told, {**made_with, "looked_back": version, "nights": what}, {})

@@ -9,7 +9,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from models.registry import champion, crown, known, load, not_computed, uncrown
+from models.registry import DECISIONS_FILE, champion, crown, known, load, not_computed, uncrown
 from vigie.errors import ConfigurationError, NoModelError
 from vigie.files import write_whole
 
@@ -120,9 +120,10 @@ def rollback(home: Home, now: dt.datetime, reason: str = "") -> str:
         what = f"{earlier[-1]} reads {', '.join(gone)}, which this version of Vigie does not compute."
         raise NoModelError(what, f"Install the version it was trained with, or train a new model; {serving} goes on.")
     _append(home, now, {"action": "rolled back", "version": earlier[-1], "replaces": serving, "reason": reason})
-    crown(home, earlier[-1], {"promotion": f"rolled back from {serving}: {reason or 'no reason given'}"})
+    why = reason or "no reason given"
+    crown(home, earlier[-1], {"promotion": f"rolled back from {serving}: {why}", "promoted_at": now.isoformat()})
     if serving:
-        uncrown(home, serving)
+        uncrown(home, serving, {"promotion": f"taken back for {earlier[-1]}: {why}", "taken_back_at": now.isoformat()})
     return earlier[-1]
 
 
@@ -184,4 +185,4 @@ def _append(home: Home, now: dt.datetime, entry: dict[str, Any]) -> None:
 
 
 def _file(home: Home) -> Path:
-    return home.models / "decisions.jsonl"
+    return home.models / DECISIONS_FILE

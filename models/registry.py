@@ -37,6 +37,8 @@ VERSION_TAG: Final = "model_version"
 FINGERPRINT_TAG: Final = "data_fingerprint"
 PROMOTED_TAG: Final = "promoted"
 """On every version that is or was champion and was not taken back: only those may serve a night."""
+DECISIONS_FILE: Final = "decisions.jsonl"
+"""Every decision on a version, below the folder of models."""
 TWIN: Final = "twin"
 SEEN_FILE: Final = "seen.json"
 
@@ -211,9 +213,12 @@ def crown(home: Home, version: str, tags: Mapping[str, str]) -> None:
     client.set_registered_model_alias(NAME, CHAMPION, number)
 
 
-def uncrown(home: Home, version: str) -> None:
-    """Take the right to serve from a version that was taken back."""
-    client_of(home).delete_model_version_tag(NAME, known(home, version), PROMOTED_TAG)
+def uncrown(home: Home, version: str, tags: Mapping[str, str]) -> None:
+    """Take the right to serve from a version that was taken back, with tags that say why."""
+    number, client = known(home, version), client_of(home)
+    client.delete_model_version_tag(NAME, number, PROMOTED_TAG)
+    for key, value in tags.items():
+        client.set_model_version_tag(NAME, number, key, value)
 
 
 def keep_plots(home: Home, version: str, plots: Mapping[str, bytes]) -> None:
@@ -266,6 +271,10 @@ def log_run(
 def _query(home: Home, sql: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:
     # MLflow takes 10 seconds to import; a night asks its database two questions and goes on.
     if not home.mlflow_db.exists():
+        if (home.models / DECISIONS_FILE).exists():
+            # A training would begin another, and crown its model against nobody.
+            what = f"MLflow's database {home.mlflow_db} is gone, though models were decided on here."
+            raise NoModelError(what, "Bring it back from a backup: vigie restore.")
         return []
     with closing(sqlite3.connect(f"file:{home.mlflow_db}?mode=ro", uri=True, timeout=LOCKED_SECONDS)) as connection:
         try:

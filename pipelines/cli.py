@@ -240,7 +240,7 @@ def backfill(
             console.out.print("Of nights before its training it may have learnt what it is asked: there its figures flatter it.")
         with console.working("Asking what came") as at:
             at(console.many(len(nights), "night"))
-            told = known_since(service, nights, model)
+            told = known_since(service, nights, model, keep=bool(todo))
         for what, found in told.items():
             console.show_hindsight(what, found)
     folder = service.home.evaluation(nights[0], model) if model else service.home.out(nights[0])

@@ -166,8 +166,8 @@ def show_hindsight(what: str, found: Hindsight | NoDataError) -> None:
         return
     shown = {name: FIGURES[name] for name in ("auc_within_night", "average_precision", "recall_at_top")}
     shown |= {"expected_over_observed": "expected / observed"}
-    counted = f"{found.nights} whose outcomes are known, {found.first} to {found.last}, {found.rows:,} rows"
-    title = f"Nights {what}: {counted}, {found.dropouts:,} of {found.leavers:,} people who left"
+    counted = f"{found.nights} whose outcomes are known on {found.known_at}, {found.first} to {found.last}, {found.rows:,} rows"
+    title = f"Nights {what}: {counted}, {found.dropouts:,} of them of {found.leavers:,} people who left"
     out.print(_side_by_side(title, shown, found.figures, found.differences, {}))
 
 
@@ -223,7 +223,13 @@ def show_models(versions: Sequence[str], champion: str | None, decisions: Sequen
     for entry in decisions:
         why = f": {entry['reason']}" if entry["reason"] else ""
         against = ", against the gate" if entry["action"] == "promoted" and entry["gate"] == "refused" else ""
-        out.print(f"{entry['at'][:16].replace('T', ' ')} UTC  {entry['action']} {entry['version']}{against}{why}", soft_wrap=True)
+        replaced = entry["replaces"] and entry["replaces"] != entry["version"] and entry["action"] != "refused"
+        before = f", in place of {entry['replaces']}" if replaced else ""
+        done = "given back to" if entry["action"] == "rolled back" else entry["action"]
+        out.print(
+            f"{entry['at'][:16].replace('T', ' ')} UTC  {done} {entry['version']}{before}{against}{why}",
+            soft_wrap=True,
+        )
     if not versions:
         out.print("No model was trained yet. Run: vigie train.")
 

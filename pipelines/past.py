@@ -80,8 +80,10 @@ def score_past(
     return sorted(done)
 
 
-def known_since(service: Service, nights: Sequence[dt.date], version: str) -> dict[str, Hindsight | NoDataError]:
-    """How well an evaluation of a model did on nights scored before, by the outcomes known today; kept in MLflow as runs of their own.
+def known_since(service: Service, nights: Sequence[dt.date], version: str, *, keep: bool = True) -> dict[str, Hindsight | NoDataError]:
+    """How well an evaluation of a model did on nights scored before, by the outcomes known today.
+
+    With `keep` MLflow has it as runs of their own.
 
     Nights before the day of training stand apart: the model may have learnt what it is asked.
 
@@ -110,6 +112,7 @@ def known_since(service: Service, nights: Sequence[dt.date], version: str) -> di
             except NoDataError as error:
                 found[what] = error
                 continue
-            log_hindsight(service.home, version, what, told, today, made_with(service.settings.config))
+            if keep:
+                log_hindsight(service.home, version, what, told, made_with(service.settings.config), learnt=asked[0] < trained)
             found[what] = told
     return found

@@ -52,7 +52,7 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
     from models.watch import REFERENCE_FILE, reference
     from pipelines.made_with import made_with
 
-    rules, zone = service.rules.invariants, service.time_zone
+    rules, zone, serving = service.rules.invariants, service.time_zone, champion(service.home)
     with service.warehouse() as warehouse:
         said = notice(warehouse, as_of, zone)
         held = held_out_weights(warehouse, as_of, zone)
@@ -64,7 +64,7 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
         write_whole(service.home.models / version / REFERENCE_FILE, learnt.write_parquet)
         on_step("judging beside the baselines and the champion")
         evidence = weigh_beside_champion(service.home, warehouse, version, as_of, rules, zone, rows=trained.rows)
-    now, serving = clock.now(), champion(service.home)
+    now = clock.now()
     verdict, rests_on = keep(service.home, evidence, now)
     on_step("model card")
     weighed = _weighed(held, trained.rows)
@@ -195,12 +195,11 @@ def card_of(service: Service, version: str) -> Path:
         NoDataError: none was written.
     """
     from models.card import CARD_FILE
-    from models.registry import known
+    from models.registry import load
 
-    known(service.home, version)
+    # Where its folder is gone, it is fetched again whole.
+    load(service.home, version)
     path = service.home.models / version / CARD_FILE
     if not path.exists():
-        raise NoDataError(
-            f"{version} has no card.", "It was trained by an older version of Vigie, or on another machine: see MLflow's page."
-        )
+        raise NoDataError(f"{version} has no card.", "It was trained by an older version of Vigie: see MLflow's page.")
     return path

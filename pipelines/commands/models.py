@@ -67,6 +67,9 @@ def promote(version: Version, reason: Reason = "", home: HomeOption = None, as_o
         why = "too few outcomes are known since its training" if asked_of == trained_on(version) else "deliveries stopped"
         console.out.print(f"The gate was asked on what was known on {asked_of}, not on {day}: {why}.", soft_wrap=True)
     console.show_verdict(verdict)
+    if not done and before == version:
+        console.out.print(f"{version} goes on serving, though the gate now refuses it. To go back: vigie models rollback.")
+        raise typer.Exit(1)
     if not done:
         console.out.print(f"{version} does not serve. To overrule the gate, give a written reason with --reason.")
         raise typer.Exit(1)

@@ -165,7 +165,7 @@ def test_a_group_that_leaves_more_often_accuses_no_true_risk(evidence: Evidence)
 
 def test_a_gap_proven_once_is_not_undone_by_an_interval_that_grew(evidence: Evidence) -> None:
     def gap(recall: float, recall_high: float, expected: float = 1.0, *, too_few: bool = False) -> pl.DataFrame:
-        ends = {"recall_ratio": recall, "recall_ratio_high": recall_high, "expected_ratio": expected}
+        ends = {"recall_ratio": recall, "recall_ratio_low": 0.1, "recall_ratio_high": recall_high, "expected_ratio": expected}
         wide = {"expected_ratio_low": expected - 0.4, "expected_ratio_high": expected + 0.4, "too_few": too_few}
         return pl.DataFrame({"attribute": ["sex"], "group": ["F"], **ends, **wide})
 
@@ -181,6 +181,8 @@ def test_a_gap_proven_once_is_not_undone_by_an_interval_that_grew(evidence: Evid
     assert of_group(gap(0.9, 1.1), "sex F", "calibrated") == {"groups": True}
     # What was refused for another group, or another reason, holds no other.
     assert of_group(gap(0.7, 0.9), "calibrated") == {"groups": True}
+    passed = next(check.says for check in decide(replace(evidence, groups=gap(0.7, 0.9))).checks if check.name == "groups")
+    assert "least found, sex F: 0.70 [0.10, 0.90] times" in passed
 
 
 def test_a_perfect_score_is_not_refused_for_the_luck_of_few_people(evidence: Evidence) -> None:

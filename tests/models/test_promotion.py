@@ -8,16 +8,20 @@ import re
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from features.catalogue import FEATURES
 from models import registry
 from models.card import CARD_FILE, write_card
-from models.comparison import weigh_beside_champion
+from models.comparison import keep, weigh_beside_champion
 from models.gate import Check, Verdict, decide
 from models.promotion import HELD, decisions, promote, refused_before, rollback
+from pipelines.cli import app
 from pipelines.made_with import made_with
 from pipelines.serving import card_of, compare_models, promote_model, roll_back, train_model
 from tests.conftest import LAST
@@ -149,6 +153,28 @@ def test_a_database_that_somebody_holds_is_not_taken_for_a_service_without_a_cha
     assert registry.champion(home) == two[1]
 
 
+def test_a_database_that_is_gone_is_not_taken_for_a_service_that_never_had_a_model(two: tuple[Service, str, str], tmp_path: Path) -> None:
+    made = copy_of(two[0], tmp_path / "home")
+    made.home.mlflow_db.unlink()
+
+    with pytest.raises(NoModelError, match="is gone, though models were decided on here") as told:
+        train_model(made, LATER)
+
+    assert "vigie restore" in told.value.remedy
+    assert not made.home.mlflow_db.exists()
+
+
+def test_a_champion_that_the_gate_refuses_today_is_said_to_go_on_serving(two: tuple[Service, str, str], tmp_path: Path) -> None:
+    home = copy_of(two[0], tmp_path / "home").home
+    promote(home, two[1], Verdict((Check("sex X", passed=False, says="gap"),)), NOW, "The steering group read the card.")
+
+    said = CliRunner().invoke(app, ["models", "promote", two[1], "--home", str(home.root), "--as-of", "2025-12-15"])
+
+    assert said.exit_code == 1
+    assert f"{two[1]} goes on serving, though the gate now refuses it." in said.output
+    assert "does not serve" not in said.output
+
+
 def test_after_a_rollback_a_green_gate_is_not_enough_for_a_training(two: tuple[Service, str, str], tmp_path: Path) -> None:
     home = copy_of(two[0], tmp_path / "home").home
     promote(home, two[2], GREEN, NOW)
@@ -205,6 +231,15 @@ def test_a_refused_model_serves_no_night_and_a_reason_makes_it_serve(two: tuple[
 
     assert rollback(home, NOW, "Too many alerts.") == first
     assert registry.champion(home) == first
+    told = {
+        version: registry.client_of(home).get_model_version(registry.NAME, registry.known(home, version)).tags
+        for version in (first, second)
+    }
+    assert told[second]["promotion"] == f"taken back for {first}: Too many alerts."
+    assert told[first]["promoted_at"] == told[second]["taken_back_at"] == NOW.isoformat()
+    said = CliRunner().invoke(app, ["models", "list", "--home", str(home.root)], catch_exceptions=False).output
+    assert f"given back to {first}, in place of {second}: Too many alerts." in said
+    assert f"promoted {second}, in place of {first}, against the gate" in said
     with pytest.raises(NoModelError, match="no earlier champion"):
         rollback(home, NOW)
     assert decisions(home)[-1]["reason"] == "Too many alerts."
@@ -300,7 +335,7 @@ def test_a_model_that_was_never_promoted_serves_no_past_night_either(two: tuple[
     client = registry.client_of(home)
     client.delete_registered_model_alias(registry.NAME, registry.CHAMPION)
     assert registry.promoted(home) == {two[1]}
-    registry.uncrown(home, two[1])
+    registry.uncrown(home, two[1], {})
 
     with pytest.raises(NoModelError, match="none may serve"):
         registry.model_for(home, LATER)
@@ -350,6 +385,19 @@ def test_a_group_that_a_version_was_refused_for_is_remembered_when_the_gate_is_a
     assert "which has too few leavers here to take that back" in next(check.says for check in verdict.checks if check.name == "sex X")
 
 
+def test_what_the_gate_was_told_of_groups_is_in_mlflow_whatever_they_are_called(trained: tuple[Service, Outcome], tmp_path: Path) -> None:
+    home, outcome = copy_of(trained[0], tmp_path / "home").home, trained[1]
+    told = {f"{name}{end}": [0.9] for name in ("recall", "recall_ratio", "expected_ratio") for end in ("", "_low", "_high")}
+    groups = pl.DataFrame({"attribute": ["operator"], "group": ["Mission locale d'Évreux / nord"], "too_few": [False]} | told)
+
+    keep(home, replace(outcome.evidence, groups=groups), NOW)
+
+    client = registry.client_of(home)
+    run = client.get_model_version(registry.NAME, registry.known(home, outcome.version)).run_id
+    named = f"judged/{NOW:%Y%m%dT%H%M%SZ}/groups/operator Mission locale d_Évreux _ nord/recall_ratio"
+    assert client.get_run(run).data.metrics[named] == pytest.approx(0.9)
+
+
 def test_the_card_says_what_it_is_for_and_what_it_is_not_for(two: tuple[Service, str, str]) -> None:
     made, _, second = two
 
@@ -362,6 +410,11 @@ def test_the_card_says_what_it_is_for_and_what_it_is_not_for(two: tuple[Service,
     client = registry.client_of(made.home)
     run = client.get_model_version(registry.NAME, registry.known(made.home, second)).run_id
     assert len(client.list_artifacts(run, "plots")) == 5
+    judged, evidence = client.get_run(run).data, json.loads((made.home.models / second / "evidence.json").read_text(encoding="utf-8"))
+    assert judged.tags["judged_on"].startswith(f"{evidence['rows']}, {evidence['dropouts']} of leavers, {evidence['first']} to ")
+    assert judged.tags["judged_beside"] == evidence["champion"]
+    below = next(row for row in evidence["differences"] if (row["rival"], row["metric"]) == ("logistic", "auc"))
+    assert judged.metrics["judged/difference from logistic/auc/low"] == pytest.approx(below["low"])
     figures = json.loads((made.home.models / second / "figures.json").read_text(encoding="utf-8"))
     assert client.get_run(run).data.metrics["test_block/without_contacts/auc"] == pytest.approx(figures["without_contacts"]["auc"])
     cells = re.findall(r"<td>([^<]*)</td>", page.partition("With and without contacts")[2])
@@ -384,7 +437,7 @@ def test_the_card_says_what_it_is_for_and_what_it_is_not_for(two: tuple[Service,
     assert [float(text) for text in re.findall(r"[\d.]+", mine)] == pytest.approx(
         [first_week[name] for name in ("auc", "auc_low", "auc_high")], abs=6e-4
     )
-    for said in ("No sanction", "session rate", "The gate", "Décisions", "Fewer than 20 leavers"):
+    for said in ("No sanction", "session rate", "The gate", "Décisions", "Fewer than 20 leavers in the group"):
         assert said in page.replace("session_rate", "session rate"), said
 
 
