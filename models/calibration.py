@@ -26,6 +26,7 @@ BEND: Final = 0.75
 LEAST_RISE: Final = 0.1
 SIZES: Final = (50, 250)
 """Learners at which a provider stops being small, then middling."""
+NORMAL: Final = 1.96
 WEEKS: Final = 4
 _FOLDS_TO_CHOOSE: Final = 2
 _BLOCKS: Final = 20
@@ -175,8 +176,9 @@ def by_group(told: pl.DataFrame, horizons: Mapping[int, pl.DataFrame] | None = N
         horizons: by days, enrolment_id, risk and label of that horizon.
 
     Returns:
-        group, value, rows, dropouts, expected, observed (shares), low, high: a 95 % interval of the observed that takes the rows of one
-        enrolment for one (delta method of a ratio over enrolments). Values of a group from small to large.
+        group, value, rows, dropouts, expected, observed (shares), low, high: a 95 % interval of the observed (Wilson 1927) by as many rows
+        as the delta method of a ratio over enrolments finds independent, or as there are enrolments where nobody left. Values of a group
+        from small to large.
     """
     size = pl.col("enrolment_id").n_unique().over("provider_id")
     small, middling = SIZES
@@ -206,9 +208,14 @@ def by_group(told: pl.DataFrame, horizons: Mapping[int, pl.DataFrame] | None = N
         expected=pl.col("risk").sum() / pl.col("n").sum(),
         observed=rate,
         error=error,
+        people=pl.len(),
     )
-    low, high = (pl.col("observed") + sign * 1.96 * pl.col("error") for sign in (-1, 1))
-    return groups.with_columns(low=low.clip(0, 1), high=high.clip(0, 1)).sort("group", "order").drop("error", "order")
+    share, error = pl.col("observed"), pl.col("error")
+    number = pl.when(error > 0).then(share * (1 - share) / error**2).otherwise("people")
+    spread = NORMAL * (share * (1 - share) / number + NORMAL**2 / (4 * number**2)).sqrt()
+    low, high = ((share + NORMAL**2 / (2 * number) + sign * spread) / (1 + NORMAL**2 / number) for sign in (-1, 1))
+    # Rounding alone would have a share of nothing lie a hair above nothing.
+    return groups.with_columns(low=low.round(12).clip(0, 1), high=high.clip(0, 1)).sort("group", "order").drop("error", "order", "people")
 
 
 def _logistic(columns: NDArray[np.float64], labels: NDArray[np.float64]) -> tuple[float, ...]:

@@ -110,6 +110,29 @@ def test_a_group_that_is_badly_told_lies_outside_its_interval() -> None:
     assert set(by_group(wrong).filter(pl.col("group") == "size of provider")["value"]) == {"50 to 249 enrolments"}
 
 
+def test_where_nobody_left_the_interval_has_a_width_that_people_make_and_not_their_rows() -> None:
+    few = rows(people=40).filter(pl.col("course_day") < 28).with_columns(label=pl.lit(0.0))
+    of_few, of_many = (
+        by_group(told).filter(pl.col("group") == "week of course").row(0, named=True) for told in (few, pl.concat([few, few]))
+    )
+
+    # Of forty people that nobody left, between none and one in eleven may leave (Wilson), however many rows they have.
+    assert (of_few["low"], of_few["rows"]) == (0.0, 160)
+    assert of_few["high"] == pytest.approx(1.96**2 / (40 + 1.96**2))
+    assert of_many["high"] == of_few["high"]
+
+
+def test_an_interval_of_few_leavers_holds_the_truth_as_often_as_it_says() -> None:
+    held = []
+    for seed in range(300):
+        luck = np.random.default_rng(seed)
+        told = rows(people=139, each=1).with_columns(course_day=pl.lit(0.0), label=pl.Series((luck.random(139) < 0.0124).astype(float)))
+        week = by_group(told).filter(pl.col("group") == "week of course").row(0, named=True)
+        held.append(week["low"] <= 0.0124 <= week["high"])
+
+    assert np.mean(held) >= 0.93
+
+
 def test_groups_come_from_small_to_large_and_horizons_beside_them() -> None:
     longer = rows().select("enrolment_id", risk=pl.col("risk") * 2, label=pl.col("label"))
     table = by_group(rows(), {28: rows().select("enrolment_id", "risk", "label"), 56: longer})
