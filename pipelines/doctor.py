@@ -57,6 +57,7 @@ def examine(settings: Settings) -> list[Finding]:
         _rebuilt,
         _erasing,
         _landing,
+        _told,
         _refused,
         _model,
         _cases,
@@ -142,6 +143,21 @@ def _landing(service: Service) -> Finding:
             "note", f"{len(waiting)} files wait in landing, the first {waiting[0]}.", "The next night takes them, or: vigie ingest."
         )
     return Finding("ok", f"All {len(files)} files in landing were taken")
+
+
+def _told(service: Service) -> Finding:
+    from models.landmarks import QUIET_DAYS, last_told
+
+    yesterday, told = clock.last_finished_day(clock.now(), service.time_zone), None
+    if service.home.warehouse.exists():
+        with service.warehouse() as warehouse:
+            told = last_told(warehouse, yesterday, service.time_zone)
+    if told is None:
+        return Finding("note", "No presence, activity or exit is known yet.", "Put deliveries in landing/<table>/ and run: vigie ingest.")
+    if (yesterday - told).days > QUIET_DAYS:
+        remedy = f"Ask the operators what is missing. To train, compare or judge on what is known: --as-of {told}."
+        return Finding("note", f"No presence, activity or exit is told after {told}, {(yesterday - told).days} days ago.", remedy)
+    return Finding("ok", f"Deliveries tell of people until {told}")
 
 
 def _refused(service: Service) -> Finding:

@@ -43,6 +43,17 @@ def test_the_training_it_advises_may_serve_the_next_night(tmp_path: Path) -> Non
     assert [f"vigie train --as-of {clock.last_finished_day(clock.now(), 'Europe/Paris')}." in remedy for remedy in advised] == [True]
 
 
+def test_deliveries_that_stopped_are_told_with_their_last_day(troubled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said(days: int) -> Finding:
+        monkeypatch.setattr("vigie.clock.now", lambda: dt.datetime(2026, 1, 1, 9, tzinfo=dt.UTC) + dt.timedelta(days=days))
+        return next(found for found in examine(Settings(home=troubled)) if "2025-12-31" in found.what)
+
+    assert said(0) == Finding("ok", "Deliveries tell of people until 2025-12-31")
+    assert said(3).level == "ok"
+    assert said(4).what == "No presence, activity or exit is told after 2025-12-31, 4 days ago."
+    assert "--as-of 2025-12-31" in said(4).remedy
+
+
 def test_a_prefect_server_that_does_not_answer_is_told(troubled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
