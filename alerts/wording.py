@@ -69,6 +69,8 @@ NONE: Final = {
     "works": "aucun travail demandé",
     "actions": "aucune action",
 }
+NONE_OF_THESE: Final = {"half_days": "aucune", "works": "aucun", "actions": "aucune"}
+"""The same where the thing counted has just been named, which is then not named again beside its number either."""
 SINCE: Final = "il y a {value}"
 SAME_DAY: Final = {SINCE: "le jour même", "{value} ago": "the same day"}
 """Nobody says that something happened no day ago; nor today, since a list is read the day after."""
@@ -288,10 +290,10 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | No
     if "{value}" not in phrase.fr or other_side:
         came_up = other_side or (phrase.unit == "flag" and now > before)
         return say(NEW_FACT).format(fact=_capital(_fact(_neutral(phrase), now, phrase))) if came_up else None
-    told = {"fact": _capital(_fact(_neutral(phrase), now, phrase)), "was": amount(before, phrase.unit)}
+    told = {"fact": _capital(_fact(_neutral(phrase), now, phrase)), "was": _former(before, phrase.unit)}
     if phrase.unit == "days" and not _whole(before) and SINCE in phrase.fr:
         told["was"] = say(SAME_DAY[SINCE])
-    if told["was"] == amount(now, phrase.unit) or not _moved(now, before, phrase):
+    if amount(before, phrase.unit) == amount(now, phrase.unit) or not _moved(now, before, phrase):
         return None
     if (before - now) * phrase.direction > 0:
         return say("{fact} : c'est mieux qu'une semaine plus tôt ({was}).").format(**told)
@@ -363,6 +365,13 @@ def amount(value: float, unit: str) -> str:
         return say(NONE[unit])
     forms = UNITS.get(unit)
     return f"{number(value)} {say_many(*forms, value)}" if forms else number(value)
+
+
+def _former(value: float, unit: str) -> str:
+    """A value beside the present one of the same fact: what is counted is not named twice."""
+    if unit not in NONE_OF_THESE:
+        return amount(value, unit)
+    return number(value) if round(value, 1) else say(NONE_OF_THESE[unit])
 
 
 def likelihood(risk: float | None, left: dt.timedelta | None = None) -> str:

@@ -77,7 +77,7 @@ def in_tables() -> Iterator[str | tuple[str, ...]]:
     )
     for table in (*tables, NATIONAL.default.actions, NATIONAL.default.scripts):
         yield from table.values()
-    yield from (*wording.UNITS.values(), *wording.NONE.values())
+    yield from (*wording.UNITS.values(), *wording.NONE.values(), *wording.NONE_OF_THESE.values())
     yield from (wording.COUNTED, wording.RANGE, wording.SOONER_LATER, words.ENDS_BEFORE)
     yield from (wording.LIKELIHOOD, wording.POSITIVE_EXIT, wording.MORE_POSITIVE, wording.NO_FACT, wording.NO_FACT_YET, wording.NEW_FACT)
     yield from (wording.LIKELIHOOD_TO_END, wording.HARDLY_TO_END)

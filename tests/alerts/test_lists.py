@@ -299,13 +299,13 @@ def test_sentences_follow_french_usage() -> None:
 
     assert why(three, phrases) == "3 demi-journées d'absence sur 7 jours."
     assert why(three | {"feature": "activity_count_7"}, spoken()) == "3 actions en ligne sur les 7 derniers jours."
-    assert change(three, phrases) == "3 demi-journées d'absence sur 7 jours, contre 1 demi-journée une semaine plus tôt."
+    assert change(three, phrases) == "3 demi-journées d'absence sur 7 jours, contre 1 une semaine plus tôt."
     # One half-day more is no news.
     assert change(three | {"previous_value": 2.0}, phrases) is None
     fewer = {"x": Phrase("{value} d'absence sur 7 jours", "half_days", direction=1)}
-    assert change(three, fewer) == "3 demi-journées d'absence sur 7 jours, contre 1 demi-journée une semaine plus tôt."
+    assert change(three, fewer) == "3 demi-journées d'absence sur 7 jours, contre 1 une semaine plus tôt."
     was = three | {"previous_value": 5.0}
-    assert change(was, fewer) == "3 demi-journées d'absence sur 7 jours : c'est mieux qu'une semaine plus tôt (5 demi-journées)."
+    assert change(was, fewer) == "3 demi-journées d'absence sur 7 jours : c'est mieux qu'une semaine plus tôt (5)."
     # A little better is no news, and neither is a little worse.
     assert change(three | {"value": 20.0, "previous_value": 24.0}, fewer) is None
     assert change(three | {"value": 23.0, "previous_value": 20.0}, fewer) is None
@@ -332,8 +332,12 @@ def test_sentences_follow_french_usage() -> None:
     assert why(busy | {"value": 2.0}, few) == "Peu d'activité : 2 actions sur 7 jours."
     assert better(busy, few) == "Activité : 150 actions sur 7 jours."
     assert change(busy | {"value": 2.0, "previous_value": 9.0}, few) == "Activité : 2 actions sur 7 jours, contre 9 une semaine plus tôt."
-    was = "contre aucune demi-journée une semaine plus tôt."
-    assert change(three | {"previous_value": 0.0}, phrases) == f"3 demi-journées d'absence sur 7 jours, {was}"
+    # What is counted is named once, whatever its gender.
+    none = three | {"previous_value": 0.0}
+    assert change(none, phrases) == "3 demi-journées d'absence sur 7 jours, contre aucune une semaine plus tôt."
+    assert change(none | {"feature": "work_missed"}, spoken()) == "3 travaux demandés et non rendus, contre aucun une semaine plus tôt."
+    busier = change(none | {"feature": "activity_count_7"}, spoken())
+    assert busier == "3 actions en ligne sur les 7 derniers jours : c'est mieux qu'une semaine plus tôt (aucune)."
     assert why({"code": "contacts", "feature": "y", "value": 1.0}, phrases) == "1 contact."
     assert why({"code": "attendance", "feature": "gone", "value": 1.0}, phrases) == "Signal sur : présence."
     assert amount(0.5, "share") == "50\xa0%"
