@@ -342,7 +342,10 @@ def _log(name: str) -> pl.Expr:
 
 
 def _against_session(name: str) -> pl.Expr:
-    """Logarithm of a count minus the session's mean of it; null where nobody is to be compared."""
+    """Logarithm of a count minus the session's mean of it; null where nobody is to be compared.
+
+    Told as times less than the mean of the session, which is at least as many: a mean of logarithms never lies above that of the counts.
+    """
     mean = _log(name).sum().over(_in_session) / pl.len().over(_in_session)
     return pl.when(_compared).then((_log(name) - mean) / _FIXED_POINT)
 
@@ -386,8 +389,8 @@ _cohort = [
             meaning=f"Logarithm of the {kind} traces {_SPAN[span]} minus the session's mean",
             null_means=_NOT_COMPARED,
             group="activity",
-            fr=f"au moins {{value}} fois moins d'activité sur {_KIND_FR[kind]} que d'ordinaire dans la session {_SPAN_FR[span]}",
-            en=f"at least {{value}} times less active on {_KIND_EN[kind]} than usual in the session {_SPAN_EN[span]}",
+            fr=f"au moins {{value}} fois moins d'activité sur {_KIND_FR[kind]} que la moyenne de la session {_SPAN_FR[span]}",
+            en=f"at least {{value}} times less active on {_KIND_EN[kind]} than the session's mean {_SPAN_EN[span]}",
             fr_better=f"activité sur {_KIND_FR[kind]} au-dessus du niveau habituel de la session {_SPAN_FR[span]}",
             en_better=f"more active on {_KIND_EN[kind]} than usual in the session {_SPAN_EN[span]}",
             worse=-1,
@@ -407,8 +410,8 @@ _cohort = [
             meaning=f"Logarithm of the activity of the week {week} weeks ago minus the session's mean",
             null_means=f"{_NOT_COMPARED}, or after that week",
             group="activity",
-            fr=f"au moins {{value}} fois moins d'activité en ligne que d'ordinaire dans la session {_week_fr(week)}",
-            en=f"at least {{value}} times less active online than usual in the session {_week_en(week)}",
+            fr=f"au moins {{value}} fois moins d'activité en ligne que la moyenne de la session {_week_fr(week)}",
+            en=f"at least {{value}} times less active online than the session's mean {_week_en(week)}",
             fr_better=f"activité en ligne au-dessus du niveau habituel de la session {_week_fr(week)}",
             en_better=f"more active online than usual in the session {_week_en(week)}",
             worse=-1,
@@ -427,8 +430,8 @@ _cohort = [
             meaning=f"Logarithm of the activity of the last {days} days minus the session's mean",
             null_means=_NOT_COMPARED,
             group="activity",
-            fr=f"au moins {{value}} fois moins d'activité en ligne que d'ordinaire dans la session ces {days} derniers jours",
-            en=f"at least {{value}} times less active online than usual in the session over {days} days",
+            fr=f"au moins {{value}} fois moins d'activité en ligne que la moyenne de la session ces {days} derniers jours",
+            en=f"at least {{value}} times less active online than the session's mean over {days} days",
             fr_better=f"activité en ligne au-dessus du niveau habituel de la session ces {days} derniers jours",
             en_better=f"more active online than usual in the session over {days} days",
             worse=-1,

@@ -293,6 +293,26 @@ def test_a_gap_is_told_as_it_opens_and_what_was_never_compared_has_not_stood_sti
         assert changed(compared, {"p": other}) == []
 
 
+def test_what_is_counted_is_named_once_whatever_its_gender() -> None:
+    three = {"code": "assessments", "feature": "work_missed", "value": 3.0, "previous_value": 0.0}
+
+    def news(feature: str, before: float = 0.0) -> str | None:
+        return change(three | {"feature": feature, "previous_value": before}, spoken())
+
+    absent = "3 demi-journées d'absence non justifiée sur les 7 derniers jours"
+    assert news("unjustified_half_days_7") == f"{absent}, contre aucune une semaine plus tôt."
+    assert news("work_missed") == "3 travaux demandés et non rendus, contre aucun une semaine plus tôt."
+    busier = "3 actions en ligne sur les 7 derniers jours : c'est mieux qu'une semaine plus tôt (aucune)."
+    assert news("activity_count_7") == busier
+    assert news("work_missed_in_a_row", 2.0) == "3 travaux d'affilée non rendus, contre 2 une semaine plus tôt."
+
+
+def test_what_is_compared_with_the_session_says_with_what() -> None:
+    late = {"code": "assessments", "feature": "lateness_last_against_session", "value": 3.0}
+    assert why(late, spoken()) == "Dernier travail rendu après l'échéance, 3 jours plus tard que la moyenne de la session."
+    assert not [name for name, phrase in spoken().items() if "d'ordinaire" in phrase.fr or "session en moyenne" in phrase.fr]
+
+
 def test_sentences_follow_french_usage() -> None:
     phrases = {"x": Phrase("{value} d'absence sur 7 jours", "half_days"), "y": Phrase("{value} contact{s}", "count")}
     three = {"code": "attendance", "feature": "x", "value": 3.0, "previous_value": 1.0}
@@ -332,12 +352,6 @@ def test_sentences_follow_french_usage() -> None:
     assert why(busy | {"value": 2.0}, few) == "Peu d'activité : 2 actions sur 7 jours."
     assert better(busy, few) == "Activité : 150 actions sur 7 jours."
     assert change(busy | {"value": 2.0, "previous_value": 9.0}, few) == "Activité : 2 actions sur 7 jours, contre 9 une semaine plus tôt."
-    # What is counted is named once, whatever its gender.
-    none = three | {"previous_value": 0.0}
-    assert change(none, phrases) == "3 demi-journées d'absence sur 7 jours, contre aucune une semaine plus tôt."
-    assert change(none | {"feature": "work_missed"}, spoken()) == "3 travaux demandés et non rendus, contre aucun une semaine plus tôt."
-    busier = change(none | {"feature": "activity_count_7"}, spoken())
-    assert busier == "3 actions en ligne sur les 7 derniers jours : c'est mieux qu'une semaine plus tôt (aucune)."
     assert why({"code": "contacts", "feature": "y", "value": 1.0}, phrases) == "1 contact."
     assert why({"code": "attendance", "feature": "gone", "value": 1.0}, phrases) == "Signal sur : présence."
     assert amount(0.5, "share") == "50\xa0%"

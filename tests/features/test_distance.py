@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from typing import Any
 
 import polars as pl
@@ -100,6 +101,18 @@ def test_who_does_less_than_the_session_stands_below_it_by_kind_and_by_week() ->
         assert found["A"][name] == pytest.approx(-found["B"][name], abs=1e-5)
     assert found["A"]["quiz_against_session_14"] == found["B"]["quiz_against_session_14"] == 0
     assert found["B"]["silence_rank"] > found["A"]["silence_rank"]
+
+
+def test_how_many_times_less_than_the_mean_of_the_session_is_never_too_many() -> None:
+    counts = {"A": 40, "B": 9, "C": 3, "D": 2, "E": 1}
+    traces = [trace(name, 19, count) for name, count in counts.items()]
+    found = rows_at(world([enrolment(name) for name in counts], activity=traces), 20)
+
+    mean = sum(counts.values()) / len(counts)
+    name = "activity_against_session_14"
+    assert "que la moyenne de la session" in FEATURES[name].fr
+    assert all(math.exp(-row[name]) <= mean / counts[one] for one, row in found.items() if row[name] < 0)
+    assert math.exp(-found["E"][name]) > 2
 
 
 def test_a_session_that_leaves_no_trace_compares_nobody() -> None:
