@@ -79,7 +79,9 @@ NO_FACT: Final = "Aucun fait isolé : la situation d'ensemble."
 STILL_THERE: Final = "check_still_there"
 """Code of the action for somebody gone so long that they may have left."""
 STILL: Final = ("Ce chiffre a peu bougé en une semaine.", "Ces chiffres ont peu bougé en une semaine.")
-"""What is said where no number that is told has changed; others may have."""
+"""What is said where the numbers that are told hardly moved; others may have."""
+STOOD: Final = ("Ce chiffre n'a pas bougé en une semaine.", "Ces chiffres n'ont pas bougé en une semaine.")
+"""The same where they are those of a week before."""
 FEW_HALF_DAYS: Final = 2
 """Counts of half-days that moved by less, one day, stand where they were."""
 NEW_FACT: Final = "{fact} ; ce n'était pas le cas une semaine plus tôt."
@@ -210,7 +212,10 @@ def changed(reasons: Iterable[Mapping[str, Any]], phrases: Mapping[str, Phrase])
     told = [(phrases[reason["feature"]], reason["value"], reason["previous_value"]) for reason in facts if reason["feature"] in phrases]
     figures = [(now, before, phrase) for phrase, now, before in told if "{value}" in phrase.fr]
     stood = all(before is not None and now - before != WEEK and not _moved(now, before, phrase) for now, before, phrase in figures)
-    return [say_many(*STILL, len(figures))] if figures and stood and all(phrase.moves for phrase, _, _ in told) else []
+    if not (figures and stood and all(phrase.moves for phrase, _, _ in told)):
+        return []
+    same = all(amount(now, phrase.unit) == amount(before, phrase.unit) for now, before, phrase in figures)
+    return [say_many(*(STOOD if same else STILL), len(figures))]
 
 
 def _once(texts: Iterable[str]) -> list[str]:

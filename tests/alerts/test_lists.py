@@ -229,7 +229,7 @@ def test_somebody_who_came_back_is_told_as_such_beside_their_absences() -> None:
 
     assert said.why == alone.why == ["6 demi-journées d'absence non justifiée sur les 14 derniers jours."]
     assert said.changed == ["5 demi-journées de présence de suite depuis la dernière absence."]
-    assert alone.changed == ["Ce chiffre a peu bougé en une semaine."]
+    assert alone.changed == ["Ce chiffre n'a pas bougé en une semaine."]
     # Absences with a reason are no news: they stand with the others.
     silent = absent | {"code": "activity", "feature": "activity_count_14", "value": 0.0, "previous_value": 0.0}
     excused = wording.told([alert | {"reasons": [absent, silent, ill, rest]}], spoken(), {})
@@ -238,7 +238,10 @@ def test_somebody_who_came_back_is_told_as_such_beside_their_absences() -> None:
         "4 demi-journées d'absence justifiée sur les 14 derniers jours.",
         "Aucune action en ligne sur les 14 derniers jours.",
     ]
-    assert excused.changed == ["Ces chiffres ont peu bougé en une semaine."]
+    assert excused.changed == ["Ces chiffres n'ont pas bougé en une semaine."]
+    # One half-day more is hardly anything, and is not nothing.
+    nearly = wording.told([alert | {"reasons": [absent | {"previous_value": 5.0}, silent, rest]}], spoken(), {})
+    assert nearly.changed == ["Ces chiffres ont peu bougé en une semaine."]
 
 
 def test_days_that_went_by_are_no_news_and_have_not_stood_still() -> None:
@@ -287,7 +290,8 @@ def test_a_gap_is_told_as_it_opens_and_what_was_never_compared_has_not_stood_sti
     assert change(gap | {"previous_value": -0.04}, {"p": replace(phrases["p"], moves=False)}) is None
     # What was never compared, or is told without a figure, has not stood still either.
     compared = [gap | {"previous_value": -0.24}]
-    assert changed(compared, phrases) == ["Ce chiffre a peu bougé en une semaine."]
+    assert changed(compared, phrases) == ["Ce chiffre n'a pas bougé en une semaine."]
+    assert changed([gap | {"previous_value": -0.23}], phrases) == ["Ce chiffre a peu bougé en une semaine."]
     assert changed([gap | {"previous_value": None}], phrases) == changed([], phrases) == []
     for other in (replace(phrases["p"], moves=False), Phrase("moins que la session", "score")):
         assert changed(compared, {"p": other}) == []
