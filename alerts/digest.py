@@ -43,9 +43,10 @@ def digests(engine: Engine, address: str, time_zone: str) -> list[Item]:
             return []
         day = night.as_of + dt.timedelta(days=1)
         listed = ALERTS.c.state.in_(LISTED)
+        # Who stands on the list for days is not new, whatever else is owed to them since.
         counts = {
             "people": case((listed, ALERTS.c.learner_id)),
-            "new": case((ALERTS.c.state == "new", ALERTS.c.learner_id)),
+            "known": case((ALERTS.c.state == "sent", ALERTS.c.learner_id)),
             "asked": case((and_(listed, ALERTS.c.kind == "learner_request"), ALERTS.c.learner_id)),
             "waiting": case((ALERTS.c.state == "over_capacity", ALERTS.c.learner_id)),
         }

@@ -146,7 +146,8 @@ class Phrase:
 class Told:
     """What is said of one person's alerts, on paper and on the page."""
 
-    kinds: list[str]
+    tags: list[str]
+    """What the alerts are, and what of it is new."""
     why: list[str]
     changed: list[str]
     likelihood: str
@@ -157,7 +158,6 @@ class Told:
     actions: list[str]
     since: str
     until: str
-    is_new: bool
 
 
 def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], actions: Mapping[str, str]) -> Told:
@@ -175,7 +175,7 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
     gone = may_be_gone(facts, weak=weak)
     promises = [say(PROMISES[alert["kind"]]) for alert in alerts if alert["kind"] in PROMISES]
     return Told(
-        kinds=_once(say(KINDS[alert["kind"]]) for alert in alerts),
+        tags=_tags(alerts),
         why=_once([*promises, *(why(reason, phrases) for reason in grounds(leading["reasons"], phrases))]) or [no_fact(weak=weak)],
         changed=changed(leading["reasons"], phrases),
         likelihood=say(MAY_BE_GONE) if gone else likelihood(leading["risk"], _left(leading)),
@@ -184,8 +184,16 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
         actions=_once(say(actions.get(alert["suggested_action"], alert["suggested_action"])) for alert in sorted(alerts, key=_first_to_do)),
         since=day(min(alert["opened_on"] for alert in alerts)),
         until=day(due) + (say(" (délai dépassé)") if due <= leading["as_of"] else ""),
-        is_new=any(alert["state"] == "new" for alert in alerts),
     )
+
+
+def _tags(alerts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Each kind once; that it is new is told of the person where all is, else of the kind: who stands on the list for days is not new."""
+    known = {alert["kind"] for alert in alerts if alert["state"] != "new"}
+    kinds = {kind: say(KINDS[kind]) for kind in _once(alert["kind"] for alert in alerts)}
+    if not known:
+        return [*kinds.values(), say("Nouveau")]
+    return [name if kind in known else say("{kind} (nouveau)").format(kind=name) for kind, name in kinds.items()]
 
 
 def _left(alert: Mapping[str, Any]) -> dt.timedelta | None:

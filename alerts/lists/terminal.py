@@ -18,7 +18,7 @@ def table(advisor_list: AdvisorList, most: int = 8) -> Table:
     title = f"{advisor_list.title} : {advisor_list.recipient}, {day(advisor_list.as_of)} {advisor_list.as_of.year}\n{advisor_list.notice}"
     grid = Table("Qui", "Pourquoi", "Ce qui a changé", "Que faire", "Avant le", title=title, show_lines=True)
     for line in advisor_list.lines[:most]:
-        who = "\n".join(part for part in (f"{line.rank}. {line.who}", line.phone, ", ".join(line.kinds)) if part)
+        who = "\n".join(part for part in (f"{line.rank}. {line.who}", line.phone, ", ".join(line.tags)) if part)
         changed = "\n".join(line.changed)
         # Text, not markup: a name in square brackets is a name.
         grid.add_row(*(Text(text) for text in (who, "\n".join(line.why), changed, "\n".join(line.actions), line.until)))

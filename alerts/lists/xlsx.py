@@ -70,7 +70,7 @@ def _texts(line: Line) -> list[str]:
         line.phone,
         line.email,
         line.course,
-        ", ".join(line.kinds),
+        ", ".join(line.tags),
         "\n".join(line.why),
         "\n".join(line.changed),
         "\n".join(line.actions),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import replace
 from html import unescape
 from typing import TYPE_CHECKING
@@ -35,7 +36,7 @@ def line(who: str, **changes: object) -> Line:
         "phone": "06 39 98 00 01",
         "email": "",
         "course": "Soudeur, Organisme",
-        "kinds": ["Situation à reprendre"],
+        "tags": ["Situation à reprendre"],
         "why": ["3 demi-journées d'absence."],
         "changed": [],
         "likelihood": "Sur 100",
@@ -44,7 +45,6 @@ def line(who: str, **changes: object) -> Line:
         "actions": ["Appeler."],
         "since": "lundi 2 mars",
         "until": "jeudi 5 mars",
-        "is_new": True,
     }
     return Line(**(values | changes))  # type: ignore[arg-type]
 
@@ -196,7 +196,39 @@ def test_one_promise_owed_for_two_courses_is_told_once() -> None:
     (made,) = lists(two, NOBODY, ADVISOR, WORDS)
 
     (one,) = made.lines
-    assert (one.kinds, one.why) == (["Sans conseiller référent"], ["Aucun conseiller référent en poste n'est connu."])
+    assert (one.tags, one.why) == (["Sans conseiller référent", "Nouveau"], ["Aucun conseiller référent en poste n'est connu."])
+
+
+@pytest.mark.parametrize(
+    ("states", "tags"),
+    [
+        (("new", "new"), ["Sans conseiller référent", "Situation à reprendre", "Nouveau"]),
+        (("sent", "new"), ["Sans conseiller référent", "Situation à reprendre (nouveau)"]),
+        (("sent", "sent"), ["Sans conseiller référent", "Situation à reprendre"]),
+    ],
+)
+def test_who_stands_on_the_list_for_days_is_not_new_because_of_one_more_alert(
+    states: tuple[str, str], tags: list[str], tmp_path: Path
+) -> None:
+    both = pl.concat([told(states[0], kind="no_owner", rank=1), told(states[1], rank=2)], how="vertical_relaxed")
+
+    (made,) = lists(both, NOBODY, ADVISOR, WORDS)
+
+    write_lists(tmp_path, [made])
+    (page,) = tmp_path.glob("*.html")
+    assert re.findall('<span class="tag">(.*?)</span>', page.read_text(encoding="utf-8")) == tags
+    (book,) = tmp_path.glob("*.xlsx")
+    cells = fastexcel.read_excel(book).load_sheet(0, header_row=None).to_polars().rows()
+    assert any(", ".join(tags) in row for row in cells)
+    assert ", ".join(tags) in str(next(iter(table(made).columns[0].cells))).replace("\n", " ")
+
+
+def test_two_courses_of_one_kind_are_new_only_together() -> None:
+    two = pl.concat([told(state, enrolment_id=state) for state in ("sent", "new")])
+
+    (made,) = lists(two, NOBODY, ADVISOR, WORDS)
+
+    assert made.lines[0].tags == ["Situation à reprendre"]
 
 
 def test_a_name_in_square_brackets_is_not_markup() -> None:

@@ -80,6 +80,25 @@ def test_an_advisor_with_somebody_to_contact_gets_one_mail_with_counts_and_a_lin
     assert mail["Auto-Submitted"] == "auto-generated"
 
 
+def test_the_mail_counts_as_new_only_those_of_whom_all_is_new(world: World) -> None:
+    from alerts.cases.store import Published
+    from tests.alerts.made import risk_alerts
+
+    night = dt.date(2026, 3, 5)
+    carried = risk_alerts(night, "e1").with_columns(state=pl.lit("sent"))
+    owed = risk_alerts(night, "e1").with_columns(kind=pl.lit("mid_course_contact_due"), alert_id=pl.lit("m"))
+    made = pl.concat([carried, owed, risk_alerts(night, "e2")], how="vertical_relaxed")
+    made = made.with_columns(territory_id=pl.lit("T"), low_confidence=pl.lit(value=False))
+    posts = pl.DataFrame({"advisor_id": ["A"], "operator": ["cep"], "territory_id": ["T"]}).with_columns(active_to=pl.lit(None, pl.Date))
+    world.cases.publish(Published(night, MORNING, made, posts=posts))
+
+    (mail,) = digests(world.cases.engine, "https://v.example", "Europe/Paris")
+
+    for body in (mail.text, mail.html):
+        assert "2 personnes à contacter" in body
+        assert ", dont 1 nouvelle." in body
+
+
 def test_no_mail_leaves_before_the_morning_and_none_after_the_evening(world: World, mailbox: tuple[Mailbox, int], receipts: Path) -> None:
     put(world.cases.engine, digests(world.cases.engine, "https://vigie.example.org", "Europe/Paris"), MORNING)
     night = dt.datetime(2026, 3, 5, 5, 59, tzinfo=dt.UTC)
