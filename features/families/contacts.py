@@ -16,6 +16,10 @@ _since_two_way = _last_two_way.is_null() | (pl.col("occurred_at") > _last_two_wa
 _named = pl.col("barrier").is_not_null() & ~pl.col("barrier").is_in(("health", "family"))
 
 
+STAYED_AWAY: Final = 3
+"""From so many half-days missed without a reason in the last week on, a talk lately is no comfort."""
+
+
 def _count(condition: pl.Expr) -> pl.Expr:
     return condition.cast(pl.Int32).sum()
 
@@ -39,7 +43,10 @@ CONTACTS: Final = Family(
             worse=1,
             # Four weeks are long, two are recent where nobody has tried in vain since; between, it is neither.
             fair=pl.col("days_since_two_way_contact").gt(28),
-            fair_better=pl.col("days_since_two_way_contact").le(14) & (pl.col("unanswered_attempts") == 0),
+            # Nor does a talk protect whom it did not bring back.
+            fair_better=pl.col("days_since_two_way_contact").le(14)
+            & (pl.col("unanswered_attempts") == 0)
+            & (pl.col("unjustified_half_days_7").fill_null(0) < STAYED_AWAY),
         ),
         Feature(
             "unanswered_attempts",

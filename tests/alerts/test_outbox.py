@@ -94,7 +94,7 @@ def test_the_mail_counts_as_new_only_those_of_whom_all_is_new(world: World) -> N
 
     (mail,) = digests(world.cases.engine, "https://v.example", "Europe/Paris")
 
-    for body in (mail.text, mail.html):
+    for body in (mail.text, mail.html or ""):
         assert "2 personnes à contacter" in body
         assert ", dont 1 nouvelle." in body
 

@@ -405,6 +405,18 @@ def test_on_the_day_of_entry_nobody_has_stayed_away_and_nobody_comes_back_online
     ]
 
 
+def test_a_talk_lately_is_no_comfort_of_who_has_stayed_away_since() -> None:
+    rows: dict[str, list[float | None]] = {
+        "days_since_two_way_contact": [40.0] * 5 + [5.0] * 3,
+        "unanswered_attempts": [0.0] * 8,
+        # Nothing to attend: a course at a distance.
+        "unjustified_half_days_7": [0.0] * 5 + [2.0, 3.0, None],
+    }
+    told = ["days_since_two_way_contact"]
+
+    assert facts_told(told, rows, -1)[5:] == [told, [], told]
+
+
 def test_a_low_mark_is_told_while_it_is_the_last() -> None:
     rows: dict[str, list[float | None]] = {
         "score_lowest": [0.6] * 5 + [0.3, 0.3],
