@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from features.declaration import AGO, ALWAYS, MANY, NEVER, Family, Feature, plainly, ratio, there_for, times, within
+from features.declaration import AGO, ALWAYS, MANY, NEVER, NOTHING_SINCE, Family, Feature, plainly, ratio, there_for, times, within
 
 _FIXED_POINT: Final = 1_000_000
 """Weights are summed as whole millionths: integer sums do not depend on the order of rows."""
@@ -15,10 +15,13 @@ _trace = pl.col("count") > 0
 _volume = (pl.col("count") + 1).log() * pl.col("count").sign()
 
 _WEEK: Final = 7
-_HANDED_IN_SINCE: Final = (pl.col("days_since_handed_in") < pl.col("days_since_activity")).fill_null(value=False)
-"""Whoever has handed work in since was there."""
-_SILENT: Final = (pl.col("days_since_activity") >= _WEEK) & ~_HANDED_IN_SINCE
+_SILENT: Final = (pl.col("days_since_activity") >= _WEEK) & NOTHING_SINCE
 """Shorter than a week, whoever is online on most days would be called for a weekend."""
+
+
+def _little(days: int) -> pl.Expr:
+    """Of whom it is told how little they did online in so many days."""
+    return there_for(days) & NOTHING_SINCE
 
 
 def _decayed(half_life_days: float) -> pl.Expr:
@@ -48,7 +51,8 @@ _facts = [
             fr=f"[peu d']activité en ligne : {{value}} sur les {days} derniers",
             en=f"[little online activity: ]{{value}} active online in the last {days}",
             monotone=-1,
-            fair=there_for(days),
+            fair=_little(days),
+            fair_better=there_for(days),
         )
         for days in (7, 14, 28)
     ),
@@ -63,7 +67,9 @@ _facts = [
             fr=f"{{value}} en ligne sur les {days} derniers jours",
             en=f"{{value}} online in the last {days} days",
             worse=-1,
-            fair=there_for(days),
+            # Three days may be a weekend.
+            fair=_little(days) if days >= _WEEK else NEVER,
+            fair_better=there_for(days),
         )
         for days in (3, 7, 14, 28)
     ),
@@ -79,7 +85,8 @@ _facts = [
         fr_better="activité en ligne soutenue ces derniers jours",
         en_better="much online activity these last days",
         monotone=-1,
-        fair=there_for(7),
+        fair=_little(7),
+        fair_better=there_for(7),
     ),
     Feature(
         "activity_steady",
@@ -93,7 +100,8 @@ _facts = [
         fr_better="activité en ligne soutenue dans la durée",
         en_better="much online activity over time",
         worse=-1,
-        fair=there_for(14),
+        fair=_little(14),
+        fair_better=there_for(14),
     ),
     Feature(
         "days_since_activity",
@@ -105,7 +113,7 @@ _facts = [
         fr="dernière activité en ligne il y a {value}",
         en="last active online {value} ago",
         monotone=1,
-        fair=~_HANDED_IN_SINCE,
+        fair=NOTHING_SINCE,
         fair_better=ALWAYS,
         speaks_from=7,
     ),
@@ -119,7 +127,8 @@ _facts = [
         fr="{value} type{s} de ressources [seulement ]utilisé{s} sur 14 jours",
         en="[only ]{value} kind{s} of resources used in 14 days",
         worse=-1,
-        fair=there_for(14),
+        fair=_little(14),
+        fair_better=there_for(14),
     ),
     Feature(
         "activity_kinds_28",
@@ -131,7 +140,8 @@ _facts = [
         fr="{value} type{s} de ressources [seulement ]utilisé{s} sur 28 jours",
         en="[only ]{value} kind{s} of resources used in 28 days",
         worse=-1,
-        fair=there_for(28),
+        fair=_little(28),
+        fair_better=there_for(28),
     ),
     Feature(
         "active_weeks_8",
@@ -143,7 +153,8 @@ _facts = [
         fr="{value} semaine{s} [seulement ]avec une activité en ligne sur les 8 dernières",
         en="[only ]{value} week{s} with online activity in the last 8",
         worse=-1,
-        fair=there_for(56),
+        fair=_little(56),
+        fair_better=there_for(56),
     ),
     Feature(
         "activity_total",
@@ -234,7 +245,7 @@ _derived = [
         en_better="online activity up against the weeks before",
         worse=-1,
         # The four weeks before count days before the entry as days without activity: a fall is true all the same, a rise is not.
-        fair=plainly("activity_change") & there_for(14),
+        fair=plainly("activity_change") & _little(14),
         fair_better=plainly("activity_change") & there_for(42),
         against=0.0,
     ),
@@ -296,7 +307,7 @@ _derived = [
         fr_better="activité en ligne en progression",
         en_better="online activity gaining speed",
         worse=-1,
-        fair=there_for(28) & ~_HANDED_IN_SINCE,
+        fair=there_for(28) & NOTHING_SINCE,
         fair_better=there_for(28),
         against=0.0,
         repeats=frozenset({"days_since_activity"}),
@@ -394,7 +405,7 @@ _cohort = [
             fr_better=f"activité sur {_KIND_FR[kind]} au-dessus du niveau habituel de la session {_SPAN_FR[span]}",
             en_better=f"more active on {_KIND_EN[kind]} than usual in the session {_SPAN_EN[span]}",
             worse=-1,
-            fair=_NOT_NEW & times(f"{kind}_against_session_{span}"),
+            fair=_little(14) & times(f"{kind}_against_session_{span}"),
             fair_better=_NOT_NEW & plainly(f"{kind}_against_session_{span}"),
             against=0.0,
             moves=False,
@@ -415,7 +426,7 @@ _cohort = [
             fr_better=f"activité en ligne au-dessus du niveau habituel de la session {_week_fr(week)}",
             en_better=f"more active online than usual in the session {_week_en(week)}",
             worse=-1,
-            fair=there_for(7 * (week + 1)) & times(f"week_{week}_against_session"),
+            fair=_little(7 * (week + 1)) & times(f"week_{week}_against_session"),
             fair_better=there_for(7 * (week + 1)) & plainly(f"week_{week}_against_session"),
             against=0.0,
             moves=False,
@@ -435,7 +446,7 @@ _cohort = [
             fr_better=f"activité en ligne au-dessus du niveau habituel de la session ces {days} derniers jours",
             en_better=f"more active online than usual in the session over {days} days",
             worse=-1,
-            fair=there_for(days) & times(f"activity_against_session_{days}"),
+            fair=_little(days) & times(f"activity_against_session_{days}"),
             fair_better=there_for(days) & plainly(f"activity_against_session_{days}"),
             against=0.0,
             moves=False,
@@ -455,7 +466,8 @@ _cohort = [
             fr_better=f"activité en ligne au-dessus du niveau habituel de la session {when}",
             en_better=f"more active online than usual in the session {then}",
             worse=-1,
-            fair=there_for(days) & plainly(f"{name}_against_session"),
+            fair=_little(days) & plainly(f"{name}_against_session"),
+            fair_better=there_for(days) & plainly(f"{name}_against_session"),
             against=0.0,
         )
         for name, meaning, days, when, then in (
@@ -476,7 +488,7 @@ _cohort = [
         fr="plus longtemps sans activité en ligne que {value} des personnes de la session",
         en="longer without online activity than {value} of the people in the session",
         worse=1,
-        fair=MANY,
+        fair=MANY & NOTHING_SINCE,
         # Longer silent than a few is no way to speak of a strength.
         fair_better=NEVER,
         against=0.5,
@@ -549,7 +561,8 @@ _cohort = [
             fr=f"plus d'activité en ligne que {{value}} [seulement ]des personnes de la session sur {days} jours",
             en=f"more active online than [only ]{{value}} of the people in the session over {days} days",
             worse=-1,
-            fair=MANY & there_for(days),
+            fair=MANY & _little(days),
+            fair_better=MANY & there_for(days),
             against=0.5,
         )
         for days in (7, 28)
@@ -564,7 +577,8 @@ _cohort = [
         fr="plus de régularité en ligne que {value} [seulement ]des personnes de la session sur 28 jours",
         en="more regular online than [only ]{value} of the people in the session over 28 days",
         worse=-1,
-        fair=MANY & there_for(28),
+        fair=MANY & _little(28),
+        fair_better=MANY & there_for(28),
         against=0.5,
     ),
 ]

@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from features.declaration import ALWAYS, MANY, NEVER, Family, Feature, ratio
+from features.declaration import ALWAYS, MANY, NEVER, NOTHING_SINCE, Family, Feature, ratio
 
 _FIXED_POINT: Final = 10_000
 _NEXT_DAYS: Final = 28
@@ -447,6 +447,8 @@ _derived = [
         fr_better="activité en ligne depuis la dernière échéance",
         en_better="online activity since the latest deadline",
         worse=1,
+        fair=NOTHING_SINCE,
+        fair_better=ALWAYS,
         against=0.0,
     ),
 ]

@@ -168,6 +168,8 @@ def test_a_fall_too_small_to_notice_is_no_fall_and_a_rise_needs_the_month_it_is_
     rows: dict[str, list[float | None]] = {
         "activity_change": [0.0, 0.0, 0.0, -0.02, -0.7, -0.7, 0.7, 0.7, 0.02],
         "course_day": [60.0, 60.0, 60.0, 60.0, 20.0, 10.0, 60.0, 20.0, 60.0],
+        "days_since_activity": [1.0] * 9,
+        "days_since_handed_in": [5.0] * 9,
     }
     named = ["activity_change"]
 
@@ -234,6 +236,8 @@ def test_the_same_absences_are_not_told_by_two_subjects() -> None:
             "unjustified_half_days_7": [5.0, 0.0, 5.0],
             "attendance_against_session": [-0.5, -0.5, -0.5],
             "activity_change": [-0.5, 0.1, 0.1],
+            "days_since_activity": [1.0] * 3,
+            "days_since_handed_in": [5.0] * 3,
             "unjustified_half_days_14": [5.0, 2.0, 5.0],
             "unjustified_half_days_28": [5.0, 2.0, 5.0],
             "justified_half_days_28": [0.0, 0.0, 9.0],
@@ -265,6 +269,8 @@ def attending(people: int, **rows: object) -> pl.DataFrame:
         "unjustified_streak_half_days": 0.0,
         "unjustified_half_days_14": 0.0,
         "course_day": 80.0,
+        "days_since_activity": 1.0,
+        "days_since_handed_in": 5.0,
         "recorded_7": 10,
         "recorded_14": 20,
         "recorded_28": 40,
@@ -427,18 +433,39 @@ def test_a_low_mark_is_told_while_it_is_the_last() -> None:
     assert facts_told(["score_lowest"], rows)[5:] == [["score_lowest"], []]
 
 
-@pytest.mark.parametrize("name", ["silence_surprise", "activity_momentum"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("silence_surprise", "activity_momentum", "activity_change", "activity_recent", "activity_week_against_session"),
+        *("active_days_7", "activity_count_14", "activity_kinds_28", "active_weeks_8", "activity_rank_28", "silence_rank"),
+        *("week_0_against_session", "activity_against_session_14", "content_against_session_14", "silent_before_deadline_days"),
+    ],
+)
 def test_no_silence_is_told_of_who_has_handed_work_in_since(name: str) -> None:
-    worse = 9.0 if FEATURES[name].direction > 0 else -9.0
+    worse = 2.0 if FEATURES[name].direction > 0 else -2.0
+    worse *= 4.5 if name == "silence_surprise" else 1
     rows: dict[str, list[float | None]] = {
         name: [0.0] * 5 + [worse] * 3,
         "days_since_activity": [1.0] * 5 + [9.0] * 3,
         "days_since_handed_in": [None] * 5 + [None, 20.0, 2.0],
         "days_since_activity_usual": [1.0] * 8,
         "course_day": [80.0] * 8,
+        "session_people": [20.0] * 8,
     }
 
     assert facts_told([name], rows)[5:] == [[name], [name], []]
+
+
+def test_what_was_done_in_three_days_is_told_as_protective_alone() -> None:
+    rows: dict[str, list[float | None]] = {
+        "activity_count_3": [9.0] * 5 + [0.0, 30.0],
+        "days_since_activity": [0.0] * 5 + [3.0, 0.0],
+        "days_since_handed_in": [None] * 7,
+        "course_day": [80.0] * 7,
+    }
+
+    assert facts_told(["activity_count_3"], rows)[5:] == [[], []]
+    assert facts_told(["activity_count_3"], rows, -1)[5:] == [[], ["activity_count_3"]]
 
 
 def test_marks_are_told_of_who_has_several_and_stands_low() -> None:
