@@ -31,8 +31,8 @@ ENTRY_DAYS: Final = 2
 OTHER_MEANS: Final = "reach_by_other_means"
 ASK_DETAILS: Final = "ask_contact_details"
 WELCOME: Final = "welcome_back"
-BACK: Final = "presence_streak_half_days"
-"""Fact that tells of somebody who has come back to class."""
+BACK: Final = {"attendance": "presence_streak_half_days", "activity": "activity_back_7"}
+"""By subject, the fact that tells of somebody who has come back: to class, or online."""
 NEVER_SEEN: Final = frozenset({"never_present", "never_active"})
 FINISH: Final = "finish_course"
 BARRIER: Final = "take_up_barrier"
@@ -149,7 +149,8 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
     of_entry = (since < ENTRY_DAYS) | ((since <= FIRST_DAYS) & told.list.first().is_in(NEVER_SEEN))
     begun = pl.when(of_entry).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"]))
     of_absences = pl.col("subject") == "attendance"
-    back = pl.when(of_absences & told.list.contains(BACK)).then(pl.lit(WELCOME))
+    there_again = [(pl.col("subject") == subject) & told.list.contains(fact) for subject, fact in BACK.items()]
+    back = pl.when(pl.any_horizontal(there_again)).then(pl.lit(WELCOME))
     # Nobody is asked about absences of weeks ago as if they went on.
     over = pl.when(of_absences & pl.col("enrolment_id").is_in(_there_lately(facts).implode())).then(pl.lit(ANY_ACTION))
     of_subject = pl.col("subject").replace_strict(ACTION_OF_SUBJECT, default=None, return_dtype=pl.String)

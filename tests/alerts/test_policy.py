@@ -15,6 +15,7 @@ from alerts.policy import LISTED, decide
 from alerts.publication import with_owners
 from alerts.routing import NO_TERRITORY
 from alerts.silence import EXPLAINED, PUT_OFF_AT_MOST
+from features.catalogue import FEATURES
 from tests.alerts.world import DAY, NATIONAL, RULES, ago, contacts, next_night, people, ruled, said, spoken, states
 
 if TYPE_CHECKING:
@@ -486,6 +487,10 @@ def test_a_newcomer_of_whom_no_fact_speaks_yet_is_called_about_the_entry() -> No
     [
         (["unjustified_half_days_14", "presence_streak_half_days"], 60, "welcome_back"),
         (["unjustified_half_days_14"], 60, "call_about_absences"),
+        (["activity_count_7", "activity_back_7"], 60, "welcome_back"),
+        (["activity_count_7"], 60, "call_about_distance_work"),
+        # Back online, and still away from class.
+        (["unjustified_half_days_14", "activity_back_7"], 60, "call_about_absences"),
         (["never_present"], 5, "entry_call"),
         (["never_present"], 20, "call_about_absences"),
         (["unjustified_half_days_7"], 1, "entry_call"),
@@ -496,13 +501,22 @@ def test_who_came_back_is_welcomed_and_who_never_came_is_called_about_the_entry(
     features: list[str], entered_days: int, action: str
 ) -> None:
     facts = people([0.4], entered_days=entered_days)
-    reason = {"code": "attendance", "value": 6.0, "contribution": 1.0, "previous_value": None}
-    told = pl.Series("reasons", [[reason | {"feature": name} for name in features]], dtype=facts.scores.schema["reasons"])
+    reason = {"value": 6.0, "contribution": 1.0, "previous_value": None}
+    named = [reason | {"feature": name, "code": FEATURES[name].group} for name in features]
+    told = pl.Series("reasons", [named], dtype=facts.scores.schema["reasons"])
     facts = replace(facts, scores=facts.scores.with_columns(told))
 
     risk = candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk")
 
     assert risk["suggested_action"].to_list() == [action]
+
+
+def test_nobody_who_came_back_is_asked_for_a_motive_and_a_difficulty_is_come_back_to() -> None:
+    said = NATIONAL.default.actions
+
+    assert "ce qui s'est passé" not in said["welcome_back"]
+    assert "en ligne" in said["welcome_back"]
+    assert not [text for text in said.values() if "Reprendre la difficulté" in text]
 
 
 @pytest.mark.parametrize(
