@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,15 +11,15 @@ import polars as pl
 from alerts.facts import Facts, Said, local_day, read_facts
 from alerts.lists.rows import Words, lists
 from alerts.policy import decide
+from alerts.promises import NAMED_DAYS
 from alerts.routing import NO_TERRITORY
 from alerts.wording import NOT_ESTIMATED, NOTICES
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
-from data_contracts.vocabulary import TWO_WAY
+from data_contracts.vocabulary import TWO_WAY, UNANSWERED
 from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Mapping
 
     import dataframely as dy
@@ -63,7 +64,7 @@ def decide_night(
 def in_words(alerts: pl.DataFrame, scores: pl.DataFrame, where: pl.DataFrame) -> pl.DataFrame:
     """The alerts with territory_id, planned_exit_date and low_confidence of their enrolment, and its course in words.
 
-    These say when it is to end, and when the service last spoke with the learner.
+    These say when it is to end, when the service last spoke with the learner, and what it tried since.
     """
     weak = scores.select("enrolment_id", "low_confidence")
     told = alerts.join(
@@ -78,10 +79,24 @@ def in_words(alerts: pl.DataFrame, scores: pl.DataFrame, where: pl.DataFrame) ->
 
 
 def standing() -> pl.Expr:
-    """Of rows of `courses`, when the course is to end, and when the service last spoke with the learner."""
-    talk = pl.format("dernier échange le {}", pl.col("spoken_on").dt.strftime("%d/%m/%Y"))
+    """Of rows of `courses`, when the course is to end, when the service last spoke with the learner, and what was in vain since."""
+    counts = [_counted("unanswered", "tentative sans réponse", "tentatives sans réponse")]
+    counts += [_counted("missed_appointments", "rendez-vous manqué", "rendez-vous manqués")]
+    since = pl.concat_str(counts, separator=" et ", ignore_nulls=True)
+    talk = pl.format("dernier échange le {}{}", pl.col("spoken_on").dt.strftime("%d/%m/%Y"), _after(", puis ", since))
     end = pl.col("planned_exit_date").dt.strftime("%d/%m/%Y")
-    return pl.format("fin prévue le {} ; {}", end, pl.coalesce(talk, pl.lit("aucun échange connu")))
+    return pl.format("fin prévue le {} ; {}", end, pl.coalesce(talk, pl.format("aucun échange connu{}", _after(", ", since))))
+
+
+def _counted(column: str, one: str, many: str) -> pl.Expr:
+    """A number with what it counts; null where it is none."""
+    n = pl.col(column)
+    return pl.when(n > 0).then(pl.format("{} {}", n, pl.when(n > 1).then(pl.lit(many)).otherwise(pl.lit(one))))
+
+
+def _after(link: str, text: pl.Expr) -> pl.Expr:
+    """What follows, if anything does."""
+    return pl.when(text != "").then(pl.format(f"{link}{{}}", text)).otherwise(pl.lit(""))
 
 
 def night_lists(
@@ -128,7 +143,7 @@ def known_at(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> Callable[.
 def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
     """Every enrolment with its dates, the territory of its session and its course in words, with the day on which they left it early.
 
-    Beside them spoken_on: the day of the last two-way contact with the learner.
+    Beside them what `tried` says of the learner.
     """
     known = known_at(warehouse, as_of, time_zone)
     sessions = known("sessions", "session_id", "title", "provider_id", "territory_id")
@@ -139,12 +154,35 @@ def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFram
     exits = known("exits", "enrolment_id", "exit_date").filter(pl.col("exit_date") <= as_of)
     course = pl.col("course").fill_null("Formation pas encore connue")
     left = pl.format("{} (sortie le {})", course, pl.col("exit_date").dt.strftime("%d/%m/%Y"))
-    talks = known("contacts", "learner_id", "occurred_at", "outcome").filter(pl.col("outcome").cast(pl.String).is_in(TWO_WAY))
-    last = talks.group_by("learner_id").agg(spoken_on=local_day("occurred_at", time_zone).max())
+    contacts = known("contacts", "learner_id", "occurred_at", "direction", "outcome").with_columns(on=local_day("occurred_at", time_zone))
     told = enrolments.join(titles, on="session_id", how="left").join(exits, on="enrolment_id", how="left", maintain_order="left")
-    told = told.join(last, on="learner_id", how="left", maintain_order="left")
+    told = told.join(tried(contacts, as_of), on="learner_id", how="left", maintain_order="left")
     early = pl.when(pl.col("exit_date") < pl.col("planned_exit_date")).then(left)
     return told.with_columns(pl.col("territory_id").fill_null(NO_TERRITORY), course=pl.coalesce(early, course)).drop("exit_date")
+
+
+def tried(contacts: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
+    """By learner_id, spoken_on (day of the last two-way contact), and in vain since: attempts unanswered and missed_appointments.
+
+    Only of the last eight weeks: what was tried before tells nothing of the call that is to be made.
+
+    Args:
+        contacts: as known, with learner_id, occurred_at, direction, outcome and their day `on`.
+        as_of: nothing later counts.
+    """
+    outcome = pl.col("outcome").cast(pl.String)
+    spoken_at = pl.col("occurred_at").filter(outcome.is_in(TWO_WAY)).max()
+    since = (pl.col("occurred_at") > spoken_at).fill_null(value=True) & (pl.col("on") > as_of - dt.timedelta(days=NAMED_DAYS))
+    ours = pl.col("direction").cast(pl.String) == "outbound"
+    return (
+        contacts.filter(pl.col("on") <= as_of)
+        .group_by("learner_id")
+        .agg(
+            spoken_on=pl.col("on").filter(outcome.is_in(TWO_WAY)).max(),
+            unanswered=(since & ours & outcome.is_in(UNANSWERED)).sum(),
+            missed_appointments=(since & (outcome == "no_show")).sum(),
+        )
+    )
 
 
 def notice(warehouse: Warehouse, as_of: dt.date, time_zone: str, *, estimated: bool = True) -> str:

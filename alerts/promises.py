@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from data_contracts.vocabulary import POSITIVE_EXITS, TWO_WAY
+from data_contracts.vocabulary import POSITIVE_EXITS, TWO_WAY, UNANSWERED
 
 if TYPE_CHECKING:
     from alerts.facts import Facts
@@ -110,7 +110,7 @@ def unreached(facts: Facts) -> pl.DataFrame:
     answered = (pl.col("direction").cast(pl.String) == "inbound") | (outcome == "excused")
     recent = recent.with_columns(answered_at=pl.col("occurred_at").filter(answered).max().over("learner_id"))
     since = recent.filter(_not(pl.col("occurred_at") <= pl.col("spoken_at")))
-    tried = outcome.is_in(("no_answer", "left_message")) & (pl.col("direction").cast(pl.String) == "outbound")
+    tried = outcome.is_in(UNANSWERED) & (pl.col("direction").cast(pl.String) == "outbound")
     tried &= _not(pl.col("occurred_at") <= pl.col("answered_at"))
     tried &= (pl.col("on") > facts.as_of - dt.timedelta(days=TRIED_DAYS)) | pl.col("spoken_at").is_null()
     talked = (pl.col("spoken_on").first() > facts.as_of - dt.timedelta(days=TALKED_DAYS)).fill_null(value=False)

@@ -6,12 +6,12 @@ from typing import Final
 
 import polars as pl
 
-from data_contracts.vocabulary import TWO_WAY
+from data_contracts.vocabulary import TWO_WAY, UNANSWERED
 from features.declaration import NEVER, Family, Feature, within
 
 _two_way = pl.col("outcome").is_in(TWO_WAY)
 _last_two_way = pl.when(_two_way).then(pl.col("occurred_at")).max()
-_unanswered = pl.col("outcome").is_in(("no_answer", "left_message")) & (pl.col("direction") == "outbound")
+_unanswered = pl.col("outcome").is_in(UNANSWERED) & (pl.col("direction") == "outbound")
 _since_two_way = _last_two_way.is_null() | (pl.col("occurred_at") > _last_two_way)
 _named = pl.col("barrier").is_not_null() & ~pl.col("barrier").is_in(("health", "family"))
 

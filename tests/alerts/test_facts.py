@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
+import pytest
 
 from alerts.facts import Facts, Said, read_facts
-from alerts.night import courses, in_words, known_at
+from alerts.night import courses, in_words, known_at, standing, tried
 from alerts.silence import silenced
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
@@ -84,7 +85,51 @@ def test_the_paper_says_when_the_service_last_spoke_with_somebody(service: Servi
 
     both = told.join(last, on="learner_id", how="left")
     day = both["occurred_at"].dt.convert_time_zone(service.time_zone).dt.strftime("%d/%m/%Y").to_list()
-    assert [text.split(" ; ")[-1] for text in told["course"]] == [
+    assert [text.split(" ; ")[-1].split(", ")[0] for text in told["course"]] == [
         f"dernier échange le {one}" if one else "aucun échange connu" for one in day
     ]
     assert 0 < both["occurred_at"].null_count() < both.height
+    assert told["course"].str.contains(", puis 1 tentative sans réponse$").any()
+
+
+@pytest.mark.parametrize(
+    ("contacts", "text"),
+    [
+        ([], "aucun échange connu"),
+        ([(0, "outbound", "reached")], "dernier échange le 04/03/2026"),
+        ([(20, "outbound", "kept"), (9, "outbound", "no_answer")], "dernier échange le 12/02/2026, puis 1 tentative sans réponse"),
+        (
+            [(20, "outbound", "kept"), (9, "outbound", "no_answer"), (3, "outbound", "left_message"), (2, "outbound", "no_show")],
+            "dernier échange le 12/02/2026, puis 2 tentatives sans réponse et 1 rendez-vous manqué",
+        ),
+        # What was in vain before the talk, or two months ago, a message sent, what the learner tried, and what is yet to come.
+        ([(20, "outbound", "no_answer"), (9, "outbound", "kept")], "dernier échange le 23/02/2026"),
+        ([(56, "outbound", "no_show"), (55, "outbound", "no_show")], "aucun échange connu, 1 rendez-vous manqué"),
+        ([(9, "outbound", "sent"), (8, "inbound", "no_answer"), (7, "outbound", "excused")], "aucun échange connu"),
+        ([(-1, "outbound", "no_answer"), (-1, "outbound", "reached")], "aucun échange connu"),
+        ([(9, "outbound", "no_show"), (8, "outbound", "no_show")], "aucun échange connu, 2 rendez-vous manqués"),
+    ],
+)
+def test_the_line_of_the_course_says_what_was_in_vain_since_the_last_talk(contacts: list[tuple[int, str, str]], text: str) -> None:
+    days = [DAY - dt.timedelta(days=ago) for ago, _, _ in contacts]
+    rows = pl.DataFrame(
+        {
+            "learner_id": ["L"] * len(contacts),
+            "occurred_at": [dt.datetime.combine(day, dt.time(10), tzinfo=dt.UTC) for day in days],
+            "on": days,
+            "direction": [direction for _, direction, _ in contacts],
+            "outcome": [outcome for _, _, outcome in contacts],
+        },
+        schema={
+            "learner_id": pl.String,
+            "occurred_at": pl.Datetime("us", "UTC"),
+            "on": pl.Date,
+            "direction": pl.String,
+            "outcome": pl.String,
+        },
+    )
+    course = pl.DataFrame({"learner_id": ["L"], "planned_exit_date": [dt.date(2026, 6, 30)]})
+
+    told = course.join(tried(rows, DAY), on="learner_id", how="left").select(standing()).item()
+
+    assert told == f"fin prévue le 30/06/2026 ; {text}"
