@@ -79,61 +79,84 @@ def reference(rows: pl.DataFrame, risk: NDArray[np.float64]) -> pl.DataFrame:
 
     Returns:
         column, band, edges (of up to ten bins), shares (one more than edges + 1: the last is what is missing), people (learners seen, as
-        many as if each stood alone), alike (intra-class correlation within each of `SHARED`), weekday (of the landmarks, Monday is 1).
+        many as if each stood alone), together (how far people fall in one bin because they share each of `SHARED`, 0 to 1), weekday (of
+        the landmarks, Monday is 1).
     """
     few = rows.with_columns(pl.Series(RISK, risk), band=band())
     few = few.sample(min(few.height, LANDMARKS_AT_MOST), seed=0)
     weekday = rows["as_of"].dt.weekday().mode()[0]
     table = []
     for number, part in sorted(few.partition_by("band", as_dict=True).items()):
-        alike = _alike(part)
+        nights, groups = _groups(part, "as_of"), [_groups(part, unit, "as_of") for unit in SHARED]
         people = part["learner_id"].n_unique()
         for name in (*FEATURES, RISK):
             values = part[name].drop_nulls().to_numpy()
             edges = np.unique(np.quantile(values, np.arange(1, BINS) / BINS)) if len(values) else np.empty(0)
-            shares = _shares(part[name], edges).tolist()
-            table.append((name, number[0], edges.tolist(), shares, _standing_alone(people, part, alike[name]), alike[name], weekday))
+            bins = _bins(part[name], edges)
+            together = [_together(bins, nights, group) for group in groups]
+            alone = _standing_alone(people, part, together)
+            table.append((name, number[0], edges.tolist(), _shares(bins, edges).tolist(), alone, together, weekday))
     numbers = pl.List(pl.Float64)
     types = (pl.String(), pl.Int32(), numbers, numbers, pl.Float64(), numbers, pl.Int8())
     return pl.DataFrame(table, schema=dict(zip(REFERENCE, types, strict=True)), orient="row")
 
 
-REFERENCE: Final = ("column", "band", "edges", "shares", "people", "alike", "weekday")
+REFERENCE: Final = ("column", "band", "edges", "shares", "people", "together", "weekday")
+"""A reference with other columns, of an older version of Vigie, is compared with nothing."""
 
 
-def _alike(rows: pl.DataFrame) -> dict[str, list[float]]:
-    """Of each column and the risk: intra-class correlation on one night within each of `SHARED` (one-way analysis of variance)."""
-
-    def mean_square(column: pl.Expr, *within: str) -> pl.Expr:
-        groups = pl.struct(within).filter(column.is_not_null()).n_unique()
-        return (column - column.mean().over(within)).pow(2).sum() / (column.count() - groups)
-
-    columns = [pl.col(name).cast(pl.Float64) for name in (*FEATURES, RISK)]
-    found = rows.select(
-        pl.concat_list([1 - mean_square(column, unit, "as_of") / mean_square(column, "as_of") for unit in SHARED])
-        .list.eval(pl.element().fill_nan(0.0).fill_null(0.0).clip(0, 1))
-        .alias(column.meta.output_name())
-        for column in columns
-    )
-    return {name: values[0].to_list() for name, values in found.to_dict().items()}
+def _groups(rows: pl.DataFrame, *by: str) -> NDArray[np.int64]:
+    """Of each row, the number from 0 on of its group."""
+    return rows.select(pl.struct(by).rank("dense")).to_series().to_numpy().astype(np.int64) - 1
 
 
-def _standing_alone(people: int, rows: pl.DataFrame, alike: Sequence[float]) -> float:
+def _together(bins: NDArray[np.int64], nights: NDArray[np.int64], groups: NDArray[np.int64]) -> float:
+    """How far rows of a group fall in one bin on one night, 0 to 1: intra-class correlation of the bins' indicators, added up over bins.
+
+    Of bins and not of values, since bins are what the index compares: a column less its session's mean has no correlation in the session,
+    and yet all who missed nothing there share one bin. One-way analysis of variance; one design effect for all bins, as the first
+    correction of a chi-squared of Rao and Scott (1981).
+
+    Args:
+        bins: number of the bin of each row.
+        nights: number of the night of each row.
+        groups: number of the group on that night of each row.
+    """
+    among, within = _mean_square(bins, nights), _mean_square(bins, groups)
+    return float(np.clip(1 - within / among, 0, 1)) if among > 0 and not np.isnan(within) else 0.0
+
+
+def _mean_square(bins: NDArray[np.int64], groups: NDArray[np.int64]) -> float:
+    """Mean square within groups of the indicators of the bins, added up over bins; nan where every group is of one row."""
+    shape = groups.max() + 1, bins.max() + 1
+    cells = np.bincount(np.ravel_multi_index((groups, bins), shape), minlength=shape[0] * shape[1]).reshape(shape)
+    within = len(bins) - float((cells**2 / cells.sum(axis=1, keepdims=True)).sum())
+    return within / (len(bins) - len(cells)) if len(bins) > len(cells) else float("nan")
+
+
+def _standing_alone(people: int, rows: pl.DataFrame, together: Sequence[float]) -> float:
     """How many independent people tell as much as these who share sessions, providers and programmes (Kish 1965, design effect)."""
-    return min(people / (1 + (people / rows[unit].n_unique() - 1) * share) for unit, share in zip(SHARED, alike, strict=True))
+    return min(people / (1 + (people / rows[unit].n_unique() - 1) * share) for unit, share in zip(SHARED, together, strict=True))
 
 
-def _shares(column: pl.Series, edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    values = column.drop_nulls().to_numpy()
-    bins = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
-    return np.append(bins, column.null_count()) / max(len(column), 1)
+def _bins(column: pl.Series, edges: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Of each row, the number of its bin; what is missing has the last, one past those of the edges."""
+    values = column.cast(pl.Float64).to_numpy()
+    # Numpy puts nan behind every edge: one more is the bin of what is missing.
+    bins: NDArray[np.int64] = np.searchsorted(edges, values, side="right") + np.isnan(values)
+    return bins
+
+
+def _shares(bins: NDArray[np.int64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.bincount(bins, minlength=len(edges) + 2) / len(bins)
 
 
 def drift(learnt: pl.DataFrame, night: pl.DataFrame, risk: NDArray[np.float64]) -> list[Reading]:
     """Population stability index of each column and of the risk, within the same weeks of a course.
 
     Under no drift the index times n m / (n + m) follows a chi-squared law (Yurdakul and Naranjo 2020), n and m being as many as stand
-    alone; bands add up. Landmarks lie on one weekday and much counts days since a class: a night of another weekday is not compared.
+    alone, by how far people who share a session, provider or programme fall in one bin; bands add up. Landmarks lie on one weekday and
+    much counts days since a class: a night of another weekday is not compared.
 
     Args:
         learnt: as from `reference`.
@@ -151,12 +174,12 @@ def drift(learnt: pl.DataFrame, night: pl.DataFrame, risk: NDArray[np.float64]) 
     parts = {key[0]: part for key, part in now.partition_by("band", as_dict=True).items()}
     columns = learnt["column"].unique(maintain_order=True).to_list()
     sums = {name: np.zeros(3) for name in columns}
-    for name, number, edges, shares, people, alike, _ in learnt.iter_rows():
+    for name, number, edges, shares, people, together, _ in learnt.iter_rows():
         part = parts.get(number)
         if part is None or name not in part.columns:
             continue
-        before, n = np.asarray(shares), _standing_alone(part.height, part, alike)
-        after = _shares(part[name], np.asarray(edges))
+        before, n = np.asarray(shares), _standing_alone(part.height, part, together)
+        after = _shares(_bins(part[name], np.asarray(edges)), np.asarray(edges))
         kept = (before > 0) | (after > 0)
         # An empty bin would weigh without end: half a person stands in it.
         old, new = np.maximum(before[kept], 0.5 / people), np.maximum(after[kept], 0.5 / n)

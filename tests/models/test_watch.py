@@ -46,12 +46,49 @@ def test_a_quiet_night_raises_no_alarm_however_small(learnt: pl.DataFrame) -> No
 def test_what_a_session_shares_counts_once_however_many_sit_in_it(learnt: pl.DataFrame) -> None:
     # Were each of the 600 to stand alone, their 50 sessions would be a drift in nearly every draw.
     assert len([seed for seed in range(20) if alarms(learnt, people(600, 300 + seed), seed)]) <= 1
-    alike = dict(learnt.filter(pl.col("band") == 0).select("column", pl.col("alike").list.first()).iter_rows())
-    assert alike["session_attendance_share_14"] > 0.99
-    assert alike["attendance_share_28"] < 0.1
+    together = in_one_bin(learnt)
+    assert together["session_attendance_share_14"] > 0.99
+    assert together["attendance_share_28"] < 0.1
     assert alarms(learnt, people(30_000, 4).with_columns(pl.col("session_attendance_share_14") + 2)) == {
         "drift of session_attendance_share_14"
     }
+
+
+def in_one_bin(learnt: pl.DataFrame) -> dict[str, float]:
+    """Of each column in the first weeks: how far people of a session fall in one bin."""
+    return dict(learnt.filter(pl.col("band") == 0).select("column", pl.col("together").list.first()).iter_rows())
+
+
+def centred(n: int, seed: int, missed: float = 0.3) -> pl.DataFrame:
+    """People of whom so large a part missed something; three columns are less the session's mean, a fourth is unknown to whole sessions."""
+    luck = np.random.default_rng(seed)
+    shares = [pl.Series(name, 1 - luck.random(n) * (luck.random(n) < missed)) for name in CENTRED]
+    silent = pl.Series((luck.random(n // IN_A_SESSION + 1) < 0.4)[np.arange(n) // IN_A_SESSION])
+    rows = (
+        people(n, seed).with_columns(shares).with_columns(pl.when(~silent).then("quiz_against_session_14").alias("quiz_against_session_14"))
+    )
+    less = [pl.col(name) - pl.col(name).mean().over("session_id") for name in CENTRED]
+    return rows.with_columns(*less, course_day=pl.col("course_day").first().over("session_id"))
+
+
+CENTRED = ("attendance_against_session", "work_missed_against_session", "forum_against_session_14")
+
+
+def test_a_column_less_the_mean_of_its_session_wakes_nobody_on_quiet_nights_and_does_once_it_moves() -> None:
+    learnt = reference(centred(20_000, 1), np.random.default_rng(1).beta(1, 30, 20_000))
+    together = in_one_bin(learnt)
+
+    # The values correlate with nothing in a session; but all who missed nothing there share one of them.
+    assert min(together[name] for name in (*CENTRED, "quiz_against_session_14")) > 0.2
+    # Correlation of the values let 84 of 100 nights of 180 people alarm, and 51 of 600.
+    assert len([(n, seed) for n in (60, 180, 600) for seed in range(40) if alarms(learnt, centred(n, 500 + seed), seed)]) <= 1
+    assert alarms(learnt, centred(3_000, 4, missed=0.9)) == {f"drift of {name}" for name in CENTRED}
+
+
+def test_a_reference_of_an_older_version_is_compared_with_nothing(learnt: pl.DataFrame) -> None:
+    moved = people(3_000, 4, attendance_share_28=3.0)
+
+    assert drift(learnt.rename({"together": "alike"}), moved, np.full(moved.height, 0.02)) == []
 
 
 def test_a_night_of_another_weekday_is_not_compared(learnt: pl.DataFrame) -> None:
