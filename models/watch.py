@@ -240,12 +240,36 @@ def matured(scores: pl.DataFrame, called: pl.DataFrame, endings: pl.DataFrame) -
 
 
 def volume(opened: int, before: Sequence[int]) -> Reading:
-    """New risk alerts of a night beside those of the same weekday in earlier weeks."""
-    usual = float(np.mean(before)) if before else float("nan")
-    spread = NormalDist().inv_cdf(1 - CHANCE / 2) * (usual * (1 + 1 / len(before))) ** 0.5 if before else float("nan")
-    odd = len(before) >= LEAST_WEEKS and abs(opened - usual) > max(spread, MOST_CHANGE * usual)
-    says = f"{opened} new risk alerts, where the same weekday had {usual:.0f} before." if before else f"{opened} new risk alerts."
-    return Reading("new risk alerts", float(opened), usual - spread, usual + spread, len(before), bool(odd), says)
+    """New risk alerts of a night beside those of the same weekday in earlier weeks; the interval is of counts that are no surprise."""
+    if not before:
+        return Reading("new risk alerts", float(opened), float("nan"), float("nan"), 0, alarm=False, says=f"{opened} new risk alerts.")
+    usual, (low, high) = float(np.mean(before)), _unsurprising(sum(before), len(before))
+    odd = len(before) >= LEAST_WEEKS and not low <= opened <= high and abs(opened - usual) > MOST_CHANGE * usual
+    too_few = "" if len(before) >= LEAST_WEEKS else f"; an alarm needs {LEAST_WEEKS}"
+    says = f"{opened} new risk alerts, where the same weekday had {usual:.1f} on average (earlier weeks: {len(before)}{too_few})."
+    return Reading("new risk alerts", float(opened), low, high, len(before), odd, says)
+
+
+def _unsurprising(total: int, nights: int) -> tuple[float, float]:
+    """Fewest and most on one more night, after `total` on so many, that are not in the share `CHANCE` of the oddest, half at either end.
+
+    Of the sum of all nights, a Poisson count of one is binomial whatever the rate (Przyborowski and Wilenski 1940): right for small
+    numbers, where the spread of those before is often nought. The counts that this test does not refuse lie between two quantiles of
+    negative binomial laws, since a share of trials is reached when the last of the others comes.
+    """
+    return _negative_binomial(CHANCE / 2, total, nights), _negative_binomial(1 - CHANCE / 2, total + 1, nights)
+
+
+def _negative_binomial(share: float, others: int, nights: int) -> float:
+    """Quantile of how many fall on one night, of those that fall on it or on `nights` more at random, until so many `others` fell there."""
+    if not others:
+        return 0.0
+    counts = np.arange(
+        others / nights + 20 * (1 + others**0.5)
+    )  # over 14 standard deviations: no law has half of `CHANCE` beyond (Cantelli)
+    ratios = np.log((counts + others) / (counts + 1) / (nights + 1))
+    logs = others * np.log(nights / (nights + 1)) + np.append(0, np.cumsum(ratios))
+    return float(np.searchsorted(np.cumsum(np.exp(logs)), share))
 
 
 def overrides(opinions: pl.DataFrame) -> Reading:

@@ -7,6 +7,7 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import binom
 
 from features.catalogue import FEATURES
 from models.watch import band, drift, matured, overrides, reference, usefulness, volume
@@ -169,7 +170,36 @@ def test_volume_is_compared_with_the_same_weekday() -> None:
     assert volume(400, [100, 110, 90, 95]).alarm
     assert not volume(120, [100, 110, 90, 95]).alarm
     assert not volume(400, [100]).alarm
+    assert volume(400, [100]).says.endswith("had 100.0 on average (earlier weeks: 1; an alarm needs 3).")
     assert not volume(3, []).alarm
+    assert volume(0, [20] * 8).alarm
+    # A change that chance cannot explain, of a size that does not matter.
+    assert not volume(1_300, [1_000] * 8).alarm
+
+
+@pytest.mark.parametrize("weeks", [3, 8])
+@pytest.mark.parametrize("rate", [0.2, 0.5, 1, 2, 20])
+def test_where_nothing_changed_the_volume_wakes_somebody_on_one_night_in_a_hundred_at_most(rate: float, weeks: int) -> None:
+    nights = np.random.default_rng(0).poisson(rate, (4_000, weeks + 1)).tolist()
+
+    woken = np.mean([volume(opened, before).alarm for opened, *before in nights])
+
+    assert woken <= 0.0147  # three standard errors over the level meant
+    assert woken >= 0.005 or rate < 20  # and no less where counts are fine enough to keep to it
+
+
+def test_counts_that_are_no_surprise_are_those_that_the_binomial_test_does_not_refuse() -> None:
+    for total, weeks in ((0, 3), (3, 8), (100, 3), (4_000, 8)):
+        reading = volume(0, [total, *[0] * (weeks - 1)])
+        kept = [
+            count
+            for count in range(2 * total // weeks + 20)
+            if min(binom.cdf(count, count + total, 1 / (weeks + 1)), binom.sf(count - 1, count + total, 1 / (weeks + 1))) > 0.005
+        ]
+
+        assert (reading.low, reading.high) == (min(kept), max(kept))
+    assert not volume(1, [0, 0, 0]).alarm
+    assert volume(9, [0, 0, 0]).alarm
 
 
 def said(*answers: tuple[int, str, str | None, str | None, bool | None]) -> pl.DataFrame:
