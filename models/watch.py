@@ -102,7 +102,11 @@ def reference(rows: pl.DataFrame, risk: NDArray[np.float64]) -> pl.DataFrame:
 
 
 REFERENCE: Final = ("column", "band", "edges", "shares", "people", "together", "weekday")
-"""A reference with other columns, of an older version of Vigie, is compared with nothing."""
+
+
+def landmarks_on(learnt: pl.DataFrame) -> int | None:
+    """Weekday of the landmarks of a reference, Monday is 1; none of one by an older version of Vigie, which is compared with nothing."""
+    return int(learnt["weekday"][0]) if set(learnt.columns) == {*REFERENCE} else None
 
 
 def _groups(rows: pl.DataFrame, *by: str) -> NDArray[np.int64]:
@@ -166,7 +170,7 @@ def drift(learnt: pl.DataFrame, night: pl.DataFrame, risk: NDArray[np.float64]) 
     Returns:
         A reading a column, the largest index first; none on another weekday, or beside a reference of an earlier version.
     """
-    if set(learnt.columns) != {*REFERENCE} or night["as_of"].dt.weekday()[0] != learnt["weekday"][0]:
+    if night["as_of"].dt.weekday()[0] != landmarks_on(learnt):
         return []
     now = night.with_columns(pl.Series(RISK, risk), band=band())
     if now.height > PEOPLE_AT_MOST:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import io
+from calendar import day_name
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from models.watch import LEAST_ANSWERS, LEAST_WEEKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,23 +25,73 @@ DRAWN: Final = (
     "drift of risk",
 )
 SHIFTS: Final = 10
+SUNDAY: Final = 7
 
 
-def render(nights: Mapping[str, Mapping[str, Any]]) -> str:
+def last_read(nights: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """By subject, its last reading that had an interval, else its last, and the `night` it is of.
+
+    Outcomes are read on Sundays alone, columns on the landmarks' weekday, and a night without earlier weeks or answers says nothing.
+
+    Args:
+        nights: by date, the content of watch.json.
+    """
+    last: dict[str, dict[str, Any]] = {}
+    for date, night in sorted(nights.items()):
+        last |= {
+            one["subject"]: {**one, "night": date} for one in night["readings"] if _ranged(one) or not _ranged(last.get(one["subject"]))
+        }
+    return last
+
+
+def _ranged(reading: Mapping[str, Any] | None) -> bool:
+    return reading is not None and reading["low"] is not None and reading["high"] is not None
+
+
+def never_read(nights: Mapping[str, Mapping[str, Any]], weekday: int | None) -> dict[str, str]:
+    """Subjects that none of these nights could raise an alarm about, and why: that they have none says nothing.
+
+    Args:
+        nights: by date, the content of watch.json.
+        weekday: of the landmarks of the version that serves, Monday is 1; none where it left nothing to compare with.
+    """
+    if not nights:
+        return {}
+    most: dict[str, int] = {}
+    for one in (one for night in nights.values() for one in night["readings"]):
+        most[one["subject"]] = max(one["people"], most.get(one["subject"], 0))
+    version, told = nights[max(nights)]["model_version"], {}
+    # What another version learnt from tells nothing of this one.
+    its = [one["subject"] for night in nights.values() if night["model_version"] == version for one in night["readings"]]
+    if weekday is None:
+        told["drift"] = f"not read, {version} left nothing that this version of Vigie compares with: train again"
+    elif not any(subject.startswith("drift") for subject in its):
+        told["drift"] = f"never read, no night of a {day_name[weekday - 1]} was watched while {version} served"
+    if "expected over observed" not in most:
+        sunday = any(dt.date.fromisoformat(date).isoweekday() == SUNDAY for date in nights)
+        told["outcomes"] = f"never read, {'none was known yet' if sunday else 'no night of a Sunday was watched'}"
+    if most.get("new risk alerts", 0) < LEAST_WEEKS:
+        told["new risk alerts"] = f"never judged, no night had {LEAST_WEEKS} of its weekday before it"
+    for subject in ("alerts without object", "alerts called useful"):
+        if most.get(subject, 0) < LEAST_ANSWERS:
+            told[subject] = f"never judged, no four weeks had {LEAST_ANSWERS} answers"
+    return told
+
+
+def render(nights: Mapping[str, Mapping[str, Any]], unread: Mapping[str, str]) -> str:
     """The page as text.
 
     Args:
         nights: by date, the content of watch.json.
+        unread: as from `never_read`.
     """
     environment = Environment(loader=PackageLoader("models"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     alarms = [
         (date, reading["says"]) for date, night in sorted(nights.items(), reverse=True) for reading in night["readings"] if reading["alarm"]
     ]
-    # Outcomes are read on Sundays alone: each subject is told as of the last night that looked at it.
-    newest: dict[str, dict[str, Any]] = {}
-    for date, night in sorted(nights.items()):
-        newest |= {one["subject"]: {**one, "night": date} for one in night["readings"] if not one["subject"].startswith("drift")}
-    now = list(newest.values())
+    now = [one for subject, one in last_read(nights).items() if not subject.startswith("drift")]
+    nothing = {"night": "-", "value": None, "low": None, "high": None, "alarm": False}
+    now += [{**nothing, "subject": subject, "says": f"{why[0].upper()}{why[1:]}."} for subject, why in unread.items()]
     # Columns are compared once a week, on the weekday of the landmarks.
     by_night = {date: [one for one in night["readings"] if one["subject"].startswith("drift")] for date, night in nights.items()}
     compared = max((date for date, found in by_night.items() if found), default="")

@@ -255,12 +255,14 @@ def watch(home: HomeOption = None) -> None:
     """
     from pipelines.watching import watch_page
 
-    page, nights, alarms = watch_page(service_at(home))
+    page, nights, alarms, unread = watch_page(service_at(home))
     for alarm in alarms:
         console.tell("!", "yellow", alarm)
+    for subject in unread:
+        console.tell("?", "yellow", subject)
     console.out.print(
         f"{console.many(len(nights), 'night')} watched{f', {nights[0]} to {nights[-1]}' if nights else ''}; "
-        f"{console.many(len(alarms), 'alarm')}, each subject as last read."
+        f"{console.many(len(alarms), 'alarm')}, each subject as last read{', but for those that were not' if unread else ''}."
     )
     console.out.print(str(page), soft_wrap=True)
 

@@ -122,18 +122,31 @@ def _sessions_first(evidence: Path, scores: pl.DataFrame, places: pl.DataFrame) 
     return [f"Where the score is not proven to beat the session rate, look at sessions first. {'; '.join(told)}."] if told else []
 
 
-def watch_page(service: Service) -> tuple[Path, list[str], list[str]]:
+def watch_page(service: Service) -> tuple[Path, list[str], list[str], list[str]]:
     """Write the page that shows the last nights: every alarm, and how each reading went.
 
     Returns:
-        Where it lies, its nights, and the alarms of each subject as last read: columns and outcomes are looked at once a week.
+        Where it lies, its nights, the alarms of each subject as last read (columns and outcomes are looked at once a week), and the
+        subjects that were never read, with why.
     """
-    from models.watch_page import render
+    from models.watch_page import last_read, never_read, render
 
     nights: dict[str, dict[str, Any]] = {}
     for path in sorted((service.home.root / "out").glob(f"*/{WATCH_FILE}"))[-NIGHTS_SHOWN:]:
         nights[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
-    text = render(nights)
+    unread = never_read(nights, _landmarks_on(service, nights[max(nights)]["model_version"]) if nights else None)
+    text = render(nights, unread)
     page = write_whole(service.home.root / "out" / "watch.html", lambda part: part.write_text(text, encoding="utf-8"))
-    last = {reading["subject"]: (night, reading) for night, told in nights.items() for reading in told["readings"]}
-    return page, list(nights), [f"{night}: {reading['says']}" for night, reading in last.values() if reading["alarm"]]
+    last = last_read(nights).values()
+    # A drift from what another version learnt, or told as an older Vigie told it, is none of the version that serves.
+    told = [one for one in last if one["alarm"] and not ("drift" in unread and one["subject"].startswith("drift"))]
+    alarms = [f"{reading['night']}: {reading['says']}" for reading in told]
+    return page, list(nights), alarms, [f"{subject}: {why}." for subject, why in unread.items()]
+
+
+def _landmarks_on(service: Service, version: str) -> int | None:
+    """Weekday on which columns are compared with what this version learnt from; none where it left nothing to compare with."""
+    from models.watch import REFERENCE_FILE, landmarks_on
+
+    path = service.home.models / version / REFERENCE_FILE
+    return landmarks_on(pl.read_parquet(path)) if path.exists() else None

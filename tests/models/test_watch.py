@@ -10,7 +10,8 @@ import pytest
 from scipy.stats import binom
 
 from features.catalogue import FEATURES
-from models.watch import band, drift, matured, overrides, reference, usefulness, volume
+from models.watch import Reading, band, drift, landmarks_on, matured, overrides, reference, usefulness, volume
+from models.watch_page import last_read, never_read
 
 NIGHT = dt.date(2026, 3, 1)
 IN_A_SESSION = 12
@@ -81,7 +82,7 @@ def test_a_column_less_the_mean_of_its_session_wakes_nobody_on_quiet_nights_and_
 
     # The values correlate with nothing in a session; but all who missed nothing there share one of them.
     assert min(together[name] for name in (*CENTRED, "quiz_against_session_14")) > 0.2
-    # Correlation of the values let 84 of 100 nights of 180 people alarm, and 51 of 600.
+    # By the correlation of the values every one of these nights alarmed.
     assert len([(n, seed) for n in (60, 180, 600) for seed in range(40) if alarms(learnt, centred(n, 500 + seed), seed)]) <= 1
     assert alarms(learnt, centred(3_000, 4, missed=0.9)) == {f"drift of {name}" for name in CENTRED}
 
@@ -89,7 +90,9 @@ def test_a_column_less_the_mean_of_its_session_wakes_nobody_on_quiet_nights_and_
 def test_a_reference_of_an_older_version_is_compared_with_nothing(learnt: pl.DataFrame) -> None:
     moved = people(3_000, 4, attendance_share_28=3.0)
 
+    assert drift(learnt, moved, np.full(moved.height, 0.02)) != []
     assert drift(learnt.rename({"together": "alike"}), moved, np.full(moved.height, 0.02)) == []
+    assert (landmarks_on(learnt), landmarks_on(learnt.rename({"together": "alike"}))) == (NIGHT.isoweekday(), None)
 
 
 def test_a_night_of_another_weekday_is_not_compared(learnt: pl.DataFrame) -> None:
@@ -246,3 +249,41 @@ def test_usefulness_counts_opinions_alone_and_names_a_subject_once_enough_spoke(
     assert usefulness(said((25, "reached", None, None, False), (5, "reached", None, None, True))).alarm
     assert not usefulness(said((19, "reached", None, None, False))).alarm
     assert not usefulness(said()).alarm
+
+
+def watched(*readings: Reading, version: str = "v") -> dict[str, object]:
+    return {"model_version": version, "readings": [reading.as_dict() for reading in readings]}
+
+
+def test_a_reading_with_an_interval_is_told_until_another_one_has_one() -> None:
+    nights = {"2026-03-23": watched(volume(52, [103] * 3)), "2026-03-25": watched(volume(31, []))}
+
+    assert last_read(nights)["new risk alerts"]["night"] == "2026-03-23"
+    assert last_read(nights | {"2026-03-30": watched(volume(90, [52, 103]))})["new risk alerts"]["value"] == 90
+    assert last_read({"2026-03-24": watched(volume(1, [])), "2026-03-25": watched(volume(31, []))})["new risk alerts"]["value"] == 31
+
+
+def test_what_was_never_read_is_said_with_why() -> None:
+    few = volume(3, [2, 2]), overrides(said((19, "reached", None, None, None))), usefulness(said())
+    weekdays = {"2026-03-23": watched(*few), "2026-03-25": watched(*few)}
+
+    assert never_read(weekdays, 6) == {
+        "drift": "never read, no night of a Saturday was watched while v served",
+        "outcomes": "never read, no night of a Sunday was watched",
+        "new risk alerts": "never judged, no night had 3 of its weekday before it",
+        "alerts without object": "never judged, no four weeks had 20 answers",
+        "alerts called useful": "never judged, no four weeks had 20 answers",
+    }
+    assert never_read(weekdays | {"2026-03-29": watched(*few)}, 6)["outcomes"] == "never read, none was known yet"
+    assert never_read({}, None) == {}
+
+
+def test_what_was_read_once_is_not_called_unread_but_a_drift_of_the_version_that_serves() -> None:
+    moved, level = (Reading(subject, 1.0, 0.9, 1.1, 500, alarm=False, says="") for subject in ("drift of risk", "expected over observed"))
+    answers = said((20, "reached", None, None, True))
+    nights = {"2026-03-28": watched(moved, level, volume(3, [2, 2, 2]), overrides(answers), usefulness(answers))}
+
+    assert never_read(nights, 6) == {}
+    later = nights | {"2026-03-29": watched(volume(3, []), version="w")}
+    assert never_read(later, 6) == {"drift": "never read, no night of a Saturday was watched while w served"}
+    assert never_read(nights, None) == {"drift": "not read, v left nothing that this version of Vigie compares with: train again"}

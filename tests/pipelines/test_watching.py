@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from features.catalogue import FEATURES
 from models.registry import champion
+from pipelines.cli import app
 from pipelines.examples import examples_page
 from pipelines.steps import Directly, run_night
 from pipelines.watching import watch_night, watch_page
@@ -76,7 +78,7 @@ def test_a_shift_is_a_warning_of_the_night_and_an_alarm_of_the_page(watched: Ser
     told = watch_night(made, SCORED)
 
     assert any("attendance_share_28" in text for text in told)
-    path, nights, alarms = watch_page(made)
+    path, nights, alarms, _ = watch_page(made)
     page = path.read_text()
     assert nights == [SCORED.isoformat(), SUNDAY.isoformat()]
     # Columns are compared once a week: what was read before the last night counts until it is read again.
@@ -87,6 +89,42 @@ def test_a_shift_is_a_warning_of_the_night_and_an_alarm_of_the_page(watched: Ser
     assert f"Served by {champion(made.home)} ({SCORED} to {SUNDAY})." in page
     assert "0 of 0 opinions of the last four weeks call the alert useful." in page
     assert readings(made, SUNDAY)["expected over observed"]["says"] in unescape(page)
+
+
+def test_a_drift_from_what_an_older_version_kept_is_not_told_as_one_of_today(watched: Service, tmp_path: Path) -> None:
+    made = copy_of(watched, tmp_path / "home")
+    path, learnt = made.home.out(SCORED) / "features.parquet", next(made.home.models.glob("*/reference.parquet"))
+    pl.read_parquet(path).with_columns(attendance_share_28=pl.lit(None, pl.Float64)).write_parquet(path)
+    watch_night(made, SCORED)
+    assert any("attendance_share_28" in alarm for alarm in watch_page(made)[2])
+
+    pl.read_parquet(learnt).rename({"together": "alike"}).write_parquet(learnt)
+    _, _, alarms, unread = watch_page(made)
+
+    assert not any("attendance_share_28" in alarm for alarm in alarms)
+    assert f"drift: not read, {champion(made.home)} left nothing that this version of Vigie compares with: train again." in unread
+
+
+def test_no_alarm_of_what_was_never_read_is_said_to_be_that(watched: Service, tmp_path: Path) -> None:
+    made = copy_of(watched, tmp_path / "home")
+    lasting = "alerts called useful: never judged, no four weeks had 20 answers."
+    drifts = f"drift: never read, no night of a Friday was watched while {champion(made.home)} served."
+    outcomes = "outcomes: never read, no night of a Sunday was watched."
+
+    for lost, unread, read in ((SCORED, drifts, outcomes), (SUNDAY, outcomes, drifts)):
+        for night in (SCORED, SUNDAY):
+            watch_night(made, night)
+        (made.home.out(lost) / "watch.json").unlink()
+        done = CliRunner().invoke(app, ["watch", "--home", str(made.home.root)])
+        page = (made.home.root / "out" / "watch.html").read_text()
+
+        assert done.exit_code == 0
+        assert f"? {unread}" in done.output
+        assert f"? {lasting}" in done.output
+        assert read not in done.output
+        assert "each subject as last read, but for those that were not." in " ".join(done.output.split())
+        assert unread.split(": ")[1][1:] in page
+        assert read.split(": ")[1][1:] not in page
 
 
 def test_where_the_session_tells_as_much_the_night_names_sessions(watched: Service, tmp_path: Path) -> None:
