@@ -6,6 +6,7 @@ service is not woken for nothing. Pure functions of tables; no library that take
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final
@@ -266,14 +267,11 @@ def _unsurprising(total: int, nights: int) -> tuple[float, float]:
 
 def _negative_binomial(share: float, others: int, nights: int) -> float:
     """Quantile of how many fall on one night, of those that fall on it or on `nights` more at random, until so many `others` fell there."""
-    if not others:
-        return 0.0
-    counts = np.arange(
-        others / nights + 20 * (1 + others**0.5)
-    )  # over 14 standard deviations: no law has half of `CHANCE` beyond (Cantelli)
-    ratios = np.log((counts + others) / (counts + 1) / (nights + 1))
-    logs = others * np.log(nights / (nights + 1)) + np.append(0, np.cumsum(ratios))
-    return float(np.searchsorted(np.cumsum(np.exp(logs)), share))
+    from scipy.special import nbdtrik
+
+    # Between two counts the inverse is no count; below the first it is none at all. A hair off, since it is found by iteration.
+    most = float(nbdtrik(share, others, nights / (nights + 1))) if others else 0.0
+    return math.ceil(most - 1e-9) if most > 0 else 0.0
 
 
 def overrides(opinions: pl.DataFrame) -> Reading:
