@@ -164,16 +164,17 @@ def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFram
 def tried(contacts: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
     """By learner_id, spoken_on (day of the last two-way contact), and in vain since: attempts unanswered and missed_appointments.
 
-    Only of the last eight weeks: what was tried before tells nothing of the call that is to be made.
+    Only of the last eight weeks, and since the learner last called, wrote or excused themselves: what was tried before was not in vain, or
+    tells nothing of the call that is to be made.
 
     Args:
         contacts: as known, with learner_id, occurred_at, direction, outcome and their day `on`.
         as_of: nothing later counts.
     """
     outcome = pl.col("outcome").cast(pl.String)
-    spoken_at = pl.col("occurred_at").filter(outcome.is_in(TWO_WAY)).max()
-    since = (pl.col("occurred_at") > spoken_at).fill_null(value=True) & (pl.col("on") > as_of - dt.timedelta(days=NAMED_DAYS))
     ours = pl.col("direction").cast(pl.String) == "outbound"
+    heard_at = pl.col("occurred_at").filter(outcome.is_in(TWO_WAY) | ~ours | (outcome == "excused")).max()
+    since = (pl.col("occurred_at") > heard_at).fill_null(value=True) & (pl.col("on") > as_of - dt.timedelta(days=NAMED_DAYS))
     return (
         contacts.filter(pl.col("on") <= as_of)
         .group_by("learner_id")

@@ -28,9 +28,9 @@ SILENT_SHARE: Final = 0.2
 def endings(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_zone: str) -> pl.DataFrame:
     """How each enrolment ended, as known at the end of `as_of`.
 
-    A silent dropout has no exit row and shows no presence and no activity for `silence_days` up to the end of what is known or of the
-    course, while others of the same session still do: a provider that sends nothing makes nobody drop out. It is dated on the day after
-    the last trace, never before the day after the entry.
+    A silent dropout has no exit row, and shows no presence, no activity and no work handed in for `silence_days` up to the end of what is
+    known or of the course, while others of the same session still do: a provider that sends nothing makes nobody drop out. It is dated on
+    the day after the last trace, never before the day after the entry.
 
     Returns:
         enrolment_id, exit_date, reason (text, as in the contract `Exits`).
@@ -44,7 +44,9 @@ def endings(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_zone: 
     delivered = exits.select("enrolment_id", "exit_date", pl.col("reason").cast(pl.String))
     presence = known("attendance", "enrolment_id", "date", "status").filter(pl.col("status").is_in(ATTENDED))
     activity = known("activity", "enrolment_id", "date", "count").filter(pl.col("count") > 0)
-    traces = pl.concat([presence.select("enrolment_id", "date"), activity.select("enrolment_id", "date")])
+    # Nobody who hands work in has left, whatever else is not told of them.
+    handed_in = known("assessments", "enrolment_id", "submitted_on").drop_nulls().rename({"submitted_on": "date"})
+    traces = pl.concat([presence.select("enrolment_id", "date"), activity.select("enrolment_id", "date"), handed_in])
     last_trace = traces.filter(pl.col("date") <= as_of).group_by("enrolment_id").agg(pl.col("date").max().alias("last_trace"))
     enrolments = known("enrolments", "enrolment_id", "session_id", "entry_date", "planned_exit_date")
     people = enrolments.filter(pl.col("entry_date") <= as_of).join(last_trace, on="enrolment_id", how="left")

@@ -25,6 +25,10 @@ _SEVERAL_MARKS: Final = (pl.col("score_mean") - pl.col("score_lowest")).gt(0.005
 _GRACE_DAYS: Final = 1
 _OVER: Final = pl.col("days_since_deadline") > _GRACE_DAYS
 """On its day and the day after, work often still comes: nothing is told as missed yet. Two days later, hardly anything else tells of it."""
+_HALF: Final = 0.5
+_MOSTLY_MISSED: Final = pl.col("work_missed_share") >= _HALF
+_STILL_MISSING: Final = (pl.col("work_missed_in_a_row") > 0) | _MOSTLY_MISSED
+"""Work missed months ago, and handed in ever since, is past."""
 _LOW: Final = 0.5
 _MIDDLE: Final = 0.5
 _GOOD: Final = 0.7
@@ -58,8 +62,8 @@ _facts = [
         fr_better=_ALL_FR,
         en_better=_ALL_EN,
         monotone=1,
-        # One piece of several, with work handed in since, is past.
-        fair=_OVER & ((pl.col("work_missed") > 1) | (pl.col("work_missed_in_a_row") > 0)),
+        # One piece with work handed in since is past.
+        fair=_OVER & ((pl.col("work_missed") > 1) | (pl.col("work_missed_in_a_row") > 0)) & _STILL_MISSING,
         fair_better=_ALL_KEPT,
     ),
     Feature(
@@ -73,7 +77,7 @@ _facts = [
         en="{value} due and not handed in",
         worse=1,
         # A deadline of today, of which nothing is said yet, does not hide those before it.
-        fair=~_OVER,
+        fair=~_OVER & (pl.col("work_missed_in_a_row").gt(1) | _MOSTLY_MISSED),
         fair_better=NEVER,
         speaks_from=2,
         learnt=False,
@@ -90,7 +94,7 @@ _facts = [
         fr_better=_ALL_FR,
         en_better=_ALL_EN,
         monotone=1,
-        fair=_OVER & (pl.col("work_missed") > 1),
+        fair=_OVER & (pl.col("work_missed") > 1) & _STILL_MISSING,
         fair_better=_ALL_KEPT,
     ),
     Feature(
@@ -279,7 +283,7 @@ _facts += [
         fr_better=_ALL_FR,
         en_better=_ALL_EN,
         monotone=1,
-        fair=_OVER & (pl.col("work_missed") > 1),
+        fair=_OVER & (pl.col("work_missed") > 1) & _STILL_MISSING,
         fair_better=_ALL_KEPT,
     ),
     Feature(
@@ -490,7 +494,7 @@ _cohort = [
         fr_better=f"{_ALL_FR}, ce qui n'est pas le cas de toute la session",
         en_better=f"{_ALL_EN}, which is not so of the whole session",
         monotone=1,
-        fair=_OVER & (pl.col("work_missed") > 1),
+        fair=_OVER & (pl.col("work_missed") > 1) & _STILL_MISSING,
         fair_better=_ALL_KEPT,
         against=0.0,
     ),

@@ -108,6 +108,12 @@ def test_the_paper_says_when_the_service_last_spoke_with_somebody(service: Servi
         ([(9, "outbound", "sent"), (8, "inbound", "no_answer"), (7, "outbound", "excused")], "aucun échange connu"),
         ([(-1, "outbound", "no_answer"), (-1, "outbound", "reached")], "aucun échange connu"),
         ([(9, "outbound", "no_show"), (8, "outbound", "no_show")], "aucun échange connu, 2 rendez-vous manqués"),
+        # Who excused themselves or wrote since was not tried in vain.
+        (
+            [(9, "outbound", "no_answer"), (7, "outbound", "excused"), (2, "outbound", "no_answer")],
+            "aucun échange connu, 1 tentative sans réponse",
+        ),
+        ([(20, "outbound", "kept"), (9, "outbound", "no_answer"), (7, "inbound", "left_message")], "dernier échange le 12/02/2026"),
     ],
 )
 def test_the_line_of_the_course_says_what_was_in_vain_since_the_last_talk(contacts: list[tuple[int, str, str]], text: str) -> None:

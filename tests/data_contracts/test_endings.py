@@ -35,6 +35,23 @@ def test_silence_counts_from_the_entry_whatever_was_opened_before(desk: Desk) ->
     assert ended.select("enrolment_id", "exit_date").rows() == [("e2", ago(29)), ("e3", ago(30)), ("e4", ago(29))]
 
 
+def test_who_hands_work_in_has_not_left_though_nothing_else_is_told_of_them(desk: Desk) -> None:
+    today = NOW.date()
+
+    def ago(days: int) -> dt.date:
+        return today - dt.timedelta(days=days)
+
+    people = "".join(f"{one},l{one},s,{ago(90)},{ago(80)},{ago(-90)}\n" for one in ("e0", "e1", "e2"))
+    desk.put("enrolments/e.csv", f"enrolment_id,learner_id,session_id,enrolled_on,entry_date,planned_exit_date\n{people}")
+    desk.put("activity/a.csv", f"enrolment_id,date,kind,count\ne0,{ago(1)},lms,3\ne1,{ago(60)},lms,3\ne2,{ago(60)},lms,3\n")
+    work = f"e1,w,{ago(25)},{ago(20)}\ne2,w,{ago(25)},\n"
+    desk.put("assessments/w.csv", f"enrolment_id,assessment_id,due_date,submitted_on\n{work}")
+    desk.take()
+
+    with desk.warehouse() as warehouse:
+        assert endings(warehouse, today, SILENCE, "Europe/Paris").select("enrolment_id", "exit_date").rows() == [("e2", ago(59))]
+
+
 def test_outcomes_wait_for_silence_where_providers_tell_few_dropouts(desk: Desk) -> None:
     today = NOW.date()
 

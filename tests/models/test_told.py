@@ -26,6 +26,8 @@ def test_a_reason_that_compares_is_told_only_where_the_comparison_is_true() -> N
             "lateness_days_mean": [-5.0, -5.0, -5.0, -0.8, 2.0],
             "work_handed_in": [3.0] * 5,
             "work_missed": [2.0] * 5,
+            "work_missed_in_a_row": [1.0] * 5,
+            "work_missed_share": [0.4] * 5,
             "days_since_deadline": [5.0] * 5,
             "work_missed_against_session": [-0.3, -0.3, -0.3, -0.011, 0.004],
             "days_since_activity": [1.0, 1.0, 1.0, 9.0, 9.0],
@@ -113,6 +115,12 @@ def test_work_that_is_missing_is_told_and_not_how_long_ago_other_work_came_nor_b
     found = reasons(parts, parts.sum(axis=1), columns, missing, missing.clear(), 3, everybody=others)
     said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
     assert said == [[], ["last_work_missed"], [], ["work_missed_in_a_row"], [], [], [], [], []]
+
+    # Two of seven missed long ago, with all work handed in since, are past; two of three are not.
+    pieces = [missing.with_columns(work_missed=pl.lit(2.0), work_missed_share=pl.lit(share))[[0]] for share in (2 / 7, 2 / 3)]
+    rows_then = pl.concat(pieces).with_columns(enrolment_id=pl.Series(["e0", "e1"]))
+    found = reasons(parts[:2], parts[:2].sum(axis=1), columns, rows_then, rows_then.clear(), 3, everybody=others)
+    assert [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found] == [[], ["work_missed"]]
 
     # Two pieces missed before tonight's deadline are not hidden by it; one may have been made good.
     earlier = missing.with_columns(work_missed_earlier=pl.Series([0.0, 1.0, 0.0, 3.0, 2.0, 0.0, 1.0, 1.0, 1.0]))

@@ -184,6 +184,7 @@ def test_a_past_that_is_too_short_is_told_with_a_remedy_that_can_be_run(served: 
     with pytest.raises(NoDataError) as unscored:
         look_ahead(apart, "essai", trained + delay + dt.timedelta(days=7))
     apart.home.mlflow_db.unlink()
+    shutil.rmtree(apart.home.models)
     with pytest.raises(NoDataError) as untrained:
         look_ahead(apart, "essai", KNOWN)
 
