@@ -168,8 +168,11 @@ def there_for(days: int) -> pl.Expr:
 ALWAYS, NEVER = pl.lit(value=True), pl.lit(value=False)
 MANY = pl.col("session_people").ge(10)
 """True in sessions where a rank, the middle of its place, says within five in a hundred how many others do less."""
-NOTHING_SINCE = ~(pl.col("days_since_handed_in") < pl.col("days_since_activity")).fill_null(value=False)
-"""False of who has handed work in since their last trace online: they were there, and no silence is told of them."""
+LATELY_DAYS: Final = 14
+NOTHING_SINCE = ~(
+    (pl.col("days_since_handed_in") < pl.col("days_since_activity")) & (pl.col("days_since_handed_in") < LATELY_DAYS)
+).fill_null(value=False)
+"""False of who has handed work in of late, since their last trace online: they were there, and no silence is told of them."""
 
 
 def plainly(name: str) -> pl.Expr:

@@ -54,6 +54,12 @@ def test_a_reason_that_compares_is_told_only_where_the_comparison_is_true() -> N
         [],
         ["lateness_days_mean", "days_since_activity"],
     ]
+    # Weeks ago is not since.
+    long_ago = rows.with_columns(days_since_activity=pl.lit(27.0), days_since_handed_in=pl.lit(26.0))[[4]]
+    others = pl.concat([long_ago, rows[:3]])
+    assert facts(reasons(parts[:1], parts[:1].sum(axis=1), columns, long_ago, long_ago.clear(), 3, everybody=others)) == [
+        ["lateness_days_mean", "days_since_activity"]
+    ]
     # Late, and well done.
     good = rows.with_columns(score_last=pl.lit(0.9))
     assert facts(reasons(parts, parts.sum(axis=1), columns, good, good.clear(), 3))[4] == ["days_since_activity"]
