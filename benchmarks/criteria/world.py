@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -133,4 +134,9 @@ def open_world(home: Path, source: Path, scratch: Path) -> World:
     with service.warehouse() as warehouse:
         past = training_rows(warehouse, TRAINED, rules, service.time_zone)
         endings = known_endings(warehouse, TRAINED, rules.silence_days, service.time_zone)
+    # What is refitted must not learn from what is judged.
+    if others := sorted(set(past["session_id"].str.slice(-5)) - {"2013B", "2013J"}):
+        sys.exit(
+            f"The service in {home} took {', '.join(others)} as well: make one that took 2013B and 2013J alone (vigie import, ingest, train)."
+        )
     return World(service, load(service.home, version), past, endings, source)
