@@ -20,7 +20,7 @@ from models.fairness import FEW
 from models.judging import LOAD
 from models.plots import draw, drawn_shap
 from models.promotion import decisions
-from models.registry import ENDS, attach, keep_plots
+from models.registry import attach, keep_plots, named
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
@@ -109,9 +109,8 @@ def tell_unseen(home: Home, found: Unseen) -> None:
         section = _environment().get_template("unseen.html").render(found=found, **_unseen_tables(found))
         page = _with_section((folder / CARD_FILE).read_text(encoding="utf-8"), "unseen", section)
         files.append(write_whole(folder / CARD_FILE, lambda part: part.write_text(page, encoding="utf-8")))
-    rows = found.figures.to_dicts()
-    figures = {f"unseen/{row['level']}/{row['contender']}/{row['metric']}{end}": row[key] for row in rows for key, end in ENDS}
-    attach(home, found.version, figures, {}, files)
+    by_level = found.figures.with_columns(contender=pl.format("{}/{}", "level", "contender"))
+    attach(home, found.version, named(by_level, place="unseen/"), {}, files)
 
 
 def _unseen_tables(found: Unseen) -> dict[str, dict[str, Any]]:

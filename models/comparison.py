@@ -16,7 +16,7 @@ from models.judging import CHAMPION, Evidence, judge
 from models.labels import known_endings
 from models.landmarks import training_rows
 from models.promotion import refused_before
-from models.registry import DIFFERENCE_ENDS, ENDS, attach, champion, has_twin, log_run, not_computed, twin_of
+from models.registry import attach, champion, has_twin, log_run, named, not_computed, twin_of
 from vigie.errors import NoDataError, NoModelError
 from vigie.files import write_whole
 
@@ -134,13 +134,11 @@ def keep(home: Home, evidence: Evidence, now: dt.datetime) -> tuple[Verdict, dic
     text = evidence.to_json()
     path = write_whole(folder / below / EVIDENCE_FILE, lambda part: part.write_text(text, encoding="utf-8"))
     write_whole(folder / below / TOLD_FILE, evidence.told.write_parquet)
-    named = below or "judged"
-    metrics = {f"{named}/{row['contender']}/{row['metric']}{end}": row[key] for row in evidence.figures.to_dicts() for key, end in ENDS}
-    for row in evidence.differences.to_dicts():
-        metrics |= {f"{named}/difference from {row['rival']}/{row['metric']}{end}": row[key] for key, end in DIFFERENCE_ENDS}
+    place = below or "judged"
+    metrics = named(evidence.figures, evidence.differences, place=f"{place}/")
     for row in evidence.groups.filter(~pl.col("too_few")).to_dicts():
         group = _NOT_A_NAME.sub("_", f"{row['attribute']} {row['group']}")
-        metrics |= {f"{named}/groups/{group}/{name}": row[name] for name in _OF_GROUPS}
+        metrics |= {f"{place}/groups/{group}/{name}": row[name] for name in _OF_GROUPS}
     rows = f"{evidence.rows}, {evidence.dropouts} of leavers, {evidence.first} to {evidence.last}"
     tags = {
         "judged_on": rows,
@@ -169,12 +167,7 @@ def log_comparison(home: Home, evidence: Evidence, verdict: Verdict, as_of: dt.d
         made_with: tags that name the code, the rules and the machine.
     """
     # Two versions that somebody named: the second need not be champion.
-    named = {CHAMPION: "rival"}
-    contenders = [(named.get(row["contender"], row["contender"]), row) for row in evidence.figures.to_dicts()]
-    metrics = {f"{name}/{row['metric']}{end}": row[key] for name, row in contenders for key, end in ENDS}
-    for row in evidence.differences.to_dicts():
-        rival = named.get(row["rival"], row["rival"])
-        metrics |= {f"difference from {rival}/{row['metric']}{end}": row[key] for key, end in DIFFERENCE_ENDS}
+    metrics = named(evidence.figures, evidence.differences, names={CHAMPION: "rival"})
     gate = {"gate": "green" if verdict.green else "refused", "gate_reasons": "\n".join(verdict.reasons)[:5_000]}
     tags = {**made_with, **gate, "compared": evidence.version, "beside": evidence.champion}
     told = {"as_of": as_of, "rows": evidence.rows, "dropouts": evidence.dropouts, "landmarks": f"{evidence.first} to {evidence.last}"}

@@ -14,7 +14,7 @@ from models.evaluation.bootstrap import DRAWS, with_intervals
 from models.evaluation.measures import codes, measure
 from models.labels import begun, known_endings, labelled
 from models.landmarks import last_told
-from models.registry import DIFFERENCE_ENDS, ENDS, log_run
+from models.registry import log_run, named
 from vigie.errors import NoDataError
 
 if TYPE_CHECKING:
@@ -99,10 +99,7 @@ def log_hindsight(home: Home, version: str, what: str, found: Hindsight, made_wi
         made_with: tags that name the code, the rules and the machine.
         learnt: whether the model may have learnt what it was asked: its figures then have names of their own, beside no honest ones.
     """
-    place = "learnt/" if learnt else ""
-    metrics = {f"{place}{row['contender']}/{row['metric']}{end}": row[key] for row in found.figures.to_dicts() for key, end in ENDS}
-    for row in found.differences.to_dicts():
-        metrics |= {f"{place}difference from {row['rival']}/{row['metric']}{end}": row[key] for key, end in DIFFERENCE_ENDS}
+    metrics = named(found.figures, found.differences, place="learnt/" if learnt else "")
     told = {"as_of": found.known_at, "nights": f"{found.nights}, {found.first} to {found.last}", "rows": found.rows}
     told |= {"dropouts": found.dropouts, "leavers": found.leavers}
     log_run(home, f"{version} on past nights", metrics, told, {**made_with, "looked_back": version, "nights": what}, {})

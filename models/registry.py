@@ -21,16 +21,14 @@ from vigie.files import write_whole_folder
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import polars as pl
+
     from models.training import Trained
     from vigie.settings import Home
 
 NAME: Final = "vigie-dropout"
 CHAMPION: Final = "champion"
 EXPERIMENT: Final = "vigie"
-ENDS: Final = (("value", ""), ("low", "/low"), ("high", "/high"))
-"""Columns of a figure with its interval, and what MLflow's name of each ends with."""
-DIFFERENCE_ENDS: Final = (("difference", ""), ("low", "/low"), ("high", "/high"))
-"""The same of a difference."""
 LOCKED_SECONDS: Final = 30
 """How long a database that somebody writes to is waited for."""
 VERSION_TAG: Final = "model_version"
@@ -250,6 +248,33 @@ def attach(home: Home, version: str, metrics: Mapping[str, float], tags: Mapping
         client.log_artifact(run.run_id, str(path), "report")
     # What lies beside the model too, evidence and reference: a folder that is lost is fetched again whole.
     client.log_artifacts(run.run_id, str(home.models / version), "model")
+
+
+def named(
+    figures: pl.DataFrame, differences: pl.DataFrame | None = None, *, place: str = "", names: Mapping[str, str] | None = None
+) -> dict[str, float]:
+    """Figures and differences from rivals, with their intervals, by the names that MLflow shows them under.
+
+    Args:
+        figures: contender, metric, value, low, high.
+        differences: rival, metric, difference, low, high.
+        place: what each name begins with, such as judged/.
+        names: what some contenders are called there.
+    """
+    called = names or {}
+    told = {
+        f"{place}{called.get(row['contender'], row['contender'])}/{row['metric']}{end}": row[key]
+        for row in figures.to_dicts()
+        for key, end in (("value", ""), *_BOUNDS)
+    }
+    return told | {
+        f"{place}difference from {called.get(row['rival'], row['rival'])}/{row['metric']}{end}": row[key]
+        for row in (differences.to_dicts() if differences is not None else ())
+        for key, end in (("difference", ""), *_BOUNDS)
+    }
+
+
+_BOUNDS: Final = (("low", "/low"), ("high", "/high"))
 
 
 def log_run(

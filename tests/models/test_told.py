@@ -134,6 +134,11 @@ def test_work_that_is_missing_is_told_and_not_how_long_ago_other_work_came_nor_b
     said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
     assert said == [[], ["last_work_missed"], [], ["work_missed_in_a_row"], ["work_missed_earlier"], [], [], [], []]
 
+    # Nor are two of long ago told for tonight's, where all work since was handed in.
+    since = earlier.with_columns(work_missed_in_a_row=pl.lit(1.0), work_missed_share=pl.lit(0.3))[[4]]
+    found = reasons(parts[:1], parts[:1].sum(axis=1), columns, since, since.clear(), 3, everybody=pl.concat([earlier[[0]]] * 20 + [since]))
+    assert [reason["code"] for reason in found[0]] == ["rest"]
+
     rows: dict[str, list[float | None]] = {
         "days_since_handed_in": [10.0, 10.0, 40.0, 40.0, 40.0, 2.0, 2.0, 40.0],
         "days_since_deadline": [5.0, 5.0, 5.0, 5.0, None, 5.0, 1.0, 44.0],
