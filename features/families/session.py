@@ -83,7 +83,7 @@ def _against(name: str, above: str, subject_fr: str, subject_en: str) -> Feature
     return Feature(
         f"{name}_dropouts_against_{above}",
         # Rounded: where there is one provider alone the two are equal but for a last bit that would name the date.
-        pl.when((hazard > 0) & (usual > 0)).then((hazard / usual).log().round(_DIGITS) + 0.0).otherwise(0),
+        pl.when((hazard > 0) & (usual > 0)).then((hazard / usual).log().round(_DIGITS)).otherwise(0),
         unit="score",
         meaning=f"Logarithm of the dropout rate so far in the {name} against that of the {above}",
         null_means="never null",

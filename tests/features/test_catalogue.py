@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -101,3 +102,13 @@ def test_a_count_is_among_what_the_matrix_holds_and_what_stands_beside_a_reason_
     beside = [feature for feature in FEATURES.values() if feature.beside]
     assert beside
     assert all(feature.speaks_from is not None and not feature.learnt for feature in beside)
+
+
+def test_rates_that_are_equal_but_for_their_last_bit_tell_nothing() -> None:
+    """Where there is one provider, its rate and that of all differ by a bit that depends on the date: trees would learn the date."""
+    rate = 0.0012345
+    rows = pl.DataFrame({"provider_hazard": [rate, np.nextafter(rate, 1), np.nextafter(rate, 0), 2 * rate], "overall_hazard": [rate] * 4})
+
+    told = rows.select(FEATURES["provider_dropouts_against_overall"].expr).to_series()
+
+    assert told.to_list() == [0.0, 0.0, 0.0, pytest.approx(np.log(2))]
