@@ -1,13 +1,13 @@
-"""The model card and training report of a version: one page that stands alone, kept beside the model and in MLflow."""
+"""The model card and training report of a version: a page that stands alone, in French and in English, beside the model and in MLflow."""
 
 from __future__ import annotations
 
 import base64
 import datetime as dt
 import io
+import math
 import re
-from functools import partial
-from pathlib import Path
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -18,6 +18,7 @@ from models.evaluation.measures import codes, measure
 from models.evaluation.weeks import FEWEST
 from models.fairness import FEW
 from models.judging import LOAD
+from models.language import LANGUAGES, PARTED, spoken, written
 from models.plots import draw, drawn_shap
 from models.promotion import decisions
 from models.registry import attach, keep_plots, named
@@ -25,30 +26,37 @@ from vigie.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from matplotlib.figure import Figure
 
     from models.gate import Verdict
     from models.judging import Evidence
+    from models.language import Said
     from models.training import Trained
     from models.unseen import Unseen
     from vigie.settings import Home
 
 CARD_FILE: Final = "card.html"
+CARD_FILES: Final = {"fr": CARD_FILE, "en": "card.en.html"}
+NAMES: Final = {"fr": "Français", "en": "English"}
 UNSEEN_FILE: Final = "unseen.json"
-SHOWN: Final = (
-    "auc",
-    "auc_within_night",
-    "average_precision",
-    "precision_at_top",
-    "recall_at_top",
-    "ece",
-    "calibration_slope",
-    "calibration_intercept",
-    "expected_over_observed",
-    "brier",
-    "net_benefit_5",
-)
+METRICS: Final = {
+    "auc": "AUC",
+    "auc_within_night": "AUC within the night",
+    "average_precision": "average precision",
+    "precision_at_top": "precision in the top tenth",
+    "recall_at_top": "recall in the top tenth",
+    "ece": "ECE",
+    "calibration_slope": "calibration slope",
+    "calibration_intercept": "calibration intercept",
+    "expected_over_observed": "expected over observed",
+    "brier": "Brier score",
+    "net_benefit_5": "net benefit at 5 %, by 1,000 rows",
+}
+"""Figures that the card shows, and what they are called there."""
+SMALL: Final = ("ece", "brier")
+"""Figures whose third decimal is too coarse."""
 RANKING: Final = ("auc_within_night", "average_precision", "recall_at_top")
 POSITIVE: Final = ("auc_within_night", "average_precision", "expected_over_observed", "calibration_slope")
 PLOTS: Final = (
@@ -58,10 +66,14 @@ PLOTS: Final = (
     ("importance", "Which columns the trees use"),
     ("shap", "What moves the score, and which way (SHAP)"),
 )
+NOTHING: Final = "-"
+DIGITS: Final = 3
+LEAD_DIGITS: Final = 0
+"""Of days: nobody counts their tenths."""
 
 
 def write_card(home: Home, trained: Trained, evidence: Evidence, verdict: Verdict, notice: str = "", weighed: Sequence[str] = ()) -> Path:
-    """Write the card of a version beside it and in MLflow.
+    """Write the card of a version beside it and in MLflow, in every language.
 
     Args:
         home: where the version lies.
@@ -72,17 +84,23 @@ def write_card(home: Home, trained: Trained, evidence: Evidence, verdict: Verdic
         weighed: which rows weighed more in training, and why; empty where all counted alike.
 
     Returns:
-        Where it lies.
+        Where the French one lies.
     """
-    plots = _plots(trained, evidence)
-    text, place = render(trained, evidence, verdict, plots, notice, weighed), home.models / evidence.version / CARD_FILE
-    # The same version trained once more keeps what was judged of it on unseen places.
-    if place.exists() and (kept := _section("unseen").search(place.read_text(encoding="utf-8"))):
-        text = _with_section(text, "unseen", kept[0].rstrip("\n"))
-    path = write_whole(place, lambda part: part.write_text(text, encoding="utf-8"))
-    attach(home, evidence.version, {}, {}, [path])
+    told, folder = _told(trained, evidence, verdict, notice, weighed), home.models / evidence.version
+    for language, name in CARD_FILES.items():
+        plots = _plots(trained, evidence, language)
+        text, place = render(told, plots, language), folder / name
+        # The same version trained once more keeps what was judged of it on unseen places.
+        if (folder / UNSEEN_FILE).exists() and place.exists() and (kept := _section("unseen").search(place.read_text(encoding="utf-8"))):
+            text = _with_section(text, "unseen", kept[0].rstrip("\n"))
+        write_whole(place, partial(_write, text=text))
+    attach(home, evidence.version, {}, {}, [folder / name for name in CARD_FILES.values()])
     keep_plots(home, evidence.version, plots)
-    return path
+    return folder / CARD_FILE
+
+
+def _write(part: Path, text: str) -> None:
+    part.write_text(text, encoding="utf-8")
 
 
 def tell_decisions(home: Home, *versions: str | None) -> None:
@@ -91,11 +109,12 @@ def tell_decisions(home: Home, *versions: str | None) -> None:
     Figures and plots stay those of the day of training: what was judged since is told with the decision that it led to.
     """
     for version in filter(None, versions):
-        path = home.models / version / CARD_FILE
-        if path.exists():
-            text = _with_decisions(path.read_text(encoding="utf-8"), version, decisions(home))
-            write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"))
-            attach(home, version, {}, {}, [path])
+        cards = {language: path for language, name in CARD_FILES.items() if (path := home.models / version / name).exists()}
+        for language, path in cards.items():
+            text = _with_decisions(path.read_text(encoding="utf-8"), version, decisions(home), language)
+            write_whole(path, partial(_write, text=text))
+        if cards:
+            attach(home, version, {}, {}, list(cards.values()))
 
 
 def tell_unseen(home: Home, found: Unseen) -> None:
@@ -103,12 +122,13 @@ def tell_unseen(home: Home, found: Unseen) -> None:
 
     What stood there before is replaced; a version without a card has the file and the figures alone.
     """
-    text, folder = found.to_json(), home.models / found.version
-    files = [write_whole(folder / UNSEEN_FILE, lambda part: part.write_text(text, encoding="utf-8"))]
-    if (folder / CARD_FILE).exists():
-        section = _environment().get_template("unseen.html").render(found=found, **_unseen_tables(found))
-        page = _with_section((folder / CARD_FILE).read_text(encoding="utf-8"), "unseen", section)
-        files.append(write_whole(folder / CARD_FILE, lambda part: part.write_text(page, encoding="utf-8")))
+    folder, tables = home.models / found.version, _unseen_tables(found)
+    files = [write_whole(folder / UNSEEN_FILE, partial(_write, text=found.to_json()))]
+    for language, name in CARD_FILES.items():
+        if (folder / name).exists():
+            section = _environment(language).get_template("unseen.html").render(found=found, **tables)
+            page = _with_section((folder / name).read_text(encoding="utf-8"), "unseen", section)
+            files.append(write_whole(folder / name, partial(_write, text=page)))
     by_level = found.figures.with_columns(contender=pl.format("{}/{}", "level", "contender"))
     attach(home, found.version, named(by_level, place="unseen/"), {}, files)
 
@@ -116,27 +136,31 @@ def tell_unseen(home: Home, found: Unseen) -> None:
 def _unseen_tables(found: Unseen) -> dict[str, dict[str, Any]]:
     """Of each level that was judged: figures side by side, differences with intervals, what they prove, and its places."""
     told: dict[str, dict[str, Any]] = {"figures": {}, "differences": {}, "places": {}}
-    verdicts: dict[str, str] = {}
+    verdicts: dict[str, Said] = {}
     for level in found.levels.filter(pl.col("dropouts") > 0)["level"]:
         figures, differences, places = (
             table.filter(level=level).drop("level") for table in (found.figures, found.differences, found.places)
         )
         told["figures"][level] = _side_by_side(figures)
-        told["differences"][level] = differences.filter(pl.col("metric").is_in(RANKING)).with_columns(_in_words("metric"))
+        told["differences"][level] = differences.filter(pl.col("metric").is_in(RANKING)).select(
+            _in_words("rival"), _called("metric"), "difference", "low", "high"
+        )
         told["places"][level] = places
         verdicts[level] = found.verdict(level)
     return told | {"verdict": verdicts}
 
 
-def _with_decisions(page: str, version: str, log: Sequence[Mapping[str, Any]]) -> str:
+def _with_decisions(page: str, version: str, log: Sequence[Mapping[str, Any]], language: str) -> str:
     told = [entry for entry in log if version == entry["version"] or (version == entry["replaces"] and entry["action"] != "refused")]
-    section = _environment().get_template("decisions.html").render(version=version, decisions=told)
+    section = _environment(language).get_template("decisions.html").render(version=version, decisions=told)
     return _with_section(page, "decisions", section)
 
 
 def _with_section(page: str, name: str, section: str) -> str:
     """The page with a section in place of that of its name, or before the heading it belongs to where it has none yet."""
-    before, heading, after = _section(name).sub("", page).partition(_BEFORE[name])
+    if found := _section(name).search(page):
+        return f"{page[: found.start()]}{section}\n{page[found.end() :]}"
+    before, heading, after = page.partition(_BEFORE[name])
     return f"{before}{section}\n{heading}{after}"
 
 
@@ -144,86 +168,108 @@ def _section(name: str) -> re.Pattern[str]:
     return re.compile(rf'<section id="{name}".*?</section>\n', re.DOTALL)
 
 
-_BEFORE: Final = {"decisions": "<h2>What the score means</h2>", "unseen": "<h2>Groups</h2>"}
+_BEFORE: Final = {"decisions": '<h2 id="meaning">', "unseen": '<h2 id="groups">'}
 """The heading that each section stands before."""
 
 
-def _plots(trained: Trained, evidence: Evidence) -> dict[str, bytes]:
+def _plots(trained: Trained, evidence: Evidence, language: str) -> dict[str, bytes]:
     """Every plot of the page as PNG, by name."""
-    later = trained.rows.filter(pl.col("as_of") >= pl.lit(trained.blocks.filter(block="test")["first"][0]))
-    figures = {**draw(trained, evidence), "shap": drawn_shap(trained.twin, later)}
+    later, word = (
+        trained.rows.filter(pl.col("as_of") >= pl.lit(trained.blocks.filter(block="test")["first"][0])),
+        partial(spoken, language=language),
+    )
+    figures = {**draw(trained, evidence, word), "shap": drawn_shap(trained.twin, later, word)}
     return {name: _png(figure) for name, figure in figures.items()}
 
 
-def render(
-    trained: Trained, evidence: Evidence, verdict: Verdict, plots: Mapping[str, bytes], notice: str = "", weighed: Sequence[str] = ()
-) -> str:
-    """The page as text."""
+def _told(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str, weighed: Sequence[str]) -> dict[str, Any]:
+    """All that the page tells, before it is put into a language."""
     block = trained.blocks.filter(block="test").row(0, named=True)
-    return (
-        _environment()
-        .get_template("card.html")
-        .render(
-            version=evidence.version,
-            notice=notice,
-            green=verdict.green,
-            checks=verdict.checks,
-            horizon=trained.model.horizon_days,
-            trained_as_of=trained.model.trained_as_of,
-            features=len(trained.model.columns),
-            fingerprint=trained.fingerprint,
-            blocks=trained.blocks,
-            block=block,
-            fewer=evidence.rows < block["rows"],
-            weighed=weighed,
-            rows=f"{evidence.rows:,}",
-            first=evidence.first,
-            last=evidence.last,
-            dropouts=f"{evidence.dropouts:,}",
-            figures=_side_by_side(evidence.figures),
-            contacts=_with_and_without(trained.test),
-            positive=_positive(trained.positive.judged),
-            why_not=trained.positive.why_not,
-            shapes=_shapes(trained.calibration),
-            bands=_in_hundred(trained.bands),
-            levels=_in_hundred(trained.groups),
-            load=_load(evidence.load),
-            behind=evidence.behind(),
-            weeks=_weeks(evidence.weeks),
-            places=evidence.places.height,
-            groups=_groups(evidence.groups),
-            proxies=evidence.proxies,
-            few=FEW,
-            fewest=FEWEST,
-            plots=PLOTS,
-            images={name: base64.b64encode(plot).decode("ascii") for name, plot in plots.items()},
-        )
+    return {
+        "version": evidence.version,
+        "notice": notice,
+        "green": verdict.green,
+        "checks": verdict.checks,
+        "horizon": trained.model.horizon_days,
+        "trained_as_of": dt.date.fromisoformat(trained.model.trained_as_of),
+        "features": len(trained.model.columns),
+        "fingerprint": trained.fingerprint,
+        "blocks": trained.blocks,
+        "block": block,
+        "fewer": evidence.rows < block["rows"],
+        "weighed": weighed,
+        "rows": evidence.rows,
+        "first": dt.date.fromisoformat(evidence.first),
+        "last": dt.date.fromisoformat(evidence.last),
+        "dropouts": evidence.dropouts,
+        "figures": _side_by_side(evidence.figures),
+        "contacts": _with_and_without(trained.test),
+        "positive": _positive(trained.positive.judged),
+        "why_not": trained.positive.why_not,
+        "shapes": _shapes(trained.calibration),
+        "bands": _in_hundred(trained.bands),
+        "levels": _in_hundred(trained.groups.with_columns(pl.col("value").str.replace(r"^(\d+) to (\d+)$", "$1-$2"))),
+        "load": _load(evidence.load),
+        "behind": evidence.behind(),
+        "weeks": _weeks(evidence.weeks),
+        "places": evidence.places.height,
+        "groups": _groups(evidence.groups),
+        "proxies": evidence.proxies,
+        "few": FEW,
+        "fewest": FEWEST,
+        "plots": PLOTS,
+    }
+
+
+def render(told: Mapping[str, Any], plots: Mapping[str, bytes], language: str) -> str:
+    """The page as text."""
+    images = {name: base64.b64encode(plot).decode("ascii") for name, plot in plots.items()}
+    other = next(one for one in LANGUAGES if one != language)
+    also = {"other": other, "other_name": NAMES[other], "other_file": CARD_FILES[other]}
+    return _environment(language).get_template("card.html").render(told, images=images, **also)
+
+
+@cache
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("models"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, extensions=["jinja2.ext.i18n"]
     )
-
-
-def _environment() -> Environment:
-    environment = Environment(loader=PackageLoader("models"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters |= {"cell": _cell, "day": lambda text: f"{dt.date.fromisoformat(text[:10]):%d/%m/%Y}"}
+    say = partial(spoken, language=language)
+    environment.install_gettext_callables(say, lambda one, _many, _n: say(one), newstyle=True)  # type: ignore[attr-defined]
+    environment.globals |= {"language": language, "colon": "\N{NO-BREAK SPACE}:" if language == "fr" else ":"}
+    environment.filters |= {
+        "cell": partial(_cell, language=language),
+        "word": say,
+        "instant": lambda text: written(dt.date.fromisoformat(text[:10]), "", language),
+    }
     return environment
 
 
 def _side_by_side(figures: pl.DataFrame) -> pl.DataFrame:
     """A row a metric, a column a contender, each with its interval."""
-    said = figures.filter(pl.col("metric").is_in(SHOWN)).with_columns(
-        cell=pl.format("{} [{}, {}]", *(pl.col(name).round(4) for name in ("value", "low", "high")))
+    said = figures.filter(pl.col("metric").is_in(METRICS.keys())).select(
+        "contender",
+        _called("metric"),
+        cell=pl.struct("value", "low", "high", digits=pl.when(pl.col("metric").is_in(SMALL)).then(4).otherwise(DIGITS)),
     )
-    said = said.with_columns(_in_words("metric"))
     return said.pivot(on="contender", index="metric", values="cell", maintain_order=True)
 
 
-def _cell_of(what: str, decimals: int = 3) -> pl.Expr:
+def _cell_of(what: str, digits: int = DIGITS) -> pl.Expr:
     """A figure and its interval, `what` with its _low and _high, as one cell."""
-    return pl.format("{} [{}, {}]", *(pl.col(f"{what}{end}").fill_nan(None).round(decimals) for end in ("", "_low", "_high"))).alias(what)
+    ends = {"value": what, "low": f"{what}_low", "high": f"{what}_high"}
+    parts = [pl.col(name).cast(pl.Float64).fill_nan(None).alias(end) for end, name in ends.items()]
+    return pl.struct(*parts, pl.lit(digits).alias("digits")).alias(what)
 
 
 def _load(load: pl.DataFrame) -> pl.DataFrame:
     """A row a score and budget; nothing where nobody left."""
-    return load.select("contender", "budget", "alerts", *map(_cell_of, LOAD)) if load.height else load
+    if load.is_empty():
+        return load
+    cells = [_cell_of(what, LEAD_DIGITS if what == "lead" else DIGITS) for what in LOAD]
+    above = pl.when(pl.col("contender") != pl.col("contender").first()).then("above")
+    said = load.select(_in_words("contender"), "budget", pl.struct(value="alerts", digits=pl.lit(1)).alias("alerts"), *cells)
+    return said.with_columns(above.alias("above"))
 
 
 def _weeks(weeks: pl.DataFrame) -> pl.DataFrame:
@@ -233,7 +279,7 @@ def _weeks(weeks: pl.DataFrame) -> pl.DataFrame:
         "week",
         "rows",
         "dropouts",
-        contender=pl.when(mine).then("contender").otherwise(pl.lit("less ") + pl.col("contender").str.replace_all("_", " ")),
+        contender=pl.when(mine).then("contender").otherwise(pl.lit("less ") + _in_words("contender")),
         cell=pl.when(mine).then(_cell_of("auc")).otherwise(_cell_of("above")),
     )
     return said.pivot(on="contender", index=["week", "rows", "dropouts"], values="cell", maintain_order=True)
@@ -247,7 +293,7 @@ def _with_and_without(test: pl.DataFrame) -> pl.DataFrame:
     wide = figures.pivot(on="contender", index="metric", values="value", maintain_order=True).join(
         differences, on="metric", maintain_order="left"
     )
-    return wide.filter(pl.col("metric").is_in(RANKING)).select(_in_words("metric"), *scores, "difference", "low", "high")
+    return wide.filter(pl.col("metric").is_in(RANKING)).select(_called("metric"), *scores, "difference", "low", "high")
 
 
 def _positive(judged: pl.DataFrame | None) -> pl.DataFrame:
@@ -256,27 +302,33 @@ def _positive(judged: pl.DataFrame | None) -> pl.DataFrame:
         return pl.DataFrame()
     scores = {"probability": measure(judged, judged["risk"].to_numpy(), probability=True)}
     found, _ = with_intervals(scores, codes(judged["learner_id"]))
-    return found.filter(pl.col("metric").is_in(POSITIVE)).select(_in_words("metric"), "value", "low", "high")
+    return found.filter(pl.col("metric").is_in(POSITIVE)).select(_called("metric"), "value", "low", "high")
 
 
 def _shapes(losses: pl.DataFrame) -> pl.DataFrame:
-    """Log loss of each shape of calibration, a column a fold left out and their mean."""
+    """Log loss of each shape of calibration, a row a fold left out and their mean."""
     if losses.is_empty():
         return losses
-    wide = losses.with_columns(fold=pl.format("fold {}", pl.col("fold") + 1)).pivot(
-        on="fold", index="method", values="log_loss", maintain_order=True
-    )
-    return wide.with_columns(mean=pl.mean_horizontal(pl.exclude("method"))).with_columns(pl.exclude("method").round(5).cast(pl.String))
+    wide = losses.with_columns(pl.col("fold") + 1).pivot(on="method", index="fold", values="log_loss", maintain_order=True)
+    folds = wide.with_columns(pl.col("fold").cast(pl.String))
+    mean = wide.select(pl.lit("mean").alias("fold"), pl.exclude("fold").mean())
+    return pl.concat([folds, mean]).with_columns(pl.struct(value=name, digits=pl.lit(5)).alias(name) for name in wide.columns[1:])
 
 
 def _in_hundred(table: pl.DataFrame) -> pl.DataFrame:
     """Risks and shares as in a hundred situations, as screens tell them."""
-    return table.with_columns((pl.col(pl.Float64) * 100).round(2))
+    shares = [name for name, kind in table.schema.items() if kind == pl.Float64]
+    return table.with_columns(
+        pl.when(pl.col(name).is_not_null()).then(pl.struct(value=pl.col(name) * 100, digits=pl.lit(2))).alias(name) for name in shares
+    )
 
 
 def _in_words(column: str) -> pl.Expr:
-    words = pl.col(column).str.replace("net_benefit_5", "net benefit at 5 %, by 1,000 rows", literal=True)
-    return words.str.replace_all("_", " ", literal=True)
+    return pl.col(column).str.replace_all("_", " ", literal=True)
+
+
+def _called(metric: str) -> pl.Expr:
+    return pl.col(metric).replace_strict(METRICS)
 
 
 def _groups(groups: pl.DataFrame) -> pl.DataFrame:
@@ -284,16 +336,23 @@ def _groups(groups: pl.DataFrame) -> pl.DataFrame:
         return groups
     quantities = ("selection_rate", "recall", "false_omission_rate", "expected_over_observed")
     names = (*quantities, "recall_ratio", "false_omission_ratio", "expected_ratio")
-    cells = [pl.when("too_few").then(pl.lit("too few")).otherwise(_cell_of(name)).alias(name) for name in names]
+    # Null is told as too few: where a group is large enough every figure has a value.
+    cells = [pl.when(~pl.col("too_few")).then(_cell_of(name)).alias(name) for name in names]
     return groups.select("attribute", "group", "learners", "dropouts", *cells)
 
 
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
+def _cell(value: object, how: str = "", *, language: str) -> str:
+    """What a table shows: a figure with its interval, a number, a date, or words."""
+    if isinstance(value, dict):
+        ends = [_cell(value[end], f"z,.{value['digits']}f", language=language) for end in ("value", "low", "high") if end in value]
+        return f"{ends[0]} [{PARTED[language].join(ends[1:])}]" if len(ends) > 1 and ends[0] != NOTHING else ends[0]
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return NOTHING
+    if isinstance(value, str | bool):
+        return spoken(str(value), language)
     if isinstance(value, float):
-        return f"{value:.3f}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+        return written(value, how or f"z,.{DIGITS}f", language)
+    return written(value, how or ",", language) if isinstance(value, int | dt.date) else str(value)
 
 
 def _png(figure: Figure) -> bytes:

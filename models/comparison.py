@@ -15,6 +15,7 @@ from models.gate import Verdict, decide
 from models.judging import CHAMPION, Evidence, judge
 from models.labels import known_endings
 from models.landmarks import training_rows
+from models.language import Said
 from models.promotion import refused_before
 from models.registry import attach, champion, has_twin, log_run, named, not_computed, twin_of
 from vigie.errors import NoDataError, NoModelError
@@ -117,7 +118,8 @@ def _why_not(home: Home, version: str) -> str:
             raise
         return error.what.removesuffix(".")
     gone = not_computed(twin)
-    return f"{version} reads {', '.join(gone)}, which this version of Vigie does not compute" if gone else ""
+    template = "{version} reads {columns}, which this version of Vigie does not compute"
+    return Said(template, version=version, columns=", ".join(gone)) if gone else ""
 
 
 def keep(home: Home, evidence: Evidence, now: dt.datetime) -> tuple[Verdict, dict[str, str | int]]:

@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from models.evaluation.measures import CHANCE
 from models.fairness import ATTRIBUTES
 from models.judging import CHAMPION, RULES
+from models.language import Said
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -90,60 +92,68 @@ def decide(evidence: Evidence, *, refused: Collection[str] = (), rival: str = "c
 
 
 def _no_leavers(evidence: Evidence) -> Check:
-    says = f"{evidence.leavers_kept:,} of {evidence.rows:,} rows are of people who had already left; scoring them flatters a model."
-    return Check("no leavers", evidence.leavers_kept == 0, says)
+    template = "{leavers:,} of {rows:,} rows are of people who had already left; scoring them flatters a model."
+    return Check("no leavers", evidence.leavers_kept == 0, Said(template, leavers=evidence.leavers_kept, rows=evidence.rows))
 
 
 def _no_telltale(evidence: Evidence) -> Check:
     first = evidence.columns.head(1)
     if first.is_empty():
-        return Check("no leaked column", passed=False, says="No column could be tried: the rows hold no leaver.")
+        return Check("no leaked column", passed=False, says=Said("No column could be tried: the rows hold no leaver."))
     name, auc, low = first.select("feature", "auc", "low").row(0)
-    says = f"The best column alone, {name}, has an AUC of {auc:.3f}, at least {low:.3f}; past {TELLTALE_AUC} it knows what comes."
-    return Check("no leaked column", not low > TELLTALE_AUC, says)
+    template = "The best column alone, {column}, has an AUC of {auc:.3f}, at least {low:.3f}; past {most} it knows what comes."
+    return Check("no leaked column", not low > TELLTALE_AUC, Said(template, column=name, auc=auc, low=low, most=TELLTALE_AUC))
 
 
 def _plausible(evidence: Evidence) -> Check:
     auc, low, _ = evidence.value("auc_within_night")
-    says = f"AUC within the night {auc:.3f}, at least {low:.3f}; past {IMPLAUSIBLE_AUC} it is too good to be honest: look for a leak."
-    return Check("plausible", not low > IMPLAUSIBLE_AUC, says)
+    template = "AUC within the night {auc:.3f}, at least {low:.3f}; past {most} it is too good to be honest: look for a leak."
+    return Check("plausible", not low > IMPLAUSIBLE_AUC, Said(template, auc=auc, low=low, most=IMPLAUSIBLE_AUC))
 
 
 def _better_than_chance(evidence: Evidence) -> Check:
     value, low, high = evidence.value("auc_within_night")
-    return Check("better than chance", low > 1 / 2, f"AUC within the night {value:.3f} [{low:.3f}, {high:.3f}]; chance is .5.")
+    template = "AUC within the night {value:.3f} [{low:.3f}, {high:.3f}]; chance is {chance}."
+    return Check("better than chance", low > CHANCE, Said(template, value=value, low=low, high=high, chance=CHANCE))
 
 
 def _beats(evidence: Evidence, rival: str) -> Check:
     enough = evidence.dropouts >= ENOUGH
-    said, passed = [], True
-    for metric, name in (("average_precision", "average precision"), ("recall_at_top", "recall in the top tenth")):
-        difference, low, high = _difference(evidence, rival, metric)
-        if metric == "average_precision":
-            passed &= low > 0 if enough else difference > 0
-        else:
-            passed &= difference > 0 if enough else high >= 0
-        said.append(f"{name} {difference:+.3f} [{low:+.3f}, {high:+.3f}]")
-    few = " Asked: an average precision proven higher." if enough else f" Only {evidence.dropouts} rows of leavers: seen, not proven."
-    return Check(f"beats the {rival.replace('_', ' ')}", passed, f"{', '.join(said)}.{few}")
+    (precision, precision_low, _), (recall, _, recall_high) = (_difference(evidence, rival, metric) for metric in _RANKING)
+    passed = precision_low > 0 and recall > 0 if enough else precision > 0 and recall_high >= 0
+    proof = "Asked: an average precision proven higher." if enough else "Only {few} rows of leavers: seen, not proven."
+    found = [_in_words(evidence, rival, metric) for metric in _RANKING]
+    return Check(
+        f"beats the {rival.replace('_', ' ')}", passed, Said("{found}. {proof}", found=found, proof=Said(proof, few=evidence.dropouts))
+    )
 
 
 def _no_worse(evidence: Evidence, rival: str) -> Check:
     asked = f"no worse than the {rival}"
     if evidence.apart:
-        return Check(asked, passed=True, says=f"Not compared: {evidence.apart}.")
+        return Check(asked, passed=True, says=Said("Not compared: {why}.", why=evidence.apart))
     if evidence.outrun:
-        says = f"{evidence.outrun} has learnt from these very rows: an older model takes its place for a written reason alone."
-        return Check(asked, passed=False, says=says)
+        template = "{champion} has learnt from these very rows: an older model takes its place for a written reason alone."
+        return Check(asked, passed=False, says=Said(template, champion=evidence.outrun))
     said, passed = [], True
     # Versions begin with the day they were trained on: leave is for what learnt from later facts.
     leave = NO_WORSE if evidence.version[:10] >= evidence.champion[:10] else 0.0
-    for metric, name in (("average_precision", "average precision"), ("recall_at_top", "recall in the top tenth")):
-        difference, low, high = _difference(evidence, CHAMPION, metric)
-        least = -leave * evidence.value(metric, CHAMPION)[0]
-        passed &= difference >= least and high >= 0
-        said.append(f"{name} {difference:+.3f} [{low:+.3f}, {high:+.3f}], {abs(least):.3f} less would still do")
-    return Check(asked, passed, f"Against {evidence.champion}: {'; '.join(said)}.")
+    for metric in _RANKING:
+        difference, _, high = _difference(evidence, CHAMPION, metric)
+        least = leave * evidence.value(metric, CHAMPION)[0]
+        passed &= difference >= -least and high >= 0
+        said.append(Said("{found}, {least:.3f} less would still do", found=_in_words(evidence, CHAMPION, metric), least=least))
+    return Check(asked, passed, Said("Against {champion}: {said}.", champion=evidence.champion, said=said))
+
+
+_RANKING: Final = {"average_precision": "average precision", "recall_at_top": "recall in the top tenth"}
+"""What a ranking is compared by, the first first."""
+
+
+def _in_words(evidence: Evidence, rival: str, metric: str) -> Said:
+    difference, low, high = _difference(evidence, rival, metric)
+    template = "{metric} {difference:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return Said(template, metric=_RANKING[metric], difference=difference, low=low, high=high)
 
 
 def _difference(evidence: Evidence, rival: str, metric: str) -> tuple[float, float, float]:
@@ -159,11 +169,12 @@ def _calibrated(evidence: Evidence) -> Check:
     # Rows drawn again add their own noise to an error that is never negative: of a perfect score, every draw would lie past the limit. The
     # basic bound takes that off (Davison and Hinkley 1997, section 5.2).
     passed = _meets(slope_low, slope_high, SLOPE) and _meets(level_low, level_high, LEVEL) and 2 * ece - ece_high < ECE
-    says = (
-        f"slope {slope:.2f} [{slope_low:.2f}, {slope_high:.2f}], to reach {SLOPE[0]} to {SLOPE[1]}, expected over observed {level:.2f} "
-        f"[{level_low:.2f}, {level_high:.2f}], to reach {LEVEL[0]} to {LEVEL[1]}, ECE {ece:.4f} below {ECE}."
-    )
-    return Check("calibrated", passed, says)
+    asked = "{what} {value:.2f} [{low:.2f}, {high:.2f}], to reach {least} to {most}"
+    bounds = (("slope", slope, slope_low, slope_high, *SLOPE), ("expected over observed", level, level_low, level_high, *LEVEL))
+    said = [
+        Said(asked, what=what, value=value, low=low, high=high, least=least, most=most) for what, value, low, high, least, most in bounds
+    ]
+    return Check("calibrated", passed, Said("{said}; ECE {ece:.4f} below {most}.", said=said, ece=ece, most=ECE))
 
 
 def _meets(low: float, high: float, band: tuple[float, float]) -> bool:
@@ -172,42 +183,52 @@ def _meets(low: float, high: float, band: tuple[float, float]) -> bool:
 
 def _steady(evidence: Evidence) -> Check:
     if math.isnan(evidence.order_kept):
-        return Check("steady", passed=True, says="Not measured: no two nights a week apart are among the rows judged.")
-    says = (
-        f"a week apart the order of the same people correlates at {evidence.order_kept:.2f} (at least {ORDER_KEPT}) and "
-        f"{evidence.top_kept:.0%} of the top tenth is the same (at least {TOP_KEPT:.0%})."
+        return Check("steady", passed=True, says=Said("Not measured: no two nights a week apart are among the rows judged."))
+    says = Said(
+        "a week apart the order of the same people correlates at {order:.2f} (at least {least}) and {top:.0%} of the top tenth is the same "
+        "(at least {least_top:.0%}).",
+        order=evidence.order_kept,
+        least=ORDER_KEPT,
+        top=evidence.top_kept,
+        least_top=TOP_KEPT,
     )
     return Check("steady", evidence.order_kept >= ORDER_KEPT and evidence.top_kept >= TOP_KEPT, says)
 
 
 def _fair(evidence: Evidence, refused: Collection[str]) -> list[Check]:
-    groups = {f"{row['attribute']} {row['group']}": row for row in evidence.groups.to_dicts() if not row["too_few"]}
+    told = [row for row in evidence.groups.to_dicts() if not row["too_few"]]
+    groups = {Said("{attribute} {group}", attribute=row["attribute"], group=row["group"]): row for row in told}
     gone = sorted(name for name in refused if name.split()[0] in GROUPED and name not in groups)
-    says = "It was refused for this group before, which has too few leavers here to take that back."
+    says = Said("It was refused for this group before, which has too few leavers here to take that back.")
     found = [Check(name, passed=False, says=says) for name in gone]
     for name, row in groups.items():
         if gaps := _gaps(row, proven_before=name in refused):
             how = "the figure itself: it was refused for this group before" if name in refused else "whole interval"
-            found.append(Check(name, passed=False, says=f"The score {', '.join(gaps)} ({how})."))
+            found.append(Check(name, passed=False, says=Said("The score {gaps} ({how}).", gaps=gaps, how=how)))
     if not groups and not found:
-        return [Check("groups", passed=True, says="No group is large enough to be judged, or none is known: nothing was shown.")]
-    return found or [
-        Check("groups", passed=True, says=f"{len(groups)} groups with enough leavers, none proven outside the bands; {_furthest(groups)}.")
-    ]
+        return [Check("groups", passed=True, says=Said("No group is large enough to be judged, or none is known: nothing was shown."))]
+    return found or [Check("groups", passed=True, says=_furthest(groups))]
 
 
-def _furthest(groups: Mapping[str, Mapping[str, float]]) -> str:
+def _furthest(groups: Mapping[Said, Mapping[str, float]]) -> Said:
     name, row = min(groups.items(), key=lambda group: group[1]["recall_ratio"])
-    low, high = row["recall_ratio_low"], row["recall_ratio_high"]
-    return f"least found, {name}: {row['recall_ratio']:.2f} [{low:.2f}, {high:.2f}] times as many of its leavers as of others"
+    return Said(
+        "{groups} groups with enough leavers, none proven outside the bands; least found, {name}: {ratio:.2f} [{low:.2f}, {high:.2f}] "
+        "times as many of its leavers as of others.",
+        groups=len(groups),
+        name=name,
+        ratio=row["recall_ratio"],
+        low=row["recall_ratio_low"],
+        high=row["recall_ratio_high"],
+    )
 
 
-def _gaps(row: Mapping[str, float], *, proven_before: bool) -> list[str]:
+def _gaps(row: Mapping[str, float], *, proven_before: bool) -> list[Said]:
     """How a group stands outside the bands: by its whole interval, or by the figure itself where it was proven to before."""
     low, high = ("", "") if proven_before else ("_low", "_high")
     gaps = []
     if row[f"recall_ratio{high}"] < RECALL_RATIO:
-        gaps.append(f"finds {row['recall_ratio']:.2f} times as many of its leavers as of others")
+        gaps.append(Said("finds {ratio:.2f} times as many of its leavers as of others", ratio=row["recall_ratio"]))
     if not _meets(row[f"expected_ratio{low}"], row[f"expected_ratio{high}"], EXPECTED_RATIO):
-        gaps.append(f"its probabilities stand at {row['expected_ratio']:.2f} of those of others")
+        gaps.append(Said("its probabilities stand at {ratio:.2f} of those of others", ratio=row["expected_ratio"]))
     return gaps

@@ -12,6 +12,7 @@ from models.blocks import MIN_DROPOUTS
 from models.calibration import Calibration, calibrate, centred
 from models.evaluation.bootstrap import with_intervals
 from models.evaluation.measures import CHANCE, codes, measure
+from models.language import Said
 from models.learner import LEARNT, fit
 from vigie.errors import NoModelError
 
@@ -48,27 +49,34 @@ def taught(blocks: Blocks, rows: pl.DataFrame, threads: int) -> Positive:
     """
     known = min(blocks.train["positive"].sum(), blocks.calibration["positive"].sum())
     if known < MIN_DROPOUTS:
-        return Positive(why_not=f"Of a job or another course within the horizon a block knows {known:.0f} rows; {MIN_DROPOUTS} are needed.")
+        return Positive(
+            why_not=Said(
+                "Of a job or another course within the horizon a block knows {known:.0f} rows; {least} are needed.",
+                known=known,
+                least=MIN_DROPOUTS,
+            )
+        )
     early = _fitted(blocks.train, threads)
     try:
         calibration = calibrate(_margins(early, blocks.calibration, threads), blocks.calibration["positive"].to_numpy())
     except NoModelError:
-        return Positive(why_not="Nothing known on the night foretells a job or another course on later rows: no probability of it is told.")
+        return Positive(
+            why_not=Said("Nothing known on the night foretells a job or another course on later rows: no probability of it is told.")
+        )
     booster = _fitted(rows, threads)
     final = centred(_margins(booster, rows, threads), rows["positive"].to_numpy(), calibration.slope)
     if (later := blocks.test["positive"].sum()) < MIN_DROPOUTS:
-        return Positive(
-            booster, final, why_not=f"The judged rows hold {later:.0f} of a job or another course: too few to judge its probability."
-        )
+        few = Said("The judged rows hold {later:.0f} of a job or another course: too few to judge its probability.", later=later)
+        return Positive(booster, final, why_not=few)
     risk = calibration.risk(_margins(early, blocks.test, threads))
     judged = blocks.test.select("as_of", "learner_id", label="positive", risk=pl.Series(risk))
     found, _ = with_intervals({"": measure(judged, risk, probability=False)}, codes(judged["learner_id"]))
     auc, low, high = found.filter(metric="auc_within_night").select("value", "low", "high").row(0)
     if not low > CHANCE:
-        why_not = (
-            f"On the judged rows its AUC within the night is {auc:.3f} [{low:.3f}, {high:.3f}], not proven above chance: nobody is told it."
+        template = (
+            "On the judged rows its AUC within the night is {auc:.3f} [{low:.3f}, {high:.3f}], not proven above chance: nobody is told it."
         )
-        return Positive(judged=judged, why_not=why_not)
+        return Positive(judged=judged, why_not=Said(template, auc=auc, low=low, high=high))
     return Positive(booster, final, judged)
 
 

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from models.language import spoken
 from models.registry import DECISIONS_FILE, champion, crown, known, load, not_computed, uncrown
 from vigie.errors import ConfigurationError, NoModelError
 from vigie.files import write_whole
@@ -18,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from models.gate import Verdict
+    from models.gate import Check, Verdict
     from vigie.settings import Home
 
 LEAST_WORDS = 3
 """A reason that overrules the gate is a sentence."""
-HELD = "Après un retour en arrière, une version n'est mise en service que par quelqu'un."
+HELD = "After a rollback a version comes into service by somebody's decision alone."
 """What the log says of a version that a green gate would have let through."""
 
 
@@ -67,7 +69,7 @@ def promote(
         "version": version,
         "replaces": champion(home),
         "gate": "green" if verdict.green else "refused",
-        "checks": {check.name: {"passed": check.passed, "says": check.says} for check in verdict.checks},
+        "checks": {check.name: _kept(check) for check in verdict.checks},
         "reason": HELD if held else reason,
     }
     _append(home, now, entry | ({"evidence": dict(rests_on)} if rests_on else {}))
@@ -76,6 +78,11 @@ def promote(
             home, version, {"promotion": "gate green" if verdict.green else f"against the gate: {reason}", "promoted_at": now.isoformat()}
         )
     return allowed
+
+
+def _kept(check: Check) -> dict[str, str | bool]:
+    french = f"{spoken(check.name, 'fr')}\N{NO-BREAK SPACE}: {spoken(check.says, 'fr')}"
+    return {"passed": check.passed, "says": check.says, "fr": french}
 
 
 def understood(reason: str) -> None:
@@ -107,9 +114,11 @@ def rollback(home: Home, now: dt.datetime, reason: str = "") -> str:
         The version that serves now.
 
     Raises:
+        ConfigurationError: the reason given is no sentence.
         NoModelError: there was no earlier champion, its files are gone or altered, or it reads columns that are no longer computed: the
             present one goes on.
     """
+    understood(reason)
     serving, stack = champion(home), _stack(home)
     # A promotion that died before its crown is in the log and never served: only what came before the one that serves counts.
     places = [place for place, version in enumerate(stack) if version == serving]
@@ -173,7 +182,7 @@ def _stack(home: Home) -> list[str]:
 
 
 def _append(home: Home, now: dt.datetime, entry: dict[str, Any]) -> None:
-    line = json.dumps({"at": now.isoformat(), **entry}, ensure_ascii=False) + "\n"
+    line = json.dumps({"at": now.isoformat(), "by": _account(), **entry}, ensure_ascii=False) + "\n"
     path = _file(home)
     before = path.read_bytes() if path.exists() else b""
     if before and not before.endswith(b"\n"):
@@ -182,6 +191,14 @@ def _append(home: Home, now: dt.datetime, entry: dict[str, Any]) -> None:
         file.write(line)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _account() -> str:
+    """The account of this machine that decides, empty where it has no name: who sat before it, an organisation knows by its accounts."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""
 
 
 def _file(home: Home) -> Path:

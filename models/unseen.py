@@ -14,6 +14,7 @@ from models.blocks import MIN_DROPOUTS, cut
 from models.calibration import UNCALIBRATED, calibrate
 from models.evaluation.bootstrap import DRAWS, interval, shares, with_intervals
 from models.evaluation.measures import codes, measure
+from models.language import Said, spoken
 from models.learner import Model, fit
 from models.training import fingerprint
 from vigie.errors import NoModelError
@@ -35,7 +36,11 @@ FEWEST_LEAVERS: Final = 5
 """People who left below which a place has no interval."""
 UNSEEN: Final = "unseen"
 SEEN: Final = "seen"
-_NAMED: Final = {SEEN: "the twin that saw them", "days_silent": "the number of days silent"}
+_NAMED: Final = {
+    SEEN: "the twin that saw them",
+    "attendance_rule": "the attendance rule",
+    "days_silent": "the number of days silent",
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,8 @@ class Unseen:
     first: str
     last: str
     levels: pl.DataFrame
-    """level, places, rows, dropouts (of what was judged), why_not: why other places could not be; empty where all were."""
+    """level, places, rows, dropouts (of what was judged), why_not and its French why_not_fr: why other places could not be; empty where all
+    were."""
     figures: pl.DataFrame
     """level, contender, metric, value, low, high: `unseen`, `seen` (the twin, which learnt from these places) and the rules."""
     differences: pl.DataFrame
@@ -55,13 +61,13 @@ class Unseen:
     """level, place, rows, expected and observed (rows of leavers), leavers (people), observed_over_expected, low, high (null below
     `FEWEST_LEAVERS`): of the `LARGEST` places, by rows."""
 
-    def verdict(self, level: str) -> str:
+    def verdict(self, level: str) -> Said:
         """What the paired differences of average precision prove of one level, in words."""
         said = []
         for row in self.differences.filter(level=level, metric="average_precision").to_dicts():
             proven = "proven to rank worse than" if row["high"] < 0 else "proven to rank better than" if row["low"] > 0 else ""
-            said.append(f"{proven or 'not proven to differ from'} {_NAMED.get(row['rival'], 'the ' + row['rival'].replace('_', ' '))}")
-        return f"By average precision, where nobody learnt, the recipe is {'; '.join(said)}."
+            said.append(Said("{proven} {rival}", proven=proven or "not proven to differ from", rival=_NAMED[row["rival"]]))
+        return Said("By average precision, where nobody learnt, the recipe is {said}.", said=said)
 
     def to_json(self) -> str:
         """As text; tables as lists of rows."""
@@ -109,7 +115,8 @@ def judge_unseen(
         on_step(f"leaving each {level} out")
         judged, why_not = _left_out(twin, blocks, level, threads)
         counts = {"places": judged[f"{level}_id"].n_unique(), "rows": judged.height, "dropouts": int(judged["label"].sum())}
-        levels.append({"level": level, **counts, "why_not": why_not})
+        reasons = {"why_not": " ".join(why_not), "why_not_fr": " ".join(spoken(one, "fr") for one in why_not)}
+        levels.append({"level": level, **counts, **reasons})
         if counts["dropouts"]:
             for table, told in zip(tables, (*_compared(judged, times), _by_place(judged, level, times)), strict=True):
                 table.append(told.select(pl.lit(level).alias("level"), pl.all()))
@@ -118,14 +125,15 @@ def judge_unseen(
     return Unseen(version, first, last, pl.DataFrame(levels), figures, differences, places)
 
 
-def _left_out(twin: Model, blocks: Blocks, level: str, threads: int) -> tuple[pl.DataFrame, str]:
+def _left_out(twin: Model, blocks: Blocks, level: str, threads: int) -> tuple[pl.DataFrame, list[Said]]:
     """Rows of the last block that could be judged, with `unseen` and `seen` risks, and why the others could not."""
     column = f"{level}_id"
     test = blocks.test.with_columns(pl.Series(SEEN, twin.calibration.risk(twin.margins(blocks.test, threads))))
     parts = _dealt(test, column)
-    done, why_not = [test.clear().with_columns(pl.lit(None, pl.Float64).alias(UNSEEN))], []
+    why_not: list[Said] = []
+    done = [test.clear().with_columns(pl.lit(None, pl.Float64).alias(UNSEEN))]
     if len(parts) == 1:
-        return done[0], f"There is one {level} alone."
+        return done[0], [Said("There is one {level} alone.", level=level)]
     for part in parts:
         here = test.filter(pl.col(column).is_in(part))
         past, between = (
@@ -133,17 +141,18 @@ def _left_out(twin: Model, blocks: Blocks, level: str, threads: int) -> tuple[pl
             for block in (blocks.train, blocks.calibration)
         )
         if min(block["label"].sum() for block in (past, between)) < MIN_DROPOUTS:
-            why_not.append(f"Without {', '.join(part)} fewer than {MIN_DROPOUTS} dropouts are left to learn or to calibrate from.")
+            few = "Without {places} fewer than {least} dropouts are left to learn or to calibrate from."
+            why_not.append(Said(few, places=", ".join(part), least=MIN_DROPOUTS))
             continue
         booster = fit(past, rounds=twin.booster.num_trees(), threads=threads, columns=twin.columns)
         fitted = Model(booster, UNCALIBRATED, twin.trained_as_of, twin.horizon_days)
         try:
             calibration = calibrate(fitted.margins(between, threads), between["label"].to_numpy())
         except NoModelError as error:
-            why_not.append(f"Without {', '.join(part)}: {error.what}")
+            why_not.append(Said("Without {places}: {why}", places=", ".join(part), why=error.what))
             continue
         done.append(here.with_columns(pl.Series(UNSEEN, calibration.risk(fitted.margins(here, threads)))))
-    return pl.concat(done).sort("as_of", "enrolment_id"), " ".join(why_not)
+    return pl.concat(done).sort("as_of", "enrolment_id"), why_not
 
 
 def _dealt(test: pl.DataFrame, column: str) -> list[list[str]]:

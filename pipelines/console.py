@@ -225,9 +225,12 @@ def show_models(versions: Sequence[str], champion: str | None, decisions: Sequen
         against = ", against the gate" if entry["action"] == "promoted" and entry["gate"] == "refused" else ""
         replaced = entry["replaces"] and entry["replaces"] != entry["version"] and entry["action"] != "refused"
         before = f", in place of {entry['replaces']}" if replaced else ""
-        done = "given back to" if entry["action"] == "rolled back" else entry["action"]
+        again = entry["action"] == "promoted" and entry["replaces"] == entry["version"]
+        done = "confirmed" if again else "given back to" if entry["action"] == "rolled back" else entry["action"]
+        # Decisions of older versions of Vigie do not say who took them.
+        by = f" by {entry['by']}" if entry.get("by") else ""
         out.print(
-            f"{entry['at'][:16].replace('T', ' ')} UTC  {done} {entry['version']}{before}{against}{why}",
+            f"{entry['at'][:16].replace('T', ' ')} UTC  {done} {entry['version']}{before}{by}{against}{why}",
             soft_wrap=True,
         )
     if not versions:

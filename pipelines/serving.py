@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from models.gate import Verdict
     from models.judging import Evidence
+    from models.language import Said
     from models.training import Trained
     from models.unseen import Unseen
     from pipelines.service import Service
@@ -31,7 +32,7 @@ class Outcome:
     evidence: Evidence
     verdict: Verdict
     champion: str | None
-    weighed: list[str]
+    weighed: list[Said]
     """What weighs more than others in training, in English sentences; empty where no arm is held out."""
 
     @property
@@ -75,17 +76,18 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
     return Outcome(trained, evidence, verdict, champion(service.home), weighed)
 
 
-def _weighed(held: pl.DataFrame, rows: pl.DataFrame) -> list[str]:
+def _weighed(held: pl.DataFrame, rows: pl.DataFrame) -> list[Said]:
     """Of each experiment with a held-out arm: how many rows weigh what, and why."""
+    from models.language import Said
     from models.training import weighed
 
     learnt = weighed(rows, held).group_by("experiment_id", "share", "weight")
     told = learnt.agg(people=pl.col("enrolment_id").n_unique(), rows=pl.len()).sort("experiment_id")
-    return [
-        f"Held-out arm of {one['experiment_id']}: {one['people']:,} enrolments, {one['rows']:,} of {rows.height:,} rows, weigh "
-        f"{one['weight']:.1f} each in what the trees learn, one over the arm's share ({one['share']:.0%}); calibration counts all alike."
-        for one in told.to_dicts()
-    ]
+    template = (
+        "Held-out arm of {experiment_id}: {people:,} enrolments, {rows:,} of {all_rows:,} rows, weigh {weight:.1f} each in what the trees "
+        "learn, one over the arm's share ({share:.0%}); calibration counts all alike."
+    )
+    return [Said(template, all_rows=rows.height, **one) for one in told.to_dicts()]
 
 
 def compare_models(service: Service, first: str, second: str, as_of: dt.date) -> tuple[Evidence, Verdict]:
@@ -188,18 +190,19 @@ def roll_back(service: Service, reason: str) -> str:
     return version
 
 
-def card_of(service: Service, version: str) -> Path:
-    """Where the model card of a version lies.
+def cards_of(service: Service, version: str) -> list[Path]:
+    """Where the model card of a version lies in each language, French first.
 
     Raises:
         NoDataError: none was written.
     """
-    from models.card import CARD_FILE
+    from models.card import CARD_FILES
     from models.registry import load
 
     # Where its folder is gone, it is fetched again whole.
     load(service.home, version)
-    path = service.home.models / version / CARD_FILE
-    if not path.exists():
+    # Versions of before there were two languages have one.
+    found = [path for name in CARD_FILES.values() if (path := service.home.models / version / name).exists()]
+    if not found:
         raise NoDataError(f"{version} has no card.", "It was trained by an older version of Vigie: see MLflow's page.")
-    return path
+    return found

@@ -74,7 +74,8 @@ def promote(version: Version, reason: Reason = "", home: HomeOption = None, as_o
         console.out.print(f"{version} does not serve. To overrule the gate, give a written reason with --reason.")
         raise typer.Exit(1)
     how = "the gate is green" if verdict.green else "against the gate, for the written reason"
-    console.out.print(f"{version} is champion: {how}{f', in place of {before}' if before and before != version else ''}.", soft_wrap=True)
+    place = f", in place of {before}" if before and before != version else ""
+    console.out.print(f"{version} {'goes on serving' if before == version else 'is champion'}: {how}{place}.", soft_wrap=True)
 
 
 @app.command()
@@ -97,13 +98,14 @@ def rollback(reason: Why = "", home: HomeOption = None) -> None:
 
 @app.command()
 def card(version: Version, home: HomeOption = None) -> None:
-    """Where the model card of a version lies; written when the version is trained, with every decision taken on it since.
+    """Where the model card of a version lies, in French and in English; written at its training, with every decision taken on it since.
 
     [dim]vigie models card 2026-02-01-0123456789[/dim]
     """
-    from pipelines.serving import card_of
+    from pipelines.serving import cards_of
 
-    console.out.print(str(card_of(service_at(home), version)), soft_wrap=True)
+    for path in cards_of(service_at(home), version):
+        console.out.print(str(path), soft_wrap=True)
 
 
 @app.command()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import getpass
 import json
 import re
 import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from html import unescape
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -16,14 +18,15 @@ import pytest
 from typer.testing import CliRunner
 
 from features.catalogue import FEATURES
-from models import registry
-from models.card import CARD_FILE, write_card
+from models import language, registry
+from models.card import CARD_FILE, CARD_FILES, PLOTS, UNSEEN_FILE, write_card
 from models.comparison import keep, weigh_beside_champion
 from models.gate import Check, Verdict, decide
+from models.language import written
 from models.promotion import HELD, decisions, promote, refused_before, rollback
 from pipelines.cli import app
 from pipelines.made_with import made_with
-from pipelines.serving import card_of, compare_models, promote_model, roll_back, train_model
+from pipelines.serving import cards_of, compare_models, promote_model, roll_back, train_model
 from tests.conftest import LAST
 from tests.services import copy_of
 from vigie.errors import ConfigurationError, NoDataError, NoModelError
@@ -86,14 +89,16 @@ def test_the_same_version_trained_again_keeps_what_was_judged_on_unseen_places(
 ) -> None:
     made, outcome = copy_of(trained[0], tmp_path / "home"), trained[1]
     place = made.home.models / outcome.version / CARD_FILE
-    fresh = place.read_text(encoding="utf-8")
-    place.write_text(fresh.replace("Not judged for this version.", "Judged on six modules."), encoding="utf-8")
+    fresh, never, judged = place.read_text(encoding="utf-8"), "Pas jugé pour cette version.", "Jugé sur six modules."
+    place.write_text(fresh.replace(never, judged), encoding="utf-8")
+    (place.parent / UNSEEN_FILE).write_text("{}", encoding="utf-8")
     monkeypatch.setattr("models.card.render", lambda *_: fresh)
 
     write_card(made.home, outcome.trained, outcome.evidence, outcome.verdict)
 
     page = place.read_text(encoding="utf-8")
-    assert page == fresh.replace("Not judged for this version.", "Judged on six modules.")
+    assert never in fresh
+    assert page == fresh.replace(never, judged)
 
 
 def test_the_gate_compared_the_new_model_with_the_champion(two: tuple[Service, str, str]) -> None:
@@ -225,10 +230,13 @@ def test_a_refused_model_serves_no_night_and_a_reason_makes_it_serve(two: tuple[
     kept = decisions(home)[before:]
     assert [entry["action"] for entry in kept] == ["refused", "promoted"]
     assert kept[1]["reason"] == "The steering group read the card and accepts it."
-    assert kept[1]["checks"]["calibrated"] == {"passed": False, "says": "slope 3.1"}
+    assert kept[1]["checks"]["calibrated"] == {"passed": False, "says": "slope 3.1", "fr": "calibré\N{NO-BREAK SPACE}: slope 3.1"}
+    assert kept[1]["by"] == getpass.getuser()
     tags = registry.client_of(home).get_model_version(registry.NAME, registry.known(home, second)).tags
     assert tags["promotion"] == "against the gate: The steering group read the card and accepts it."
 
+    with pytest.raises(ConfigurationError, match="too short"):
+        rollback(home, NOW, "x")
     assert rollback(home, NOW, "Too many alerts.") == first
     assert registry.champion(home) == first
     told = {
@@ -238,8 +246,8 @@ def test_a_refused_model_serves_no_night_and_a_reason_makes_it_serve(two: tuple[
     assert told[second]["promotion"] == f"taken back for {first}: Too many alerts."
     assert told[first]["promoted_at"] == told[second]["taken_back_at"] == NOW.isoformat()
     said = CliRunner().invoke(app, ["models", "list", "--home", str(home.root)], catch_exceptions=False).output
-    assert f"given back to {first}, in place of {second}: Too many alerts." in said
-    assert f"promoted {second}, in place of {first}, against the gate" in said
+    assert f"given back to {first}, in place of {second} by {getpass.getuser()}: Too many alerts." in said
+    assert f"promoted {second}, in place of {first} by {getpass.getuser()}, against the gate" in said
     with pytest.raises(NoModelError, match="no earlier champion"):
         rollback(home, NOW)
     assert decisions(home)[-1]["reason"] == "Too many alerts."
@@ -299,6 +307,23 @@ def test_a_promotion_that_died_before_its_crown_is_never_gone_back_to(
     assert rollback(home, NOW) == first
 
 
+def test_the_card_is_in_one_language_each(two: tuple[Service, str, str]) -> None:
+    made, _, second = two
+    french, english = (path.read_text(encoding="utf-8") for path in cards_of(made, second))
+    words = {text: said for text, said in language.french().items() if text != said}
+
+    told = {unescape(text.strip()) for text in re.findall(r">([^<>]+)<", french)}
+    assert told & set(words) - set(words.values()) == set()
+    headers = {unescape(text) for text in re.findall(r"<th[^>]*>([^<]*)</th>", french)}
+    assert headers - set(language.french().values()) == set()
+    assert len(headers) > 40
+    assert re.findall(r"\d\.\d", re.sub(r'src="[^"]*"|<style>.*?</style>|href="[^"]*"', "", french, flags=re.DOTALL)) == []
+    assert french.count("<tr>") == english.count("<tr>")
+    assert french.count("<img") == english.count("<img") == len(PLOTS)
+    assert f'href="{CARD_FILES["en"]}"' in french
+    assert f'href="{CARD_FILES["fr"]}"' in english
+
+
 def test_a_later_judgement_leaves_the_first_evidence_and_is_told_in_the_card(two: tuple[Service, str, str], tmp_path: Path) -> None:
     made, first, second = copy_of(two[0], tmp_path / "home"), two[1], two[2]
     folder, reason = made.home.models / second, "The steering group read the card <again>."
@@ -310,11 +335,12 @@ def test_a_later_judgement_leaves_the_first_evidence_and_is_told_in_the_card(two
     entry = decisions(made.home)[-1]
     judged = json.loads((folder / entry["evidence"]["file"]).read_text(encoding="utf-8"))
     assert judged["rows"] == entry["evidence"]["rows"] > json.loads(before)["rows"]
-    page = card_of(made, second).read_text(encoding="utf-8")
+    page = cards_of(made, second)[0].read_text(encoding="utf-8")
     assert page.count('<section id="decisions"') == 1
-    assert f"Jugé sur {judged['rows']:,} lignes" in page
+    assert f"Jugé sur {written(judged['rows'], ',', 'fr')} lignes" in page
+    assert f"Judged on {judged['rows']:,} rows" in (folder / CARD_FILES["en"]).read_text(encoding="utf-8")
     assert "read the card &lt;again&gt;." in page
-    assert f"remplacé par {second}" in card_of(made, first).read_text(encoding="utf-8")
+    assert f"remplacé par {second}" in cards_of(made, first)[0].read_text(encoding="utf-8")
 
     text = folder.with_name(first) / "booster.txt"
     whole = text.read_bytes()
@@ -326,8 +352,8 @@ def test_a_later_judgement_leaves_the_first_evidence_and_is_told_in_the_card(two
     text.write_bytes(whole)
     assert roll_back(made, "Too many alerts.") == first
 
-    assert f"retiré, {first} est remis en service" in card_of(made, second).read_text(encoding="utf-8")
-    assert f"remis en service à la place de {second}" in card_of(made, first).read_text(encoding="utf-8")
+    assert f"retiré, {first} est remis en service" in cards_of(made, second)[0].read_text(encoding="utf-8")
+    assert f"remis en service à la place de {second}" in cards_of(made, first)[0].read_text(encoding="utf-8")
 
 
 def test_a_model_that_was_never_promoted_serves_no_past_night_either(two: tuple[Service, str, str], tmp_path: Path) -> None:
@@ -401,10 +427,11 @@ def test_what_the_gate_was_told_of_groups_is_in_mlflow_whatever_they_are_called(
 def test_the_card_says_what_it_is_for_and_what_it_is_not_for(two: tuple[Service, str, str]) -> None:
     made, _, second = two
 
-    page = card_of(made, second).read_text(encoding="utf-8")
+    page = cards_of(made, second)[1].read_text(encoding="utf-8")
 
     assert second in page
     assert "under usual support" in page
+    assert "avec l'accompagnement habituel" in cards_of(made, second)[0].read_text(encoding="utf-8")
     assert "Données simulées" in page
     assert page.count("data:image/png;base64,") == 5
     client = registry.client_of(made.home)
@@ -429,7 +456,7 @@ def test_the_card_says_what_it_is_for_and_what_it_is_not_for(two: tuple[Service,
     assert abs(shown[0] - told[0]["rows"]) <= 2
     for said in ("job or another course", "session high"):
         assert said in counts
-    for row in ("28 days", "0 to 3", "size of provider"):
+    for row in ("28 days", "0-3", "size of provider"):
         assert f"<td>{row}</td>" in counts, row
     first_week = json.loads((made.home.models / second / "evidence.json").read_text(encoding="utf-8"))["weeks"][0]
     week, _, _, mine = re.findall(r"<td>([^<]*)</td>", page.partition("AUC week by week")[2])[:4]
@@ -437,7 +464,7 @@ def test_the_card_says_what_it_is_for_and_what_it_is_not_for(two: tuple[Service,
     assert [float(text) for text in re.findall(r"[\d.]+", mine)] == pytest.approx(
         [first_week[name] for name in ("auc", "auc_low", "auc_high")], abs=6e-4
     )
-    for said in ("No sanction", "session rate", "The gate", "Décisions", "Fewer than 20 leavers in the group"):
+    for said in ("No sanction", "session rate", "The gate", "Decisions", "Fewer than 20 leavers in the group"):
         assert said in page.replace("session_rate", "session rate"), said
 
 
@@ -452,7 +479,7 @@ def test_a_training_as_of_an_earlier_day_is_judged_and_does_not_take_the_champio
     assert outcome.champion == two[2]
     assert (outcome.evidence.champion, outcome.evidence.outrun) == ("", two[2])
     assert "older model" in next(check.says for check in outcome.verdict.checks if check.name == "no worse than the champion")
-    assert card_of(made, outcome.version).exists()
+    assert cards_of(made, outcome.version)[0].exists()
     assert decisions(made.home)[-1]["action"] == "refused"
 
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
+from markupsafe import escape
 
 from models import unseen
 from models.blocks import cut
-from models.card import CARD_FILE, UNSEEN_FILE
+from models.card import CARD_FILE, CARD_FILES, UNSEEN_FILE
 from models.comparison import EVIDENCE_FILE
+from models.language import spoken
 from models.registry import EXPERIMENT, champion, client_of, fingerprint_of, twin_of
 from models.training import fingerprint, learnt_rows
 from models.unseen import FEWEST_LEAVERS, PARTS, Unseen, judge_unseen
@@ -137,28 +139,32 @@ def test_the_card_mlflow_and_the_terminal_tell_it(service: Service, tmp_path: Pa
     version = champion(made.home)
     assert version
     card = made.home.models / version / CARD_FILE
+    english = card.with_name(CARD_FILES["en"])
     assert f"vigie models unseen {version}" in card.read_text(encoding="utf-8")
 
     # A card of an older version of Vigie has no place for it yet.
-    card.write_text(
-        re.sub(r'<section id="unseen">.*?</section>\n', "", card.read_text(encoding="utf-8"), flags=re.DOTALL), encoding="utf-8"
-    )
+    for page in (card, english):
+        page.write_text(
+            re.sub(r'<section id="unseen">.*?</section>\n', "", page.read_text(encoding="utf-8"), flags=re.DOTALL), encoding="utf-8"
+        )
 
     found: Unseen = leave_out(made, version)
     again = leave_out(made, version)
     show_unseen(found)
 
     assert found.to_json() == again.to_json() == (made.home.models / version / UNSEEN_FILE).read_text(encoding="utf-8")
-    page = card.read_text(encoding="utf-8")
-    assert page.count('<section id="unseen">') == page.count("<h3>By provider</h3>") == 1
+    page, french = english.read_text(encoding="utf-8"), card.read_text(encoding="utf-8")
+    assert page.count('<section id="unseen">') == page.count("<h3>By provider</h3>") == french.count("<h3>Par organisme</h3>") == 1
     assert "Not judged for this version" not in page
-    assert page.index("<h3>By programme</h3>") < page.index("<h2>Groups</h2>")
+    assert page.index("<h3>By programme</h3>") < page.index('<h2 id="groups">')
+    assert french.index("<h3>Par programme</h3>") < french.index('<h2 id="groups">')
     told = capsys.readouterr().out
     assert "By provider" in told
     assert "less seen" in told
     for level in ("provider", "programme"):
         assert found.verdict(level) in told
         assert found.verdict(level) in page
+        assert str(escape(spoken(found.verdict(level), "fr"))) in french
     client = client_of(made.home)
     (run,) = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
     value = found.figures.filter(level="provider", contender="unseen", metric="average_precision")["value"][0]

@@ -315,7 +315,7 @@ def test_training_gives_the_held_out_arm_the_weight_of_its_design_and_says_so(se
     (line,) = outcome.weighed
     people = heavy["enrolment_id"].n_unique()
     assert line.startswith(f"Held-out arm of essai: {people} enrolments, {heavy.height:,} of {rows.height:,} rows, weigh 2.0 each")
-    card = (served.home.models / outcome.version / "card.html").read_text(encoding="utf-8")
+    card = (served.home.models / outcome.version / "card.en.html").read_text(encoding="utf-8")
     assert str(escape(line)) in card
     assert "Every row counts alike" not in card
     arms = outcome.trained.groups.filter(pl.col("group") == "support")

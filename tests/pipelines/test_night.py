@@ -21,6 +21,7 @@ from data_contracts.simulator import Simulation, write_deliveries
 from features.catalogue import FEATURES
 from features.facts import read_facts
 from features.matrix import cohort, matrix
+from models.card import CARD_FILES
 from models.landmarks import training_rows
 from models.learner import Model
 from models.registry import champion, load, model_for
@@ -76,7 +77,8 @@ def test_facts_known_later_change_not_a_byte(served: Service, simulation: Simula
     assert version == champion(served.home)
     folders = [home.models / version for home in (rebuilt.home, served.home)]
     # The card says when it was decided; every figure on it is in the other files.
-    names = {path.relative_to(folder).as_posix() for folder in folders for path in folder.rglob("*") if path.is_file()} - {"card.html"}
+    every = {path.relative_to(folder).as_posix() for folder in folders for path in folder.rglob("*") if path.is_file()}
+    names = every - set(CARD_FILES.values())
     assert {"booster.txt", "model.json", "twin/booster.txt", "evidence.json", "figures.json", "reference.parquet"} <= names
     assert {name for name in names if len({(folder / name).read_bytes() for folder in folders}) > 1} == set()
 
