@@ -20,6 +20,13 @@ FEW: Final = 4
 PRESENT_DAYS: Final = 4
 """Last present that few days ago, a weekend of three included: still there, as far as is known."""
 OFF_THE_SHEETS_DAYS: Final = 7
+"""So many days behind the newest sheet of a session, a name is gone from its sheets, however seldom there is class."""
+_CLASS_DAYS: Final = 2
+"""So many class days left out, it is gone too, where it used to be there: a provider forgets a name once."""
+_SHEETS_SEEN: Final = 28
+"""Days whose sheets tell which days are class days, and on how many of them a name was left out before."""
+_AT_ONCE: Final = 2
+"""More people than these whose names stop on one day are a group whose sheets come late, until a week has passed."""
 _GONE_FROM_SHEETS: Final = frozenset({"days_off_sheets"})
 """Beside it, how somebody attended before is no news."""
 _LATELY: Final = ~_gone.fill_null(value=False)
@@ -66,6 +73,10 @@ _helpers = [
     _sum(_recorded).alias("recorded_total"),
     _sum(_unjustified).alias("unjustified_total"),
     pl.when(pl.col("status") != "not_recorded").then(pl.col("ago")).min().alias("last_named"),
+    pl.col("ago").min().alias("last_listed"),
+    pl.col("ago").max().alias("first_listed"),
+    # One bit a day, of which a sheet had this name, filled in or not.
+    pl.when(within(_SHEETS_SEEN)).then(pl.lit(2, pl.Int64).pow(pl.col("ago").clip(0, _SHEETS_SEEN))).bitwise_or().alias("listed"),
     (_half_days * (pl.col("status") == "not_recorded").cast(pl.Int32) * within(28).cast(pl.Int32)).sum().alias("not_recorded_28"),
 ]
 
@@ -198,7 +209,8 @@ _facts = [
         fr="{value} de présence de suite depuis la dernière absence",
         en="{value} attended in a row since the last absence",
         worse=-1,
-        fair=pl.col("days_since_presence") < PRESENT_DAYS,
+        # Of whom the sheets name no more, it is no return.
+        fair=(pl.col("days_since_presence") < PRESENT_DAYS) & (pl.col("days_off_sheets") == 0),
         fair_better=NEVER,
         speaks_from=FEW,
         beside=True,
@@ -295,13 +307,23 @@ _in_session = ["session_id", "as_of"]
 # No median over the session: beside it polars cuts rows otherwise each time, and a float's last bit depends on where.
 _named_lately = (pl.col("last_named") < OFF_THE_SHEETS_DAYS).cast(pl.Int32).sum().over(_in_session)
 _most_lately = 2 * _named_lately >= pl.col("last_named").count().over(_in_session)
-_off = _most_lately & (pl.col("last_named") - pl.col("last_named").min().over(_in_session) >= OFF_THE_SHEETS_DAYS)
+_days = range(_SHEETS_SEEN)
+_listed = [(pl.col("listed") // 2**day % 2).fill_null(0) for day in _days]
+_class_day = [2 * listed.sum().over(_in_session) >= pl.col("last_listed").count().over(_in_session) for listed in _listed]
+_left_out = pl.sum_horizontal((_class_day[day] & (pl.col("last_listed") > day)).cast(pl.Int32) for day in _days)
+# Who comes two days a week is left out of three, each week.
+_left_out_before = pl.sum_horizontal(
+    (_class_day[day] & (_listed[day] == 0) & pl.lit(day).is_between("last_listed", "first_listed")).cast(pl.Int32) for day in _days
+)
+_together = pl.len().over([*_in_session, "last_listed"])
+_behind = (pl.col("last_named") - pl.col("last_named").min().over(_in_session)) >= OFF_THE_SHEETS_DAYS
+_off = _most_lately & (_behind | ((_left_out >= _CLASS_DAYS) & (_left_out > _left_out_before) & (_together <= _AT_ONCE)))
 _cohort = [
     Feature(
         "days_off_sheets",
         pl.when(_off).then("last_named").when(pl.col("last_named").is_not_null()).then(0),
         unit="days",
-        meaning="Days since a sheet last named this learner, a week or more behind a session of which most were named lately; else 0",
+        meaning="Days since a sheet last named this learner, two class days, or a week, behind a session that goes on; else 0",
         null_means="no attendance sheet is known",
         group="attendance",
         fr="nom absent des feuilles de présence depuis {value}, alors que la session continue",
@@ -309,7 +331,7 @@ _cohort = [
         worse=1,
         fair_better=NEVER,
         # Absences before it, or a share, hide that the provider no longer expects this person.
-        speaks_from=OFF_THE_SHEETS_DAYS,
+        speaks_from=1,
         moves=False,
         learnt=False,
     ),

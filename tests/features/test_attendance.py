@@ -135,6 +135,58 @@ def test_a_name_gone_from_the_sheets_of_a_session_that_goes_on_is_seen(
     assert night["days_off_sheets"].to_list() == [told, 0, 0]
 
 
+CLASS = (0, 1, 2, 3, 4, 7, 8, 9, 10, 11, 14, 15)
+"""Class days, Monday to Friday, up to the Tuesday of the third week: the night of these stories."""
+
+
+def off_the_sheets(stopped: list[tuple[int, ...]], status: str = "present", *, others: int = 6, known: int | None = None) -> list[float]:
+    """Days off the sheets of people with sheets on these days alone, of a session whose others have one on each class day.
+
+    `status` is that of an E who has more rows than days named; `known` the day on which the others' last two days are known.
+    """
+    days = [*stopped, *[CLASS] * others]
+    names = [f"E{place}" for place in range(len(days))]
+    story = facts([])
+    enrolments = [story.tables["enrolments"].with_columns(enrolment_id=pl.lit(name), learner_id=pl.lit(name)) for name in names]
+    late = {day: known if day >= 14 else None for day in CLASS}
+    rows = [
+        sheet(day, "present", known=late[day] if place >= len(stopped) else None) | {"enrolment_id": name}
+        for place, name in enumerate(names)
+        for day in days[place]
+    ]
+    if status != "present":
+        rows += [sheet(day, status) | {"enrolment_id": "E0"} for day in (14, 15)]
+    sheets = table("attendance", ("enrolment_id", "date", "half_day", "status"), rows)
+    known_facts = Facts(story.tables | {"enrolments": pl.concat(enrolments), "attendance": sheets}, story.time_zone)
+    night = matrix(known_facts, cohort(known_facts, [START + dt.timedelta(days=15)])).sort("enrolment_id")
+    assert night["days_off_sheets"][len(stopped) :].sum() == 0
+    return night["days_off_sheets"][: len(stopped)].to_list()
+
+
+def test_two_class_days_without_the_name_are_enough_and_one_is_not() -> None:
+    # The last sheet of Friday; of Monday; every one but the last two and one before, and but two before.
+    assert off_the_sheets([CLASS[:-2]]) == [4]
+    assert off_the_sheets([CLASS[:-1]]) == [0]
+    assert off_the_sheets([(*CLASS[:4], *CLASS[5:-2])]) == [4]
+    assert off_the_sheets([(*CLASS[:4], *CLASS[6:-2])]) == [0]
+    # Named since the second week alone: whoever has just entered was not left out before.
+    assert off_the_sheets([(8, 9, 10, 11)]) == [4]
+
+
+def test_whose_sheets_come_late_or_seldom_is_not_off_them() -> None:
+    # Listed, with nothing filled in; away with a reason.
+    assert [off_the_sheets([CLASS[:-2]], status) for status in ("not_recorded", "exempt", "absent_justified")] == [[0]] * 3
+    # Wednesday to Friday, each week.
+    assert off_the_sheets([(2, 3, 4, 9, 10, 11)]) == [0]
+    # A group whose sheets come two days late; a pair is none.
+    assert off_the_sheets([CLASS[:-2]] * 3, others=3) == [0] * 3
+    assert off_the_sheets([CLASS[:-2]] * 2) == [4] * 2
+    # Less than half of the session is named on those days.
+    assert off_the_sheets([CLASS[:-2], CLASS[:-3], CLASS[:-2], CLASS[:-3]], others=2) == [0] * 4
+    # The others' sheets of these days are not known yet.
+    assert off_the_sheets([CLASS[:-2]], known=16) == [0]
+
+
 def test_one_sheet_that_came_before_the_others_makes_nobody_absent_from_them() -> None:
     story = facts([sheet(10, "present")])
     names = ["E", "F", "G"]

@@ -321,16 +321,18 @@ def test_one_absence_that_goes_on_is_told_as_one_and_not_as_a_count_of_two_weeks
         ["unjustified_half_days_14"],
     ]
 
+        "days_off_sheets": 0.0,
 
 def test_a_return_is_told_beside_the_absences_and_explains_nothing_itself() -> None:
-    # Back for three days; for half a day; back once, and gone again; never away.
+    # Back for three days; for half a day; back once, and gone again; never away; back, and gone from the sheets two days later.
     people = {
-        "unjustified_half_days_14": [6.0, 6.0, 6.0, 0.0],
-        "presence_streak_half_days": [6.0, 1.0, 6.0, 90.0],
-        "days_since_presence": [1.0, 1.0, 5.0, 1.0],
+        "unjustified_half_days_14": [6.0, 6.0, 6.0, 0.0, 6.0],
+        "presence_streak_half_days": [6.0, 1.0, 6.0, 90.0, 6.0],
+        "days_since_presence": [1.0, 1.0, 5.0, 1.0, 2.0],
+        "days_off_sheets": [0.0, 0.0, 0.0, 0.0, 2.0],
     }
 
-    found = told_beside_nobody(["unjustified_half_days_14"], attending(4, **people), attending(1).clear(), 0.9)
+    found = told_beside_nobody(["unjustified_half_days_14"], attending(5, **people), attending(1).clear(), 0.9)
 
     assert [[(reason["feature"], reason["contribution"]) for reason in row] for row in found] == [
         [("unjustified_half_days_14", 0.9), ("presence_streak_half_days", 0.0)],
@@ -371,6 +373,8 @@ def test_a_share_that_rose_is_no_better_on_the_day_an_absence_begins() -> None:
 
 def test_fewer_absences_of_fewer_sheets_are_not_compared_with_the_week_before() -> None:
     # The last week was better; no better; still mostly missed; hardly on a sheet; better, and gone again; more in two weeks; more of more.
+        # Two class days without the name are enough to be told as that.
+        [("days_off_sheets", 0.9)],
     now = attending(
         7,
         unjustified_half_days_14=[5.0, 5.0, 5.0, 5.0, 5.0, 8.0, 8.0],
