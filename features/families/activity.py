@@ -205,6 +205,8 @@ _facts += [
         fr_better="jamais plus de {value} entre deux jours d'activité en ligne depuis le début",
         en_better="never more than {value} between two days active online so far",
         worse=1,
+        fair=NOTHING_SINCE,
+        fair_better=ALWAYS,
     ),
 ]
 _helpers = [
@@ -259,7 +261,8 @@ _derived = [
         fr="activité en ligne sur {value} [seulement ]des jours depuis l'entrée",
         en="active online on [only ]{value} of the days since entry",
         worse=-1,
-        fair=there_for(7),
+        fair=_little(7),
+        fair_better=there_for(7),
     ),
     Feature(
         "days_since_activity_usual",
@@ -521,7 +524,9 @@ _cohort = [
         fr="plus d'activité en ligne depuis le début que {value} [seulement ]des personnes de la session, dates d'entrée confondues",
         en="more active online since the start than [only ]{value} of the people in the session, whenever they entered",
         worse=-1,
-        fair=_NOT_NEW & MANY,
+        # Where no silence may be told, nothing of all the time before stands in for it: that has not moved.
+        fair=_NOT_NEW & MANY & NOTHING_SINCE,
+        fair_better=_NOT_NEW & MANY,
         against=0.5,
     ),
     Feature(
@@ -534,7 +539,8 @@ _cohort = [
         fr="plus d'activité en ligne au démarrage que {value} [seulement ]des personnes de la session",
         en="more active online at the start than [only ]{value} of the people in the session",
         worse=-1,
-        fair=MANY,
+        fair=MANY & NOTHING_SINCE,
+        fair_better=MANY,
         against=0.5,
     ),
     Feature(
@@ -547,7 +553,8 @@ _cohort = [
         fr="plus d'activité en ligne avant l'entrée que {value} [seulement ]des personnes de la session",
         en="more active online before entry than [only ]{value} of the people in the session",
         worse=-1,
-        fair=MANY,
+        fair=MANY & NOTHING_SINCE,
+        fair_better=MANY,
         against=0.5,
     ),
     *(

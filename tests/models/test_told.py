@@ -496,6 +496,9 @@ def test_marks_are_told_of_who_has_several_and_stands_low() -> None:
     rows: dict[str, list[float | None]] = {
         "score_change": [0.0] * 5 + [-0.15] * 4,
         "score_mean": [0.6] * 5 + [0.8, 0.4, 0.5, 0.5],
+        # Nor all the time before, which has not moved, in its place.
+        *("content_against_session_total", "activity_total_rank", "first_weeks_rank", "before_entry_rank"),
+        *("active_share_total", "longest_silence_days"),
         "score_lowest": [0.5] * 5 + [0.7, 0.4, 0.3, 0.3],
         "score_rank": [0.5] * 5 + [0.96, 0.2, 0.2, 0.2],
         "score_last_against_session": [0.0] * 5 + [-0.1, -0.1, -0.1, 0.1],
@@ -623,3 +626,5 @@ def test_who_has_just_entered_is_not_ranked_by_all_done_so_far() -> None:
     }
 
     assert facts_told(["activity_total_rank"], rows) == [[], [], [], [], ["activity_total_rank"], []]
+        "days_since_activity": [1.0] * 6,
+        "days_since_handed_in": [None] * 6,
