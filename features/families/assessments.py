@@ -18,6 +18,8 @@ _missed = _due & ~_handed_in
 _marked = pl.col("score").is_not_null() & _handed_in
 _late_days = (pl.col("submitted_on") - pl.col("due_date")).dt.total_days().cast(pl.Int32)
 _newest_due = pl.col("to_due") == pl.when(_due).then(pl.col("to_due")).max()
+_newest_kept = pl.when(_handed_in).then(pl.col("due_date")).max()
+_after_kept = pl.col("newest_kept").is_null() | (pl.col("due_date") > pl.col("newest_kept"))
 _newest_mark = pl.col("submitted_on") == pl.when(_marked).then(pl.col("submitted_on")).max()
 _SEVERAL: Final = pl.col("work_handed_in") > 1
 _SEVERAL_MARKS: Final = (pl.col("score_mean") - pl.col("score_lowest")).gt(0.005)
@@ -25,15 +27,18 @@ _SEVERAL_MARKS: Final = (pl.col("score_mean") - pl.col("score_lowest")).gt(0.005
 _GRACE_DAYS: Final = 1
 _OVER: Final = pl.col("days_since_deadline") > _GRACE_DAYS
 """On its day and the day after, work often still comes: nothing is told as missed yet. Two days later, hardly anything else tells of it."""
-_HALF: Final = 0.5
-_MOSTLY_MISSED: Final = pl.col("work_missed_share") >= _HALF
-_STILL_MISSING: Final = (pl.col("work_missed_in_a_row") > 0) | _MOSTLY_MISSED
-"""Work missed months ago, and handed in ever since, is past."""
+_STILL_MISSING: Final = pl.col("work_missed_in_a_row") > 0
+"""Work missed before a piece that was handed in, of today or ahead of its day, is past, however much of it there was."""
+_KEPT_UP: Final = pl.col("work_missed_in_a_row") == 0
+"""While work is missing, how early the rest came is no comfort."""
 _LOW: Final = 0.5
 _MIDDLE: Final = 0.5
 _GOOD: Final = 0.7
 _DOING_WELL: Final = (pl.col("score_last") >= _GOOD).fill_null(value=False)
 """Late and well done: no reason to call."""
+_LATE_DAYS: Final = 2
+_LATE: Final = (pl.col("lateness_days_last") >= _LATE_DAYS) & ~_DOING_WELL
+"""The last piece came late, by more than an evening. One day is no reason to call, nor is what came before a piece in good time."""
 _ALL_FR: Final = "tous les travaux attendus ont été rendus"
 _ALL_EN: Final = "all work due was handed in"
 _ALL_KEPT: Final = (pl.col("work_missed") == 0) & (pl.col("work_handed_in") > 1)
@@ -62,24 +67,23 @@ _facts = [
         fr_better=_ALL_FR,
         en_better=_ALL_EN,
         monotone=1,
-        # One piece with work handed in since is past.
-        fair=_OVER & ((pl.col("work_missed") > 1) | (pl.col("work_missed_in_a_row") > 0)) & _STILL_MISSING,
+        fair=_OVER & _STILL_MISSING,
         fair_better=_ALL_KEPT,
     ),
     Feature(
         "work_missed_earlier",
-        _count(_missed & (pl.col("to_due") < -_GRACE_DAYS)),
+        _count(_missed & (pl.col("to_due") < -_GRACE_DAYS) & _after_kept),
         unit="works",
-        meaning="Pieces of work two days past their deadline or more and not handed in",
+        meaning="Pieces of work two days past their deadline or more, missed since the last one handed in",
         null_means="no work is planned",
         group="assessments",
         fr="{value} et non rendu{s}",
         en="{value} due and not handed in",
         worse=1,
         # A deadline of today, of which nothing is said yet, does not hide those before it.
-        fair=~_OVER & (pl.col("work_missed_in_a_row").gt(1) | _MOSTLY_MISSED),
+        fair=~_OVER,
         fair_better=NEVER,
-        speaks_from=2,
+        speaks_from=1,
         learnt=False,
     ),
     Feature(
@@ -109,7 +113,8 @@ _facts = [
         fr_better="le dernier travail attendu a été rendu",
         en_better="latest work due handed in",
         monotone=1,
-        fair=_OVER & (pl.col("work_missed_in_a_row") <= 1),
+        # With a later piece handed in ahead, the last missed is past.
+        fair=_OVER & (pl.col("work_missed_in_a_row") == 1),
         fair_better=_OVER,
         # What was handed in before it, however long ago, may have been in good time.
         speaks_from=1,
@@ -195,13 +200,17 @@ _facts = [
     Feature(
         "late_work",
         _count(_handed_in & (_late_days > 0)),
-        unit="count",
+        unit="works",
         meaning="Pieces of work handed in after their deadline",
         null_means="no work is planned",
         group="assessments",
-        fr="nombre de travaux rendus en retard : {value}",
-        en="pieces of work handed in late: {value}",
+        fr="{value} et rendu{s} en retard",
+        en="{value} handed in late",
+        fr_better="aucun travail rendu en retard",
+        en_better="no work handed in late",
         worse=1,
+        fair=_LATE,
+        fair_better=_SEVERAL & _KEPT_UP & (pl.col("late_work") == 0),
     ),
     Feature(
         "lateness_days_mean",
@@ -216,7 +225,7 @@ _facts = [
         en_better="work handed in {value} before the deadline on average",
         worse=1,
         fair=_SEVERAL & pl.col("lateness_days_mean").abs().ge(1) & ~_DOING_WELL,
-        fair_better=_SEVERAL & pl.col("lateness_days_mean").abs().ge(1),
+        fair_better=_SEVERAL & pl.col("lateness_days_mean").abs().ge(1) & _KEPT_UP,
         against=0.0,
     ),
     Feature(
@@ -248,10 +257,8 @@ _facts = [
     ),
 ]
 
-_newest_kept = pl.when(_handed_in).then(pl.col("due_date")).max()
 _weight = (pl.col("weight").fill_null(0) * _FIXED_POINT).round().cast(pl.Int64)
 _marks = [_newest_kept.alias("newest_kept")]
-_after_kept = pl.col("newest_kept").is_null() | (pl.col("due_date") > pl.col("newest_kept"))
 _facts += [
     Feature(
         "work_missed_in_a_row",
@@ -298,8 +305,8 @@ _facts += [
         fr_better="dernier travail rendu {value} avant l'échéance",
         en_better="latest work handed in {value} before the deadline",
         worse=1,
-        fair=~_DOING_WELL,
-        fair_better=ALWAYS,
+        fair=_LATE,
+        fair_better=_KEPT_UP,
         against=0.0,
         moves=False,
     ),
@@ -353,8 +360,8 @@ _facts += [
         en_better="work handed in {value} earlier than the session's mean",
         worse=1,
         # On time, only later than others, is no fault; nor is what the last piece made good.
-        fair=_SEVERAL & (pl.col("lateness_days_mean") > 0) & (pl.col("lateness_days_last") > 0) & ~_DOING_WELL,
-        fair_better=_SEVERAL,
+        fair=_SEVERAL & (pl.col("lateness_days_mean") > 0) & _LATE,
+        fair_better=_SEVERAL & _KEPT_UP,
         against=0.0,
     ),
     Feature(
@@ -369,8 +376,8 @@ _facts += [
         fr_better="dernier travail rendu {value} plus tôt que la moyenne de la session",
         en_better="latest work handed in {value} before the session's mean",
         worse=1,
-        fair=(pl.col("lateness_days_last") > 0) & ~_DOING_WELL,
-        fair_better=ALWAYS,
+        fair=_LATE,
+        fair_better=_KEPT_UP,
         against=0.0,
         moves=False,
     ),

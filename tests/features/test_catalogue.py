@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+from contextvars import copy_context
+
 import numpy as np
 import polars as pl
 import pytest
 
+from alerts import language
 from alerts.candidates import BACK, NEVER_SEEN
-from alerts.wording import LAST_SIGNS, OFF_THE_SHEETS
+from alerts.wording import LAST_SIGNS, OFF_THE_SHEETS, why
 from features.catalogue import FAMILIES, FEATURES
 from features.declaration import BANNED, NEVER, Family, Feature
 from features.facts import ENROLMENT_COLUMNS, EXIT_COLUMNS, SESSION_COLUMNS
 from features.matrix import QUALITY
 from models.explanation import CONTEXT
+from pipelines.wording import phrases
 from vigie.errors import ConfigurationError
 
 
@@ -102,6 +106,15 @@ def test_a_count_is_among_what_the_matrix_holds_and_what_stands_beside_a_reason_
     beside = [feature for feature in FEATURES.values() if feature.beside]
     assert beside
     assert all(feature.speaks_from is not None and not feature.learnt for feature in beside)
+
+
+def test_one_piece_of_work_and_several_are_told_as_people_say_it() -> None:
+    def told(spoken: str) -> list[str]:
+        language.use(spoken)
+        return [why({"code": "assessments", "feature": "late_work", "value": number}, phrases()) for number in (1.0, 3.0)]
+
+    assert copy_context().run(told, "fr") == ["1 travail demandé et rendu en retard.", "3 travaux demandés et rendus en retard."]
+    assert copy_context().run(told, "en") == ["1 piece of work handed in late.", "3 pieces of work handed in late."]
 
 
 def test_rates_that_are_equal_but_for_their_last_bit_tell_nothing() -> None:

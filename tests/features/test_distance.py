@@ -168,9 +168,13 @@ def test_work_missed_in_a_row_starts_again_with_each_piece_handed_in() -> None:
     assert found["work_missed_in_a_row"] == 2
     assert found["weight_missed_share"] == pytest.approx(0.75 / 1.25)
     assert found["lateness_days_last"] == -1
-    # On the evening of a deadline and the day after, those before it are counted apart.
-    at_deadline = [rows_at(world([enrolment("A")], assessments=pieces), day)["A"]["work_missed_earlier"] for day in (39, 40, 41, 42)]
-    assert at_deadline == [2, 2, 2, 3]
+    # On the evening of a deadline and the day after, those before it are counted apart, since the last one handed in.
+    at_deadline = [
+        rows_at(world([enrolment("A")], assessments=pieces), day)["A"]["work_missed_earlier"] for day in (12, 18, 39, 40, 41, 42)
+    ]
+    assert at_deadline == [1, 1, 1, 1, 1, 2]
+    ahead = [*pieces[:-1], work("A", 60, 43)]
+    assert rows_at(world([enrolment("A")], assessments=ahead), 45)["A"]["work_missed_earlier"] == 0
 
 
 def test_a_mark_is_told_against_ones_own_and_the_session_s() -> None:

@@ -66,7 +66,10 @@ def test_a_reason_that_compares_is_told_only_where_the_comparison_is_true() -> N
     lowered = np.tile([-0.5, -0.6, -0.4, -3.0], (2, 1))
     assert facts(protective(lowered, columns, rows[:2], rows.clear(), everybody=rows)) == [[], []]
     late = rows.with_columns(lateness_days_mean=pl.Series([-5.0, 4.0, 4.0, 4.0, 4.0]))
-    assert facts(protective(lowered[:1], columns, late[:1], rows.clear(), everybody=late)) == [["lateness_days_mean"]]
+    kept_up = late.with_columns(work_missed_in_a_row=pl.lit(0.0))
+    assert facts(protective(lowered[:1], columns, kept_up[:1], rows.clear(), everybody=late)) == [["lateness_days_mean"]]
+    # How early the rest came is no comfort while a piece is missing.
+    assert facts(protective(lowered[:1], columns, late[:1], rows.clear(), everybody=late)) == [[]]
 
 
 def test_who_has_just_entered_is_not_told_of_days_before_the_entry() -> None:
@@ -122,21 +125,24 @@ def test_work_that_is_missing_is_told_and_not_how_long_ago_other_work_came_nor_b
     said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
     assert said == [[], ["last_work_missed"], [], ["work_missed_in_a_row"], [], [], [], [], []]
 
-    # Two of seven missed long ago, with all work handed in since, are past; two of three are not.
+    # Two missed before the last one, which was handed in, are past, however few there are of others.
     pieces = [missing.with_columns(work_missed=pl.lit(2.0), work_missed_share=pl.lit(share))[[0]] for share in (2 / 7, 2 / 3)]
     rows_then = pl.concat(pieces).with_columns(enrolment_id=pl.Series(["e0", "e1"]))
     found = reasons(parts[:2], parts[:2].sum(axis=1), columns, rows_then, rows_then.clear(), 3, everybody=others)
-    assert [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found] == [[], ["work_missed"]]
+    assert [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found] == [[], []]
 
-    # Two pieces missed before tonight's deadline are not hidden by it; one may have been made good.
-    earlier = missing.with_columns(work_missed_earlier=pl.Series([0.0, 1.0, 0.0, 3.0, 2.0, 0.0, 1.0, 1.0, 1.0]))
+    # What was missed before the deadline of tonight or yesterday is not hidden by it, one piece nor two.
+    earlier = missing.with_columns(work_missed_earlier=pl.Series([0.0, 1.0, 0.0, 3.0, 2.0, 0.0, 1.0, 0.0, 0.0]))
     found = reasons(parts, parts.sum(axis=1), columns, earlier, earlier.clear(), 3, everybody=pl.concat([earlier[[0]]] * 20))
     said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
-    assert said == [[], ["last_work_missed"], [], ["work_missed_in_a_row"], ["work_missed_earlier"], [], [], [], []]
+    assert said == [
+        *([], ["last_work_missed"], [], ["work_missed_in_a_row"]),
+        *(["work_missed_earlier"], [], ["work_missed_earlier"], [], []),
+    ]
 
-    # Nor are two of long ago told for tonight's, where all work since was handed in.
-    since = earlier.with_columns(work_missed_in_a_row=pl.lit(1.0), work_missed_share=pl.lit(0.3))[[4]]
-    found = reasons(parts[:1], parts[:1].sum(axis=1), columns, since, since.clear(), 3, everybody=pl.concat([earlier[[0]]] * 20 + [since]))
+    # The last one due was missed, and the next is handed in ahead of its day.
+    ahead = missing.with_columns(work_missed_in_a_row=pl.lit(0.0))[[1]]
+    found = reasons(parts[:1], parts[:1].sum(axis=1), columns, ahead, ahead.clear(), 3, everybody=others)
     assert [reason["code"] for reason in found[0]] == ["rest"]
 
     rows: dict[str, list[float | None]] = {
@@ -221,6 +227,34 @@ def test_a_mean_of_one_piece_is_told_as_that_piece() -> None:
     assert facts_told(["lateness_days_mean", "lateness_days_last"], rows) == [[], [], [], ["lateness_days_last"], ["lateness_days_mean"]]
 
 
+@pytest.mark.parametrize("name", ["late_work", "lateness_days_last", "lateness_against_session", "lateness_last_against_session"])
+def test_an_evening_late_is_no_reason_nor_what_came_before_a_piece_in_time(name: str) -> None:
+    rows: dict[str, list[float | None]] = {
+        name: [0.0] * 7 + [3.0] * 4,
+        "lateness_days_last": [0.0] * 7 + [2.0, 1.0, -1.0, 2.0],
+        "lateness_days_mean": [0.0] * 7 + [2.0] * 4,
+        "work_handed_in": [3.0] * 11,
+        "work_missed_in_a_row": [0.0] * 11,
+        "score_last": [None] * 10 + [0.9],
+    }
+    rows[name] = rows["lateness_days_last"] if name == "lateness_days_last" else rows[name]
+
+    assert facts_told([name], rows)[7:] == [[name], [], [], []]
+
+
+@pytest.mark.parametrize("name", ["late_work", "lateness_days_last", "lateness_against_session", "lateness_last_against_session"])
+def test_work_in_time_is_no_comfort_while_work_is_missed(name: str) -> None:
+    better = 0.0 if name == "late_work" else -3.0
+    rows: dict[str, list[float | None]] = {
+        name: [4.0] * 5 + [better, better],
+        "late_work": [4.0] * 5 + [0.0] * 2,
+        "work_handed_in": [3.0] * 7,
+        "work_missed_in_a_row": [0.0] * 6 + [2.0],
+    }
+
+    assert facts_told([name], rows, -1)[5:] == [[name], []]
+
+
 def test_of_whom_is_long_gone_since_when_is_told_and_not_a_share_unless_nothing_was_to_be_attended() -> None:
     columns = ["unjustified_share_total", "days_since_presence"]
     rows: dict[str, list[float | None]] = {
@@ -287,6 +321,7 @@ def attending(people: int, **rows: object) -> pl.DataFrame:
         "absence_streak_half_days": 0.0,
         "unjustified_streak_half_days": 0.0,
         "unjustified_half_days_14": 0.0,
+        "days_off_sheets": 0.0,
         "course_day": 80.0,
         "days_since_activity": 1.0,
         "days_since_handed_in": 5.0,
@@ -321,7 +356,6 @@ def test_one_absence_that_goes_on_is_told_as_one_and_not_as_a_count_of_two_weeks
         ["unjustified_half_days_14"],
     ]
 
-        "days_off_sheets": 0.0,
 
 def test_a_return_is_told_beside_the_absences_and_explains_nothing_itself() -> None:
     # Back for three days; for half a day; back once, and gone again; never away; back, and gone from the sheets two days later.
@@ -339,6 +373,8 @@ def test_a_return_is_told_beside_the_absences_and_explains_nothing_itself() -> N
         [("unjustified_half_days_14", 0.9)],
         [("unjustified_half_days_14", 0.9)],
         [],
+        # Two class days without the name are enough to be told as that.
+        [("days_off_sheets", 0.9)],
     ]
     assert found[0][1]["value"] == 6
 
@@ -373,8 +409,6 @@ def test_a_share_that_rose_is_no_better_on_the_day_an_absence_begins() -> None:
 
 def test_fewer_absences_of_fewer_sheets_are_not_compared_with_the_week_before() -> None:
     # The last week was better; no better; still mostly missed; hardly on a sheet; better, and gone again; more in two weeks; more of more.
-        # Two class days without the name are enough to be told as that.
-        [("days_off_sheets", 0.9)],
     now = attending(
         7,
         unjustified_half_days_14=[5.0, 5.0, 5.0, 5.0, 5.0, 8.0, 8.0],
@@ -462,6 +496,9 @@ def test_a_low_mark_is_told_while_it_is_the_last() -> None:
         *("silence_surprise", "activity_momentum", "activity_change", "activity_recent", "activity_week_against_session"),
         *("active_days_7", "activity_count_14", "activity_kinds_28", "active_weeks_8", "activity_rank_28", "silence_rank"),
         *("week_0_against_session", "activity_against_session_14", "content_against_session_14", "silent_before_deadline_days"),
+        # Nor all the time before, which has not moved, in its place.
+        *("content_against_session_total", "activity_total_rank", "first_weeks_rank", "before_entry_rank"),
+        *("active_share_total", "longest_silence_days"),
     ],
 )
 def test_no_silence_is_told_of_who_has_handed_work_in_since(name: str) -> None:
@@ -496,9 +533,6 @@ def test_marks_are_told_of_who_has_several_and_stands_low() -> None:
     rows: dict[str, list[float | None]] = {
         "score_change": [0.0] * 5 + [-0.15] * 4,
         "score_mean": [0.6] * 5 + [0.8, 0.4, 0.5, 0.5],
-        # Nor all the time before, which has not moved, in its place.
-        *("content_against_session_total", "activity_total_rank", "first_weeks_rank", "before_entry_rank"),
-        *("active_share_total", "longest_silence_days"),
         "score_lowest": [0.5] * 5 + [0.7, 0.4, 0.3, 0.3],
         "score_rank": [0.5] * 5 + [0.96, 0.2, 0.2, 0.2],
         "score_last_against_session": [0.0] * 5 + [-0.1, -0.1, -0.1, 0.1],
@@ -623,8 +657,8 @@ def test_who_has_just_entered_is_not_ranked_by_all_done_so_far() -> None:
         "activity_total_rank": [0.9, 0.6, 0.6, 0.1, 0.1, 0.1],
         "course_day": [60.0, 60.0, 60.0, 2.0, 60.0, 60.0],
         "session_people": [20.0, 20.0, 20.0, 20.0, 20.0, 3.0],
+        "days_since_activity": [1.0] * 6,
+        "days_since_handed_in": [None] * 6,
     }
 
     assert facts_told(["activity_total_rank"], rows) == [[], [], [], [], ["activity_total_rank"], []]
-        "days_since_activity": [1.0] * 6,
-        "days_since_handed_in": [None] * 6,
