@@ -79,13 +79,25 @@ def in_words(alerts: pl.DataFrame, scores: pl.DataFrame, where: pl.DataFrame) ->
 
 
 def standing() -> pl.Expr:
-    """Of rows of `courses`, when the course is to end, when the service last spoke with the learner, and what was in vain since."""
+    """Of rows of `courses`, when the course is to end, when the service last spoke with the learner, and what it heard and tried since."""
     counts = [_counted("unanswered", "tentative sans réponse", "tentatives sans réponse")]
     counts += [_counted("missed_appointments", "rendez-vous manqué", "rendez-vous manqués")]
-    since = pl.concat_str(counts, separator=" et ", ignore_nulls=True)
-    talk = pl.format("dernier échange le {}{}", pl.col("spoken_on").dt.strftime("%d/%m/%Y"), _after(", puis ", since))
-    end = pl.col("planned_exit_date").dt.strftime("%d/%m/%Y")
-    return pl.format("fin prévue le {} ; {}", end, pl.coalesce(talk, pl.format("aucun échange connu{}", _after(", ", since))))
+    vain = pl.concat_str(counts, separator=" et ", ignore_nulls=True)
+    last = (
+        pl.when(pl.sum_horizontal("unanswered", "missed_appointments") > 1).then(pl.lit(", la dernière fois le ")).otherwise(pl.lit(" le "))
+    )
+    since = pl.when(vain != "").then(pl.concat_str(vain, last, _written("tried_on"))).otherwise(pl.lit(""))
+    heard = pl.format(
+        "{} le {}", pl.when("excused").then(pl.lit("excuse reçue")).otherwise(pl.lit("appel ou message reçu")), _written("heard_on")
+    )
+    heard = _after(", ", heard.fill_null(""))
+    talk = pl.format("dernier échange le {}{}{}", _written("spoken_on"), heard, _after(", puis ", since))
+    none = pl.format("aucun échange connu{}{}", heard, pl.when(heard != "").then(_after(", puis ", since)).otherwise(_after(", ", since)))
+    return pl.format("fin prévue le {} ; {}", _written("planned_exit_date"), pl.coalesce(talk, none))
+
+
+def _written(column: str) -> pl.Expr:
+    return pl.col(column).dt.strftime("%d/%m/%Y")
 
 
 def _counted(column: str, one: str, many: str) -> pl.Expr:
@@ -165,7 +177,8 @@ def tried(contacts: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
     """By learner_id, spoken_on (day of the last two-way contact), and in vain since: attempts unanswered and missed_appointments.
 
     Only of the last eight weeks, and since the learner last called, wrote or excused themselves: what was tried before was not in vain, or
-    tells nothing of the call that is to be made.
+    tells nothing of the call that is to be made. tried_on is the day of the last of these; heard_on that on which the
+    learner last tried to be heard since the last talk, within the same eight weeks, and excused whether it was to excuse themselves.
 
     Args:
         contacts: as known, with learner_id, occurred_at, direction, outcome and their day `on`.
@@ -173,15 +186,24 @@ def tried(contacts: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
     """
     outcome = pl.col("outcome").cast(pl.String)
     ours = pl.col("direction").cast(pl.String) == "outbound"
-    heard_at = pl.col("occurred_at").filter(outcome.is_in(TWO_WAY) | ~ours | (outcome == "excused")).max()
-    since = (pl.col("occurred_at") > heard_at).fill_null(value=True) & (pl.col("on") > as_of - dt.timedelta(days=NAMED_DAYS))
+    heard = outcome.is_in(TWO_WAY) | ~ours | (outcome == "excused")
+    lately = pl.col("on") > as_of - dt.timedelta(days=NAMED_DAYS)
+
+    def after(what: pl.Expr) -> pl.Expr:
+        return (pl.col("occurred_at") > pl.col("occurred_at").filter(what).max()).fill_null(value=True) & lately
+
+    unanswered, missed = after(heard) & ours & outcome.is_in(UNANSWERED), after(heard) & (outcome == "no_show")
+    unspoken = after(outcome.is_in(TWO_WAY)) & heard
     return (
         contacts.filter(pl.col("on") <= as_of)
         .group_by("learner_id")
         .agg(
             spoken_on=pl.col("on").filter(outcome.is_in(TWO_WAY)).max(),
-            unanswered=(since & ours & outcome.is_in(UNANSWERED)).sum(),
-            missed_appointments=(since & (outcome == "no_show")).sum(),
+            unanswered=unanswered.sum(),
+            missed_appointments=missed.sum(),
+            tried_on=pl.col("on").filter(unanswered | missed).max(),
+            heard_on=pl.col("on").filter(unspoken).max(),
+            excused=(outcome.filter(unspoken).sort_by(pl.col("occurred_at").filter(unspoken)).last() == "excused").fill_null(value=False),
         )
     )
 

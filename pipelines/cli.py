@@ -17,7 +17,7 @@ from vigie.files import explained
 from vigie.lock import only_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pipelines.service import Service
 
@@ -209,8 +209,7 @@ def backfill(
 
     With --model, the figures of these nights follow where enough outcomes are known.
     """
-    from models.registry import trained_on
-    from pipelines.past import known_since, past_nights, score_past, without_files
+    from pipelines.past import hollow, past_nights, score_past, without_files
     from pipelines.steps import Directly, run_night
 
     service = service_at(home)
@@ -232,19 +231,28 @@ def backfill(
     with only_writer(service.home.lock, "A backfill"), console.working(f"Scoring {console.many(len(todo), 'night')}", again) as at:
         done = score_past(service, todo, model, at)
     console.out.print(f"{console.many(sum(rows for _, rows in done), 'score')} for {console.many(len(done), 'night')}.")
+    for warning in hollow(service, done):
+        console.tell("!", "yellow", warning)
     if len(done) < len(todo):
         console.out.print(f"{console.many(len(todo) - len(done), 'night')} served before keep their files.")
     if model:
-        console.out.print(f"An evaluation of {model}, never served.")
-        if nights[0] < trained_on(model):
-            console.out.print("Of nights before its training it may have learnt what it is asked: there its figures flatter it.")
-        with console.working("Asking what came") as at:
-            at(console.many(len(nights), "night"))
-            told = known_since(service, nights, model, keep=bool(todo))
-        for what, found in told.items():
-            console.show_hindsight(what, found)
+        _tell_figures(service, nights, model, keep=bool(todo))
     folder = service.home.evaluation(nights[0], model) if model else service.home.out(nights[0])
     console.out.print(f"Files: {folder.parent}/<date>/scores.parquet")
+
+
+def _tell_figures(service: Service, nights: Sequence[dt.date], model: str, *, keep: bool) -> None:
+    from models.registry import trained_on
+    from pipelines.past import known_since
+
+    console.out.print(f"An evaluation of {model}, never served.")
+    if nights[0] < trained_on(model):
+        console.out.print("Of nights before its training it may have learnt what it is asked: there its figures flatter it.")
+    with console.working("Asking what came") as at:
+        at(console.many(len(nights), "night"))
+        told = known_since(service, nights, model, keep=keep)
+    for what, found in told.items():
+        console.show_hindsight(what, found)
 
 
 @app.command(rich_help_panel=MODELS)

@@ -80,6 +80,30 @@ def score_past(
     return sorted(done)
 
 
+def hollow(service: Service, done: Sequence[tuple[dt.date, int]]) -> list[str]:
+    """What must be said of nights that tell little: nobody was in training by what was known, or deliveries had stopped.
+
+    Args:
+        service: whose nights.
+        done: date and enrolments scored, oldest first.
+    """
+    from models.landmarks import last_told
+
+    said = []
+    if nobody := [night for night, rows in done if not rows]:
+        said.append(f"Nobody was in training on {_dates(nobody)}, by what was known then: the files hold no score.")
+    if done:
+        with service.warehouse() as warehouse:
+            told = last_told(warehouse, done[-1][0], service.time_zone)
+        if told and (after := [night for night, rows in done if night > told and rows]):
+            said.append(f"Deliveries tell of nobody after {told}: on {_dates(after)} the scores know nothing newer.")
+    return said
+
+
+def _dates(nights: Sequence[dt.date]) -> str:
+    return f"{nights[0]}" if len(nights) == 1 else f"{len(nights)} nights from {nights[0]} to {nights[-1]}"
+
+
 def known_since(service: Service, nights: Sequence[dt.date], version: str, *, keep: bool = True) -> dict[str, Hindsight | NoDataError]:
     """How well an evaluation of a model did on nights scored before, by the outcomes known today.
 

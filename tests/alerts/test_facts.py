@@ -89,7 +89,7 @@ def test_the_paper_says_when_the_service_last_spoke_with_somebody(service: Servi
         f"dernier échange le {one}" if one else "aucun échange connu" for one in day
     ]
     assert 0 < both["occurred_at"].null_count() < both.height
-    assert told["course"].str.contains(", puis 1 tentative sans réponse$").any()
+    assert told["course"].str.contains(", puis 1 tentative sans réponse le ../../....$").any()
 
 
 @pytest.mark.parametrize(
@@ -97,23 +97,38 @@ def test_the_paper_says_when_the_service_last_spoke_with_somebody(service: Servi
     [
         ([], "aucun échange connu"),
         ([(0, "outbound", "reached")], "dernier échange le 04/03/2026"),
-        ([(20, "outbound", "kept"), (9, "outbound", "no_answer")], "dernier échange le 12/02/2026, puis 1 tentative sans réponse"),
+        (
+            [(20, "outbound", "kept"), (9, "outbound", "no_answer")],
+            "dernier échange le 12/02/2026, puis 1 tentative sans réponse le 23/02/2026",
+        ),
         (
             [(20, "outbound", "kept"), (9, "outbound", "no_answer"), (3, "outbound", "left_message"), (2, "outbound", "no_show")],
-            "dernier échange le 12/02/2026, puis 2 tentatives sans réponse et 1 rendez-vous manqué",
+            "dernier échange le 12/02/2026, puis 2 tentatives sans réponse et 1 rendez-vous manqué, la dernière fois le 02/03/2026",
         ),
         # What was in vain before the talk, or two months ago, a message sent, what the learner tried, and what is yet to come.
         ([(20, "outbound", "no_answer"), (9, "outbound", "kept")], "dernier échange le 23/02/2026"),
-        ([(56, "outbound", "no_show"), (55, "outbound", "no_show")], "aucun échange connu, 1 rendez-vous manqué"),
-        ([(9, "outbound", "sent"), (8, "inbound", "no_answer"), (7, "outbound", "excused")], "aucun échange connu"),
+        ([(56, "outbound", "no_show"), (55, "outbound", "no_show")], "aucun échange connu, 1 rendez-vous manqué le 08/01/2026"),
+        (
+            [(9, "outbound", "sent"), (8, "inbound", "no_answer"), (7, "outbound", "excused")],
+            "aucun échange connu, excuse reçue le 25/02/2026",
+        ),
         ([(-1, "outbound", "no_answer"), (-1, "outbound", "reached")], "aucun échange connu"),
-        ([(9, "outbound", "no_show"), (8, "outbound", "no_show")], "aucun échange connu, 2 rendez-vous manqués"),
+        (
+            [(9, "outbound", "no_show"), (8, "outbound", "no_show")],
+            "aucun échange connu, 2 rendez-vous manqués, la dernière fois le 24/02/2026",
+        ),
         # Who excused themselves or wrote since was not tried in vain.
         (
             [(9, "outbound", "no_answer"), (7, "outbound", "excused"), (2, "outbound", "no_answer")],
-            "aucun échange connu, 1 tentative sans réponse",
+            "aucun échange connu, excuse reçue le 25/02/2026, puis 1 tentative sans réponse le 02/03/2026",
         ),
-        ([(20, "outbound", "kept"), (9, "outbound", "no_answer"), (7, "inbound", "left_message")], "dernier échange le 12/02/2026"),
+        (
+            [(20, "outbound", "kept"), (9, "outbound", "no_answer"), (7, "inbound", "left_message")],
+            "dernier échange le 12/02/2026, appel ou message reçu le 25/02/2026",
+        ),
+        # What they said before the talk was answered by it.
+        ([(20, "outbound", "excused"), (9, "inbound", "kept")], "dernier échange le 23/02/2026"),
+        ([(9, "outbound", "excused"), (8, "inbound", "left_message")], "aucun échange connu, appel ou message reçu le 24/02/2026"),
     ],
 )
 def test_the_line_of_the_course_says_what_was_in_vain_since_the_last_talk(contacts: list[tuple[int, str, str]], text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -14,7 +15,7 @@ from models.hindsight import look_back
 from models.registry import EXPERIMENT, champion, client_of
 from pipelines.cli import app
 from pipelines.made_with import made_with
-from pipelines.past import known_since, score_past, without_files
+from pipelines.past import hollow, known_since, score_past, without_files
 from tests.conftest import LAST, TRAINED
 from tests.services import copy_of
 from vigie.errors import ConfigurationError, NoDataError
@@ -132,6 +133,19 @@ def test_an_evaluation_shows_its_figures_apart_for_nights_the_model_may_have_lea
         assert run.data.params["as_of"] == str(LAST) == str(found.known_at)
         assert run.data.params["nights"] == f"{found.nights}, {found.first} to {found.last}"
         assert set(made_with(service.settings.config)) <= set(run.data.tags)
+
+
+def test_a_backfill_says_which_nights_tell_little(scored: Service, tmp_path: Path) -> None:
+    service, version = copy_of(scored, tmp_path), _version(scored)
+    asked = ["backfill", "--from", "2020-01-04", "--to", "2020-01-04", "--scores-only", "--model", version]
+
+    said = " ".join(CliRunner().invoke(app, [*asked, "--home", str(service.home.root)], catch_exceptions=False).output.split())
+
+    assert "Nobody was in training on 2020-01-04, by what was known then" in said
+    assert hollow(service, [(night, 1) for night in NIGHTS[:3]]) == []
+    later = [LAST + dt.timedelta(days=days) for days in (30, 60)]
+    (stopped,) = hollow(service, [(NIGHTS[0], 1), *((night, 1) for night in later)])
+    assert re.fullmatch(rf"Deliveries tell of nobody after [\d-]+: on 2 nights from {later[0]} to {later[1]} the scores know .*", stopped)
 
 
 def test_a_backfill_goes_on_where_it_stopped(scored: Service, tmp_path: Path) -> None:
