@@ -95,7 +95,7 @@ def candidates(facts: Facts, rules: Rules) -> pl.DataFrame:
     )
     hard = unreached(facts)
     risks = _risks(training, hard, facts, rules) if facts.by_rule is None else _ruled(training, facts.by_rule, facts, rules)
-    found = pl.concat([risks, _owed(owed, hard.filter("wrong"), rules)])
+    found = pl.concat([risks, _owed(owed, hard, rules)])
     return found.filter(~silenced(facts, rules.invariants))
 
 
@@ -149,8 +149,9 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
     of_entry = (since < ENTRY_DAYS) | ((since <= FIRST_DAYS) & told.list.first().is_in(NEVER_SEEN))
     begun = pl.when(of_entry).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"]))
     of_absences = pl.col("subject") == "attendance"
-    there_again = [(pl.col("subject") == subject) & told.list.contains(fact) for subject, fact in BACK.items()]
-    back = pl.when(pl.any_horizontal(there_again)).then(pl.lit(WELCOME))
+    back_in = {subject: (pl.col("subject") == subject) & told.list.contains(fact) for subject, fact in BACK.items()}
+    back_in["attendance"] &= pl.col("enrolment_id").is_in(facts.returned["enrolment_id"].implode())
+    back = pl.when(pl.any_horizontal(*back_in.values()) & (since > FIRST_DAYS)).then(pl.lit(WELCOME))
     # Nobody is asked about absences of weeks ago as if they went on.
     over = pl.when(of_absences & pl.col("enrolment_id").is_in(_there_lately(facts).implode())).then(pl.lit(ANY_ACTION))
     of_subject = pl.col("subject").replace_strict(ACTION_OF_SUBJECT, default=None, return_dtype=pl.String)
@@ -162,8 +163,9 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
     near = near.join(barriers(facts), on="learner_id", how="left", maintain_order="left")
     other_means = pl.when("wrong").then(pl.lit(ASK_DETAILS)).when("hard").then(pl.lit(OTHER_MEANS))
     taken_up = pl.col("barrier").replace_strict(ACTION_OF_BARRIER, default=BARRIER, return_dtype=pl.String)
+    never_came = told.list.contains("never_present") & (since > FIRST_DAYS)
     ours = (
-        pl.when(_gone(rules.invariants.silence_days))
+        pl.when(_gone(rules.invariants.silence_days) | (never_came & other_means.is_not_null()))
         .then(pl.lit(STILL_THERE))
         .when(other_means.is_not_null())
         .then(other_means)
@@ -232,8 +234,8 @@ def _ruled(training: pl.DataFrame, by_rule: pl.DataFrame, facts: Facts, rules: R
     )
 
 
-def _owed(owed: pl.DataFrame, wrong: pl.DataFrame, rules: Rules) -> pl.DataFrame:
-    people = owed.join(_free(owed, rules), on="territory_id")
+def _owed(owed: pl.DataFrame, hard: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    people = owed.join(_free(owed, rules), on="territory_id").join(hard, on="learner_id", how="left", maintain_order="left")
     minutes = pl.coalesce(pl.when(pl.col("kind") == kind).then(kind) for kind in ACTION_OF_PROMISE)
     # A risk below what is listed is no reason to call, and neither are its facts.
     listed = pl.col("risk") >= pl.col("entry_limit")
@@ -245,11 +247,14 @@ def _owed(owed: pl.DataFrame, wrong: pl.DataFrame, rules: Rules) -> pl.DataFrame
         *PERSON,
         kind="kind",
         priority=first + worth,
-        # No call is promised to a number that is known to be wrong, nor a talk of what comes next to somebody who may have left.
+        # No call is promised to a number that is known to be wrong, nor once more to one that nobody answers, nor a talk of what comes next
+        # to somebody who may have left.
         suggested_action=pl.when(pl.col("kind").is_in(IN_TRAINING) & pl.col("gone"))
         .then(pl.lit(STILL_THERE))
-        .when(pl.col("kind").is_in(CALLS) & pl.col("learner_id").is_in(wrong["learner_id"].implode()))
+        .when(pl.col("kind").is_in(CALLS) & pl.col("wrong"))
         .then(pl.lit(ASK_DETAILS))
+        .when(pl.col("kind").is_in(IN_TRAINING) & pl.col("hard"))
+        .then(pl.lit(OTHER_MEANS))
         .otherwise(pl.col("kind").replace_strict(ACTION_OF_PROMISE, return_dtype=pl.String)),
         within_days="promise_within",
         opens="opens",

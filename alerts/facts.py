@@ -12,6 +12,7 @@ from data_contracts.catalogue import TABLES
 from data_contracts.experiments import practices, treatments
 from data_contracts.ingest import layout
 from data_contracts.tables.outputs import REASON
+from data_contracts.vocabulary import ATTENDED
 from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ ANSWER_COLUMNS: Final = {
 """Columns of what advisors answered; `on` is the day, in the service's time zone, `kind` that of the alert it was given to."""
 RULED_COLUMNS: Final = {"enrolment_id": pl.String, "reasons": pl.List(REASON.dtype), "strength": pl.Float64}
 """Columns of those whom a rule alone would call: reasons as in the scores, and how many times over the rule holds."""
+MISSED: Final = ("absent_unjustified", "absent_justified")
+AWAY_DAYS: Final = 2
+"""Days of class in a row, nothing of which was attended: whoever missed less did not go away."""
 SUGGESTED_COLUMNS: Final = dict.fromkeys(("enrolment_id", "reason", "action"), pl.String)
 AVOIDED_COLUMNS: Final = {"enrolment_id": pl.String, "avoided": pl.Float64}
 ABSENCE_COLUMNS: Final = {"advisor_id": pl.String, "first_day": pl.Date, "last_day": pl.Date}
@@ -80,6 +84,8 @@ class Facts:
     """enrolment_id of those whom an experiment keeps off the risk list; may be empty."""
     put_first: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"enrolment_id": pl.String}))
     """enrolment_id of those whose risk alerts an experiment puts higher on the list; may be empty."""
+    returned: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"enrolment_id": pl.String}))
+    """enrolment_id of those of `attendance` who have come back to class, see `returned`."""
     suggested: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SUGGESTED_COLUMNS))
     """What an experiment asks of whom, for a reason, in place of the usual action; may be empty."""
     avoided: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=AVOIDED_COLUMNS))
@@ -129,12 +135,25 @@ def read_facts(
         ),
         followups=known("followups", "enrolment_id", "observed_on"),
         attendance=sheets.filter(pl.col("date").is_between(first, as_of)),
+        returned=returned(sheets.filter(pl.col("date") <= as_of)),
         past=past,
         said=said,
         held_out=asked.filter(pl.col("treatment") == "held_out").select("enrolment_id").unique(),
         put_first=asked.filter(pl.col("treatment") == "first").select("enrolment_id").unique(),
         suggested=practices(warehouse, as_of, time_zone).select(list(SUGGESTED_COLUMNS)),
     )
+
+
+def returned(sheets: pl.DataFrame) -> pl.DataFrame:
+    """enrolment_id of those there on the last day that sheets (enrolment_id, date, status) tell of them, after `AWAY_DAYS` without."""
+    status = pl.col("status").cast(pl.String)
+    # Days of which no sheet says whether they came tell of neither.
+    days = sheets.group_by("enrolment_id", "date").agg(came=status.is_in(ATTENDED).any(), missed=status.is_in(MISSED).any())
+    days = days.filter(pl.col("came") | pl.col("missed")).sort("enrolment_id", "date")
+    runs = days.group_by("enrolment_id", run=pl.col("came").rle_id().over("enrolment_id")).agg(pl.col("came").first(), pl.len())
+    runs = runs.sort("enrolment_id", "run")
+    last = runs.group_by("enrolment_id").agg(pl.col("came").last(), before=pl.col("len").slice(-2, 1).first(), runs=pl.len())
+    return last.filter("came", pl.col("runs") > 1, pl.col("before") >= AWAY_DAYS).select("enrolment_id")
 
 
 def local_day(instant: str, time_zone: str) -> pl.Expr:

@@ -82,9 +82,12 @@ def standing() -> pl.Expr:
     """Of rows of `courses`, when the course is to end, when the service last spoke with the learner, and what it heard and tried since."""
     counts = [_counted("unanswered", "tentative sans réponse", "tentatives sans réponse")]
     counts += [_counted("missed_appointments", "rendez-vous manqué", "rendez-vous manqués")]
+    counts += [_counted("messages", "message envoyé", "messages envoyés")]
     vain = pl.concat_str(counts, separator=" et ", ignore_nulls=True)
     last = (
-        pl.when(pl.sum_horizontal("unanswered", "missed_appointments") > 1).then(pl.lit(", la dernière fois le ")).otherwise(pl.lit(" le "))
+        pl.when(pl.sum_horizontal("unanswered", "missed_appointments", "messages") > 1)
+        .then(pl.lit(", la dernière fois le "))
+        .otherwise(pl.lit(" le "))
     )
     since = pl.when(vain != "").then(pl.concat_str(vain, last, _written("tried_on"))).otherwise(pl.lit(""))
     heard = pl.format(
@@ -174,7 +177,7 @@ def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFram
 
 
 def tried(contacts: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
-    """By learner_id, spoken_on (day of the last two-way contact), and in vain since: attempts unanswered and missed_appointments.
+    """By learner_id, spoken_on (day of the last two-way contact), and in vain since: attempts unanswered, missed_appointments and messages.
 
     Only of the last eight weeks, and since the learner last called, wrote or excused themselves: what was tried before was not in vain, or
     tells nothing of the call that is to be made. tried_on is the day of the last of these; heard_on that on which the
@@ -193,6 +196,7 @@ def tried(contacts: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
         return (pl.col("occurred_at") > pl.col("occurred_at").filter(what).max()).fill_null(value=True) & lately
 
     unanswered, missed = after(heard) & ours & outcome.is_in(UNANSWERED), after(heard) & (outcome == "no_show")
+    sent = after(heard) & ours & (outcome == "sent")
     unspoken = after(outcome.is_in(TWO_WAY)) & heard
     return (
         contacts.filter(pl.col("on") <= as_of)
@@ -201,7 +205,8 @@ def tried(contacts: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
             spoken_on=pl.col("on").filter(outcome.is_in(TWO_WAY)).max(),
             unanswered=unanswered.sum(),
             missed_appointments=missed.sum(),
-            tried_on=pl.col("on").filter(unanswered | missed).max(),
+            messages=sent.sum(),
+            tried_on=pl.col("on").filter(unanswered | missed | sent).max(),
             heard_on=pl.col("on").filter(unspoken).max(),
             excused=(outcome.filter(unspoken).sort_by(pl.col("occurred_at").filter(unspoken)).last() == "excused").fill_null(value=False),
         )

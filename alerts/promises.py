@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from vigie.rules import Invariants
 
 NAMED_DAYS: Final = 56
-"""How long wrong contact details, or a difficulty that was named, are told; as the features on contacts count them."""
-TRIED_DAYS: Final = 28
-"""How long an attempt that failed still tells that somebody is hard to reach, who was spoken with before."""
+"""How long wrong contact details, a difficulty that was named, or an attempt in vain are told; as the features on contacts count them."""
+TAKEN_UP_DAYS: Final = 14
+"""So long a difficulty stands though a talk on something else did not name it again."""
 TALKED_DAYS: Final = 10
 """Whoever was spoken with so lately is not hard to reach."""
 ATTEMPTS: Final = 2
@@ -110,26 +110,32 @@ def unreached(facts: Facts) -> pl.DataFrame:
     answered = (pl.col("direction").cast(pl.String) == "inbound") | (outcome == "excused")
     recent = recent.with_columns(answered_at=pl.col("occurred_at").filter(answered).max().over("learner_id"))
     since = recent.filter(_not(pl.col("occurred_at") <= pl.col("spoken_at")))
-    tried = outcome.is_in(UNANSWERED) & (pl.col("direction").cast(pl.String) == "outbound")
-    tried &= _not(pl.col("occurred_at") <= pl.col("answered_at"))
-    tried &= (pl.col("on") > facts.as_of - dt.timedelta(days=TRIED_DAYS)) | pl.col("spoken_at").is_null()
+    ours, since_heard = pl.col("direction").cast(pl.String) == "outbound", _not(pl.col("occurred_at") <= pl.col("answered_at"))
+    tried = since_heard & ((outcome.is_in(UNANSWERED) & ours) | (outcome == "no_show"))
+    # A message sent is no attempt that failed, but it was tried.
+    reached_for = tried | (since_heard & ours & (outcome == "sent"))
     talked = (pl.col("spoken_on").first() > facts.as_of - dt.timedelta(days=TALKED_DAYS)).fill_null(value=False)
-    lately = (tried & (pl.col("on") > facts.as_of - dt.timedelta(days=STALE_DAYS))).any()
+    lately = (reached_for & (pl.col("on") > facts.as_of - dt.timedelta(days=STALE_DAYS))).any()
     hard = (((tried.sum() >= ATTEMPTS) & lately) | (tried.sum() >= MANY_ATTEMPTS)) & ~talked
     found = since.group_by("learner_id").agg(wrong=(outcome == "wrong_details").any(), hard=hard)
     return found.filter(pl.col("wrong") | pl.col("hard")).sort("learner_id")
 
 
 def barriers(facts: Facts) -> pl.DataFrame:
-    """learner_id, barrier of those whose last talk named a difficulty of late: it is where a talk goes on.
+    """learner_id, barrier of those who named a difficulty of late: it is where a talk goes on.
 
-    Not the search for a job, which has a promise of its own; nor what a later talk did not name again.
+    Not the search for a job, which has a promise of its own; nor what a later talk on difficulties did not name again, nor, once it is
+    `TAKEN_UP_DAYS` old, any later talk.
     """
     barrier = pl.col("barrier").cast(pl.String)
     named = facts.contacts.filter(pl.col("on") > facts.as_of - dt.timedelta(days=NAMED_DAYS), barrier != "job_search")
     newest = pl.col("occurred_at") == pl.col("occurred_at").max()
-    last = named.group_by("learner_id").agg(pl.col("occurred_at").max(), barrier=barrier.filter(newest).min())
-    current = last.join(spoken(facts), on="learner_id", how="left").filter(_not(pl.col("spoken_at") > pl.col("occurred_at")))
+    last = named.group_by("learner_id").agg(pl.col("occurred_at", "on").max(), barrier=barrier.filter(newest).min())
+    on_it = facts.contacts.filter(pl.col("outcome").cast(pl.String).is_in(TWO_WAY), pl.col("purpose").cast(pl.String) == "barrier")
+    last = last.join(on_it.group_by("learner_id").agg(taken_up_at=pl.col("occurred_at").max()), on="learner_id", how="left")
+    lately = pl.col("on") > facts.as_of - dt.timedelta(days=TAKEN_UP_DAYS)
+    later = pl.when(lately).then("taken_up_at").otherwise("spoken_at") > pl.col("occurred_at")
+    current = last.join(spoken(facts), on="learner_id", how="left").filter(_not(later))
     return current.select("learner_id", "barrier").sort("learner_id")
 
 

@@ -108,6 +108,10 @@ LIKELIHOOD_TO_END: Final = (
 )
 """The same of a course that is to end within the horizon."""
 HORIZON_DAYS: Final = 28
+WIDE: Final = "Ce nombre change beaucoup d'un groupe et d'un moment de l'année à l'autre."
+"""What is said where a range would tell nothing."""
+WIDEST: Final = 0.5
+"""Points between the ends of a range that still tells something."""
 RANGE: Final = "Selon les groupes et les moments de l'année, le plus souvent entre {low} et {high}."
 COUNTED: Final = (
     (
@@ -177,7 +181,7 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
     return Told(
         tags=_tags(alerts),
         why=_once([*promises, *(why(reason, phrases) for reason in grounds(leading["reasons"], phrases))]) or [no_fact(weak=weak)],
-        changed=changed(leading["reasons"], phrases),
+        changed=changed(leading["reasons"], phrases, new=leading["state"] == "new"),
         likelihood=say(MAY_BE_GONE) if gone else likelihood(leading["risk"], _left(leading)),
         caution=say(CAUTION) if weak and not gone else "",
         estimated=not gone and leading["risk"] is not None,
@@ -207,16 +211,20 @@ def _first_to_do(alert: Mapping[str, Any]) -> int:
     return 0 if alert["suggested_action"] == STILL_THERE else 1 if urgent else 2
 
 
-def changed(reasons: Iterable[Mapping[str, Any]], phrases: Mapping[str, Phrase]) -> list[str]:
+def changed(reasons: Iterable[Mapping[str, Any]], phrases: Mapping[str, Phrase], *, new: bool = False) -> list[str]:
     """What has changed of the facts told, and what got better beside them, such as that somebody has come back.
 
-    Where every figure that is told stood still, that is said; nothing where one was not compared, or where a fact tells of a change itself.
+    Where every figure that is told stood still, that is said; nothing where one was not compared, or where a fact tells of a change itself,
+    nor of who is `new` on the list: something brought them there.
     """
     reasons = list(reasons)
     facts = raising(reasons)
     eased = [why(reason, phrases) for reason in _beside(reasons, phrases, worse=False)]
     if news := [*(text for reason in facts if (text := change(reason, phrases))), *eased]:
         return news
+    # What stands beside the reasons, such as absences with a reason, is told without what it was.
+    if new or _beside(reasons, phrases, worse=True):
+        return []
     told = [(phrases[reason["feature"]], reason["value"], reason["previous_value"]) for reason in facts if reason["feature"] in phrases]
     figures = [(now, before, phrase) for phrase, now, before in told if "{value}" in phrase.fr]
     stood = all(before is not None and now - before != WEEK and not _moved(now, before, phrase) for now, before, phrase in figures)
@@ -408,7 +416,11 @@ def spread(alike: Mapping[str, Any] | None) -> str:
     Args:
         alike: as in the scores, contract `ALIKE`.
     """
-    return say(RANGE).format(**{end: number(_in_hundred(alike[end])) for end in ("low", "high")}) if alike else ""
+    if not alike:
+        return ""
+    if alike["high"] - alike["low"] > WIDEST:
+        return say(WIDE)
+    return say(RANGE).format(**{end: number(_in_hundred(alike[end])) for end in ("low", "high")})
 
 
 def counted(alike: Mapping[str, Any] | None) -> str:

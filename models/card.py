@@ -10,18 +10,22 @@ import re
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from models.evaluation.bootstrap import with_intervals
-from models.evaluation.measures import codes, measure
+from models.evaluation.measures import NAMES, codes, measure
 from models.evaluation.weeks import FEWEST
 from models.fairness import FEW
+from models.gate import EXPECTED_RATIO, RECALL_RATIO
 from models.judging import LOAD
-from models.language import LANGUAGES, PARTED, spoken, written
+from models.language import LANGUAGES, TO, spoken, written
 from models.plots import draw, drawn_shap
-from models.promotion import decisions
+from models.promotion import HELD, decisions
 from models.registry import attach, keep_plots, named
+from models.unseen import Unseen
+from vigie.disclosure import FEWEST_PEOPLE, hidden
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
@@ -34,42 +38,38 @@ if TYPE_CHECKING:
     from models.judging import Evidence
     from models.language import Said
     from models.training import Trained
-    from models.unseen import Unseen
     from vigie.settings import Home
 
 CARD_FILE: Final = "card.html"
 CARD_FILES: Final = {"fr": CARD_FILE, "en": "card.en.html"}
-NAMES: Final = {"fr": "Français", "en": "English"}
+LANGUAGE_NAMES: Final = {"fr": "Français", "en": "English"}
 UNSEEN_FILE: Final = "unseen.json"
-METRICS: Final = {
-    "auc": "AUC",
-    "auc_within_night": "AUC within the night",
-    "average_precision": "average precision",
-    "precision_at_top": "precision in the top tenth",
-    "recall_at_top": "recall in the top tenth",
-    "ece": "ECE",
-    "calibration_slope": "calibration slope",
-    "calibration_intercept": "calibration intercept",
-    "expected_over_observed": "expected over observed",
-    "brier": "Brier score",
-    "net_benefit_5": "net benefit at 5 %, by 1,000 rows",
-}
-"""Figures that the card shows, and what they are called there."""
 SMALL: Final = ("ece", "brier")
 """Figures whose third decimal is too coarse."""
 RANKING: Final = ("auc_within_night", "average_precision", "recall_at_top")
 POSITIVE: Final = ("auc_within_night", "average_precision", "expected_over_observed", "calibration_slope")
 PLOTS: Final = (
-    ("calibration", "Calibration"),
-    ("by_week", "By week of the course"),
-    ("baselines", "Beside the baselines"),
-    ("importance", "Which columns the trees use"),
-    ("shap", "What moves the score, and which way (SHAP)"),
+    ("calibration", "Calibration", "Observed share against predicted risk, ten groups of rows of equal size with their intervals"),
+    (
+        "by_week",
+        "By week of the course",
+        "AUC of the model and two rivals by week, and the share expected and observed; the table below has the AUC",
+    ),
+    ("baselines", "Beside simple rules", "Bars of three figures for each contender; the table of results has the numbers"),
+    ("importance", "Which columns the model uses", "Bars of the twenty columns that save the most loss"),
+    (
+        "shap",
+        "What moves the score, and which way (SHAP)",
+        "A thousand people as points: what each leading column adds to their score, by its value",
+    ),
 )
+"""Name, title and what is drawn."""
 NOTHING: Final = "-"
 DIGITS: Final = 3
-LEAD_DIGITS: Final = 0
-"""Of days: nobody counts their tenths."""
+DAY_DIGITS: Final = 1
+"""Of days: a median lies at a half."""
+NAMES_OF_PLACES: Final = ("place",)
+"""Columns whose texts are names: they are said in no other language."""
 
 
 def write_card(home: Home, trained: Trained, evidence: Evidence, verdict: Verdict, notice: str = "", weighed: Sequence[str] = ()) -> Path:
@@ -87,15 +87,16 @@ def write_card(home: Home, trained: Trained, evidence: Evidence, verdict: Verdic
         Where the French one lies.
     """
     told, folder = _told(trained, evidence, verdict, notice, weighed), home.models / evidence.version
+    plots = {language: _plots(trained, evidence, language) for language in LANGUAGES}
+    # The same version trained once more keeps what was judged of it on unseen places.
+    unseen = Unseen.read((folder / UNSEEN_FILE).read_text(encoding="utf-8")) if (folder / UNSEEN_FILE).exists() else None
     for language, name in CARD_FILES.items():
-        plots = _plots(trained, evidence, language)
-        text, place = render(told, plots, language), folder / name
-        # The same version trained once more keeps what was judged of it on unseen places.
-        if (folder / UNSEEN_FILE).exists() and place.exists() and (kept := _section("unseen").search(place.read_text(encoding="utf-8"))):
-            text = _with_section(text, "unseen", kept[0].rstrip("\n"))
-        write_whole(place, partial(_write, text=text))
+        text = render(told, plots[language], language)
+        if unseen:
+            text = _with_section(text, "unseen", _unseen(unseen, language))
+        write_whole(folder / name, partial(_write, text=text))
     attach(home, evidence.version, {}, {}, [folder / name for name in CARD_FILES.values()])
-    keep_plots(home, evidence.version, plots)
+    keep_plots(home, evidence.version, plots["en"])
     return folder / CARD_FILE
 
 
@@ -109,9 +110,10 @@ def tell_decisions(home: Home, *versions: str | None) -> None:
     Figures and plots stay those of the day of training: what was judged since is told with the decision that it led to.
     """
     for version in filter(None, versions):
+        log = decisions(home)
         cards = {language: path for language, name in CARD_FILES.items() if (path := home.models / version / name).exists()}
         for language, path in cards.items():
-            text = _with_decisions(path.read_text(encoding="utf-8"), version, decisions(home), language)
+            text = _with_decisions(path.read_text(encoding="utf-8"), version, log, language)
             write_whole(path, partial(_write, text=text))
         if cards:
             attach(home, version, {}, {}, list(cards.values()))
@@ -122,15 +124,18 @@ def tell_unseen(home: Home, found: Unseen) -> None:
 
     What stood there before is replaced; a version without a card has the file and the figures alone.
     """
-    folder, tables = home.models / found.version, _unseen_tables(found)
+    folder = home.models / found.version
     files = [write_whole(folder / UNSEEN_FILE, partial(_write, text=found.to_json()))]
     for language, name in CARD_FILES.items():
         if (folder / name).exists():
-            section = _environment(language).get_template("unseen.html").render(found=found, **tables)
-            page = _with_section((folder / name).read_text(encoding="utf-8"), "unseen", section)
+            page = _with_section((folder / name).read_text(encoding="utf-8"), "unseen", _unseen(found, language))
             files.append(write_whole(folder / name, partial(_write, text=page)))
     by_level = found.figures.with_columns(contender=pl.format("{}/{}", "level", "contender"))
     attach(home, found.version, named(by_level, place="unseen/"), {}, files)
+
+
+def _unseen(found: Unseen, language: str) -> str:
+    return _environment(language).get_template("unseen.html").render(found=found, **_unseen_tables(found))
 
 
 def _unseen_tables(found: Unseen) -> dict[str, dict[str, Any]]:
@@ -145,14 +150,14 @@ def _unseen_tables(found: Unseen) -> dict[str, dict[str, Any]]:
         told["differences"][level] = differences.filter(pl.col("metric").is_in(RANKING)).select(
             _in_words("rival"), _called("metric"), "difference", "low", "high"
         )
-        told["places"][level] = places
+        told["places"][level] = places.with_columns(expected=_figure("expected", 1))
         verdicts[level] = found.verdict(level)
     return told | {"verdict": verdicts}
 
 
 def _with_decisions(page: str, version: str, log: Sequence[Mapping[str, Any]], language: str) -> str:
     told = [entry for entry in log if version == entry["version"] or (version == entry["replaces"] and entry["action"] != "refused")]
-    section = _environment(language).get_template("decisions.html").render(version=version, decisions=told)
+    section = _environment(language).get_template("decisions.html").render(version=version, decisions=told, held=HELD)
     return _with_section(page, "decisions", section)
 
 
@@ -160,7 +165,8 @@ def _with_section(page: str, name: str, section: str) -> str:
     """The page with a section in place of that of its name, or before the heading it belongs to where it has none yet."""
     if found := _section(name).search(page):
         return f"{page[: found.start()]}{section}\n{page[found.end() :]}"
-    before, heading, after = page.partition(_BEFORE[name])
+    # A card of before there were two languages has no such heading.
+    before, heading, after = page.partition(_BEFORE[name] if _BEFORE[name] in page else "</body>")
     return f"{before}{section}\n{heading}{after}"
 
 
@@ -174,10 +180,8 @@ _BEFORE: Final = {"decisions": '<h2 id="meaning">', "unseen": '<h2 id="groups">'
 
 def _plots(trained: Trained, evidence: Evidence, language: str) -> dict[str, bytes]:
     """Every plot of the page as PNG, by name."""
-    later, word = (
-        trained.rows.filter(pl.col("as_of") >= pl.lit(trained.blocks.filter(block="test")["first"][0])),
-        partial(spoken, language=language),
-    )
+    later = trained.rows.filter(pl.col("as_of") >= pl.lit(trained.blocks.filter(block="test")["first"][0]))
+    word = partial(spoken, language=language)
     figures = {**draw(trained, evidence, word), "shap": drawn_shap(trained.twin, later, word)}
     return {name: _png(figure) for name, figure in figures.items()}
 
@@ -216,6 +220,8 @@ def _told(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str, w
         "groups": _groups(evidence.groups),
         "proxies": evidence.proxies,
         "few": FEW,
+        "recall": RECALL_RATIO,
+        "expected": EXPECTED_RATIO,
         "fewest": FEWEST,
         "plots": PLOTS,
     }
@@ -225,7 +231,7 @@ def render(told: Mapping[str, Any], plots: Mapping[str, bytes], language: str) -
     """The page as text."""
     images = {name: base64.b64encode(plot).decode("ascii") for name, plot in plots.items()}
     other = next(one for one in LANGUAGES if one != language)
-    also = {"other": other, "other_name": NAMES[other], "other_file": CARD_FILES[other]}
+    also = {"other": other, "other_name": LANGUAGE_NAMES[other], "other_file": CARD_FILES[other]}
     return _environment(language).get_template("card.html").render(told, images=images, **also)
 
 
@@ -235,19 +241,21 @@ def _environment(language: str) -> Environment:
         loader=PackageLoader("models"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, extensions=["jinja2.ext.i18n"]
     )
     say = partial(spoken, language=language)
+    # No text of the card has a plural of its own.
     environment.install_gettext_callables(say, lambda one, _many, _n: say(one), newstyle=True)  # type: ignore[attr-defined]
     environment.globals |= {"language": language, "colon": "\N{NO-BREAK SPACE}:" if language == "fr" else ":"}
     environment.filters |= {
         "cell": partial(_cell, language=language),
         "word": say,
-        "instant": lambda text: written(dt.date.fromisoformat(text[:10]), "", language),
+        "day": lambda text: written(dt.date.fromisoformat(text), "", language),
+        "instant": lambda text: f"{written(dt.date.fromisoformat(text[:10]), '', language)} {text[11:16]} UTC",
     }
     return environment
 
 
 def _side_by_side(figures: pl.DataFrame) -> pl.DataFrame:
     """A row a metric, a column a contender, each with its interval."""
-    said = figures.filter(pl.col("metric").is_in(METRICS.keys())).select(
+    said = figures.filter(pl.col("metric").is_in(NAMES.keys())).select(
         "contender",
         _called("metric"),
         cell=pl.struct("value", "low", "high", digits=pl.when(pl.col("metric").is_in(SMALL)).then(4).otherwise(DIGITS)),
@@ -266,9 +274,9 @@ def _load(load: pl.DataFrame) -> pl.DataFrame:
     """A row a score and budget; nothing where nobody left."""
     if load.is_empty():
         return load
-    cells = [_cell_of(what, LEAD_DIGITS if what == "lead" else DIGITS) for what in LOAD]
+    cells = [_cell_of(what, DAY_DIGITS if what == "lead" else DIGITS) for what in LOAD]
     above = pl.when(pl.col("contender") != pl.col("contender").first()).then("above")
-    said = load.select(_in_words("contender"), "budget", pl.struct(value="alerts", digits=pl.lit(1)).alias("alerts"), *cells)
+    said = load.select(_in_words("contender"), "budget", _figure("alerts", 1), *cells)
     return said.with_columns(above.alias("above"))
 
 
@@ -305,6 +313,11 @@ def _positive(judged: pl.DataFrame | None) -> pl.DataFrame:
     return found.filter(pl.col("metric").is_in(POSITIVE)).select(_called("metric"), "value", "low", "high")
 
 
+def _figure(column: str, digits: int, times: float = 1) -> pl.Expr:
+    """A figure without an interval as one cell, with so many digits; null stays null."""
+    return pl.when(pl.col(column).is_not_null()).then(pl.struct(value=pl.col(column) * times, digits=pl.lit(digits))).alias(column)
+
+
 def _shapes(losses: pl.DataFrame) -> pl.DataFrame:
     """Log loss of each shape of calibration, a row a fold left out and their mean."""
     if losses.is_empty():
@@ -312,15 +325,12 @@ def _shapes(losses: pl.DataFrame) -> pl.DataFrame:
     wide = losses.with_columns(pl.col("fold") + 1).pivot(on="method", index="fold", values="log_loss", maintain_order=True)
     folds = wide.with_columns(pl.col("fold").cast(pl.String))
     mean = wide.select(pl.lit("mean").alias("fold"), pl.exclude("fold").mean())
-    return pl.concat([folds, mean]).with_columns(pl.struct(value=name, digits=pl.lit(5)).alias(name) for name in wide.columns[1:])
+    return pl.concat([folds, mean]).with_columns(_figure(name, 5) for name in wide.columns[1:])
 
 
 def _in_hundred(table: pl.DataFrame) -> pl.DataFrame:
     """Risks and shares as in a hundred situations, as screens tell them."""
-    shares = [name for name, kind in table.schema.items() if kind == pl.Float64]
-    return table.with_columns(
-        pl.when(pl.col(name).is_not_null()).then(pl.struct(value=pl.col(name) * 100, digits=pl.lit(2))).alias(name) for name in shares
-    )
+    return table.with_columns(_figure(name, 2, 100) for name, kind in table.schema.items() if kind == pl.Float64)
 
 
 def _in_words(column: str) -> pl.Expr:
@@ -328,7 +338,7 @@ def _in_words(column: str) -> pl.Expr:
 
 
 def _called(metric: str) -> pl.Expr:
-    return pl.col(metric).replace_strict(METRICS)
+    return pl.col(metric).replace_strict(NAMES)
 
 
 def _groups(groups: pl.DataFrame) -> pl.DataFrame:
@@ -338,18 +348,28 @@ def _groups(groups: pl.DataFrame) -> pl.DataFrame:
     names = (*quantities, "recall_ratio", "false_omission_ratio", "expected_ratio")
     # Null is told as too few: where a group is large enough every figure has a value.
     cells = [pl.when(~pl.col("too_few")).then(_cell_of(name)).alias(name) for name in names]
-    return groups.select("attribute", "group", "learners", "dropouts", *cells)
+    shown = pl.when(~_of_very_few(groups)).then("dropouts").alias("people_who_drop_out")
+    return groups.select("attribute", "group", "learners", shown, *cells)
 
 
-def _cell(value: object, how: str = "", *, language: str) -> str:
-    """What a table shows: a figure with its interval, a number, a date, or words."""
+def _of_very_few(groups: pl.DataFrame) -> pl.Series:
+    """Groups whose count of people would tell of fewer than `FEWEST_PEOPLE`, by itself or less that of the others of its attribute."""
+    sizes = groups.group_by("attribute", maintain_order=True).agg(pl.col("dropouts").sum(), places=pl.int_range(1, pl.len() + 1))
+    ends = sizes["places"].list.len().cum_sum().to_list()
+    sums = [(0, range(1 + end - len(places), 1 + end)) for end, places in zip(ends, sizes["places"], strict=True)]
+    people = np.array([sizes["dropouts"].max(), *groups["dropouts"]], dtype=np.int64)
+    return pl.Series(hidden(people, sums, FEWEST_PEOPLE)[1:])
+
+
+def _cell(value: object, how: str = "", *, language: str, column: str = "") -> str:
+    """What a table shows: a figure with its interval, a number, a date, or words; names stay as they are."""
     if isinstance(value, dict):
         ends = [_cell(value[end], f"z,.{value['digits']}f", language=language) for end in ("value", "low", "high") if end in value]
-        return f"{ends[0]} [{PARTED[language].join(ends[1:])}]" if len(ends) > 1 and ends[0] != NOTHING else ends[0]
+        return f"{ends[0]} [{TO[language].join(ends[1:])}]" if len(ends) > 1 and ends[0] != NOTHING else ends[0]
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return NOTHING
-    if isinstance(value, str | bool):
-        return spoken(str(value), language)
+    if isinstance(value, str):
+        return value if column in NAMES_OF_PLACES else spoken(value, language)
     if isinstance(value, float):
         return written(value, how or f"z,.{DIGITS}f", language)
     return written(value, how or ",", language) if isinstance(value, int | dt.date) else str(value)

@@ -113,10 +113,10 @@ def _why_not(home: Home, version: str) -> str:
     """
     try:
         twin, _ = twin_of(home, version)
-    except NoModelError as error:
+    except NoModelError:
         if has_twin(home, version):
             raise
-        return error.what.removesuffix(".")
+        return Said("{version} has no twin to be compared by", version=version)
     gone = not_computed(twin)
     template = "{version} reads {columns}, which this version of Vigie does not compute"
     return Said(template, version=version, columns=", ".join(gone)) if gone else ""

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from models.evaluation.measures import CHANCE
+from models.evaluation.measures import CHANCE, NAMES
 from models.fairness import ATTRIBUTES
 from models.judging import CHAMPION, RULES
 from models.language import Said
@@ -146,14 +146,14 @@ def _no_worse(evidence: Evidence, rival: str) -> Check:
     return Check(asked, passed, Said("Against {champion}: {said}.", champion=evidence.champion, said=said))
 
 
-_RANKING: Final = {"average_precision": "average precision", "recall_at_top": "recall in the top tenth"}
+_RANKING: Final = ("average_precision", "recall_at_top")
 """What a ranking is compared by, the first first."""
 
 
 def _in_words(evidence: Evidence, rival: str, metric: str) -> Said:
     difference, low, high = _difference(evidence, rival, metric)
     template = "{metric} {difference:+.3f} [{low:+.3f}, {high:+.3f}]"
-    return Said(template, metric=_RANKING[metric], difference=difference, low=low, high=high)
+    return Said(template, metric=NAMES[metric], difference=difference, low=low, high=high)
 
 
 def _difference(evidence: Evidence, rival: str, metric: str) -> tuple[float, float, float]:
@@ -198,7 +198,8 @@ def _steady(evidence: Evidence) -> Check:
 def _fair(evidence: Evidence, refused: Collection[str]) -> list[Check]:
     told = [row for row in evidence.groups.to_dicts() if not row["too_few"]]
     groups = {Said("{attribute} {group}", attribute=row["attribute"], group=row["group"]): row for row in told}
-    gone = sorted(name for name in refused if name.split()[0] in GROUPED and name not in groups)
+    before = [Said("{attribute} {group}", attribute=name.split()[0], group=name.partition(" ")[2]) for name in sorted(refused)]
+    gone = [name for name in before if name.split()[0] in GROUPED and name not in groups]
     says = Said("It was refused for this group before, which has too few leavers here to take that back.")
     found = [Check(name, passed=False, says=says) for name in gone]
     for name, row in groups.items():
@@ -213,8 +214,8 @@ def _fair(evidence: Evidence, refused: Collection[str]) -> list[Check]:
 def _furthest(groups: Mapping[Said, Mapping[str, float]]) -> Said:
     name, row = min(groups.items(), key=lambda group: group[1]["recall_ratio"])
     return Said(
-        "{groups} groups with enough leavers, none proven outside the bands; least found, {name}: {ratio:.2f} [{low:.2f}, {high:.2f}] "
-        "times as many of its leavers as of others.",
+        "{groups} groups with enough leavers, none proven outside the bounds; least found, {name}: the share of its dropouts found is "
+        "{ratio:.2f} [{low:.2f}, {high:.2f}] times that of others.",
         groups=len(groups),
         name=name,
         ratio=row["recall_ratio"],
@@ -228,7 +229,7 @@ def _gaps(row: Mapping[str, float], *, proven_before: bool) -> list[Said]:
     low, high = ("", "") if proven_before else ("_low", "_high")
     gaps = []
     if row[f"recall_ratio{high}"] < RECALL_RATIO:
-        gaps.append(Said("finds {ratio:.2f} times as many of its leavers as of others", ratio=row["recall_ratio"]))
+        gaps.append(Said("finds a share of its dropouts {ratio:.2f} times that of others", ratio=row["recall_ratio"]))
     if not _meets(row[f"expected_ratio{low}"], row[f"expected_ratio{high}"], EXPECTED_RATIO):
-        gaps.append(Said("its probabilities stand at {ratio:.2f} of those of others", ratio=row["expected_ratio"]))
+        gaps.append(Said("has an expected over observed {ratio:.2f} times that of others", ratio=row["expected_ratio"]))
     return gaps

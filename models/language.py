@@ -6,7 +6,7 @@ A sentence with figures is a `Said`: plain English text for whoever takes it as 
 from __future__ import annotations
 
 import datetime as dt
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -21,12 +21,14 @@ LANGUAGES: Final = ("fr", "en")
 """Of the card, the first one first."""
 PARTED: Final = {"fr": "\N{NO-BREAK SPACE}; ", "en": "; "}
 """What stands between the members of a sequence."""
+TO: Final = {"fr": PARTED["fr"], "en": ", "}
+"""What stands between the ends of an interval."""
 DATES: Final = {"fr": "%d/%m/%Y", "en": "%Y-%m-%d"}
 _FRENCH_FIGURES: Final = str.maketrans({",": "\N{NARROW NO-BREAK SPACE}", ".": ",", "%": "\N{NO-BREAK SPACE}%"})
 
 
 class Said(str):
-    """A sentence in English that knows what it was made of, and so its French.
+    """A sentence in English that knows what it was made of, and so its French; what + makes of it is English alone.
 
     Args:
         template: English, with `{names}` as of `str.format`; its French has the same names.
@@ -44,12 +46,16 @@ class Said(str):
         said.template, said.values = template, values
         return said
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied and stored as what it was made of: its text alone may hold braces."""
+        return partial(type(self), self.template, **self.values), ()
+
 
 def spoken(text: str, language: str) -> str:
     """A text of Vigie's in a language; as it is where the catalogue has none, such as a name or a reason that somebody wrote."""
     if isinstance(text, Said):
-        return _Spoken(language).vformat(_in(text.template, language), (), text.values)
-    return _in(text, language)
+        return _Spoken(language).vformat(_translated(text.template, language), (), text.values)
+    return _translated(text, language)
 
 
 def written(value: float | dt.date, how: str, language: str) -> str:
@@ -88,5 +94,5 @@ def french() -> dict[str, str]:
         return {str(message.id): str(message.string) for message in read_po(file, locale="fr") if message.id and message.string}
 
 
-def _in(text: str, language: str) -> str:
+def _translated(text: str, language: str) -> str:
     return french().get(text, text) if language == "fr" else text

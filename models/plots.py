@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from models.evaluation.measures import codes
+from models.evaluation.measures import NAMES, codes
 from models.language import Said
 
 if TYPE_CHECKING:
@@ -60,9 +60,11 @@ def drawn_shap(model: Model, rows: pl.DataFrame, word: Callable[[str], str]) -> 
         import shap
 
         told = shap.Explanation(values[:, :-1], base_values=values[:, -1], data=inputs, feature_names=list(model.columns))
-        shap.plots.beeswarm(told, max_display=SHOWN, show=False, color_bar_label=word("value of the column"))
+        shap.plots.beeswarm(
+            told, max_display=SHOWN, group_remaining_features=False, show=False, color_bar_label=word("value of the column")
+        )
         figure = plt.gcf()
-        figure.axes[-1].set_yticklabels([word("low"), word("high")])
+        figure.axes[-1].set_yticklabels([word("small"), word("large")])
         figure.axes[0].set_xlabel(word("what it adds to the log-odds of the risk"))
         figure.set_size_inches(9, 8)
         figure.tight_layout()
@@ -86,7 +88,7 @@ def _by_week(told: pl.DataFrame, weeks: pl.DataFrame, word: Callable[[str], str]
     right.plot(shown["week"], shown["risk"], label=word("expected"))
     right.plot(shown["week"], shown["label"], label=word("observed"), marker="o", linestyle="")
     right.set(xlabel=word("week of the course"), ylabel=word("share of rows"), title=word("Share that leaves"))
-    for axes in (left, right):
+    for axes in (left, right) if weeks.height else ():
         axes.legend()
         axes.xaxis.get_major_locator().set_params(integer=True)
     return figure
@@ -128,17 +130,13 @@ def _baselines(figures: pl.DataFrame, word: Callable[[str], str]) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4), layout="constrained")
-    shown = {
-        "auc_within_night": "AUC within the night",
-        "average_precision": "average precision",
-        "recall_at_top": "recall in the top tenth",
-    }
-    for axes, (metric, name) in zip(figure.subplots(1, len(shown), sharey=True), shown.items(), strict=True):
+    shown = ("auc_within_night", "average_precision", "recall_at_top")
+    for axes, metric in zip(figure.subplots(1, len(shown), sharey=True), shown, strict=True):
         told = figures.filter(metric=metric).reverse()
         value = told["value"].to_numpy()
         error = np.stack([value - told["low"].to_numpy(), told["high"].to_numpy() - value]).clip(0)
         axes.barh([word(name) for name in told["contender"].str.replace_all("_", " ")], value, xerr=error, ecolor="grey")
-        axes.set_title(word(name))
+        axes.set_title(word(NAMES[metric]))
     return figure
 
 

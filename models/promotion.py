@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
+import pwd
 from typing import TYPE_CHECKING, Any
 
 from models.language import spoken
@@ -65,6 +65,8 @@ def promote(
     held = by_itself and not reason and verdict.green and _given_back(home)
     allowed = (verdict.green and not held) or bool(reason)
     entry = {
+        # What the gate decides after a training, nobody did.
+        "by": "" if by_itself and not reason else _account(),
         "action": "promoted" if allowed else "refused",
         "version": version,
         "replaces": champion(home),
@@ -128,7 +130,7 @@ def rollback(home: Home, now: dt.datetime, reason: str = "") -> str:
     if gone := not_computed(load(home, earlier[-1])):
         what = f"{earlier[-1]} reads {', '.join(gone)}, which this version of Vigie does not compute."
         raise NoModelError(what, f"Install the version it was trained with, or train a new model; {serving} goes on.")
-    _append(home, now, {"action": "rolled back", "version": earlier[-1], "replaces": serving, "reason": reason})
+    _append(home, now, {"by": _account(), "action": "rolled back", "version": earlier[-1], "replaces": serving, "reason": reason})
     why = reason or "no reason given"
     crown(home, earlier[-1], {"promotion": f"rolled back from {serving}: {why}", "promoted_at": now.isoformat()})
     if serving:
@@ -182,7 +184,7 @@ def _stack(home: Home) -> list[str]:
 
 
 def _append(home: Home, now: dt.datetime, entry: dict[str, Any]) -> None:
-    line = json.dumps({"at": now.isoformat(), "by": _account(), **entry}, ensure_ascii=False) + "\n"
+    line = json.dumps({"at": now.isoformat(), **entry}, ensure_ascii=False) + "\n"
     path = _file(home)
     before = path.read_bytes() if path.exists() else b""
     if before and not before.endswith(b"\n"):
@@ -194,10 +196,10 @@ def _append(home: Home, now: dt.datetime, entry: dict[str, Any]) -> None:
 
 
 def _account() -> str:
-    """The account of this machine that decides, empty where it has no name: who sat before it, an organisation knows by its accounts."""
+    """The account of this machine that decides, whatever its environment says; empty where it has no name."""
     try:
-        return getpass.getuser()
-    except (OSError, KeyError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return ""
 
 

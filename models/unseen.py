@@ -69,6 +69,15 @@ class Unseen:
             said.append(Said("{proven} {rival}", proven=proven or "not proven to differ from", rival=_NAMED[row["rival"]]))
         return Said("By average precision, where nobody learnt, the recipe is {said}.", said=said)
 
+    @classmethod
+    def read(cls, text: str) -> Unseen:
+        """As `to_json` wrote it; versions before there were two languages have no `why_not_fr`."""
+        plain = json.loads(text)
+        tables = {name: pl.DataFrame(value) for name, value in plain.items() if isinstance(value, list)}
+        if "why_not_fr" not in tables["levels"].columns:
+            tables["levels"] = tables["levels"].with_columns(why_not_fr="why_not")
+        return cls(**{**plain, **tables})
+
     def to_json(self) -> str:
         """As text; tables as lists of rows."""
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -173,7 +182,7 @@ def _by_place(judged: pl.DataFrame, level: str, times: int) -> pl.DataFrame:
     """Is the level of risk right in the largest places: chosen by their rows, since whom leavers point out would seem to have too many."""
     column = f"{level}_id"
     leavers = pl.col("enrolment_id").filter(pl.col("label") == 1).n_unique()
-    sums = pl.col(UNSEEN).sum().alias("expected"), pl.col("label").sum().alias("observed"), leavers.alias("leavers")
+    sums = pl.col(UNSEEN).sum().alias("expected"), pl.col("label").sum().cast(pl.Int64).alias("observed"), leavers.alias("leavers")
     found = (
         judged.group_by(column, maintain_order=True)
         .agg(pl.len().alias("rows"), *sums)

@@ -19,6 +19,20 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Measure = Callable[[Floats], dict[str, float]]
 
+NAMES: Final = {
+    "auc": "AUC",
+    "auc_within_night": "AUC within the night",
+    "average_precision": "average precision",
+    "precision_at_top": "precision in the top tenth",
+    "recall_at_top": "recall in the top tenth",
+    "ece": "ECE",
+    "calibration_slope": "calibration slope",
+    "calibration_intercept": "calibration intercept",
+    "expected_over_observed": "expected over observed",
+    "brier": "Brier score",
+    "net_benefit_5": "net benefit at 5 %, by 1,000 rows",
+}
+"""Figures that are shown to people, and what they are called there."""
 TOP: Final = 0.10
 """Share of each night's learners that advisors can contact: the list judged."""
 CHANCE: Final = 0.5

@@ -254,7 +254,7 @@ def test_somebody_who_came_back_is_told_as_such_beside_their_absences() -> None:
     back = absent | {"feature": "presence_streak_half_days", "value": 5.0, "contribution": 0.0, "previous_value": None}
     ill = absent | {"feature": "justified_half_days_14", "value": 4.0, "contribution": 0.0, "previous_value": None}
     rest = {"code": "rest", "feature": None, "value": None, "contribution": 0.0, "previous_value": None}
-    alert = risk_alerts(dt.date(2026, 3, 4), "a").to_dicts()[0] | {"low_confidence": False}
+    alert = risk_alerts(dt.date(2026, 3, 4), "a").to_dicts()[0] | {"low_confidence": False, "state": "sent"}
 
     said = wording.told([alert | {"reasons": [absent, back, rest]}], spoken(), {})
     alone = wording.told([alert | {"reasons": [absent, rest]}], spoken(), {})
@@ -270,7 +270,11 @@ def test_somebody_who_came_back_is_told_as_such_beside_their_absences() -> None:
         "4 demi-journées d'absence justifiée sur les 14 derniers jours.",
         "Aucune action en ligne sur les 14 derniers jours.",
     ]
-    assert excused.changed == ["Ces chiffres n'ont pas bougé en une semaine."]
+    # What stands beside them is told without what it was: nothing is said of the others alone, nor of who is new on the list.
+    assert excused.changed == []
+    both = wording.told([alert | {"reasons": [absent, silent, rest]}], spoken(), {})
+    assert both.changed == ["Ces chiffres n'ont pas bougé en une semaine."]
+    assert wording.told([alert | {"reasons": [absent, silent, rest], "state": "new"}], spoken(), {}).changed == []
     # One half-day more is hardly anything, and is not nothing.
     nearly = wording.told([alert | {"reasons": [absent | {"previous_value": 5.0}, silent, rest]}], spoken(), {})
     assert nearly.changed == ["Ces chiffres ont peu bougé en une semaine."]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.candidates import candidates, week_start
+from alerts.facts import returned as returned_of
 from alerts.policy import LISTED, decide
 from alerts.publication import with_owners
 from alerts.routing import NO_TERRITORY
@@ -491,6 +492,8 @@ def test_a_newcomer_of_whom_no_fact_speaks_yet_is_called_about_the_entry() -> No
         (["activity_count_7"], 60, "call_about_distance_work"),
         # Back online, and still away from class.
         (["unjustified_half_days_14", "activity_back_7"], 60, "call_about_absences"),
+        # In the first week the entry is what there is to call about.
+        (["unjustified_half_days_14", "presence_streak_half_days"], 5, "call_about_absences"),
         (["never_present"], 5, "entry_call"),
         (["never_present"], 20, "call_about_absences"),
         (["unjustified_half_days_7"], 1, "entry_call"),
@@ -504,11 +507,39 @@ def test_who_came_back_is_welcomed_and_who_never_came_is_called_about_the_entry(
     reason = {"value": 6.0, "contribution": 1.0, "previous_value": None}
     named = [reason | {"feature": name, "code": FEATURES[name].group} for name in features]
     told = pl.Series("reasons", [named], dtype=facts.scores.schema["reasons"])
-    facts = replace(facts, scores=facts.scores.with_columns(told))
+    facts = replace(facts, scores=facts.scores.with_columns(told), returned=pl.DataFrame({"enrolment_id": ["000"]}))
 
     risk = candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk")
 
     assert risk["suggested_action"].to_list() == [action]
+    stayed = candidates(replace(facts, returned=facts.returned.clear()), RULES).filter(pl.col("kind") == "dropout_risk")
+    # Whoever missed a day or less in a row never went away.
+    went = "presence_streak_half_days" in features
+    assert stayed["suggested_action"].to_list() == ["call_about_absences" if went else action]
+
+
+@pytest.mark.parametrize(
+    ("days", "returned"),
+    [
+        (["present", "absent_unjustified", "absent_justified", "late"], True),
+        (["present", "absent_unjustified", "absent_unjustified", "not_recorded", "left_early", "present"], True),
+        (["present", "absent_unjustified", "present", "absent_unjustified", "present"], False),
+        (["absent_unjustified", "absent_unjustified", "present", "absent_unjustified"], False),
+        (["absent_unjustified", "not_expected", "not_expected", "present"], False),
+        (["present", "present", "present"], False),
+        ([], False),
+    ],
+)
+def test_somebody_has_come_back_after_two_days_of_class_without_them(days: list[str], *, returned: bool) -> None:
+    dates = [DAY - dt.timedelta(days=len(days) - place) for place in range(len(days))]
+    sheets = pl.DataFrame(
+        {"enrolment_id": ["E"] * len(days), "date": dates, "status": days},
+        schema={"enrolment_id": pl.String, "date": pl.Date, "status": pl.String},
+    )
+    # A second half-day of the same day that was missed takes nothing away from having come.
+    sheets = pl.concat([sheets, sheets.tail(1).with_columns(status=pl.lit("absent_unjustified"))]) if returned else sheets
+
+    assert returned_of(sheets)["enrolment_id"].to_list() == ["E"] * returned
 
 
 def test_nobody_who_came_back_is_asked_for_a_motive_and_a_difficulty_is_come_back_to() -> None:

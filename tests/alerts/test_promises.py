@@ -10,7 +10,7 @@ import pytest
 
 from alerts.candidates import CALLS, candidates
 from alerts.policy import decide
-from alerts.promises import unreached
+from alerts.promises import barriers, unreached
 from tests.alerts.world import DAY, NATIONAL, ago, contacts, next_night, people, said, spoken, states
 
 RULES = NATIONAL
@@ -160,7 +160,13 @@ def test_the_nearer_the_delay_the_higher_the_promise() -> None:
         ([(50, "outbound", "wrong_details"), (3, "outbound", "no_answer")], "ask_contact_details"),
         ([(3, "outbound", "no_answer")], None),
         ([(9, "outbound", "no_answer"), (3, "outbound", "left_message")], "reach_by_other_means"),
-        ([(50, "outbound", "reached"), (40, "outbound", "no_answer"), (3, "outbound", "left_message")], None),
+        # As many weeks back as the line of the course tells of.
+        ([(60, "outbound", "reached"), (56, "outbound", "no_answer"), (3, "outbound", "left_message")], None),
+        ([(60, "outbound", "reached"), (55, "outbound", "no_answer"), (3, "outbound", "left_message")], "reach_by_other_means"),
+        # An appointment missed was in vain too, and a message sent since says that somebody went on trying.
+        ([(9, "outbound", "no_answer"), (3, "outbound", "no_show")], "reach_by_other_means"),
+        ([(20, "outbound", "no_answer"), (14, "outbound", "no_answer"), (3, "outbound", "sent")], "reach_by_other_means"),
+        ([(9, "outbound", "sent"), (3, "outbound", "sent")], None),
         # Never spoken with: what was tried weeks ago has not been answered yet.
         ([(40, "outbound", "no_answer"), (3, "outbound", "left_message")], "reach_by_other_means"),
         # Nobody has tried for two weeks: a call is what comes next.
@@ -232,6 +238,25 @@ def test_a_difficulty_that_was_named_is_taken_up_again(
     risks = candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk")
 
     assert risks["suggested_action"].to_list() == [action or "call_about_absences"]
+
+
+@pytest.mark.parametrize(
+    ("named", "talked", "purpose", "stands"), [(9, 4, "job_search", True), (9, 4, "barrier", False), (20, 4, "job_search", False)]
+)
+def test_a_difficulty_outlasts_a_talk_on_something_else_for_two_weeks(named: int, talked: int, purpose: str, *, stands: bool) -> None:
+    told = contacts(("L000", ago(named), "outbound", "reached", "barrier"), ("L000", ago(talked), "outbound", "reached", purpose))
+    facts = replace(people([0.9]), contacts=told.with_columns(barrier=pl.Series(["housing", None], dtype=pl.String)))
+
+    assert barriers(facts)["learner_id"].to_list() == ["L000"] * stands
+
+
+def test_an_entry_call_is_not_proposed_once_more_to_who_does_not_answer() -> None:
+    tries = contacts(*(("L000", ago(days), "outbound", "no_answer", "entry") for days in (9, 3)))
+    facts = replace(people([0.0], entered_days=12), contacts=tries)
+
+    owed = candidates(facts, RULES).filter(pl.col("kind") == "entry_contact_due")
+
+    assert owed["suggested_action"].to_list() == ["reach_by_other_means"]
 
 
 @pytest.mark.parametrize(

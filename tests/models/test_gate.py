@@ -144,7 +144,7 @@ def test_a_group_that_is_left_behind_is_refused(case: Case, honest: Model) -> No
 
     reasons = refused(evidence_of(honest, planted))
 
-    assert "of its leavers" in reasons["disability yes"]
+    assert "a share of its dropouts" in reasons["disability yes"]
 
 
 def test_a_group_that_leaves_more_often_accuses_no_true_risk(evidence: Evidence) -> None:
@@ -182,7 +182,7 @@ def test_a_gap_proven_once_is_not_undone_by_an_interval_that_grew(evidence: Evid
     # What was refused for another group, or another reason, holds no other.
     assert of_group(gap(0.7, 0.9), "calibrated") == {"groups": True}
     passed = next(check.says for check in decide(replace(evidence, groups=gap(0.7, 0.9))).checks if check.name == "groups")
-    assert "least found, sex F: 0.70 [0.10, 0.90] times" in passed
+    assert "least found, sex F: the share of its dropouts found is 0.70 [0.10, 0.90] times" in passed
 
 
 def test_a_perfect_score_is_not_refused_for_the_luck_of_few_people(evidence: Evidence) -> None:

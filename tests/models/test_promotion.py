@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import getpass
 import json
+import os
+import pwd
 import re
 import shutil
 import sqlite3
@@ -19,11 +20,12 @@ from typer.testing import CliRunner
 
 from features.catalogue import FEATURES
 from models import language, registry
-from models.card import CARD_FILE, CARD_FILES, PLOTS, UNSEEN_FILE, write_card
+from models.card import CARD_FILE, CARD_FILES, PLOTS, UNSEEN_FILE, tell_decisions, write_card
 from models.comparison import keep, weigh_beside_champion
 from models.gate import Check, Verdict, decide
 from models.language import written
 from models.promotion import HELD, decisions, promote, refused_before, rollback
+from models.unseen import Unseen
 from pipelines.cli import app
 from pipelines.made_with import made_with
 from pipelines.serving import cards_of, compare_models, promote_model, roll_back, train_model
@@ -84,21 +86,44 @@ def test_ctrl_c_while_mlflow_is_told_leaves_a_run_that_says_so_and_no_version(
     assert registry.versions(made.home) == known
 
 
-def test_the_same_version_trained_again_keeps_what_was_judged_on_unseen_places(
-    trained: tuple[Service, Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_same_version_trained_again_keeps_what_was_judged_on_unseen_places(trained: tuple[Service, Outcome], tmp_path: Path) -> None:
     made, outcome = copy_of(trained[0], tmp_path / "home"), trained[1]
-    place = made.home.models / outcome.version / CARD_FILE
-    fresh, never, judged = place.read_text(encoding="utf-8"), "Pas jugé pour cette version.", "Jugé sur six modules."
-    place.write_text(fresh.replace(never, judged), encoding="utf-8")
-    (place.parent / UNSEEN_FILE).write_text("{}", encoding="utf-8")
-    monkeypatch.setattr("models.card.render", lambda *_: fresh)
+    folder = made.home.models / outcome.version
+    none = pl.DataFrame({"level": []}, schema={"level": pl.String})
+    levels = pl.DataFrame({"level": ["provider"], "places": [0], "rows": [0], "dropouts": [0], "why_not": ["There is one provider alone."]})
+    # As an older version of Vigie wrote it: without French.
+    unseen = Unseen(outcome.version, "2025-01-04", "2025-02-01", levels, none, none, none)
+    (folder / UNSEEN_FILE).write_text(unseen.to_json(), encoding="utf-8")
 
     write_card(made.home, outcome.trained, outcome.evidence, outcome.verdict)
 
-    page = place.read_text(encoding="utf-8")
-    assert never in fresh
-    assert page == fresh.replace(never, judged)
+    french, english = ((folder / name).read_text(encoding="utf-8") for name in CARD_FILES.values())
+    assert "Not judged for this version" not in english
+    assert french.count("There is one provider alone.") == english.count("There is one provider alone.") == 1
+    assert "Par organisme" in french
+
+
+def test_a_card_of_before_takes_sections_too(two: tuple[Service, str, str], tmp_path: Path) -> None:
+    made = copy_of(two[0], tmp_path / "home")
+    for name in CARD_FILES.values():
+        (made.home.models / two[2] / name).write_text("<html><body><h2>Groups</h2>\n</body>\n</html>", encoding="utf-8")
+
+    tell_decisions(made.home, two[2])
+
+    page = (made.home.models / two[2] / CARD_FILE).read_text(encoding="utf-8")
+    assert page.index('<section id="decisions" lang="fr">') < page.index("</body>")
+
+
+def test_a_champion_that_the_gate_refuses_when_asked_again_is_said_to_go_on(two: tuple[Service, str, str], tmp_path: Path) -> None:
+    home, serving = copy_of(two[0], tmp_path / "home").home, two[1]
+    assert registry.champion(home) == serving
+
+    assert not promote(home, serving, RED, NOW)
+    tell_decisions(home, serving)
+
+    french, english = ((home.models / serving / name).read_text(encoding="utf-8") for name in CARD_FILES.values())
+    assert "il reste en service malgré ce refus" in french
+    assert "it goes on serving all the same" in english
 
 
 def test_the_gate_compared_the_new_model_with_the_champion(two: tuple[Service, str, str]) -> None:
@@ -231,7 +256,7 @@ def test_a_refused_model_serves_no_night_and_a_reason_makes_it_serve(two: tuple[
     assert [entry["action"] for entry in kept] == ["refused", "promoted"]
     assert kept[1]["reason"] == "The steering group read the card and accepts it."
     assert kept[1]["checks"]["calibrated"] == {"passed": False, "says": "slope 3.1", "fr": "calibré\N{NO-BREAK SPACE}: slope 3.1"}
-    assert kept[1]["by"] == getpass.getuser()
+    assert kept[1]["by"] == pwd.getpwuid(os.getuid()).pw_name
     tags = registry.client_of(home).get_model_version(registry.NAME, registry.known(home, second)).tags
     assert tags["promotion"] == "against the gate: The steering group read the card and accepts it."
 
@@ -246,8 +271,8 @@ def test_a_refused_model_serves_no_night_and_a_reason_makes_it_serve(two: tuple[
     assert told[second]["promotion"] == f"taken back for {first}: Too many alerts."
     assert told[first]["promoted_at"] == told[second]["taken_back_at"] == NOW.isoformat()
     said = CliRunner().invoke(app, ["models", "list", "--home", str(home.root)], catch_exceptions=False).output
-    assert f"given back to {first}, in place of {second} by {getpass.getuser()}: Too many alerts." in said
-    assert f"promoted {second}, in place of {first} by {getpass.getuser()}, against the gate" in said
+    assert f"given back to {first}, in place of {second} by {pwd.getpwuid(os.getuid()).pw_name}: Too many alerts." in said
+    assert f"promoted {second}, in place of {first} by {pwd.getpwuid(os.getuid()).pw_name}, against the gate" in said
     with pytest.raises(NoModelError, match="no earlier champion"):
         rollback(home, NOW)
     assert decisions(home)[-1]["reason"] == "Too many alerts."
@@ -314,11 +339,11 @@ def test_the_card_is_in_one_language_each(two: tuple[Service, str, str]) -> None
 
     told = {unescape(text.strip()) for text in re.findall(r">([^<>]+)<", french)}
     assert told & set(words) - set(words.values()) == set()
-    headers = {unescape(text) for text in re.findall(r"<th[^>]*>([^<]*)</th>", french)}
+    headers = {unescape(text) for text in re.findall(r'<th scope="col">([^<]*)</th>', french)}
     assert headers - set(language.french().values()) == set()
     assert len(headers) > 40
     assert re.findall(r"\d\.\d", re.sub(r'src="[^"]*"|<style>.*?</style>|href="[^"]*"', "", french, flags=re.DOTALL)) == []
-    assert french.count("<tr>") == english.count("<tr>")
+    assert len(re.findall("<caption>[^<]+</caption>", french)) == french.count("<table>") == english.count("<table>") >= 10
     assert french.count("<img") == english.count("<img") == len(PLOTS)
     assert f'href="{CARD_FILES["en"]}"' in french
     assert f'href="{CARD_FILES["fr"]}"' in english
@@ -444,7 +469,9 @@ def test_the_card_says_what_it_is_for_and_what_it_is_not_for(two: tuple[Service,
     assert judged.metrics["judged/difference from logistic/auc/low"] == pytest.approx(below["low"])
     figures = json.loads((made.home.models / second / "figures.json").read_text(encoding="utf-8"))
     assert client.get_run(run).data.metrics["test_block/without_contacts/auc"] == pytest.approx(figures["without_contacts"]["auc"])
-    cells = re.findall(r"<td>([^<]*)</td>", page.partition("With and without contacts")[2])
+    cells = re.findall(
+        r"<t[dh][^>]*>([^<]*)</t[dh]>", page.partition("The recipe with and without contacts</caption>")[2].partition("<tbody>")[2]
+    )
     added = [figures[who]["average_precision"] for who in ("model", "without_contacts")]
     low, high = map(float, cells[10:12])
     assert cells[6:10] == ["average precision", *(f"{value:.3f}" for value in (*added, added[0] - added[1]))]
@@ -457,14 +484,15 @@ def test_the_card_says_what_it_is_for_and_what_it_is_not_for(two: tuple[Service,
     for said in ("job or another course", "session high"):
         assert said in counts
     for row in ("28 days", "0-3", "size of provider"):
-        assert f"<td>{row}</td>" in counts, row
+        assert f">{row}</t" in counts, row
     first_week = json.loads((made.home.models / second / "evidence.json").read_text(encoding="utf-8"))["weeks"][0]
-    week, _, _, mine = re.findall(r"<td>([^<]*)</td>", page.partition("AUC week by week")[2])[:4]
+    weekly = page.partition("AUC week by week")[2].partition("<tbody>")[2]
+    week, _, _, mine = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", weekly)[:4]
     assert int(week) == first_week["week"]
     assert [float(text) for text in re.findall(r"[\d.]+", mine)] == pytest.approx(
         [first_week[name] for name in ("auc", "auc_low", "auc_high")], abs=6e-4
     )
-    for said in ("No sanction", "session rate", "The gate", "Decisions", "Fewer than 20 leavers in the group"):
+    for said in ("No sanction", "session rate", "The gate", "Decisions", "Fewer than 20 people who drop out in the group"):
         assert said in page.replace("session_rate", "session rate"), said
 
 

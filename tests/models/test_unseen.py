@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from html import unescape
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -145,7 +146,7 @@ def test_the_card_mlflow_and_the_terminal_tell_it(service: Service, tmp_path: Pa
     # A card of an older version of Vigie has no place for it yet.
     for page in (card, english):
         page.write_text(
-            re.sub(r'<section id="unseen">.*?</section>\n', "", page.read_text(encoding="utf-8"), flags=re.DOTALL), encoding="utf-8"
+            re.sub(r'<section id="unseen".*?</section>\n', "", page.read_text(encoding="utf-8"), flags=re.DOTALL), encoding="utf-8"
         )
 
     found: Unseen = leave_out(made, version)
@@ -154,13 +155,17 @@ def test_the_card_mlflow_and_the_terminal_tell_it(service: Service, tmp_path: Pa
 
     assert found.to_json() == again.to_json() == (made.home.models / version / UNSEEN_FILE).read_text(encoding="utf-8")
     page, french = english.read_text(encoding="utf-8"), card.read_text(encoding="utf-8")
-    assert page.count('<section id="unseen">') == page.count("<h3>By provider</h3>") == french.count("<h3>Par organisme</h3>") == 1
+    assert (
+        page.count('<section id="unseen" lang="en">') == page.count("<h3>By provider</h3>") == french.count("<h3>Par organisme</h3>") == 1
+    )
     assert "Not judged for this version" not in page
     assert page.index("<h3>By programme</h3>") < page.index('<h2 id="groups">')
     assert french.index("<h3>Par programme</h3>") < french.index('<h2 id="groups">')
     told = capsys.readouterr().out
     assert "By provider" in told
     assert "less seen" in told
+    assert "En précision moyenne, là où rien n'a été appris, pour la même méthode" in unescape(french)
+    assert Unseen.read(found.to_json()).to_json() == found.to_json()
     for level in ("provider", "programme"):
         assert found.verdict(level) in told
         assert found.verdict(level) in page
