@@ -87,7 +87,7 @@ def _silent(silences: pl.DataFrame) -> list[str]:
 
 def _off_sheets(scored: ScoredNight) -> list[str]:
     people, providers = sum(scored.off_sheets.values()), ", ".join(f"{name} ({number})" for name, number in scored.off_sheets.items())
-    who = f"{people} people are named by no attendance sheet for a week or more while their session goes on"
+    who = f"{people} people are named by no attendance sheet for two class days or a week while their session goes on"
     return [f"{who}: {providers}. Ask whether they have left: an exit may not have been told."] if people else []
 
 
