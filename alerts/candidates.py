@@ -80,12 +80,14 @@ def candidates(facts: Facts, rules: Rules) -> pl.DataFrame:
         (time left to act), opens (False where only an alert that is open already stays).
     """
     training = _with_support(in_training(facts), facts, rules)
+    # The list is read once the day is over: of a course that ends tonight nothing is left to do in it.
+    ahead = training.filter(pl.col("planned_exit_date") > facts.as_of)
     after = _with_support(ended(facts, rules), facts, rules)
     known = pl.concat([training.select("learner_id"), after.select("learner_id")])
     before = _with_support(to_come(facts).join(known, on="learner_id", how="anti"), facts, rules)
     everybody = pl.concat([training, after, before], how="diagonal")
     owed = pl.concat(
-        [promises(training, after, facts, rules.invariants), requests(everybody, facts, rules.invariants)],
+        [promises(ahead, after, facts, rules.invariants), requests(everybody, facts, rules.invariants)],
         how="diagonal",
     )
     # No owner is looked for once, by the territory; the backup of an owner who left takes the calls and does not become one.
@@ -94,7 +96,7 @@ def candidates(facts: Facts, rules: Rules) -> pl.DataFrame:
         advisor_id=pl.when(~queued).then("advisor_id"), queue=pl.when(queued).then(pl.lit("territory")).otherwise("queue")
     )
     hard = unreached(facts)
-    risks = _risks(training, hard, facts, rules) if facts.by_rule is None else _ruled(training, facts.by_rule, facts, rules)
+    risks = _risks(ahead, hard, facts, rules) if facts.by_rule is None else _ruled(ahead, facts.by_rule, facts, rules)
     found = pl.concat([risks, _owed(owed, hard, rules)])
     return found.filter(~silenced(facts, rules.invariants))
 
@@ -146,7 +148,8 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
     )
     told = pl.col("reasons").list.eval(pl.element().struct.field("feature"))
     since = (pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days()
-    of_entry = (since < ENTRY_DAYS) | ((since <= FIRST_DAYS) & told.list.first().is_in(NEVER_SEEN))
+    unmet = told.list.first().is_in(NEVER_SEEN) | pl.col("spoken_on").is_null()
+    of_entry = (since < ENTRY_DAYS) | ((since <= FIRST_DAYS) & unmet)
     begun = pl.when(of_entry).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"]))
     of_absences = pl.col("subject") == "attendance"
     back_in = {subject: (pl.col("subject") == subject) & told.list.contains(fact) for subject, fact in BACK.items()}
@@ -242,8 +245,8 @@ def _owed(owed: pl.DataFrame, hard: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     worth = (pl.col("risk").fill_null(0.0) + pl.col("entry_limit") * pl.col("late")) * MINUTES / minutes
     first = pl.when(pl.col("kind") == "learner_request").then(REQUEST_FIRST).otherwise(0.0)
     gone = _gone(rules.invariants.silence_days).fill_null(value=False)
-    # Both of the reasons as they come: those of a risk below the list still tell who may have left.
-    return people.with_columns(gone=gone, reasons=pl.when(listed).then("reasons")).select(
+    # Those of a risk below the list still tell who may have left: then no number is told of them.
+    return people.with_columns(gone=gone, reasons=pl.when(listed | gone).then("reasons")).select(
         *PERSON,
         kind="kind",
         priority=first + worth,

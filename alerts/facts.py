@@ -41,6 +41,9 @@ ANSWER_COLUMNS: Final = {
 """Columns of what advisors answered; `on` is the day, in the service's time zone, `kind` that of the alert it was given to."""
 RULED_COLUMNS: Final = {"enrolment_id": pl.String, "reasons": pl.List(REASON.dtype), "strength": pl.Float64}
 """Columns of those whom a rule alone would call: reasons as in the scores, and how many times over the rule holds."""
+BACK_DAYS: Final = 10
+LOOKED_BACK_DAYS: Final = 56
+"""Enough to see an absence before a placement of several weeks."""
 MISSED: Final = ("absent_unjustified", "absent_justified")
 AWAY_DAYS: Final = 2
 """Days of class in a row, nothing of which was attended: whoever missed less did not go away."""
@@ -135,7 +138,7 @@ def read_facts(
         ),
         followups=known("followups", "enrolment_id", "observed_on"),
         attendance=sheets.filter(pl.col("date").is_between(first, as_of)),
-        returned=returned(sheets.filter(pl.col("date") <= as_of)),
+        returned=returned(sheets, as_of),
         past=past,
         said=said,
         held_out=asked.filter(pl.col("treatment") == "held_out").select("enrolment_id").unique(),
@@ -144,16 +147,21 @@ def read_facts(
     )
 
 
-def returned(sheets: pl.DataFrame) -> pl.DataFrame:
-    """enrolment_id of those there on the last day that sheets (enrolment_id, date, status) tell of them, after `AWAY_DAYS` without."""
-    status = pl.col("status").cast(pl.String)
-    # Days of which no sheet says whether they came tell of neither.
-    days = sheets.group_by("enrolment_id", "date").agg(came=status.is_in(ATTENDED).any(), missed=status.is_in(MISSED).any())
-    days = days.filter(pl.col("came") | pl.col("missed")).sort("enrolment_id", "date")
-    runs = days.group_by("enrolment_id", run=pl.col("came").rle_id().over("enrolment_id")).agg(pl.col("came").first(), pl.len())
-    runs = runs.sort("enrolment_id", "run")
-    last = runs.group_by("enrolment_id").agg(pl.col("came").last(), before=pl.col("len").slice(-2, 1).first(), runs=pl.len())
-    return last.filter("came", pl.col("runs") > 1, pl.col("before") >= AWAY_DAYS).select("enrolment_id")
+def returned(sheets: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
+    """enrolment_id of those there on the last day that sheets (enrolment_id, date, status) tell of them, after `AWAY_DAYS` without.
+
+    Whoever came back more than `BACK_DAYS` ago has been there since.
+    """
+    status, day = pl.col("status").cast(pl.String), pl.col("date")
+    near = sheets.filter(day.is_between(as_of - dt.timedelta(days=LOOKED_BACK_DAYS), as_of), status.is_in((*ATTENDED, *MISSED)))
+    days = near.group_by("enrolment_id", "date").agg(came=status.is_in(ATTENDED).any())
+    missed = days.filter(~pl.col("came")).group_by("enrolment_id").agg(last_missed=day.max())
+    came = days.filter("came").join(missed, on="enrolment_id")
+    back = came.filter(day > pl.col("last_missed")).group_by("enrolment_id").agg(since=day.min())
+    before = came.filter(day < pl.col("last_missed")).group_by("enrolment_id").agg(there_until=day.max())
+    back = back.filter(pl.col("since") > as_of - dt.timedelta(days=BACK_DAYS)).join(before, on="enrolment_id", how="left")
+    away = days.filter(~pl.col("came")).join(back, on="enrolment_id").filter((day > pl.col("there_until")).fill_null(value=True))
+    return away.group_by("enrolment_id").len().filter(pl.col("len") >= AWAY_DAYS).select("enrolment_id")
 
 
 def local_day(instant: str, time_zone: str) -> pl.Expr:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,6 @@ import polars as pl
 from alerts.facts import Facts, Said, local_day, read_facts
 from alerts.lists.rows import Words, lists
 from alerts.policy import decide
-from alerts.promises import NAMED_DAYS
 from alerts.routing import NO_TERRITORY
 from alerts.wording import NOT_ESTIMATED, NOTICES
 from data_contracts.catalogue import TABLES
@@ -20,6 +18,7 @@ from data_contracts.vocabulary import TWO_WAY, UNANSWERED
 from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Mapping
 
     import dataframely as dy
@@ -83,7 +82,9 @@ def standing() -> pl.Expr:
     counts = [_counted("unanswered", "tentative sans réponse", "tentatives sans réponse")]
     counts += [_counted("missed_appointments", "rendez-vous manqué", "rendez-vous manqués")]
     counts += [_counted("messages", "message envoyé", "messages envoyés")]
+    # All but the last are parted by commas.
     vain = pl.concat_str(counts, separator=" et ", ignore_nulls=True)
+    vain = pl.when(vain.str.count_matches(" et ") > 1).then(vain.str.replace(" et ", ", ", literal=True)).otherwise(vain)
     last = (
         pl.when(pl.sum_horizontal("unanswered", "missed_appointments", "messages") > 1)
         .then(pl.lit(", la dernière fois le "))
@@ -91,7 +92,7 @@ def standing() -> pl.Expr:
     )
     since = pl.when(vain != "").then(pl.concat_str(vain, last, _written("tried_on"))).otherwise(pl.lit(""))
     heard = pl.format(
-        "{} le {}", pl.when("excused").then(pl.lit("excuse reçue")).otherwise(pl.lit("appel ou message reçu")), _written("heard_on")
+        "{} le {}", pl.when("excused").then(pl.lit("rendez-vous excusé")).otherwise(pl.lit("appel ou message reçu")), _written("heard_on")
     )
     heard = _after(", ", heard.fill_null(""))
     talk = pl.format("dernier échange le {}{}{}", _written("spoken_on"), heard, _after(", puis ", since))
@@ -177,39 +178,47 @@ def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFram
 
 
 def tried(contacts: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
-    """By learner_id, spoken_on (day of the last two-way contact), and in vain since: attempts unanswered, missed_appointments and messages.
+    """By learner_id, spoken_on (day of the last two-way contact), and in vain since: unanswered, missed_appointments, messages.
 
-    Only of the last eight weeks, and since the learner last called, wrote or excused themselves: what was tried before was not in vain, or
-    tells nothing of the call that is to be made. tried_on is the day of the last of these; heard_on that on which the
-    learner last tried to be heard since the last talk, within the same eight weeks, and excused whether it was to excuse themselves.
+    Only since the learner last called, wrote or excused themselves: what was tried before was not in vain, or tells nothing of the call to
+    be made. tried_on is the day of the last; heard_on that on which the learner last tried to be heard since the last talk, and excused
+    whether it was to excuse themselves.
 
     Args:
         contacts: as known, with learner_id, occurred_at, direction, outcome and their day `on`.
         as_of: nothing later counts.
     """
-    outcome = pl.col("outcome").cast(pl.String)
-    ours = pl.col("direction").cast(pl.String) == "outbound"
-    heard = outcome.is_in(TWO_WAY) | ~ours | (outcome == "excused")
-    lately = pl.col("on") > as_of - dt.timedelta(days=NAMED_DAYS)
-
-    def after(what: pl.Expr) -> pl.Expr:
-        return (pl.col("occurred_at") > pl.col("occurred_at").filter(what).max()).fill_null(value=True) & lately
-
-    unanswered, missed = after(heard) & ours & outcome.is_in(UNANSWERED), after(heard) & (outcome == "no_show")
-    sent = after(heard) & ours & (outcome == "sent")
-    unspoken = after(outcome.is_in(TWO_WAY)) & heard
+    outcome, ours = pl.col("outcome").cast(pl.String), pl.col("direction").cast(pl.String) == "outbound"
+    told = contacts.filter(pl.col("on") <= as_of).select(
+        *("learner_id", "occurred_at", "on"),
+        spoken=outcome.is_in(TWO_WAY),
+        excused=outcome == "excused",
+        heard=outcome.is_in(TWO_WAY) | ~ours | (outcome == "excused"),
+        unanswered=ours & outcome.is_in(UNANSWERED),
+        missed=outcome == "no_show",
+        sent=ours & (outcome == "sent"),
+    )
+    at = pl.col("occurred_at")
+    last = told.group_by("learner_id").agg(
+        spoken_on=pl.col("on").filter("spoken").max(), spoken_at=at.filter("spoken").max(), heard_at=at.filter("heard").max()
+    )
+    told = told.join(last, on="learner_id")
+    since = told.filter((at > pl.col("heard_at")).fill_null(value=True), pl.any_horizontal("unanswered", "missed", "sent"))
+    vain = since.group_by("learner_id").agg(
+        pl.col("unanswered").sum(),
+        missed_appointments=pl.col("missed").sum(),
+        messages=pl.col("sent").sum(),
+        tried_on=pl.col("on").max(),
+    )
+    # Of several things heard at one instant, that they excused themselves is told.
+    newest = told.filter("heard", at == pl.col("heard_at"), (at > pl.col("spoken_at")).fill_null(value=True))
+    heard = newest.group_by("learner_id").agg(heard_on=pl.col("on").max(), excused=pl.col("excused").any())
+    counts = [pl.col(name).fill_null(0) for name in ("unanswered", "missed_appointments", "messages")]
     return (
-        contacts.filter(pl.col("on") <= as_of)
-        .group_by("learner_id")
-        .agg(
-            spoken_on=pl.col("on").filter(outcome.is_in(TWO_WAY)).max(),
-            unanswered=unanswered.sum(),
-            missed_appointments=missed.sum(),
-            messages=sent.sum(),
-            tried_on=pl.col("on").filter(unanswered | missed | sent).max(),
-            heard_on=pl.col("on").filter(unspoken).max(),
-            excused=(outcome.filter(unspoken).sort_by(pl.col("occurred_at").filter(unspoken)).last() == "excused").fill_null(value=False),
-        )
+        last.select("learner_id", "spoken_on")
+        .join(vain, on="learner_id", how="left")
+        .join(heard, on="learner_id", how="left")
+        .with_columns(*counts, pl.col("excused").fill_null(value=False))
     )
 
 

@@ -108,10 +108,8 @@ LIKELIHOOD_TO_END: Final = (
 )
 """The same of a course that is to end within the horizon."""
 HORIZON_DAYS: Final = 28
-WIDE: Final = "Ce nombre change beaucoup d'un groupe et d'un moment de l'année à l'autre."
-"""What is said where a range would tell nothing."""
 WIDEST: Final = 0.5
-"""Points between the ends of a range that still tells something."""
+"""Between the ends of a range that still tells something; wider ones are not told."""
 RANGE: Final = "Selon les groupes et les moments de l'année, le plus souvent entre {low} et {high}."
 COUNTED: Final = (
     (
@@ -411,15 +409,13 @@ def likelihood(risk: float | None, left: dt.timedelta | None = None) -> str:
 
 
 def spread(alike: Mapping[str, Any] | None) -> str:
-    """Between which numbers the likelihood differs from one session and time of year to another; empty where not known.
+    """Between which numbers the likelihood differs from one session and time of year to another; empty where not known, or too wide.
 
     Args:
         alike: as in the scores, contract `ALIKE`.
     """
-    if not alike:
+    if not alike or alike["high"] - alike["low"] > WIDEST:
         return ""
-    if alike["high"] - alike["low"] > WIDEST:
-        return say(WIDE)
     return say(RANGE).format(**{end: number(_in_hundred(alike[end])) for end in ("low", "high")})
 
 

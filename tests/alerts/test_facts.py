@@ -105,12 +105,16 @@ def test_the_paper_says_when_the_service_last_spoke_with_somebody(service: Servi
             [(20, "outbound", "kept"), (9, "outbound", "no_answer"), (3, "outbound", "left_message"), (2, "outbound", "no_show")],
             "dernier échange le 12/02/2026, puis 2 tentatives sans réponse et 1 rendez-vous manqué, la dernière fois le 02/03/2026",
         ),
-        # What was in vain before the talk, or two months ago, a message sent, what the learner tried, and what is yet to come.
+        (
+            [(9, "outbound", "no_answer"), (3, "outbound", "no_show"), (2, "outbound", "sent"), (1, "outbound", "sent")],
+            "aucun échange connu, 1 tentative sans réponse, 1 rendez-vous manqué et 2 messages envoyés, la dernière fois le 03/03/2026",
+        ),
+        # What was in vain before the talk, a message sent, what the learner tried, and what is yet to come.
         ([(20, "outbound", "no_answer"), (9, "outbound", "kept")], "dernier échange le 23/02/2026"),
-        ([(56, "outbound", "no_show"), (55, "outbound", "no_show")], "aucun échange connu, 1 rendez-vous manqué le 08/01/2026"),
+        ([(156, "outbound", "no_show")], "aucun échange connu, 1 rendez-vous manqué le 29/09/2025"),
         (
             [(9, "outbound", "sent"), (8, "inbound", "no_answer"), (7, "outbound", "excused")],
-            "aucun échange connu, excuse reçue le 25/02/2026",
+            "aucun échange connu, rendez-vous excusé le 25/02/2026",
         ),
         ([(-1, "outbound", "no_answer"), (-1, "outbound", "reached")], "aucun échange connu"),
         (
@@ -120,7 +124,7 @@ def test_the_paper_says_when_the_service_last_spoke_with_somebody(service: Servi
         # Who excused themselves or wrote since was not tried in vain.
         (
             [(9, "outbound", "no_answer"), (7, "outbound", "excused"), (2, "outbound", "no_answer")],
-            "aucun échange connu, excuse reçue le 25/02/2026, puis 1 tentative sans réponse le 02/03/2026",
+            "aucun échange connu, rendez-vous excusé le 25/02/2026, puis 1 tentative sans réponse le 02/03/2026",
         ),
         (
             [(20, "outbound", "kept"), (9, "outbound", "no_answer"), (7, "inbound", "left_message")],

@@ -478,9 +478,14 @@ def test_a_newcomer_of_whom_no_fact_speaks_yet_is_called_about_the_entry() -> No
     told = pl.Series("reasons", [[], [reason]], dtype=facts.scores.schema["reasons"])
     facts = replace(facts, scores=facts.scores.with_columns(told))
 
-    asked = dict(candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk").select("enrolment_id", "suggested_action").rows())
+    def asked(facts: Facts) -> dict[str, str]:
+        risks = candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk")
+        return dict(risks.select("enrolment_id", "suggested_action").rows())
 
-    assert asked == {"000": "entry_call", "001": "call_about_absences"}
+    # So is whoever nobody has spoken with: what was missed comes up in that call.
+    assert asked(facts) == {"000": "entry_call", "001": "entry_call"}
+    met = replace(facts, contacts=spoken(("L001", DAY - dt.timedelta(days=1))))
+    assert asked(met) == {"000": "entry_call", "001": "call_about_absences"}
 
 
 @pytest.mark.parametrize(
@@ -493,11 +498,12 @@ def test_a_newcomer_of_whom_no_fact_speaks_yet_is_called_about_the_entry() -> No
         # Back online, and still away from class.
         (["unjustified_half_days_14", "activity_back_7"], 60, "call_about_absences"),
         # In the first week the entry is what there is to call about.
-        (["unjustified_half_days_14", "presence_streak_half_days"], 5, "call_about_absences"),
+        (["unjustified_half_days_14", "presence_streak_half_days"], 5, "entry_call"),
         (["never_present"], 5, "entry_call"),
         (["never_present"], 20, "call_about_absences"),
         (["unjustified_half_days_7"], 1, "entry_call"),
-        (["unjustified_half_days_7"], 2, "call_about_absences"),
+        (["unjustified_half_days_7"], 7, "entry_call"),
+        (["unjustified_half_days_7"], 8, "call_about_absences"),
     ],
 )
 def test_who_came_back_is_welcomed_and_who_never_came_is_called_about_the_entry(
@@ -514,7 +520,7 @@ def test_who_came_back_is_welcomed_and_who_never_came_is_called_about_the_entry(
     assert risk["suggested_action"].to_list() == [action]
     stayed = candidates(replace(facts, returned=facts.returned.clear()), RULES).filter(pl.col("kind") == "dropout_risk")
     # Whoever missed a day or less in a row never went away.
-    went = "presence_streak_half_days" in features
+    went = "presence_streak_half_days" in features and action == "welcome_back"
     assert stayed["suggested_action"].to_list() == ["call_about_absences" if went else action]
 
 
@@ -522,6 +528,9 @@ def test_who_came_back_is_welcomed_and_who_never_came_is_called_about_the_entry(
     ("days", "returned"),
     [
         (["present", "absent_unjustified", "absent_justified", "late"], True),
+        (["absent_unjustified", "absent_unjustified", *["present"] * 9], True),
+        # Back for longer, there is nothing to welcome any more.
+        (["absent_unjustified", "absent_unjustified", *["present"] * 10], False),
         (["present", "absent_unjustified", "absent_unjustified", "not_recorded", "left_early", "present"], True),
         (["present", "absent_unjustified", "present", "absent_unjustified", "present"], False),
         (["absent_unjustified", "absent_unjustified", "present", "absent_unjustified"], False),
@@ -539,7 +548,7 @@ def test_somebody_has_come_back_after_two_days_of_class_without_them(days: list[
     # A second half-day of the same day that was missed takes nothing away from having come.
     sheets = pl.concat([sheets, sheets.tail(1).with_columns(status=pl.lit("absent_unjustified"))]) if returned else sheets
 
-    assert returned_of(sheets)["enrolment_id"].to_list() == ["E"] * returned
+    assert returned_of(sheets, DAY)["enrolment_id"].to_list() == ["E"] * returned
 
 
 def test_nobody_who_came_back_is_asked_for_a_motive_and_a_difficulty_is_come_back_to() -> None:

@@ -52,7 +52,9 @@ def test_job_search_is_owed_before_the_end() -> None:
 
     assert states(decide(due, RULES), "job_search_due") == {"000": "new"}
     assert states(decide(course(100, first + 1), RULES), "job_search_due") == {}
-    assert states(decide(course(100, 0), RULES), "job_search_due") == {"000": "new"}
+    assert states(decide(course(100, 1), RULES), "job_search_due") == {"000": "new"}
+    # The list is read the day after: over tonight, there is nothing left to prepare in the course.
+    assert states(decide(course(100, 0), RULES), "job_search_due") == {}
     talked = contacts(("L000", ago(5), "outbound", "kept", "job_search"))
     assert states(decide(replace(due, contacts=talked), RULES), "job_search_due") == {}
     # Another subject, or a call nobody answered, prepares nothing.
