@@ -80,14 +80,12 @@ def candidates(facts: Facts, rules: Rules) -> pl.DataFrame:
         (time left to act), opens (False where only an alert that is open already stays).
     """
     training = _with_support(in_training(facts), facts, rules)
-    # The list is read once the day is over: of a course that ends tonight nothing is left to do in it.
-    ahead = training.filter(pl.col("planned_exit_date") > facts.as_of)
     after = _with_support(ended(facts, rules), facts, rules)
     known = pl.concat([training.select("learner_id"), after.select("learner_id")])
     before = _with_support(to_come(facts).join(known, on="learner_id", how="anti"), facts, rules)
     everybody = pl.concat([training, after, before], how="diagonal")
     owed = pl.concat(
-        [promises(ahead, after, facts, rules.invariants), requests(everybody, facts, rules.invariants)],
+        [promises(training, after, facts, rules.invariants), requests(everybody, facts, rules.invariants)],
         how="diagonal",
     )
     # No owner is looked for once, by the territory; the backup of an owner who left takes the calls and does not become one.
@@ -96,8 +94,8 @@ def candidates(facts: Facts, rules: Rules) -> pl.DataFrame:
         advisor_id=pl.when(~queued).then("advisor_id"), queue=pl.when(queued).then(pl.lit("territory")).otherwise("queue")
     )
     hard = unreached(facts)
-    risks = _risks(ahead, hard, facts, rules) if facts.by_rule is None else _ruled(ahead, facts.by_rule, facts, rules)
-    found = pl.concat([risks, _owed(owed, hard, rules)])
+    risks = _risks(training, hard, facts, rules) if facts.by_rule is None else _ruled(training, facts.by_rule, facts, rules)
+    found = pl.concat([risks, _owed(owed, hard, facts, rules)]).with_columns(opens=pl.col("opens") & ~ends_tonight(facts))
     return found.filter(~silenced(facts, rules.invariants))
 
 
@@ -148,7 +146,8 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
     )
     told = pl.col("reasons").list.eval(pl.element().struct.field("feature"))
     since = (pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days()
-    unmet = told.list.first().is_in(NEVER_SEEN) | pl.col("spoken_on").is_null()
+    # A talk of an earlier course is none of this one.
+    unmet = told.list.first().is_in(NEVER_SEEN) | ~(pl.col("spoken_on") >= pl.col("enrolled_on")).fill_null(value=False)
     of_entry = (since < ENTRY_DAYS) | ((since <= FIRST_DAYS) & unmet)
     begun = pl.when(of_entry).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"]))
     of_absences = pl.col("subject") == "attendance"
@@ -166,9 +165,8 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
     near = near.join(barriers(facts), on="learner_id", how="left", maintain_order="left")
     other_means = pl.when("wrong").then(pl.lit(ASK_DETAILS)).when("hard").then(pl.lit(OTHER_MEANS))
     taken_up = pl.col("barrier").replace_strict(ACTION_OF_BARRIER, default=BARRIER, return_dtype=pl.String)
-    never_came = told.list.contains("never_present") & (since > FIRST_DAYS)
     ours = (
-        pl.when(_gone(rules.invariants.silence_days) | (never_came & other_means.is_not_null()))
+        pl.when(_gone(rules.invariants.silence_days) | (_never_came(facts) & other_means.is_not_null()))
         .then(pl.lit(STILL_THERE))
         .when(other_means.is_not_null())
         .then(other_means)
@@ -194,6 +192,21 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
         # On its last day a course can no longer be given up.
         opens=(pl.col("risk") >= pl.col("entry_limit")) & (left > 0),
     )
+
+
+def ends_tonight(facts: Facts) -> pl.Expr:
+    """True of what is asked for in a course that ends tonight: the list is read once the day is over.
+
+    Nothing of it opens; what is open stays so without being listed, as the course may be prolonged.
+    """
+    ends = facts.enrolments.filter(pl.col("planned_exit_date") <= facts.as_of)["enrolment_id"]
+    return pl.col("kind").is_in((*IN_TRAINING, "dropout_risk", "no_owner")) & pl.col("enrolment_id").is_in(ends.implode())
+
+
+def _never_came(facts: Facts) -> pl.Expr:
+    """True of whom a week has not brought to class: nobody meets them there."""
+    never = pl.col("reasons").list.eval(pl.element().struct.field("feature")).list.contains("never_present").fill_null(value=False)
+    return never & ((pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days() > FIRST_DAYS)
 
 
 def _there_lately(facts: Facts) -> pl.Series:
@@ -237,7 +250,7 @@ def _ruled(training: pl.DataFrame, by_rule: pl.DataFrame, facts: Facts, rules: R
     )
 
 
-def _owed(owed: pl.DataFrame, hard: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+def _owed(owed: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
     people = owed.join(_free(owed, rules), on="territory_id").join(hard, on="learner_id", how="left", maintain_order="left")
     minutes = pl.coalesce(pl.when(pl.col("kind") == kind).then(kind) for kind in ACTION_OF_PROMISE)
     # A risk below what is listed is no reason to call, and neither are its facts.
@@ -246,13 +259,13 @@ def _owed(owed: pl.DataFrame, hard: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     first = pl.when(pl.col("kind") == "learner_request").then(REQUEST_FIRST).otherwise(0.0)
     gone = _gone(rules.invariants.silence_days).fill_null(value=False)
     # Those of a risk below the list still tell who may have left: then no number is told of them.
-    return people.with_columns(gone=gone, reasons=pl.when(listed | gone).then("reasons")).select(
+    return people.with_columns(gone=gone, never=_never_came(facts), reasons=pl.when(listed | gone).then("reasons")).select(
         *PERSON,
         kind="kind",
         priority=first + worth,
         # No call is promised to a number that is known to be wrong, nor once more to one that nobody answers, nor a talk of what comes next
         # to somebody who may have left.
-        suggested_action=pl.when(pl.col("kind").is_in(IN_TRAINING) & pl.col("gone"))
+        suggested_action=pl.when(pl.col("kind").is_in(IN_TRAINING) & (pl.col("gone") | (pl.col("never") & pl.col("hard"))))
         .then(pl.lit(STILL_THERE))
         .when(pl.col("kind").is_in(CALLS) & pl.col("wrong"))
         .then(pl.lit(ASK_DETAILS))

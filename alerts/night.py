@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -18,7 +19,6 @@ from data_contracts.vocabulary import TWO_WAY, UNANSWERED
 from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Mapping
 
     import dataframely as dy
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from data_contracts.tables.outputs import Alerts
     from vigie.rules import Rules
     from vigie.store import Warehouse
+
+TOLD_DAYS: Final = 182
+"""How long the line of a course tells what was tried, or heard, since the last talk."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,7 @@ def tried(contacts: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
 
     Only since the learner last called, wrote or excused themselves: what was tried before was not in vain, or tells nothing of the call to
     be made. tried_on is the day of the last; heard_on that on which the learner last tried to be heard since the last talk, and excused
-    whether it was to excuse themselves.
+    whether it was to excuse themselves. What is older than `TOLD_DAYS` was tried for another course.
 
     Args:
         contacts: as known, with learner_id, occurred_at, direction, outcome and their day `on`.
@@ -193,7 +196,7 @@ def tried(contacts: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
         *("learner_id", "occurred_at", "on"),
         spoken=outcome.is_in(TWO_WAY),
         excused=outcome == "excused",
-        heard=outcome.is_in(TWO_WAY) | ~ours | (outcome == "excused"),
+        heard=outcome.is_in((*TWO_WAY, "excused")) | (~ours & ~outcome.is_in(("no_show", "cancelled_by_service"))),
         unanswered=ours & outcome.is_in(UNANSWERED),
         missed=outcome == "no_show",
         sent=ours & (outcome == "sent"),
@@ -203,7 +206,8 @@ def tried(contacts: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
         spoken_on=pl.col("on").filter("spoken").max(), spoken_at=at.filter("spoken").max(), heard_at=at.filter("heard").max()
     )
     told = told.join(last, on="learner_id")
-    since = told.filter((at > pl.col("heard_at")).fill_null(value=True), pl.any_horizontal("unanswered", "missed", "sent"))
+    lately = pl.col("on") > as_of - dt.timedelta(days=TOLD_DAYS)
+    since = told.filter(lately, (at > pl.col("heard_at")).fill_null(value=True), pl.any_horizontal("unanswered", "missed", "sent"))
     vain = since.group_by("learner_id").agg(
         pl.col("unanswered").sum(),
         missed_appointments=pl.col("missed").sum(),
@@ -211,7 +215,7 @@ def tried(contacts: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
         tried_on=pl.col("on").max(),
     )
     # Of several things heard at one instant, that they excused themselves is told.
-    newest = told.filter("heard", at == pl.col("heard_at"), (at > pl.col("spoken_at")).fill_null(value=True))
+    newest = told.filter(lately, "heard", at == pl.col("heard_at"), (at > pl.col("spoken_at")).fill_null(value=True))
     heard = newest.group_by("learner_id").agg(heard_on=pl.col("on").max(), excused=pl.col("excused").any())
     counts = [pl.col(name).fill_null(0) for name in ("unanswered", "missed_appointments", "messages")]
     return (

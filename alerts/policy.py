@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from alerts.candidates import REQUEST_FIRST, candidates, week_start
+from alerts.candidates import REQUEST_FIRST, candidates, ends_tonight, week_start
 from alerts.routing import with_territory
 from alerts.silence import put_off
 from data_contracts import vocabulary
@@ -76,7 +76,7 @@ def _standing(joined: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
     state = (
         pl.when(held_out)
         .then(pl.lit("held_out"))
-        .when(put_off(facts))
+        .when(put_off(facts) | ends_tonight(facts))
         .then(pl.lit("repeat_suppressed"))
         .when(open_still)
         .then(pl.lit("sent"))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vigie.rules import Invariants
 
 NAMED_DAYS: Final = 56
-"""How long wrong contact details, a difficulty that was named, or an attempt in vain are told; as the features on contacts count them."""
+"""How long wrong contact details or a difficulty that was named are told, and attempts in vain count; as the features on contacts do."""
 TAKEN_UP_DAYS: Final = 14
 """So long a difficulty stands though a talk on something else did not name it again."""
 TALKED_DAYS: Final = 10
@@ -117,6 +117,7 @@ def unreached(facts: Facts) -> pl.DataFrame:
     talked = (pl.col("spoken_on").first() > facts.as_of - dt.timedelta(days=TALKED_DAYS)).fill_null(value=False)
     lately = (reached_for & (pl.col("on") > facts.as_of - dt.timedelta(days=STALE_DAYS))).any()
     hard = (((tried.sum() >= ATTEMPTS) & lately) | (tried.sum() >= MANY_ATTEMPTS)) & ~talked
+    hard &= (tried & outcome.is_in(UNANSWERED)).any()
     found = since.group_by("learner_id").agg(wrong=(outcome == "wrong_details").any(), hard=hard)
     return found.filter(pl.col("wrong") | pl.col("hard")).sort("learner_id")
 

@@ -22,7 +22,7 @@ from models.gate import EXPECTED_RATIO, RECALL_RATIO
 from models.judging import LOAD
 from models.language import LANGUAGES, TO, spoken, written
 from models.plots import draw, drawn_shap
-from models.promotion import HELD, decisions
+from models.promotion import HELD_AS, decisions
 from models.registry import attach, keep_plots, named
 from models.unseen import Unseen
 from vigie.disclosure import FEWEST_PEOPLE, hidden
@@ -157,7 +157,7 @@ def _unseen_tables(found: Unseen) -> dict[str, dict[str, Any]]:
 
 def _with_decisions(page: str, version: str, log: Sequence[Mapping[str, Any]], language: str) -> str:
     told = [entry for entry in log if version == entry["version"] or (version == entry["replaces"] and entry["action"] != "refused")]
-    section = _environment(language).get_template("decisions.html").render(version=version, decisions=told, held=HELD)
+    section = _environment(language).get_template("decisions.html").render(version=version, decisions=told, held=HELD_AS)
     return _with_section(page, "decisions", section)
 
 
@@ -348,11 +348,11 @@ def _groups(groups: pl.DataFrame) -> pl.DataFrame:
     names = (*quantities, "recall_ratio", "false_omission_ratio", "expected_ratio")
     # Null is told as too few: where a group is large enough every figure has a value.
     cells = [pl.when(~pl.col("too_few")).then(_cell_of(name)).alias(name) for name in names]
-    shown = pl.when(~_of_very_few(groups)).then("dropouts").alias("people_who_drop_out")
+    shown = pl.when(~of_very_few(groups)).then("dropouts").alias("people_who_drop_out")
     return groups.select("attribute", "group", "learners", shown, *cells)
 
 
-def _of_very_few(groups: pl.DataFrame) -> pl.Series:
+def of_very_few(groups: pl.DataFrame) -> pl.Series:
     """Groups whose count of people would tell of fewer than `FEWEST_PEOPLE`, by itself or less that of the others of its attribute."""
     sizes = groups.group_by("attribute", maintain_order=True).agg(pl.col("dropouts").sum(), places=pl.int_range(1, pl.len() + 1))
     ends = sizes["places"].list.len().cum_sum().to_list()

@@ -27,6 +27,8 @@ LEAST_WORDS = 3
 """A reason that overrules the gate is a sentence."""
 HELD = "After a rollback a version comes into service by somebody's decision alone."
 """What the log says of a version that a green gate would have let through."""
+HELD_AS = (HELD, "Après un retour en arrière, une version n'est mise en service que par quelqu'un.")
+"""The same, and as older versions of Vigie wrote it."""
 
 
 def promote(

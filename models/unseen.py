@@ -65,7 +65,8 @@ class Unseen:
         """What the paired differences of average precision prove of one level, in words."""
         said = []
         for row in self.differences.filter(level=level, metric="average_precision").to_dicts():
-            proven = "proven to rank worse than" if row["high"] < 0 else "proven to rank better than" if row["low"] > 0 else ""
+            low, high = (row[end] or 0 for end in ("low", "high"))
+            proven = "proven to rank worse than" if high < 0 else "proven to rank better than" if low > 0 else ""
             said.append(Said("{proven} {rival}", proven=proven or "not proven to differ from", rival=_NAMED[row["rival"]]))
         return Said("By average precision, where nobody learnt, the recipe is {said}.", said=said)
 

@@ -87,7 +87,7 @@ def hollow(service: Service, done: Sequence[tuple[dt.date, int]]) -> list[str]:
         service: whose nights.
         done: date and enrolments scored, oldest first.
     """
-    from models.landmarks import last_told
+    from models.landmarks import QUIET_DAYS, last_told
 
     said = []
     if nobody := [night for night, rows in done if not rows]:
@@ -95,7 +95,7 @@ def hollow(service: Service, done: Sequence[tuple[dt.date, int]]) -> list[str]:
     if done:
         with service.warehouse() as warehouse:
             told = last_told(warehouse, done[-1][0], service.time_zone)
-        if told and (after := [night for night, rows in done if night > told and rows]):
+        if told and (after := [night for night, rows in done if (night - told).days > QUIET_DAYS and rows]):
             said.append(f"Deliveries tell of nobody after {told}: on {_dates(after)} the scores know nothing newer.")
     return said
 

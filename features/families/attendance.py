@@ -25,6 +25,8 @@ _CLASS_DAYS: Final = 2
 """So many class days left out, it is gone too, where it used to be there: a provider forgets a name once."""
 _SHEETS_SEEN: Final = 28
 """Days whose sheets tell which days are class days, and on how many of them a name was left out before."""
+_KNOWN_DAYS: Final = 14
+"""After that long on the sheets it shows on which days of the week a name is there: until then, a week decides."""
 _AT_ONCE: Final = 2
 """More people than these whose names stop on one day are a group whose sheets come late, until a week has passed."""
 _GONE_FROM_SHEETS: Final = frozenset({"days_off_sheets"})
@@ -317,7 +319,9 @@ _left_out_before = pl.sum_horizontal(
 )
 _together = pl.len().over([*_in_session, "last_listed"])
 _behind = (pl.col("last_named") - pl.col("last_named").min().over(_in_session)) >= OFF_THE_SHEETS_DAYS
-_off = _most_lately & (_behind | ((_left_out >= _CLASS_DAYS) & (_left_out > _left_out_before) & (_together <= _AT_ONCE)))
+_used_to_be_there = pl.col("first_listed") >= _KNOWN_DAYS
+_gone_lately = _used_to_be_there & (_left_out >= _CLASS_DAYS) & (_left_out > _left_out_before) & (_together <= _AT_ONCE)
+_off = _most_lately & (_behind | _gone_lately)
 _cohort = [
     Feature(
         "days_off_sheets",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from alerts.facts import Facts, Said, read_facts
+from alerts.facts import PAST_COLUMNS, Facts, Said, read_facts, returned
 from alerts.night import courses, in_words, known_at, standing, tried
 from alerts.silence import silenced
 from data_contracts.catalogue import TABLES
@@ -158,3 +158,20 @@ def test_the_line_of_the_course_says_what_was_in_vain_since_the_last_talk(contac
     told = course.join(tried(rows, DAY), on="learner_id", how="left").select(standing()).item()
 
     assert told == f"fin prévue le 30/06/2026 ; {text}"
+
+
+def test_who_returned_is_read_from_the_sheets_known_that_night(service: Service) -> None:
+    night = dt.date(2025, 11, 20)
+    with service.warehouse() as warehouse:
+        known = known_at(warehouse, night, service.time_zone)
+        everybody = known("enrolments", "enrolment_id").with_columns(
+            risk=pl.lit(0.9), reasons=pl.lit(None), low_confidence=pl.lit(value=False)
+        )
+        facts = read_facts(warehouse, night, everybody, pl.DataFrame(schema=PAST_COLUMNS), Said(), service.rules, service.time_zone)
+        sheets = known("attendance", "enrolment_id", "date", "status")
+
+    assert facts.returned.height > 0
+    assert facts.returned.sort("enrolment_id").equals(returned(sheets, night).sort("enrolment_id"))
+    # What comes later is not looked at, whoever reads it.
+    later = sheets.with_columns(date=pl.col("date") + pl.duration(days=400), status=pl.lit("absent_unjustified"))
+    assert returned(pl.concat([sheets.cast({"status": pl.String}), later]), night).height == facts.returned.height

@@ -486,6 +486,33 @@ def test_a_newcomer_of_whom_no_fact_speaks_yet_is_called_about_the_entry() -> No
     assert asked(facts) == {"000": "entry_call", "001": "entry_call"}
     met = replace(facts, contacts=spoken(("L001", DAY - dt.timedelta(days=1))))
     assert asked(met) == {"000": "entry_call", "001": "call_about_absences"}
+    # A talk of an earlier course is none of this one.
+    long_ago = replace(facts, contacts=spoken(("L001", DAY - dt.timedelta(days=900))))
+    assert asked(long_ago) == {"000": "entry_call", "001": "entry_call"}
+
+
+@pytest.mark.parametrize(("entered_days", "action"), [(20, "check_still_there"), (6, "reach_by_other_means")])
+def test_who_never_came_is_not_met_in_class(entered_days: int, action: str) -> None:
+    facts = people([0.4], entered_days=entered_days)
+    reason = {"code": "attendance", "feature": "never_present", "value": 1.0, "contribution": 1.0, "previous_value": None}
+    told = pl.Series("reasons", [[reason]], dtype=facts.scores.schema["reasons"])
+    tries = contacts(*(("L000", ago(days), "outbound", "no_answer", "entry") for days in (5, 3)))
+    facts = replace(facts, scores=facts.scores.with_columns(told), contacts=tries)
+
+    asked = candidates(facts, RULES).filter(pl.col("kind").is_in(["dropout_risk", "entry_contact_due"]))
+
+    assert set(asked["suggested_action"]) == {action}
+
+
+def test_of_whom_the_sheets_name_no_more_a_promise_tells_no_number_and_why() -> None:
+    facts = people([0.01], entered_days=40)
+    reason = {"code": "attendance", "feature": "days_off_sheets", "value": 5.0, "contribution": 1.0, "previous_value": None}
+    told = pl.Series("reasons", [[reason]], dtype=facts.scores.schema["reasons"])
+
+    owed = candidates(replace(facts, scores=facts.scores.with_columns(told, low_confidence=pl.lit(value=True))), RULES)
+
+    assert owed.height > 0
+    assert {reasons[0]["feature"] for reasons in owed["reasons"]} == {"days_off_sheets"}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
@@ -13,12 +14,15 @@ from alerts.policy import decide
 from alerts.promises import barriers, unreached
 from tests.alerts.world import DAY, NATIONAL, ago, contacts, next_night, people, said, spoken, states
 
+if TYPE_CHECKING:
+    from alerts.facts import Facts
+
 RULES = NATIONAL
 DELAYS = NATIONAL.invariants
 WARNING = DELAYS.promise_warning_days
 
 
-def course(entered_days: int, ends_in: int):  # noqa: ANN201 - Facts
+def course(entered_days: int, ends_in: int) -> Facts:
     facts = people([0.0], entered_days=entered_days)
     end = DAY + dt.timedelta(days=ends_in)
     return replace(facts, enrolments=facts.enrolments.with_columns(planned_exit_date=pl.lit(end)))
@@ -61,6 +65,18 @@ def test_job_search_is_owed_before_the_end() -> None:
     for outcome, purpose in (("kept", "motivation"), ("no_answer", "job_search")):
         other = contacts(("L000", ago(5), "outbound", outcome, purpose))
         assert states(decide(replace(due, contacts=other), RULES), "job_search_due") == {"000": "new"}
+
+
+def test_what_is_open_as_a_course_ends_is_not_listed_and_goes_on_where_it_is_prolonged() -> None:
+    def until(facts: Facts, days: int) -> Facts:
+        return replace(facts, enrolments=facts.enrolments.with_columns(planned_exit_date=pl.lit(DAY + dt.timedelta(days=days))))
+
+    eve = until(course(100, 1), 1)
+    assert states(decide(eve, RULES), "job_search_due") == {"000": "new"}
+    tonight = next_night(eve, decide(eve, RULES))
+    kept = decide(tonight, RULES)
+    assert states(kept, "job_search_due") == {"000": "repeat_suppressed"}
+    assert states(decide(until(next_night(tonight, kept), 9), RULES), "job_search_due") == {"000": "sent"}
 
 
 @pytest.mark.parametrize("reason", ["completed", "dropout"])
@@ -169,6 +185,10 @@ def test_the_nearer_the_delay_the_higher_the_promise() -> None:
         ([(9, "outbound", "no_answer"), (3, "outbound", "no_show")], "reach_by_other_means"),
         ([(20, "outbound", "no_answer"), (14, "outbound", "no_answer"), (3, "outbound", "sent")], "reach_by_other_means"),
         ([(9, "outbound", "sent"), (3, "outbound", "sent")], None),
+        # Nobody called: an appointment missed twice is no number that nobody answers.
+        ([(9, "outbound", "no_show"), (3, "outbound", "no_show")], None),
+        # A message of before they excused themselves tells of no trying since.
+        ([(40, "outbound", "no_answer"), (20, "outbound", "no_answer"), (5, "inbound", "left_message"), (6, "outbound", "sent")], None),
         # Never spoken with: what was tried weeks ago has not been answered yet.
         ([(40, "outbound", "no_answer"), (3, "outbound", "left_message")], "reach_by_other_means"),
         # Nobody has tried for two weeks: a call is what comes next.

@@ -107,6 +107,7 @@ VALUES = (
 WITHIN = (
     *("slope", "whole interval", "the figure itself: it was refused for this group before"),
     *("the attendance rule", "the number of days silent", "the twin that saw them"),
+    "On later data the model ranks people no better than chance.",
     *("proven to rank better than", "proven to rank worse than", "not proven to differ from"),
 )
 """Values of sentences."""

@@ -20,11 +20,11 @@ from typer.testing import CliRunner
 
 from features.catalogue import FEATURES
 from models import language, registry
-from models.card import CARD_FILE, CARD_FILES, PLOTS, UNSEEN_FILE, tell_decisions, write_card
+from models.card import CARD_FILE, CARD_FILES, PLOTS, UNSEEN_FILE, of_very_few, tell_decisions, write_card
 from models.comparison import keep, weigh_beside_champion
 from models.gate import Check, Verdict, decide
 from models.language import written
-from models.promotion import HELD, decisions, promote, refused_before, rollback
+from models.promotion import HELD, HELD_AS, decisions, promote, refused_before, rollback
 from models.unseen import Unseen
 from pipelines.cli import app
 from pipelines.made_with import made_with
@@ -101,6 +101,39 @@ def test_the_same_version_trained_again_keeps_what_was_judged_on_unseen_places(t
     assert "Not judged for this version" not in english
     assert french.count("There is one provider alone.") == english.count("There is one provider alone.") == 1
     assert "Par organisme" in french
+
+
+def test_what_the_gate_decides_after_a_training_names_no_account_and_a_held_version_no_writer(
+    two: tuple[Service, str, str], tmp_path: Path
+) -> None:
+    home, first, second = copy_of(two[0], tmp_path / "home").home, two[1], two[2]
+    assert promote(home, second, GREEN, NOW)
+    rollback(home, NOW, "Too many alerts.")
+    assert not promote(home, second, GREEN, NOW, by_itself=True)
+    assert [entry["by"] for entry in decisions(home)[-3:]] == [pwd.getpwuid(os.getuid()).pw_name] * 2 + [""]
+    log = home.models / registry.DECISIONS_FILE
+    # As an older version of Vigie wrote it.
+    log.write_text(log.read_text(encoding="utf-8").replace(HELD, HELD_AS[1]), encoding="utf-8")
+    assert decisions(home)[-1]["reason"] == HELD_AS[1]
+
+    tell_decisions(home, second, first)
+
+    french, english = (unescape((home.models / second / name).read_text(encoding="utf-8")) for name in CARD_FILES.values())
+    assert "une version n'est mise en service que sur décision d'une personne" in french
+    assert HELD in english
+    assert f"“{HELD}" not in english
+    assert HELD_AS[1] not in english + french
+
+
+def test_counts_of_very_few_people_are_not_on_the_card() -> None:
+    def shown(*dropouts: int) -> list[int | None]:
+        groups = pl.DataFrame({"attribute": ["sex"] * len(dropouts), "dropouts": dropouts})
+        return groups.with_columns(pl.when(~of_very_few(groups)).then("dropouts").alias("told"))["told"].to_list()
+
+    assert shown(40, 12) == [40, 12]
+    # One alone could be worked out from the other.
+    assert shown(40, 8) == [None, None]
+    assert shown(40, 30, 8).count(None) == 2
 
 
 def test_a_card_of_before_takes_sections_too(two: tuple[Service, str, str], tmp_path: Path) -> None:

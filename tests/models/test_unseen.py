@@ -159,6 +159,7 @@ def test_the_card_mlflow_and_the_terminal_tell_it(service: Service, tmp_path: Pa
         page.count('<section id="unseen" lang="en">') == page.count("<h3>By provider</h3>") == french.count("<h3>Par organisme</h3>") == 1
     )
     assert "Not judged for this version" not in page
+    assert f"({found.first} to {found.last}) is judged" in page
     assert page.index("<h3>By programme</h3>") < page.index('<h2 id="groups">')
     assert french.index("<h3>Par programme</h3>") < french.index('<h2 id="groups">')
     told = capsys.readouterr().out
