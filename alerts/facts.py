@@ -42,6 +42,7 @@ ANSWER_COLUMNS: Final = {
 RULED_COLUMNS: Final = {"enrolment_id": pl.String, "reasons": pl.List(REASON.dtype), "strength": pl.Float64}
 """Columns of those whom a rule alone would call: reasons as in the scores, and how many times over the rule holds."""
 BACK_DAYS: Final = 10
+"""Back for longer than this, somebody is there again: nobody greets them."""
 LOOKED_BACK_DAYS: Final = 56
 """Enough to see an absence before a placement of several weeks."""
 MISSED: Final = ("absent_unjustified", "absent_justified")
