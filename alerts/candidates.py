@@ -66,6 +66,8 @@ ACTIONS: Final = (
 )
 """Whatever a list may ask for: each has its sentence in the rules."""
 PERSON: Final = ("enrolment_id", "learner_id", "territory_id", "advisor_id", "queue", "risk", "reasons", "spoken_on")
+_FACTS: Final = pl.col("reasons").list.eval(pl.element().struct.field("feature"))
+"""Names of the facts that the reasons tell."""
 
 
 def candidates(facts: Facts, rules: Rules) -> pl.DataFrame:
@@ -144,14 +146,13 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
         how="left",
         maintain_order="left",
     )
-    told = pl.col("reasons").list.eval(pl.element().struct.field("feature"))
     since = (pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days()
     # A talk of an earlier course is none of this one.
-    unmet = told.list.first().is_in(NEVER_SEEN) | ~(pl.col("spoken_on") >= pl.col("enrolled_on")).fill_null(value=False)
+    unmet = _FACTS.list.first().is_in(NEVER_SEEN) | ~(pl.col("spoken_on") >= pl.col("enrolled_on")).fill_null(value=False)
     of_entry = (since < ENTRY_DAYS) | ((since <= FIRST_DAYS) & unmet)
     begun = pl.when(of_entry).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"]))
     of_absences = pl.col("subject") == "attendance"
-    back_in = {subject: (pl.col("subject") == subject) & told.list.contains(fact) for subject, fact in BACK.items()}
+    back_in = {subject: (pl.col("subject") == subject) & _FACTS.list.contains(fact) for subject, fact in BACK.items()}
     back_in["attendance"] &= pl.col("enrolment_id").is_in(facts.returned["enrolment_id"].implode())
     back = pl.when(pl.any_horizontal(*back_in.values()) & (since > FIRST_DAYS)).then(pl.lit(WELCOME))
     # Nobody is asked about absences of weeks ago as if they went on.
@@ -205,7 +206,7 @@ def ends_tonight(facts: Facts) -> pl.Expr:
 
 def _never_came(facts: Facts) -> pl.Expr:
     """True of whom a week has not brought to class: nobody meets them there."""
-    never = pl.col("reasons").list.eval(pl.element().struct.field("feature")).list.contains("never_present").fill_null(value=False)
+    never = _FACTS.list.contains("never_present").fill_null(value=False)
     return never & ((pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days() > FIRST_DAYS)
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from alerts.returns import returned
 from data_contracts.catalogue import TABLES
 from data_contracts.experiments import practices, treatments
 from data_contracts.ingest import layout
 from data_contracts.tables.outputs import REASON
-from data_contracts.vocabulary import ATTENDED
 from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
@@ -41,13 +41,6 @@ ANSWER_COLUMNS: Final = {
 """Columns of what advisors answered; `on` is the day, in the service's time zone, `kind` that of the alert it was given to."""
 RULED_COLUMNS: Final = {"enrolment_id": pl.String, "reasons": pl.List(REASON.dtype), "strength": pl.Float64}
 """Columns of those whom a rule alone would call: reasons as in the scores, and how many times over the rule holds."""
-BACK_DAYS: Final = 10
-"""Back for longer than this, somebody is there again: nobody greets them."""
-LOOKED_BACK_DAYS: Final = 56
-"""Enough to see an absence before a placement of several weeks."""
-MISSED: Final = ("absent_unjustified", "absent_justified")
-AWAY_DAYS: Final = 2
-"""Days of class in a row, nothing of which was attended: whoever missed less did not go away."""
 SUGGESTED_COLUMNS: Final = dict.fromkeys(("enrolment_id", "reason", "action"), pl.String)
 AVOIDED_COLUMNS: Final = {"enrolment_id": pl.String, "avoided": pl.Float64}
 ABSENCE_COLUMNS: Final = {"advisor_id": pl.String, "first_day": pl.Date, "last_day": pl.Date}
@@ -89,7 +82,7 @@ class Facts:
     put_first: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"enrolment_id": pl.String}))
     """enrolment_id of those whose risk alerts an experiment puts higher on the list; may be empty."""
     returned: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"enrolment_id": pl.String}))
-    """enrolment_id of those of `attendance` who have come back to class, see `returned`."""
+    """enrolment_id of those of `attendance` who have come back to class, see `alerts.returns`."""
     suggested: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SUGGESTED_COLUMNS))
     """What an experiment asks of whom, for a reason, in place of the usual action; may be empty."""
     avoided: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=AVOIDED_COLUMNS))
@@ -146,23 +139,6 @@ def read_facts(
         put_first=asked.filter(pl.col("treatment") == "first").select("enrolment_id").unique(),
         suggested=practices(warehouse, as_of, time_zone).select(list(SUGGESTED_COLUMNS)),
     )
-
-
-def returned(sheets: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
-    """enrolment_id of those there on the last day that sheets (enrolment_id, date, status) tell of them, after `AWAY_DAYS` without.
-
-    Whoever came back more than `BACK_DAYS` ago has been there since.
-    """
-    status, day = pl.col("status").cast(pl.String), pl.col("date")
-    near = sheets.filter(day.is_between(as_of - dt.timedelta(days=LOOKED_BACK_DAYS), as_of), status.is_in((*ATTENDED, *MISSED)))
-    days = near.group_by("enrolment_id", "date").agg(came=status.is_in(ATTENDED).any())
-    missed = days.filter(~pl.col("came")).group_by("enrolment_id").agg(last_missed=day.max())
-    came = days.filter("came").join(missed, on="enrolment_id")
-    back = came.filter(day > pl.col("last_missed")).group_by("enrolment_id").agg(since=day.min())
-    before = came.filter(day < pl.col("last_missed")).group_by("enrolment_id").agg(there_until=day.max())
-    back = back.filter(pl.col("since") > as_of - dt.timedelta(days=BACK_DAYS)).join(before, on="enrolment_id", how="left")
-    away = days.filter(~pl.col("came")).join(back, on="enrolment_id").filter((day > pl.col("there_until")).fill_null(value=True))
-    return away.group_by("enrolment_id").len().filter(pl.col("len") >= AWAY_DAYS).select("enrolment_id")
 
 
 def local_day(instant: str, time_zone: str) -> pl.Expr:

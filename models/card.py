@@ -109,8 +109,8 @@ def tell_decisions(home: Home, *versions: str | None) -> None:
 
     Figures and plots stay those of the day of training: what was judged since is told with the decision that it led to.
     """
+    log = decisions(home)
     for version in filter(None, versions):
-        log = decisions(home)
         cards = {language: path for language, name in CARD_FILES.items() if (path := home.models / version / name).exists()}
         for language, path in cards.items():
             text = _with_decisions(path.read_text(encoding="utf-8"), version, log, language)

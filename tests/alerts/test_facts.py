@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from alerts.facts import PAST_COLUMNS, Facts, Said, read_facts, returned
+from alerts.facts import PAST_COLUMNS, Facts, Said, read_facts
 from alerts.night import courses, in_words, known_at, standing, tried
+from alerts.returns import returned
 from alerts.silence import silenced
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.candidates import candidates, week_start
-from alerts.facts import returned as returned_of
 from alerts.policy import LISTED, decide
 from alerts.publication import with_owners
+from alerts.returns import returned as returned_of
 from alerts.routing import NO_TERRITORY
 from alerts.silence import EXPLAINED, PUT_OFF_AT_MOST
 from features.catalogue import FEATURES
