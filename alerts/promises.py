@@ -113,7 +113,7 @@ def unreached(facts: Facts) -> pl.DataFrame:
     ours, since_heard = pl.col("direction").cast(pl.String) == "outbound", _not(pl.col("occurred_at") <= pl.col("answered_at"))
     tried = since_heard & ((outcome.is_in(UNANSWERED) & ours) | (outcome == "no_show"))
     # A message sent is no attempt that failed, but it was tried.
-    reached_for = tried | (since_heard & ours & (outcome == "sent"))
+    reached_for = tried | (ours & (outcome == "sent"))
     talked = (pl.col("spoken_on").first() > facts.as_of - dt.timedelta(days=TALKED_DAYS)).fill_null(value=False)
     lately = (reached_for & (pl.col("on") > facts.as_of - dt.timedelta(days=STALE_DAYS))).any()
     hard = (((tried.sum() >= ATTEMPTS) & lately) | (tried.sum() >= MANY_ATTEMPTS)) & ~talked

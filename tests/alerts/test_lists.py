@@ -403,6 +403,9 @@ def test_sentences_follow_french_usage() -> None:
     assert likelihood(0.004) == "Sur 100 situations semblables, moins d'une se termine par un abandon dans les 4 semaines."
     rare = {"situations": 900, "dropouts": 1, "expected": 2.4, "low": 0.0002, "high": 0.0061}
     assert spread(rare) == "Selon les groupes et les moments de l'année, le plus souvent entre 0 et 0,6."
+    # Half of a hundred apart, a range still tells something; further, nothing.
+    assert spread(rare | {"low": 0.1, "high": 0.6}).endswith("entre 10 et 60.")
+    assert spread(rare | {"low": 0.09, "high": 0.6}) == ""
     assert counted(rare).startswith("Sur 900 situations passées de ce niveau, 1 s'est terminée par un abandon")
     assert counted(rare).endswith("soit 0,1 sur 100 ; l'estimation en prévoyait 0,3.")
     assert sooner_later(0.031, 0.126) == "Dans les 2 semaines : environ 3 sur 100 ; dans les 8 semaines : environ 13."

@@ -187,8 +187,6 @@ def test_the_nearer_the_delay_the_higher_the_promise() -> None:
         ([(9, "outbound", "sent"), (3, "outbound", "sent")], None),
         # Nobody called: an appointment missed twice is no number that nobody answers.
         ([(9, "outbound", "no_show"), (3, "outbound", "no_show")], None),
-        # A message of before they excused themselves tells of no trying since.
-        ([(40, "outbound", "no_answer"), (20, "outbound", "no_answer"), (5, "inbound", "left_message"), (6, "outbound", "sent")], None),
         # Never spoken with: what was tried weeks ago has not been answered yet.
         ([(40, "outbound", "no_answer"), (3, "outbound", "left_message")], "reach_by_other_means"),
         # Nobody has tried for two weeks: a call is what comes next.
