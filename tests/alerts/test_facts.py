@@ -110,6 +110,12 @@ def test_the_paper_says_when_the_service_last_spoke_with_somebody(service: Servi
             [(9, "outbound", "no_answer"), (3, "outbound", "no_show"), (2, "outbound", "sent"), (1, "outbound", "sent")],
             "aucun échange connu, 1 tentative sans réponse, 1 rendez-vous manqué et 2 messages envoyés, la dernière fois le 03/03/2026",
         ),
+        # For another course, half a year ago; and what the learner did not come to, or the service put off, is no word from them.
+        ([(182, "outbound", "no_answer"), (182, "inbound", "left_message")], "aucun échange connu"),
+        (
+            [(9, "outbound", "no_answer"), (3, "inbound", "cancelled_by_service")],
+            "aucun échange connu, 1 tentative sans réponse le 23/02/2026",
+        ),
         # What was in vain before the talk, a message sent, what the learner tried, and what is yet to come.
         ([(20, "outbound", "no_answer"), (9, "outbound", "kept")], "dernier échange le 23/02/2026"),
         ([(156, "outbound", "no_show")], "aucun échange connu, 1 rendez-vous manqué le 29/09/2025"),
