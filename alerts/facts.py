@@ -123,7 +123,7 @@ def read_facts(
         scores=scores,
         by_rule=by_rule,
         enrolments=known("enrolments", "enrolment_id", "learner_id", "session_id", "enrolled_on", "entry_date", "planned_exit_date"),
-        sessions=known("sessions", "session_id", "territory_id"),
+        sessions=known("sessions", "session_id", "territory_id", "provider_id", "programme_id"),
         exits=known("exits", "enrolment_id", "exit_date", "reason"),
         assignments=known("assignments", "learner_id", "valid_from", "valid_to", "advisor_id"),
         advisors=_advisors(warehouse, instant, time_zone),

@@ -119,27 +119,17 @@ def _after(link: str, text: pl.Expr) -> pl.Expr:
 
 
 def night_lists(
-    warehouse: Warehouse,
-    cases: CaseStore,
-    told: pl.DataFrame,
-    as_of: dt.date,
-    rules: Rules,
-    phrases: Mapping[str, Phrase],
-    time_zone: str,
-    *,
-    estimated: bool = True,
+    cases: CaseStore, told: pl.DataFrame, sessions: pl.DataFrame, rules: Rules, phrases: Mapping[str, Phrase], said: str
 ) -> list[AdvisorList]:
     """Every recipient's list, with the names that only the case store has.
 
     Args:
-        warehouse: open.
         cases: open.
         told: from `in_words`.
-        as_of: the night.
+        sessions: from `with_titles`.
         rules: of the service.
         phrases: sentence of each feature.
-        time_zone: in which as-of dates end.
-        estimated: False on a night without scores.
+        said: from `notice`.
     """
     if told.is_empty():
         return []
@@ -148,7 +138,8 @@ def night_lists(
         phrases,
         {territory: rules.of(territory).actions for territory in territories},
         {territory: rules.of(territory).list_title for territory in territories},
-        notice=notice(warehouse, as_of, time_zone, estimated=estimated),
+        notice=said,
+        sessions=sessions,
     )
     return lists(told, cases.names(told["learner_id"].unique().sort().to_list()), cases.advisors(), words)
 
@@ -165,10 +156,7 @@ def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFram
     Beside them what `tried` says of the learner.
     """
     known = known_at(warehouse, as_of, time_zone)
-    sessions = known("sessions", "session_id", "title", "provider_id", "territory_id")
-    titles = sessions.join(known("providers", "provider_id", "name"), on="provider_id", how="left").select(
-        "session_id", "territory_id", course=pl.format("{}, {}", "title", pl.col("name").fill_null("organisme inconnu"))
-    )
+    titles = _titles(warehouse, as_of, time_zone)
     enrolments = known("enrolments", "enrolment_id", "learner_id", "session_id", "entry_date", "planned_exit_date")
     exits = known("exits", "enrolment_id", "exit_date").filter(pl.col("exit_date") <= as_of)
     course = pl.col("course").fill_null("Formation pas encore connue")
@@ -178,6 +166,21 @@ def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFram
     told = told.join(tried(contacts, as_of), on="learner_id", how="left", maintain_order="left")
     early = pl.when(pl.col("exit_date") < pl.col("planned_exit_date")).then(left)
     return told.with_columns(pl.col("territory_id").fill_null(NO_TERRITORY), course=pl.coalesce(early, course)).drop("exit_date")
+
+
+def with_titles(sessions: pl.DataFrame, warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
+    """Rows of the contract `SessionAlerts` with course: each session in words."""
+    titles = _titles(warehouse, as_of, time_zone).select("session_id", "course")
+    return sessions.join(titles, on="session_id", how="left", maintain_order="left")
+
+
+def _titles(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
+    """session_id, territory_id, course: title and provider."""
+    known = known_at(warehouse, as_of, time_zone)
+    sessions = known("sessions", "session_id", "title", "provider_id", "territory_id")
+    return sessions.join(known("providers", "provider_id", "name"), on="provider_id", how="left").select(
+        "session_id", "territory_id", course=pl.format("{}, {}", "title", pl.col("name").fill_null("organisme inconnu"))
+    )
 
 
 def tried(contacts: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:

@@ -27,6 +27,7 @@ def publication(
     warehouse: Warehouse,
     decided: Decided,
     told: pl.DataFrame,
+    sessions: pl.DataFrame,
     where: pl.DataFrame,
     at: dt.datetime,
     rules: Rules,
@@ -38,6 +39,7 @@ def publication(
         warehouse: open.
         decided: of this night.
         told: from `in_words`.
+        sessions: from `alerts.night.with_titles`.
         where: from `courses`.
         at: when it is published.
         rules: of the service.
@@ -73,6 +75,7 @@ def publication(
         posts=posts.sort("advisor_id"),
         files=case_files(warehouse, facts.as_of, listed, time_zone, facts.scores),
         practice=practice(facts, where.select("enrolment_id", "territory_id")),
+        sessions=sessions,
     )
 
 

@@ -36,6 +36,11 @@ def with_territory(enrolments: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataF
     return enrolments.join(homes, on="session_id", how="left").with_columns(pl.col("territory_id").fill_null(NO_TERRITORY))
 
 
+def recipient() -> pl.Expr:
+    """Key of the list that tells it: the advisor's, or that of the territory's queue."""
+    return pl.coalesce("advisor_id", pl.format("file-{}", "territory_id"))
+
+
 def routes(facts: Facts, rules: Rules) -> pl.DataFrame:
     """Where each learner's tasks go.
 

@@ -85,6 +85,8 @@ TWO_WAY: Final = ("reached", "kept")
 """Contact outcomes in which both sides spoke. A group session or a message sent is not one."""
 UNANSWERED: Final = ("no_answer", "left_message")
 """Outcomes of an attempt of the service that found nobody."""
+PLACE_LEVEL: Final = ("provider", "programme")
+"""Kinds of places in which a score is held against the session rate."""
 LISTED: Final = ("new", "sent")
 """States of alerts that stand on a list."""
 IN_WORK: Final = ("permanent_job", "long_job", "short_job", "own_business", "apprenticeship")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from models.blocks import MIN_DROPOUTS
 from models.fairness import read_audit
 from models.gate import Verdict, decide
-from models.judging import CHAMPION, Evidence, judge
+from models.judging import CHAMPION, Evidence, judge, not_proven
 from models.labels import known_endings
 from models.landmarks import training_rows
 from models.language import Said
@@ -23,13 +25,15 @@ from vigie.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from vigie.rules import Invariants
     from vigie.settings import Home
     from vigie.store import Warehouse
 
-EVIDENCE_FILE = "evidence.json"
-TOLD_FILE = "told.parquet"
+EVIDENCE_FILE: Final = "evidence.json"
+TOLD_FILE: Final = "told.parquet"
+_PLACES: Final = {"level": pl.String, "place": pl.String, "low": pl.Float64}
 
 
 def weigh(
@@ -120,6 +124,18 @@ def _why_not(home: Home, version: str) -> str:
     gone = not_computed(twin)
     template = "{version} reads {columns}, which this version of Vigie does not compute"
     return Said(template, version=version, columns=", ".join(gone)) if gone else ""
+
+
+def behind(folder: Path) -> pl.DataFrame:
+    """Places where the evidence kept with a version did not prove its score above the session rate: level, place.
+
+    None where it was written by an older version of Vigie, lost or damaged: the lists of a night do not wait for it.
+    """
+    with suppress(OSError, ValueError, KeyError):
+        places = json.loads((folder / EVIDENCE_FILE).read_text(encoding="utf-8"))["places"]
+        rows = [(row["level"], row["place"], row["low"]) for row in places]
+        return not_proven(pl.DataFrame(rows, schema=_PLACES, orient="row")).drop("low")
+    return pl.DataFrame(schema=_PLACES).drop("low")
 
 
 def keep(home: Home, evidence: Evidence, now: dt.datetime) -> tuple[Verdict, dict[str, str | int]]:

@@ -88,12 +88,17 @@ class Evidence:
 
     def behind(self) -> pl.DataFrame:
         """Places where the score is not proven to beat the session rate at the same budget: there the session is what to look at."""
-        return self.places.filter(~(pl.col("low") > 0))
+        return not_proven(self.places)
 
     def value(self, metric: str, contender: str = MODEL) -> tuple[float, float, float]:
         """A figure with its interval."""
         row = self.figures.filter(contender=contender, metric=metric)
         return tuple(row.select("value", "low", "high").row(0)) if row.height else (float("nan"),) * 3
+
+
+def not_proven(places: pl.DataFrame) -> pl.DataFrame:
+    """Those whose interval does not lie above zero, or that have none: low, and any other columns."""
+    return places.filter(~(pl.col("low").fill_nan(None) > 0).fill_null(value=False))
 
 
 def judge(  # noqa: PLR0913 - what is judged, on what, beside whom

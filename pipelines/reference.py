@@ -9,7 +9,7 @@ import polars as pl
 from data_contracts.catalogue import TABLES
 from data_contracts.tables.experiments import ArmOverrides, Arms, Plans, TrainingWeights
 from data_contracts.tables.ledger import Deliveries, Quarantine
-from data_contracts.tables.outputs import REASON, Alerts, Scores
+from data_contracts.tables.outputs import REASON, Alerts, Scores, SessionAlerts
 from features.catalogue import FAMILIES
 from vigie.settings import ROOT
 
@@ -38,6 +38,7 @@ def data_dictionary() -> str:
         for name, schema in (
             ("scores.parquet", Scores),
             ("alerts.parquet", Alerts),
+            ("session_alerts.parquet", SessionAlerts),
             ("overrides.parquet", ArmOverrides),
             ("weights.parquet", TrainingWeights),
         )

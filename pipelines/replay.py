@@ -11,7 +11,7 @@ import polars as pl
 
 from data_contracts.held import SCHEMA
 from pipelines.made_with import made_with
-from pipelines.steps import alert_night, score_night
+from pipelines.steps import SESSIONS_FILE, alert_night, score_night
 from vigie.errors import NoDataError, NoModelError, ReplayRefusedError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from models.learner import Model
     from pipelines.service import Service
 
-SERVED: Final = ("features.parquet", "scores.parquet", "alerts.parquet")
+SERVED: Final = ("features.parquet", "scores.parquet", "alerts.parquet", SESSIONS_FILE)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from vigie.store import Warehouse
 
 T = TypeVar("T")
+SESSIONS_FILE: Final = "session_alerts.parquet"
 TOO_SILENT: Final = 0.5
 """Share of people in training whose source is silent, beyond which a night is not estimated."""
 
@@ -207,7 +208,7 @@ def score_night(
 def alert_night(
     service: Service, as_of: dt.date, *, notify: bool = True, at_most: int | None = None, out: Path | None = None
 ) -> pl.DataFrame:
-    """Decide the night's alerts from its scores and write alerts.parquet; with `notify`, publish them and write the lists.
+    """Decide the night's alerts, of learners and of sessions, from its scores and write both; with `notify`, publish and write lists.
 
     Experiments give an arm to whoever enters tonight before the list is made; whom the list names in spite of an arm is kept in
     overrides.parquet.
@@ -229,12 +230,14 @@ def alert_night(
 
     from alerts.cases import CaseStore
     from alerts.lists.files import write_lists
-    from alerts.night import courses, decide_night, in_words, night_lists
+    from alerts.night import courses, decide_night, in_words, night_lists, with_titles
     from alerts.publication import publication
+    from alerts.sessions import sessions_first
     from data_contracts.tables.outputs import Scores, with_optional
     from impact.experiments.priority import avoided, in_force
     from impact.experiments.register import draw_newcomers, in_step, overrides
     from models.baselines import by_rule
+    from models.comparison import behind
     from pipelines.wording import phrases
 
     out = out or service.home.out(as_of)
@@ -242,6 +245,8 @@ def alert_night(
         raise NoModelError(f"The night of {as_of} has no scores.", f"Run: vigie night --as-of {as_of}.")
     scores = Scores.validate(with_optional(pl.read_parquet(out / "scores.parquet")), cast=True)
     ruled = by_rule(pl.read_parquet(out / "features.parquet"), service.rules.invariants) if scores.is_empty() else None
+    # Without a model there is no evidence either.
+    places = behind(service.home.models / (scores["model_version"][0] if scores.height else ""))
     with service.warehouse(at_most) as warehouse, CaseStore(service.cases_url) as cases:
         if at_most is None:  # A night that is replayed has the arms it was run with.
             in_step(service.home.experiments, warehouse)
@@ -250,13 +255,16 @@ def alert_night(
         effect = in_force(service.home.experiments, as_of)
         gained = avoided(warehouse, effect, scores, as_of, service.time_zone) if effect else None
         decided = decide_night(warehouse, cases, as_of, scores, service.rules, service.time_zone, ruled, gained)
+        sessions = sessions_first(decided.facts, places, service.rules)
         write_whole(out / "alerts.parquet", decided.alerts.write_parquet)
+        write_whole(out / SESSIONS_FILE, sessions.write_parquet)
         write_whole(out / "overrides.parquet", overrides(warehouse, decided.alerts, as_of, service.time_zone).write_parquet)
         if notify:
             where = courses(warehouse, as_of, service.time_zone)
             told = in_words(decided.alerts, scores, where)
-            night = publication(warehouse, decided, told, where, clock.now(), service.rules, service.time_zone)
-            made = night_lists(warehouse, cases, told, as_of, service.rules, phrases(), service.time_zone, estimated=ruled is None)
+            groups = with_titles(sessions, warehouse, as_of, service.time_zone)
+            night = publication(warehouse, decided, told, groups, where, clock.now(), service.rules, service.time_zone)
+            made = night_lists(cases, told, groups, service.rules, phrases(), night.notice)
             # Spreadsheets are made by other processes: the case store is filled meanwhile.
             with ThreadPoolExecutor(1) as beside:
                 writing = beside.submit(write_lists, out / "lists", made, service.settings.threads)
@@ -308,7 +316,8 @@ def show_list(service: Service, as_of: dt.date, recipient: str) -> None:
 
     from alerts.cases import CaseStore
     from alerts.lists.terminal import table
-    from alerts.night import courses, in_words, night_lists
+    from alerts.night import courses, in_words, night_lists, notice, with_titles
+    from data_contracts.tables.outputs import SessionAlerts
     from pipelines import console
     from pipelines.wording import phrases
 
@@ -316,8 +325,11 @@ def show_list(service: Service, as_of: dt.date, recipient: str) -> None:
     alerts, scores = pl.read_parquet(out / "alerts.parquet"), pl.read_parquet(out / "scores.parquet")
     with service.warehouse() as warehouse, CaseStore(service.cases_url) as cases:
         told = in_words(alerts, scores, courses(warehouse, as_of, service.time_zone))
-        estimated = not scores.is_empty()
-        made = night_lists(warehouse, cases, told, as_of, service.rules, phrases(), service.time_zone, estimated=estimated)
+        # A night of an older version of Vigie wrote none.
+        sessions = pl.read_parquet(out / SESSIONS_FILE) if (out / SESSIONS_FILE).exists() else SessionAlerts.create_empty()
+        groups = with_titles(sessions, warehouse, as_of, service.time_zone)
+        said = notice(warehouse, as_of, service.time_zone, estimated=not scores.is_empty())
+        made = night_lists(cases, told, groups, service.rules, phrases(), said)
     console.out.print(next(table(one) for one in made if one.key == recipient))
 
 

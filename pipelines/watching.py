@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from data_contracts.vocabulary import LISTED
+from pipelines.steps import SESSIONS_FILE
 from vigie.files import write_whole
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ def watch_night(service: Service, as_of: dt.date) -> list[str]:
     told = [reading.says for reading in (*(one for one in alarms if one not in shifts), *shifts[:SHIFTS_TOLD])]
     if len(shifts) > SHIFTS_TOLD:
         told.append(f"{len(shifts) - SHIFTS_TOLD} columns more have shifted: vigie watch shows them.")
-    places = pl.read_parquet(out / "features.parquet", columns=["session_id", "provider_id", "programme_id"])
-    return [*told, *_sessions_first(home.models / version / "evidence.json", scores, places)]
+    return [*told, *_sessions_first(pl.read_parquet(out / SESSIONS_FILE))]
 
 
 def _opened(alerts: pl.DataFrame) -> int:
@@ -98,28 +98,22 @@ def _outcomes(service: Service, as_of: dt.date) -> list[Reading]:
     return matured(scores, called, endings)
 
 
-def _sessions_first(evidence: Path, scores: pl.DataFrame, places: pl.DataFrame) -> list[str]:
-    """Where the score was not proven to beat the session rate: the sessions of those places to look at, whoever stands on the lists.
+def _sessions_first(told: pl.DataFrame) -> list[str]:
+    """Where the score was not proven to beat the session rate: the sessions of those places that lists and team pages name.
 
     Args:
-        evidence: of the version that serves, as its training left it.
-        scores: of the night.
-        places: session_id, provider_id, programme_id of whoever was scored.
+        told: contract `SessionAlerts`, of the night.
     """
-    try:
-        found = json.loads(evidence.read_text(encoding="utf-8"))["places"]
-    except (OSError, ValueError, KeyError):  # written by an older version, lost, or damaged: the lists are out by now, and go first
-        return []
-    sessions = scores.group_by("session_id").agg(pl.col("session_risk").first(), people=pl.len())
-    sessions = sessions.join(places.unique("session_id", maintain_order=True), on="session_id").sort("session_risk", "session_id")
-    told = []
-    # Where nothing was proven, or too little was known to prove it.
-    for row in (place for place in found if not (place["low"] or 0) > 0):
-        highest = sessions.filter(pl.col(f"{row['level']}_id") == row["place"]).tail(SESSIONS_TOLD).reverse()
-        if highest.height:
-            names = ", ".join(f"{one['session_id']} ({one['people']} people, {one['session_risk']:.0%})" for one in highest.to_dicts())
-            told.append(f"{row['level']} {row['place']}: {names}")
-    return [f"Where the score is not proven to beat the session rate, look at sessions first. {'; '.join(told)}."] if told else []
+    sessions = told.unique("session_id").sort("session_risk", "session_id", descending=[True, False])
+    by_place = sessions.with_columns(pl.col("level").cast(pl.String)).group_by("level", "place", maintain_order=True)
+    places = []
+    for (level, place), theirs in sorted(by_place):
+        first = theirs.head(SESSIONS_TOLD).to_dicts()
+        names = ", ".join(f"{row['session_id']} ({row['people']} people, {row['session_risk']:.0%})" for row in first)
+        more = f" and {theirs.height - SESSIONS_TOLD} more" if theirs.height > SESSIONS_TOLD else ""
+        places.append(f"{level} {place}: {names}{more}")
+    what = "Where the score is not proven to beat the session rate, lists and team pages name sessions to look at first"
+    return [f"{what}. {'; '.join(places)}."] if places else []
 
 
 def watch_page(service: Service) -> tuple[Path, list[str], list[str], list[str]]:

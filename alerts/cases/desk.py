@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, func, or_, select, union_all
 
-from alerts.cases.schema import ACTIONS, ADVISORS, ALERTS, FILES, LEARNERS, MOVES, NIGHTS, PEOPLE, POSTS, PRACTICE
+from alerts.cases.schema import ACTIONS, ADVISORS, ALERTS, FILES, LEARNERS, MOVES, NIGHTS, PEOPLE, POSTS, PRACTICE, SESSION_ALERTS
 from alerts.policy import LISTED
 from vigie import clock
 
@@ -56,6 +56,8 @@ class Today:
     waiting: int = 0
     reminders: list[Row[Any]] = field(default_factory=list)
     """Cases to come back to by now: the answers that say so, with names."""
+    sessions: list[Row[Any]] = field(default_factory=list)
+    """Those to look at as a whole: course, people, theirs, session_risk; the highest rate first."""
 
 
 def newest_night(connection: Connection) -> Row[Any] | None:
@@ -78,7 +80,8 @@ def today(engine: Engine, user: User, day: dt.date) -> Today:
         if night is None or user.role != "advisor":
             return Today(night)
         mine = and_(ALERTS.c.as_of == night.as_of, ALERTS.c.advisor_id == user.advisor_id)
-        return replace(_listed(connection, night, mine), reminders=_reminders(connection, user, day))
+        groups = sessions_told(connection, SESSION_ALERTS.c.advisor_id == user.advisor_id)
+        return replace(_listed(connection, night, mine), reminders=_reminders(connection, user, day), sessions=groups)
 
 
 def queue(engine: Engine, user: User) -> Today:
@@ -90,7 +93,21 @@ def queue(engine: Engine, user: User) -> Today:
         here = and_(ALERTS.c.as_of == night.as_of, ALERTS.c.queue == "territory", ALERTS.c.territory_id == user.territory_id)
         found = _listed(connection, night, here)
         # Whom another operator pointed out to this one comes first.
-        return replace(found, people=sorted(found.people, key=lambda rows: rows[0].referred_to != user.operator))
+        people = sorted(found.people, key=lambda rows: rows[0].referred_to != user.operator)
+        return replace(found, people=people, sessions=sessions_told(connection, without_advisor(user)))
+
+
+def without_advisor(user: User) -> ColumnElement[bool]:
+    """Rows of `session_alerts` of those whom nobody follows on this person's territory."""
+    return and_(SESSION_ALERTS.c.advisor_id.is_(None), SESSION_ALERTS.c.territory_id == user.territory_id)
+
+
+def sessions_told(connection: Connection, whose: ColumnElement[bool]) -> list[Row[Any]]:
+    """Sessions to look at as a whole: course, people, theirs (of all these recipients), session_risk; the highest rate first."""
+    told = SESSION_ALERTS.c
+    columns = (told.session_id, told.course, told.people, told.session_risk)
+    query = select(*columns, func.sum(told.theirs).label("theirs")).where(whose).group_by(*columns)
+    return list(connection.execute(query.order_by(told.session_risk.desc(), told.session_id)).all())
 
 
 def _listed(connection: Connection, night: Row[Any], which: ColumnElement[bool]) -> Today:

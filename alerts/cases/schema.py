@@ -140,6 +140,19 @@ PRACTICE: Final = Table(
     Column("off_list", Integer, nullable=False),
 )
 
+SESSION_ALERTS: Final = Table(
+    "session_alerts",
+    METADATA,
+    _key("session_id"),
+    Column("recipient", String(200), primary_key=True),
+    Column("advisor_id", _ID, index=True),
+    Column("territory_id", _ID, nullable=False),
+    Column("course", String(300), nullable=False),
+    Column("people", Integer, nullable=False),
+    Column("theirs", Integer, nullable=False),
+    Column("session_risk", Float, nullable=False),
+)
+
 # What people did.
 ACTIONS: Final = Table(
     "actions",

@@ -29,6 +29,7 @@ from alerts.cases.schema import (
     PEOPLE,
     POSTS,
     PRACTICE,
+    SESSION_ALERTS,
     Instant,
 )
 from alerts.facts import ABSENCE_COLUMNS, ANSWER_COLUMNS, PAST_COLUMNS
@@ -75,6 +76,8 @@ class Published:
     """enrolment_id, content (JSON): the case page of those who stand on a list."""
     practice: pl.DataFrame = field(default_factory=lambda: _empty(PRACTICE))
     """What became of situations after each kind of answer: columns of the table `practice`."""
+    sessions: pl.DataFrame = field(default_factory=lambda: _empty(SESSION_ALERTS))
+    """Sessions to look at as a whole: columns of the table `session_alerts`, and any others."""
 
 
 def _empty(table: Table) -> pl.DataFrame:
@@ -157,7 +160,8 @@ class CaseStore:
                 if not ahead:
                     fill(connection, FILES, files)
                 _replace_people(connection, *people)
-                for table, rows in ((POSTS, night.posts), (PRACTICE, night.practice)):
+                sessions = night.sessions.select(column.name for column in SESSION_ALERTS.columns)
+                for table, rows in ((POSTS, night.posts), (PRACTICE, night.practice), (SESSION_ALERTS, sessions)):
                     connection.execute(delete(table))
                     fill(connection, table, rows)
                 _move_again(connection, night.as_of)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, or_, select
 
-from alerts.cases.desk import NAMES, newest_night, owns, plain, team, with_names
-from alerts.cases.schema import ABSENCES, ACTIONS, ADVISORS, ALERTS, PEOPLE, POSTS
+from alerts.cases.desk import NAMES, newest_night, owns, plain, sessions_told, team, with_names, without_advisor
+from alerts.cases.schema import ABSENCES, ACTIONS, ADVISORS, ALERTS, PEOPLE, POSTS, SESSION_ALERTS
 from alerts.policy import LISTED
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class Team:
     """people, oldest (waiting_since), referred."""
     nobody_on: list[Row[Any]] = field(default_factory=list)
     """Risk alerts whose deadline is over without any answer, or that wait in the queue; oldest first, with names."""
+    sessions: list[Row[Any]] = field(default_factory=list)
+    """Those to look at as a whole, as from `alerts.cases.desk.sessions_told`."""
 
 
 def team_of(engine: Engine, user: User, day: dt.date) -> Team:
@@ -99,4 +101,5 @@ def team_of(engine: Engine, user: User, day: dt.date) -> Team:
         rows = rows.join(PEOPLE, PEOPLE.c.enrolment_id == ALERTS.c.enrolment_id)
         rows = with_names(rows.outerjoin(ADVISORS, ADVISORS.c.advisor_id == ALERTS.c.advisor_id), ALERTS)
         found = connection.execute(rows.where(alone, owns(user)).order_by(ALERTS.c.opened_on, ALERTS.c.alert_id).limit(SHOWN_AT_MOST))
-        return Team(night, sorted(advisors, key=lambda one: plain(one.name)), queue, list(found.all()))
+        groups = sessions_told(connection, or_(SESSION_ALERTS.c.advisor_id.in_(team(user)), without_advisor(user)))
+        return Team(night, sorted(advisors, key=lambda one: plain(one.name)), queue, list(found.all()), groups)

@@ -12,7 +12,7 @@ from fastapi import Depends, Form, HTTPException, Request
 from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from alerts import language
+from alerts import language, sessions
 from alerts.cases import access, audit, desk
 from alerts.inbox import walls, words
 from alerts.lists.html import address, dialled
@@ -89,7 +89,7 @@ _TEMPLATES.env.filters.update(
     instant=words.instant,
 )
 _TEMPLATES.env.globals.update(
-    _=language.say, many=language.say_many, words=words, kinds=KINDS, subjects=SUBJECTS, languages=language.LANGUAGES
+    _=language.say, many=language.say_many, words=words, sessions=sessions, kinds=KINDS, subjects=SUBJECTS, languages=language.LANGUAGES
 )
 
 

@@ -8,9 +8,10 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
+from alerts import sessions
 from alerts.cases import acts, desk
 from alerts.cases.team import team_of
-from alerts.inbox import walls
+from alerts.inbox import walls, words
 from alerts.inbox.context import Advisor, Here, Lead, Team, Text, page
 from alerts.inbox.pages import acted, day_of, missing, seen
 
@@ -116,4 +117,5 @@ def _team_page(request: Request, inbox: Here, session: Lead, plan: tuple[str, st
     planned = None
     if plan:
         planned = {"from": plan[0], "to": plan[1], "n": plan[2], "a": names.get(plan[0], plan[0]), "b": names.get(plan[1], plan[1])}
-    return page(request, "team", session=session, team=found, colleagues=colleagues, planned=planned)
+    groups = words.groups(found.sessions, sessions.TEAM)
+    return page(request, "team", session=session, team=found, groups=groups, colleagues=colleagues, planned=planned)

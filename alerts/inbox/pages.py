@@ -9,7 +9,7 @@ from typing import Final
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts import wording
+from alerts import sessions, wording
 from alerts.cases import access, acts, audit, desk
 from alerts.inbox import walls, words
 from alerts.inbox.context import REFUSALS, Advisor, Here, Inbox, Officer, Team, Text, page
@@ -75,7 +75,8 @@ def export_list(inbox: Here, session: Advisor) -> Response:
         for place, people in enumerate(rows, 1)
     ]
     title = inbox.rules.of(session.user.territory_id or "").list_title
-    made = AdvisorList("liste", session.user.name, title, found.night.as_of, lines, found.waiting, found.night.notice)
+    groups = words.groups(found.sessions, sessions.ADVISOR)
+    made = AdvisorList("liste", session.user.name, title, found.night.as_of, lines, found.waiting, found.night.notice, groups)
     book = io.BytesIO()
     xlsx.write(made, book)
     name = f"attachment; filename=liste-{found.night.as_of}.xlsx"
@@ -214,6 +215,7 @@ def _list_page(request: Request, inbox: Inbox, session: access.Session, found: d
         waiting=waiting,
         done=done,
         queue=queue,
+        groups=words.groups(found.sessions, sessions.QUEUE if queue else sessions.ADVISOR),
         colleagues=desk.colleagues(inbox.engine, session.user, inbox.today) if queue and session.user.role == "lead" else [],
         operators=desk.operators(inbox.engine, session.user) if queue else [],
     )

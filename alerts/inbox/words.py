@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from alerts import wording
+from alerts import sessions, wording
 from alerts.language import day, say
 
 if TYPE_CHECKING:
@@ -229,6 +229,11 @@ def behind(content: Mapping[str, Any]) -> list[str]:
 def ends(planned: dt.date, as_of: dt.date, horizon_days: int) -> str:
     """A word where the course ends before the horizon does: nobody should take its end for a departure."""
     return say(ENDS_BEFORE).format(date=day(planned)) if as_of <= planned < as_of + dt.timedelta(days=horizon_days) else ""
+
+
+def groups(rows: Sequence[Row[Any]], whose: str) -> list[str]:
+    """Sessions to look at as a whole, in words; `whose` as in `alerts.sessions.line`."""
+    return [sessions.line(whose, row.course, row.people, row.theirs, row.session_risk) for row in rows]
 
 
 def subjects(alerts: Sequence[Row[Any]]) -> list[str]:

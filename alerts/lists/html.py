@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from alerts import sessions
 from alerts.language import day
 
 if TYPE_CHECKING:
@@ -36,4 +37,4 @@ def address(email: str) -> str:
 
 def render(advisor_list: AdvisorList) -> str:
     """The page; every text that comes from a delivery is escaped."""
-    return _template().render(page=advisor_list)
+    return _template().render(page=advisor_list, sessions=sessions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from alerts.wording import Told
@@ -36,3 +36,5 @@ class AdvisorList:
     """People left out by this week's budget."""
     notice: str
     """What must be said of made-up data; empty for real data."""
+    sessions: list[str] = field(default_factory=list)
+    """Those to look at as a whole, see `alerts.sessions`."""

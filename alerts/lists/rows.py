@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from alerts import sessions
 from alerts.lists.page import AdvisorList, Line
 from alerts.policy import LISTED
+from alerts.routing import recipient
 from alerts.wording import told, who
+from data_contracts.tables.outputs import SessionAlerts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +30,8 @@ class Words:
     titles: Mapping[str, str]
     """By territory."""
     notice: str
+    sessions: pl.DataFrame = field(default_factory=SessionAlerts.create_empty)
+    """To look at as a whole: contract `SessionAlerts`, with course (session and provider in words)."""
 
 
 def lists(alerts: pl.DataFrame, people: pl.DataFrame, advisors: pl.DataFrame, words: Words) -> list[AdvisorList]:
@@ -38,8 +43,7 @@ def lists(alerts: pl.DataFrame, people: pl.DataFrame, advisors: pl.DataFrame, wo
         advisors: advisor_id, name.
         words: sentences.
     """
-    recipient = pl.coalesce("advisor_id", pl.format("file-{}", "territory_id"))
-    keyed = alerts.with_columns(recipient=recipient)
+    keyed = alerts.with_columns(recipient=recipient())
     waiting = keyed.filter(pl.col("state") == "over_capacity").group_by("recipient").agg(pl.col("learner_id").n_unique())
     left_out = dict(waiting.rows())
     whom = (
@@ -52,6 +56,11 @@ def lists(alerts: pl.DataFrame, people: pl.DataFrame, advisors: pl.DataFrame, wo
     calls: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for alert in listed.to_dicts():
         calls.setdefault(alert["recipient"], {}).setdefault(alert["learner_id"], []).append(alert)
+    groups: dict[str, list[str]] = {}
+    for row in words.sessions.to_dicts():
+        whose = sessions.ADVISOR if row["advisor_id"] else sessions.QUEUE
+        said = sessions.line(whose, row["course"], row["people"], row["theirs"], row["session_risk"])
+        groups.setdefault(row["recipient"], []).append(said)
     return [
         AdvisorList(
             key=one["recipient"],
@@ -61,6 +70,7 @@ def lists(alerts: pl.DataFrame, people: pl.DataFrame, advisors: pl.DataFrame, wo
             lines=[_line(place, group, words) for place, group in enumerate(calls.get(one["recipient"], {}).values(), 1)],
             waiting=left_out.get(one["recipient"], 0),
             notice=words.notice,
+            sessions=groups.get(one["recipient"], []),
         )
         for one in whom.to_dicts()
     ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from alerts import sessions
 from alerts.language import day
 
 if TYPE_CHECKING:
@@ -25,5 +26,7 @@ def table(advisor_list: AdvisorList, most: int = 8) -> Table:
     left = len(advisor_list.lines) - most
     more = [f"{left} de plus dans la liste"] if left > 0 else []
     waiting = [f"{advisor_list.waiting} en attente au-delà de ce que la semaine permet"] if advisor_list.waiting else []
-    grid.caption = " ; ".join(more + waiting)
+    groups = [f"{sessions.title()} :", *advisor_list.sessions] if advisor_list.sessions else []
+    # Text, not markup: so is the title of a course.
+    grid.caption = Text("\n".join([" ; ".join(more + waiting), *groups]).strip())
     return grid

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import xlsxwriter
 
+from alerts import sessions
+
 if TYPE_CHECKING:
     from io import BytesIO
     from pathlib import Path
@@ -46,6 +48,8 @@ def write(advisor_list: AdvisorList, to: Path | BytesIO) -> None:
         intro.append(advisor_list.notice)
     if advisor_list.waiting:
         intro.append(f"{advisor_list.waiting} en attente, au-delà de ce que la semaine permet")
+    if advisor_list.sessions:
+        intro += [f"{sessions.title()}. {sessions.why()}", *advisor_list.sessions]
     for row, text in enumerate(intro):
         sheet.write_string(row, 0, text)
     top = len(intro) + 1

@@ -6,7 +6,7 @@ import dataframely as dy
 import polars as pl
 
 from data_contracts.tables.base import identifier
-from data_contracts.vocabulary import ALERT_KIND, ALERT_STATE, QUEUE
+from data_contracts.vocabulary import ALERT_KIND, ALERT_STATE, PLACE_LEVEL, QUEUE
 
 REASON: dy.Struct = dy.Struct(
     {
@@ -102,3 +102,22 @@ class Alerts(dy.Schema):
     @dy.rule()
     def an_advisor_or_the_territory_queue(cls) -> pl.Expr:  # noqa: D102 - the name is the message
         return (pl.col("queue") == "territory") == pl.col("advisor_id").is_null()
+
+
+class SessionAlerts(dy.Schema):
+    """A session to look at as a whole, told to one of those who follow people there, or to the territory's queue."""
+
+    as_of = dy.Date(primary_key=True, description="As-of date.")
+    session_id = identifier("The session.", key=True)
+    recipient = dy.String(
+        primary_key=True, description="Whose list tells it: an advisor's, or the territory queue's, `file-` and its name."
+    )
+    advisor_id = identifier("Who follows people there; null for those whom nobody does.", nullable=True)
+    territory_id = identifier("Territory that follows the session.")
+    level = dy.Enum(
+        PLACE_LEVEL, description="Whether the provider or the programme is where the score is not proven above the session rate."
+    )
+    place = dy.String(description="Which provider, or programme.")
+    people = dy.Int64(min=1, description="People in training there.")
+    theirs = dy.Int64(min=1, description="Of these, followed by the recipient.")
+    session_risk = dy.Float64(min=0, max=1, description="Probability of dropout within the horizon, from the session and provider alone.")

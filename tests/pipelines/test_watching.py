@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from html import unescape
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from features.catalogue import FEATURES
 from models.registry import champion
 from pipelines.cli import app
 from pipelines.examples import examples_page
-from pipelines.steps import Directly, run_night
+from pipelines.steps import Directly, alert_night, run_night
 from pipelines.watching import watch_night, watch_page
 from tests.services import copy_of
 
@@ -127,8 +128,11 @@ def test_no_alarm_of_what_was_never_read_is_said_to_be_that(watched: Service, tm
         assert read.split(": ")[1][1:] not in page
 
 
-def test_where_the_session_tells_as_much_the_night_names_sessions(watched: Service, tmp_path: Path) -> None:
+def test_where_the_session_tells_as_much_lists_and_the_night_name_sessions(watched: Service, tmp_path: Path) -> None:
+    """The limit is lowered: no session of this small service reaches that of the country."""
     made = copy_of(watched, tmp_path / "home")
+    low = made.rules.model_copy(update={"default": made.rules.default.model_copy(update={"minimum_risk": 0.005}), "territories": {}})
+    made = replace(made, rules=low)
     version = champion(made.home)
     assert version is not None
     evidence = made.home.models / version / "evidence.json"
@@ -148,6 +152,7 @@ def test_where_the_session_tells_as_much_the_night_names_sessions(watched: Servi
     ]
     evidence.write_text(json.dumps(kept))
 
+    alert_night(made, SUNDAY)
     told = watch_night(made, SUNDAY)
 
     (sentence,) = (text for text in told if "session rate" in text)
@@ -155,6 +160,12 @@ def test_where_the_session_tells_as_much_the_night_names_sessions(watched: Servi
     assert "nobody there tonight" not in sentence
     assert theirs["session_id"][-1] in sentence
     assert not [session for session in others["session_id"] if f"{session} (" in sentence]
+    groups = pl.read_parquet(made.home.out(SUNDAY) / "session_alerts.parquet")
+    assert set(groups["session_id"]) <= set(theirs["session_id"])
+    lists = {path.stem: path.read_text() for path in (made.home.out(SUNDAY) / "lists").glob("*.html")}
+    naming = {name for name, page in lists.items() if "Sessions à regarder" in page}
+    assert naming
+    assert naming == set(groups["recipient"]) & set(lists)
 
 
 def test_twenty_examples_show_reasons_and_facts_and_no_name(watched: Service, simulation: Simulation) -> None:
