@@ -135,9 +135,10 @@ def _with_support(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFr
 
 
 def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
-    people = training.join(_free(training, rules), on="territory_id")
+    gone = _gone(rules.invariants.silence_days).fill_null(value=False)
+    people = training.join(_free(training, rules), on="territory_id").with_columns(gone=gone & pl.col("risk").is_not_null())
     # Down to keep_share of the limit: an alert already open stays until there, so that a case does not flicker in and out.
-    near = people.filter(pl.col("risk") >= pl.col("entry_limit") * rules.invariants.keep_share)
+    near = people.filter((pl.col("risk") >= pl.col("entry_limit") * rules.invariants.keep_share) | pl.col("gone"))
     near = near.join(facts.avoided, on="enrolment_id", how="left", maintain_order="left")
     subject = pl.col("reasons").list.first().struct.field("code")
     near = near.with_columns(subject=subject).join(
@@ -167,7 +168,7 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
     other_means = pl.when("wrong").then(pl.lit(ASK_DETAILS)).when("hard").then(pl.lit(OTHER_MEANS))
     taken_up = pl.col("barrier").replace_strict(ACTION_OF_BARRIER, default=BARRIER, return_dtype=pl.String)
     ours = (
-        pl.when(_gone(rules.invariants.silence_days) | (_never_came(facts) & other_means.is_not_null()))
+        pl.when(pl.col("gone") | (_never_came(facts) & other_means.is_not_null()))
         .then(pl.lit(STILL_THERE))
         .when(other_means.is_not_null())
         .then(other_means)
@@ -182,6 +183,8 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
     # In the place of the risk and on its scale: promises keep their weight beside it.
     scale = pl.col("risk").filter(pl.col("avoided").is_not_null()).mean() / pl.col("avoided").mean()
     points = pl.when(pl.col("avoided").mean() > 0).then(pl.coalesce(pl.col("avoided") * scale, "risk")).otherwise("risk")
+    # Of who may have left nothing is estimated: whatever number there is, they weigh as much as the lowest risk that is listed.
+    points = pl.when("gone").then(pl.max_horizontal(points, "entry_limit")).otherwise(points)
     worth = points * time_to_act * MINUTES / pl.col("dropout_risk") * invited
     return near.select(
         *PERSON,
@@ -191,7 +194,7 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
         suggested_action=pl.when(pl.col("action").is_not_null()).then(pl.coalesce(other_means, "action")).otherwise(ours),
         within_days="contact_within",
         # On its last day a course can no longer be given up.
-        opens=(pl.col("risk") >= pl.col("entry_limit")) & (left > 0),
+        opens=((pl.col("risk") >= pl.col("entry_limit")) | pl.col("gone")) & (left > 0),
     )
 
 

@@ -29,6 +29,8 @@ _KNOWN_DAYS: Final = 14
 """After that long on the sheets it shows on which days of the week a name is there: until then, a week decides."""
 _AT_ONCE: Final = 2
 """More people than these whose names stop on one day are a group whose sheets come late, until a week has passed."""
+_CLEARLY: Final = 0.03
+"""Shares of attendance this far apart differ."""
 _GONE_FROM_SHEETS: Final = frozenset({"days_off_sheets"})
 """Beside it, how somebody attended before is no news."""
 _LATELY: Final = ~_gone.fill_null(value=False)
@@ -44,6 +46,9 @@ _BROKEN: Final = (pl.col("unjustified_streak_half_days") < SURGE) | (
 
 _LATELY_MISSED: Final = (pl.col("unjustified_half_days_7") > 0) | pl.col("attendance_share_7").is_null()
 """Whoever missed nothing in a week of classes has come back."""
+
+_NO_BETTER_LATELY: Final = pl.col("unjustified_half_days_14") >= (pl.col("unjustified_share_total") - _CLEARLY) * pl.col("recorded_14")
+"""A share since entry hides that the last two weeks were better."""
 
 _half_days = pl.col("half_days")
 _attended = pl.col("status").is_in(ATTENDED)
@@ -262,7 +267,7 @@ _derived = [
         monotone=1,
         # A share since entry says little of the first days, and nothing of whoever has nothing to attend at present.
         # Nor of whoever has missed nothing without a reason for two weeks, or for the week that has just ended.
-        fair=there_for(14) & pl.col("attendance_share_14").is_not_null() & _UNJUSTIFIED & _LATELY_MISSED,
+        fair=there_for(14) & pl.col("attendance_share_14").is_not_null() & _UNJUSTIFIED & _LATELY_MISSED & _NO_BETTER_LATELY,
         fair_better=pl.col("unjustified_share_total") == 0,
     ),
     Feature(

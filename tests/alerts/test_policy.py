@@ -516,6 +516,27 @@ def test_of_whom_the_sheets_name_no_more_a_promise_tells_no_number_and_why() -> 
 
 
 @pytest.mark.parametrize(
+    ("feature", "weak", "listed"), [("days_off_sheets", True, True), ("days_off_sheets", False, False), ("x", True, False)]
+)
+def test_who_may_have_left_is_listed_however_low_the_risk(feature: str, *, weak: bool, listed: bool) -> None:
+    facts = people([0.01, 0.06])
+    reason = {"code": "attendance", "feature": feature, "value": 5.0, "contribution": 1.0, "previous_value": None}
+    told = pl.Series("reasons", [[reason], []], dtype=facts.scores.schema["reasons"])
+    low = pl.Series("low_confidence", [weak, False])
+
+    alerts = decide(replace(facts, scores=facts.scores.with_columns(told, low)), RULES).filter(
+        pl.col("kind").cast(pl.String) == "dropout_risk"
+    )
+
+    assert states(alerts) == ({"000": "new"} if listed else {}) | {"001": "new"}
+    # Whatever number there is of them, they weigh as much as the lowest risk that is listed, and less than any higher.
+    assert alerts["enrolment_id"][0] == "001"
+    assert alerts["suggested_action"].to_list()[1:] == ["check_still_there"] * listed
+    if listed:
+        assert alerts["priority"][1] == pytest.approx(alerts["priority"][0] * RULES.default.minimum_risk / 0.06)
+
+
+@pytest.mark.parametrize(
     ("features", "entered_days", "action"),
     [
         (["unjustified_half_days_14", "presence_streak_half_days"], 60, "welcome_back"),

@@ -263,6 +263,7 @@ def test_of_whom_is_long_gone_since_when_is_told_and_not_a_share_unless_nothing_
         # The last one missed two days before three weeks of closure.
         "absence_streak_half_days": [0.0, 0.0, 0.0, 80.0, 12.0, 4.0],
         "attendance_share_14": [1.0, 1.0, 1.0, 0.0, 0.2, 0.3],
+        "recorded_14": [20.0, 20.0, 20.0, 20.0, 15.0, 6.0],
         "unjustified_half_days_14": [0.0, 0.0, 0.0, 20.0, 12.0, 4.0],
         "unjustified_half_days_28": [0.0, 0.0, 0.0, 40.0, 12.0, 4.0],
         "justified_half_days_28": [0.0] * 6,
@@ -633,6 +634,7 @@ def test_two_weeks_of_absences_are_told_and_not_hidden_in_a_share_since_entry() 
             "unjustified_half_days_28": [9.0, 4.0, 0.0, 5.0, 9.0],
             "justified_half_days_28": [0.0] * 5,
             "attendance_share_14": [0.4, 0.7, None, 0.0, 0.0],
+            "recorded_14": [15.0, 13.0, 0.0, 5.0, 9.0],
             "unjustified_half_days_7": [5.0, 2.0, None, 5.0, 5.0],
             "attendance_share_7": [0.4, 0.7, None, 0.0, 0.0],
             "course_day": [80.0, 80.0, 80.0, 5.0, 80.0],
@@ -646,6 +648,10 @@ def test_two_weeks_of_absences_are_told_and_not_hidden_in_a_share_since_entry() 
 
     said = [[reason["feature"] for reason in row if reason["code"] != "rest"] for row in found]
     assert said == [["unjustified_half_days_14"], ["unjustified_share_total"], [], ["unjustified_half_days_14"], ["days_since_presence"]]
+    # Nor where the two weeks were clearly better than the rest.
+    for share_since_entry, told in ((0.33, "unjustified_share_total"), (0.34, "unjustified_half_days_14")):
+        lately = night.with_columns(unjustified_share_total=pl.lit(share_since_entry))
+        assert reasons(parts, parts.sum(axis=1), columns, lately, lately.clear(), 3, everybody=others)[1][0]["feature"] == told
     # Back for a week of classes, what is told is what was missed of late; with no class in that week, the share stands.
     for share, told in ((1.0, "unjustified_half_days_14"), (None, "unjustified_share_total")):
         back = night.with_columns(unjustified_half_days_7=pl.lit(0.0), attendance_share_7=pl.lit(share, pl.Float64))
