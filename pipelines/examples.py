@@ -75,7 +75,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     told = chosen
     for beside in (files, endings, ends):
         told = told.join(beside, on="enrolment_id", how="left", maintain_order="left")
-    spoken, asked = phrases(), _asked(scores_file.with_name("alerts.parquet"), service)
+    spoken, (asked, new) = phrases(), _asked(scores_file.with_name("alerts.parquet"), service)
 
     def person(place: int, row: dict[str, Any]) -> dict[str, Any]:
         facts = raising(row["reasons"])
@@ -99,7 +99,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
                 (why(one, spoken), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}")
                 for one in grounds(row["reasons"], spoken)
             ],
-            "changed": changed(row["reasons"], spoken),
+            "changed": changed(row["reasons"], spoken, new=row["enrolment_id"] in new),
             "none": no_fact(weak=row["low_confidence"]),
             "asked": asked.get(row["enrolment_id"], NOTHING_ASKED if asked else ""),
             "better": [better(one, spoken) for one in row["protective"] or []],
@@ -115,24 +115,26 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     return write_whole(scores_file.with_name("examples.html"), lambda part: part.write_text(text, encoding="utf-8"))
 
 
-def _asked(alerts_file: Path, service: Service) -> dict[str, str]:
-    """By enrolment, what its advisor's list asks for because of the risk, or that no place is left; nobody of a night that was only scored.
+def _asked(alerts_file: Path, service: Service) -> tuple[dict[str, str], set[str]]:
+    """By enrolment, what its advisor's list asks for because of the risk, or that no place is left; and those who are new on a list.
 
-    Who an experiment holds out is told as anybody whom nothing is asked for.
+    Nobody of a night that was only scored. Who an experiment holds out is told as anybody whom nothing is asked for.
     """
     from alerts.policy import LISTED
 
     if not alerts_file.exists():
-        return {}
+        return {}, set()
     actions = service.rules.default.actions
     risks = pl.read_parquet(alerts_file).filter(pl.col("kind").cast(pl.String) == "dropout_risk")
-    told = {}
+    told, new = {}, set()
     for enrolment, code, state in risks.select("enrolment_id", "suggested_action", pl.col("state").cast(pl.String)).rows():
         if state in LISTED:
             told[enrolment] = actions.get(code, code)
+            if state == "new":
+                new.add(enrolment)
         elif state == "over_capacity":
             told[enrolment] = WAITS
-    return told
+    return told, new
 
 
 def _in_french(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -192,6 +192,26 @@ def test_an_example_says_what_stands_beside_its_reasons_and_how_the_course_stand
     assert page.count("Formation : fin prévue le ") == 20
 
 
+def test_of_who_is_new_on_a_list_an_example_does_not_say_that_nothing_moved(watched: Service, tmp_path: Path) -> None:
+    """As the list: something brought them there."""
+    out = watched.home.out(SCORED)
+    scores, alerts = pl.read_parquet(out / "scores.parquet"), pl.read_parquet(out / "alerts.parquet")
+    still = {"code": "attendance", "feature": "unjustified_half_days_14", "value": 6.0, "contribution": 0.4, "previous_value": 6.0}
+    scores.with_columns(pl.Series("reasons", [[still]] * scores.height, dtype=scores.schema["reasons"])).write_parquet(
+        tmp_path / "scores.parquet"
+    )
+    risks = pl.concat([alerts.head(1)] * scores.height).with_columns(
+        scores["enrolment_id"], kind=pl.lit("dropout_risk", alerts.schema["kind"])
+    )
+    said = {}
+    for state in ("sent", "new"):
+        risks.with_columns(state=pl.lit(state, alerts.schema["state"])).write_parquet(tmp_path / "alerts.parquet")
+        page = examples_page(watched, tmp_path / "scores.parquet", SCORED).read_text()
+        said[state] = page.count("Ce chiffre n&#39;a pas bougé")
+
+    assert said == {"sent": 20, "new": 0}
+
+
 def test_a_night_pays_for_no_library_it_does_not_need(watched: Service) -> None:
     code = (
         "import sys; from pipelines.cli import app; "
