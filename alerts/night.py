@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from vigie.rules import Rules
     from vigie.store import Warehouse
 
+NOT_KNOWN: Final = "Formation pas encore connue"
 TOLD_DAYS: Final = 182
 """How long the line of a course tells what was tried, or heard, since the last talk."""
 
@@ -159,7 +160,7 @@ def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFram
     titles = _titles(warehouse, as_of, time_zone)
     enrolments = known("enrolments", "enrolment_id", "learner_id", "session_id", "entry_date", "planned_exit_date")
     exits = known("exits", "enrolment_id", "exit_date").filter(pl.col("exit_date") <= as_of)
-    course = pl.col("course").fill_null("Formation pas encore connue")
+    course = pl.col("course").fill_null(NOT_KNOWN)
     left = pl.format("{} (sortie le {})", course, pl.col("exit_date").dt.strftime("%d/%m/%Y"))
     contacts = known("contacts", "learner_id", "occurred_at", "direction", "outcome").with_columns(on=local_day("occurred_at", time_zone))
     told = enrolments.join(titles, on="session_id", how="left").join(exits, on="enrolment_id", how="left", maintain_order="left")
@@ -169,9 +170,13 @@ def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFram
 
 
 def with_titles(sessions: pl.DataFrame, warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
-    """Rows of the contract `SessionAlerts` with course: each session in words."""
-    titles = _titles(warehouse, as_of, time_zone).select("session_id", "course")
-    return sessions.join(titles, on="session_id", how="left", maintain_order="left")
+    """Rows of the contract `SessionAlerts` with course: each session in words, with its dates, since a title may come twice."""
+    dates = known_at(warehouse, as_of, time_zone)("sessions", "session_id", "start_date", "end_date")
+    titles = _titles(warehouse, as_of, time_zone).join(dates, on="session_id")
+    dated = pl.format("{} (du {} au {})", "course", _written("start_date"), _written("end_date"))
+    named = titles.select("session_id", course=pl.coalesce(dated, "course"))
+    told = sessions.join(named, on="session_id", how="left", maintain_order="left")
+    return told.with_columns(pl.col("course").fill_null(NOT_KNOWN))
 
 
 def _titles(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:

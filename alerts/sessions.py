@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 
 LEAST_PEOPLE: Final = 3
 """Fewer are no group: they are called one by one."""
+MOST: Final = 10
+"""Sessions told at once; the others are counted."""
 ADVISOR: Final = "{course} : {people} personnes en formation, dont {theirs} que vous suivez."
-QUEUE: Final = "{course} : {people} personnes en formation, dont {theirs} sans référent."
-TEAM: Final = "{course} : {people} personnes en formation, dont {theirs} pour votre équipe."
+QUEUE: Final = "{course} : {people} personnes en formation, dont {theirs} dans la file sans référent."
+TEAM: Final = "{course} : {people} personnes en formation, dont {theirs} dans votre équipe ou dans la file sans référent."
 RATE: Final = (
     "Dans de telles sessions, environ {n} personne sur 100 abandonne dans les 4 semaines.",
     "Dans de telles sessions, environ {n} personnes sur 100 abandonnent dans les 4 semaines.",
 )
+OTHERS: Final = ("Et {n} autre, au taux moins élevé.", "Et {n} autres, au taux moins élevé.")
 HARDLY: Final = "Dans de telles sessions, moins d'une personne sur 100 abandonne dans les 4 semaines."
 
 
@@ -57,7 +60,8 @@ def _sessions(facts: Facts, behind: pl.DataFrame, rules: Rules) -> pl.DataFrame:
         facts.sessions.select("session_id", "territory_id", place=f"{level}_id").join(behind.filter(level=level), on="place")
         for level in PLACE_LEVEL
     ]
-    rates = facts.scores.group_by("session_id").agg(pl.col("session_risk").first())
+    # Of whoever a silent source tells nothing, the score is that of an earlier night, and so is the rate that stands in it.
+    rates = facts.scores.group_by("session_id").agg(pl.col("session_risk").median())
     found = pl.concat(by_level).unique("session_id", keep="first", maintain_order=True).join(rates, on="session_id")
     limits = [(territory, rules.of(territory).minimum_risk) for territory in found["territory_id"].unique()]
     limit = pl.DataFrame(limits, schema={"territory_id": pl.String, "limit": pl.Float64}, orient="row")
@@ -77,6 +81,12 @@ def line(whose: str, course: str, people: int, theirs: int, session_risk: float)
     n = round(session_risk * 100)
     told = say(whose).format(course=course, people=number(people), theirs=number(theirs))
     return f"{told} {say_many(*RATE, n).format(n=number(n)) if n else say(HARDLY)}"
+
+
+def shown(lines: list[str]) -> list[str]:
+    """The first `MOST` lines, and how many more there are."""
+    more = len(lines) - MOST
+    return lines if more <= 0 else [*lines[:MOST], say_many(*OTHERS, more).format(n=number(more))]
 
 
 def title() -> str:

@@ -126,14 +126,17 @@ def _why_not(home: Home, version: str) -> str:
     return Said(template, version=version, columns=", ".join(gone)) if gone else ""
 
 
-def behind(folder: Path) -> pl.DataFrame:
+def behind(folder: Path, as_of: dt.date, horizon_days: int) -> pl.DataFrame:
     """Places where the evidence kept with a version did not prove its score above the session rate: level, place.
 
-    None where it was written by an older version of Vigie, lost or damaged: the lists of a night do not wait for it.
+    None where it was written by an older version of Vigie, lost or damaged, since the lists of a night do not wait for it; nor where it
+    rests on outcomes that were not known at the end of `as_of`.
     """
-    with suppress(OSError, ValueError, KeyError):
-        places = json.loads((folder / EVIDENCE_FILE).read_text(encoding="utf-8"))["places"]
-        rows = [(row["level"], row["place"], row["low"]) for row in places]
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError, pl.exceptions.PolarsError):
+        evidence = json.loads((folder / EVIDENCE_FILE).read_text(encoding="utf-8"))
+        if dt.date.fromisoformat(evidence["last"]) + dt.timedelta(days=horizon_days) > as_of:
+            return pl.DataFrame(schema=_PLACES).drop("low")
+        rows = [(row["level"], row["place"], row["low"]) for row in evidence["places"]]
         return not_proven(pl.DataFrame(rows, schema=_PLACES, orient="row")).drop("low")
     return pl.DataFrame(schema=_PLACES).drop("low")
 

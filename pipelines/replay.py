@@ -100,7 +100,7 @@ def _model(service: Service, as_of: dt.date, version: str) -> Model:
 
 def _difference(served: Path, again: Path) -> str:
     if not served.exists():
-        return f"{served.name} of that night is gone"
+        return f"{served.name} of that night is gone, or the version that served it wrote none"
     if served.read_bytes() == again.read_bytes():
         return ""
     first, second = pl.read_parquet(served), pl.read_parquet(again)

@@ -246,7 +246,8 @@ def alert_night(
     scores = Scores.validate(with_optional(pl.read_parquet(out / "scores.parquet")), cast=True)
     ruled = by_rule(pl.read_parquet(out / "features.parquet"), service.rules.invariants) if scores.is_empty() else None
     # Without a model there is no evidence either.
-    places = behind(service.home.models / (scores["model_version"][0] if scores.height else ""))
+    version = scores["model_version"][0] if scores.height else ""
+    places = behind(service.home.models / version, as_of, service.rules.invariants.horizon_days)
     with service.warehouse(at_most) as warehouse, CaseStore(service.cases_url) as cases:
         if at_most is None:  # A night that is replayed has the arms it was run with.
             in_step(service.home.experiments, warehouse)

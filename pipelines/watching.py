@@ -99,7 +99,7 @@ def _outcomes(service: Service, as_of: dt.date) -> list[Reading]:
 
 
 def _sessions_first(told: pl.DataFrame) -> list[str]:
-    """Where the score was not proven to beat the session rate: the sessions of those places that lists and team pages name.
+    """Where the score was not proven to beat the session rate: the sessions of those places, as lists and team pages tell them.
 
     Args:
         told: contract `SessionAlerts`, of the night.
@@ -112,8 +112,7 @@ def _sessions_first(told: pl.DataFrame) -> list[str]:
         names = ", ".join(f"{row['session_id']} ({row['people']} people, {row['session_risk']:.0%})" for row in first)
         more = f" and {theirs.height - SESSIONS_TOLD} more" if theirs.height > SESSIONS_TOLD else ""
         places.append(f"{level} {place}: {names}{more}")
-    what = "Where the score is not proven to beat the session rate, lists and team pages name sessions to look at first"
-    return [f"{what}. {'; '.join(places)}."] if places else []
+    return [f"Where the score is not proven to beat the session rate, look at sessions first. {'; '.join(places)}."] if places else []
 
 
 def watch_page(service: Service) -> tuple[Path, list[str], list[str], list[str]]:

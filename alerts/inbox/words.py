@@ -233,7 +233,7 @@ def ends(planned: dt.date, as_of: dt.date, horizon_days: int) -> str:
 
 def groups(rows: Sequence[Row[Any]], whose: str) -> list[str]:
     """Sessions to look at as a whole, in words; `whose` as in `alerts.sessions.line`."""
-    return [sessions.line(whose, row.course, row.people, row.theirs, row.session_risk) for row in rows]
+    return sessions.shown([sessions.line(whose, row.course, row.people, row.theirs, row.session_risk) for row in rows])
 
 
 def subjects(alerts: Sequence[Row[Any]]) -> list[str]:

@@ -70,7 +70,7 @@ def lists(alerts: pl.DataFrame, people: pl.DataFrame, advisors: pl.DataFrame, wo
             lines=[_line(place, group, words) for place, group in enumerate(calls.get(one["recipient"], {}).values(), 1)],
             waiting=left_out.get(one["recipient"], 0),
             notice=words.notice,
-            sessions=groups.get(one["recipient"], []),
+            sessions=sessions.shown(groups.get(one["recipient"], [])),
         )
         for one in whom.to_dicts()
     ]

@@ -48,8 +48,6 @@ def write(advisor_list: AdvisorList, to: Path | BytesIO) -> None:
         intro.append(advisor_list.notice)
     if advisor_list.waiting:
         intro.append(f"{advisor_list.waiting} en attente, au-delà de ce que la semaine permet")
-    if advisor_list.sessions:
-        intro += [f"{sessions.title()}. {sessions.why()}", *advisor_list.sessions]
     for row, text in enumerate(intro):
         sheet.write_string(row, 0, text)
     top = len(intro) + 1
@@ -64,6 +62,12 @@ def write(advisor_list: AdvisorList, to: Path | BytesIO) -> None:
     sheet.set_paper(9)
     sheet.fit_to_pages(1, 0)
     sheet.repeat_rows(top)
+    if advisor_list.sessions:
+        # Apart: above the table they would be frozen with it.
+        apart = book.add_worksheet("Sessions")
+        apart.set_column(0, 0, 120)
+        for row, text in enumerate((sessions.title(), sessions.why(), *advisor_list.sessions)):
+            apart.write_string(row, 0, text, cell)
     book.close()
 
 

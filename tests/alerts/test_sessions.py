@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import fastexcel
 import polars as pl
 import pytest
+from rich.console import Console
 
 from alerts import sessions
 from alerts.cases.store import Published
@@ -100,6 +102,27 @@ def test_a_session_behind_by_its_provider_and_its_programme_is_told_once_the_hig
     ]
 
 
+def test_people_are_counted_once_and_the_rate_is_that_of_most_of_them() -> None:
+    """Of whom a silent source tells nothing, the score and the rate in it are those of an earlier night."""
+    there = facts(*[("S1", "A")] * 4, rates={"S1": 0.2})
+    twice = replace(there, enrolments=there.enrolments.with_columns(learner_id=pl.Series(["L000", "L000", "L001", "L002"])))
+    stale = pl.Series("session_risk", [0.001, 0.2, 0.2, 0.2])
+
+    found = sessions_first(replace(twice, scores=there.scores.with_columns(stale)), behind(("provider", "P1")), RULES)
+
+    assert found.select("people", "theirs", "session_risk").rows() == [(3, 3, 0.2)]
+    two = replace(there, enrolments=there.enrolments.with_columns(learner_id=pl.Series(["L000", "L000", "L001", "L001"])))
+    assert sessions_first(two, behind(("provider", "P1")), RULES).is_empty()
+
+
+def test_of_many_sessions_the_first_are_told_and_the_others_counted() -> None:
+    lines = [f"S{number}" for number in range(sessions.MOST + 2)]
+
+    assert sessions.shown(lines[:-2]) == lines[:-2]
+    assert sessions.shown(lines[:-1]) == [*lines[:-2], "Et 1 autre, au taux moins élevé."]
+    assert sessions.shown(lines) == [*lines[:-2], "Et 2 autres, au taux moins élevé."]
+
+
 def test_a_provider_is_not_taken_for_a_programme_of_the_same_name() -> None:
     assert sessions_first(facts(*[("S1", "A")] * 3), behind(("programme", "P1"), ("provider", "F1")), RULES).is_empty()
 
@@ -152,20 +175,36 @@ def test_a_list_of_paper_tells_its_sessions_and_no_other(tmp_path: Path) -> None
     (said,) = mine.sessions
     shares = "Dans de telles sessions, environ 8 personnes sur 100 abandonnent dans les 4 semaines."
     assert said == f"Cours S1, [b]Organisme[/b] : 12 personnes en formation, dont 2 que vous suivez. {shares}"
-    assert queue.sessions == [f"Cours S2, [b]Organisme[/b] : 12 personnes en formation, dont 1 sans référent. {shares}"]
+    assert queue.sessions == [f"Cours S2, [b]Organisme[/b] : 12 personnes en formation, dont 1 dans la file sans référent. {shares}"]
     xlsx.write(mine, tmp_path / "list.xlsx")
-    sheet = fastexcel.read_excel(tmp_path / "list.xlsx").load_sheet(0, header_row=None).to_polars()
-    for shown in (html.render(mine), str(table(mine).caption), "\n".join(value for row in sheet.rows() for value in row if value)):
+    sheet = fastexcel.read_excel(tmp_path / "list.xlsx").load_sheet("Sessions", header_row=None).to_polars()
+    console = Console(width=200, file=io.StringIO())
+    console.print(table(mine))
+    for shown in (html.render(mine), console.file.getvalue(), "\n".join(value for row in sheet.rows() for value in row if value)):
         assert "Sessions à regarder avec l'organisme" in shown.replace("&#39;", "'")
         assert "S1, [b]Organisme[/b] : 12 personnes" in shown
         assert "S2" not in shown
         assert "S3" not in shown
 
 
+def test_a_list_of_paper_keeps_the_order_and_escapes_titles() -> None:
+    night = risk_alerts(dt.date(2026, 3, 4), "a").with_columns(territory_id=pl.lit("T"), course=pl.lit("Soudeur"), low_confidence=False)
+    told_of = groups(group("S9", "A", course=f"Premier {SCRIPT}"), group("S1", "A", course="Second"))
+    nobody = pl.DataFrame(schema=dict.fromkeys(("learner_id", "given_name", "family_name", "phone", "email"), pl.String))
+    advisors = pl.DataFrame({"advisor_id": ["A"], "name": ["Zoé"]})
+
+    (mine,) = lists(night, nobody, advisors, Words({}, {"T": {}}, {"T": "À contacter"}, "", told_of))
+
+    assert [said.split(" ")[0] for said in mine.sessions] == ["Premier", "Second"]
+    assert SCRIPT not in html.render(mine)
+    assert "Premier &lt;script&gt;" in html.render(mine)
+
+
 def test_one_in_a_hundred_is_told_as_one() -> None:
     said = sessions.line(sessions.TEAM, "C", 100, 1, 0.012)
 
-    assert said.startswith("C : 100 personnes en formation, dont 1 pour votre équipe.")
+    assert said.startswith("C : 100 personnes en formation, dont 1 dans votre équipe ou dans la file sans référent.")
+    assert "environ 9 personnes sur 100" in sessions.line(sessions.TEAM, "C", 100, 1, 0.089)
     assert said.endswith("environ 1 personne sur 100 abandonne dans les 4 semaines.")
     assert "moins d'une personne sur 100" in sessions.line(sessions.TEAM, "C", 100, 1, 0.004)
 
@@ -201,10 +240,10 @@ def test_a_page_tells_an_advisor_their_sessions_and_a_lead_those_of_the_team_and
     assert "Soudeur &lt;script&gt;" in pages["liste"]
     assert SCRIPT not in pages["liste"] + pages["equipe"]
     assert "dont 2 que vous suivez. Dans de telles sessions, environ 8 personnes sur 100" in pages["liste"]
-    assert "dont 5 pour votre équipe" in pages["equipe"]
-    assert "dont 2 sans référent" in pages["file"]
+    assert "dont 5 dans votre équipe ou dans la file sans référent" in pages["equipe"]
+    assert "dont 2 dans la file sans référent" in pages["file"]
     assert pages["equipe"].index("Cours S2") < pages["equipe"].index("Soudeur")
-    sheet = fastexcel.read_excel(advisor.get("/liste.xlsx").content).load_sheet(0, header_row=None).to_polars()
+    sheet = fastexcel.read_excel(advisor.get("/liste.xlsx").content).load_sheet("Sessions", header_row=None).to_polars()
     assert [value for row in sheet.rows() for value in row if value and "12 personnes" in value]
     advisor.get("/langue/en")
     assert "of them followed by you. In such sessions, about 8 people in 100 drop out" in advisor.get("/liste").text
@@ -219,3 +258,6 @@ def test_the_sessions_of_the_last_night_take_the_place_of_those_before(world: Wo
 
     assert "Cours S2" in page
     assert "Cours S1" not in page
+    # An older night that is run again changes nothing of what the newest tells.
+    published(cases, dt.date(2026, 3, 5), group("S3", "A"))
+    assert world.logged_in("A@example.org").get("/liste").text.count("Cours S2") == 1

@@ -248,6 +248,8 @@ def test_a_replay_says_which_of_model_code_or_rules_is_not_the_same(served: Serv
     path.write_text(json.dumps(account))
     (changed.home.out(NIGHT) / "scores.parquet").write_bytes((changed.home.out(NIGHT) / "alerts.parquet").read_bytes())
     assert "scores.parquet: other columns" in replay(changed, NIGHT).differences[0]
+    (changed.home.out(NIGHT) / "session_alerts.parquet").unlink()
+    assert "session_alerts.parquet of that night is gone, or" in replay(changed, NIGHT).differences[1]
 
     shutil.rmtree(changed.home.models / account["model_version"])
     changed.home.mlflow_db.unlink()

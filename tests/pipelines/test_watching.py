@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,14 +13,17 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
+from sqlalchemy import select
 from typer.testing import CliRunner
 
+from alerts.cases import CaseStore
+from alerts.cases.schema import SESSION_ALERTS
 from features.catalogue import FEATURES
 from models.registry import champion
 from pipelines.cli import app
 from pipelines.examples import examples_page
 from pipelines.steps import Directly, alert_night, run_night
-from pipelines.watching import watch_night, watch_page
+from pipelines.watching import _sessions_first, watch_night, watch_page
 from tests.services import copy_of
 
 if TYPE_CHECKING:
@@ -145,6 +149,7 @@ def test_where_the_session_tells_as_much_lists_and_the_night_name_sessions(watch
     calm = rates.group_by("programme_id").agg(pl.col("session_risk").max()).sort("session_risk", "programme_id")["programme_id"][0]
     theirs, others = rates.filter(pl.col("programme_id") == calm), rates.filter(pl.col("programme_id") != calm)
     assert theirs["session_risk"][-1] < others["session_risk"][-1]
+    kept["last"] = "2025-10-01"
     kept["places"] = [
         {"level": "programme", "place": calm, "low": -0.1},
         {"level": "programme", "place": others["programme_id"][-1], "low": 0.2},
@@ -166,6 +171,30 @@ def test_where_the_session_tells_as_much_lists_and_the_night_name_sessions(watch
     naming = {name for name, page in lists.items() if "Sessions à regarder" in page}
     assert naming
     assert naming == set(groups["recipient"]) & set(lists)
+    # The page tells the same, and tells sessions of one title apart by their dates.
+    with CaseStore(made.cases_url) as cases, cases.engine.connect() as connection:
+        shown = connection.execute(select(SESSION_ALERTS)).all()
+    assert {(row.session_id, row.recipient) for row in shown} == set(groups.select("session_id", "recipient").rows())
+    assert all(re.search(r"\(du \d\d/\d\d/\d{4} au \d\d/\d\d/\d{4}\)$", row.course) for row in shown)
+
+
+def test_the_night_names_each_session_once_the_highest_rate_first_and_counts_the_others() -> None:
+    rates = {"S1": 0.06, "S2": 0.2, "S3": 0.1, "S4": 0.05}
+    rows = [
+        {"session_id": session, "level": "provider", "place": "P", "people": 12, "session_risk": rate, "recipient": recipient}
+        for recipient in ("A", "B")
+        for session, rate in rates.items()
+    ]
+    other = {"session_id": "S5", "level": "programme", "place": "F", "people": 3, "session_risk": 0.07, "recipient": "A"}
+
+    (said,) = _sessions_first(pl.DataFrame([*rows, other]))
+
+    assert said.endswith(
+        "programme F: S5 (3 people, 7%); provider P: S2 (12 people, 20%), S3 (12 people, 10%), S1 (12 people, 6%) and 1 more."
+    )
+    (without,) = _sessions_first(pl.DataFrame(rows[:3]))
+    assert "more" not in without
+    assert _sessions_first(pl.DataFrame([other]).clear()) == []
 
 
 def test_twenty_examples_show_reasons_and_facts_and_no_name(watched: Service, simulation: Simulation) -> None:
