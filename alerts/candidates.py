@@ -10,7 +10,7 @@ import polars as pl
 from alerts.promises import barriers, promises, requests, spoken, unreached
 from alerts.routing import in_training, routes, to_come, with_territory
 from alerts.silence import silenced, told_of_a_job
-from alerts.wording import LAST_SIGNS, OFF_THE_SHEETS, STILL_THERE
+from alerts.wording import HIGH_RISK, LAST_SIGNS, OFF_THE_SHEETS, STILL_THERE
 from data_contracts.vocabulary import ATTENDED
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ LAST_DAYS: Final = 7
 """With no more of the course left, it is to be finished, and what comes after it prepared."""
 FIRST_DAYS: Final = 7
 """So soon after entry, what is worth a call is the entry itself where no fact says more."""
+LONG_AWAY_DAYS: Final = 21
+"""Of 18 people and nights away for three or four weeks, in a simulated territory, all had left; of those away for two, seven in eight."""
 ENTRY_DAYS: Final = 2
 """Until then whatever is known is of the entry."""
 OTHER_MEANS: Final = "reach_by_other_means"
@@ -79,7 +81,7 @@ def candidates(facts: Facts, rules: Rules) -> pl.DataFrame:
 
     Returns:
         kind, enrolment_id, learner_id, territory_id, advisor_id?, queue, risk?, reasons, priority, suggested_action, within_days
-        (time left to act), opens (False where only an alert that is open already stays).
+        (time left to act), opens (False where only an alert that is open already stays), urgent (a high risk, or who may have left).
     """
     training = _with_support(in_training(facts), facts, rules)
     after = _with_support(ended(facts, rules), facts, rules)
@@ -150,7 +152,7 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
     since = (pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days()
     # A talk of an earlier course is none of this one.
     unmet = _FACTS.list.first().is_in(NEVER_SEEN) | ~(pl.col("spoken_on") >= pl.col("enrolled_on")).fill_null(value=False)
-    of_entry = (since < ENTRY_DAYS) | ((since <= FIRST_DAYS) & unmet)
+    of_entry = (since < ENTRY_DAYS) | ((since < rules.invariants.entry_contact_within_days) & unmet)
     begun = pl.when(of_entry).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"]))
     of_absences = pl.col("subject") == "attendance"
     back_in = {subject: (pl.col("subject") == subject) & _FACTS.list.contains(fact) for subject, fact in BACK.items()}
@@ -168,7 +170,7 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
     other_means = pl.when("wrong").then(pl.lit(ASK_DETAILS)).when("hard").then(pl.lit(OTHER_MEANS))
     taken_up = pl.col("barrier").replace_strict(ACTION_OF_BARRIER, default=BARRIER, return_dtype=pl.String)
     ours = (
-        pl.when(pl.col("gone") | (_never_came(facts) & other_means.is_not_null()))
+        pl.when(pl.col("gone") | _long_away() | (_never_came(facts) & other_means.is_not_null()))
         .then(pl.lit(STILL_THERE))
         .when(other_means.is_not_null())
         .then(other_means)
@@ -185,7 +187,9 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
     points = pl.when(pl.col("avoided").mean() > 0).then(pl.coalesce(pl.col("avoided") * scale, "risk")).otherwise("risk")
     # Of who may have left nothing is estimated: whatever number there is, they weigh as much as the lowest risk that is listed.
     points = pl.when("gone").then(pl.max_horizontal(points, "entry_limit")).otherwise(points)
-    worth = points * time_to_act * MINUTES / pl.col("dropout_risk") * invited
+    # To ask a provider whether somebody still comes takes no longer than to make sure of what became of them.
+    minutes = pl.when("gone").then("positive_exit_check").otherwise("dropout_risk")
+    worth = points * time_to_act * MINUTES / minutes * invited
     return near.select(
         *PERSON,
         kind=pl.lit("dropout_risk"),
@@ -195,6 +199,7 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
         within_days="contact_within",
         # On its last day a course can no longer be given up.
         opens=((pl.col("risk") >= pl.col("entry_limit")) | pl.col("gone")) & (left > 0),
+        urgent=(pl.col("risk") >= HIGH_RISK) | pl.col("gone"),
     )
 
 
@@ -221,14 +226,27 @@ def _there_lately(facts: Facts) -> pl.Series:
 
 
 def _gone(silence_days: int) -> pl.Expr:
-    """True of whom the first reason tells off the sheets, or gone for as long as training takes for a silent dropout: are they still there?
+    """True of whom a fact tells off the sheets, or the first one gone for as long as training takes for a silent dropout.
 
     The estimate is then one of little confidence: of whom the other sign is younger, it is not.
     """
     first = pl.col("reasons").list.first()
     told = first.struct.field("feature")
     long_ago = told.is_in(LAST_SIGNS) & (first.struct.field("value") >= silence_days)
-    return (long_ago | (told == OFF_THE_SHEETS)) & pl.col("low_confidence").fill_null(value=False)
+    return (long_ago | _FACTS.list.contains(OFF_THE_SHEETS)) & pl.col("low_confidence").fill_null(value=False)
+
+
+def days_off_sheets() -> pl.Expr:
+    """For how many days the name has been off the sheets, as the reasons tell; null where it is not."""
+    reason = pl.element().struct
+    return pl.col("reasons").list.eval(reason.field("value").filter(reason.field("feature") == OFF_THE_SHEETS)).list.first()
+
+
+def _long_away() -> pl.Expr:
+    """True of whom the first reason tells away from class for three weeks: whether they still come is asked before anything else."""
+    first = pl.col("reasons").list.first()
+    away = (first.struct.field("feature") == "days_since_presence") & (first.struct.field("value") >= LONG_AWAY_DAYS)
+    return away.fill_null(value=False)
 
 
 def _ruled(training: pl.DataFrame, by_rule: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
@@ -251,6 +269,7 @@ def _ruled(training: pl.DataFrame, by_rule: pl.DataFrame, facts: Facts, rules: R
         .fill_null(ANY_ACTION),
         within_days="contact_within",
         opens=pl.col("strength").is_not_null(),
+        urgent=pl.lit(value=False),
     )
 
 
@@ -278,6 +297,7 @@ def _owed(owed: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rules) ->
         .otherwise(pl.col("kind").replace_strict(ACTION_OF_PROMISE, return_dtype=pl.String)),
         within_days="promise_within",
         opens="opens",
+        urgent=pl.lit(value=False),
     )
 
 

@@ -65,13 +65,13 @@ def decide_night(
 
 
 def in_words(alerts: pl.DataFrame, scores: pl.DataFrame, where: pl.DataFrame) -> pl.DataFrame:
-    """The alerts with territory_id, planned_exit_date and low_confidence of their enrolment, and its course in words.
+    """The alerts with territory_id, entry_date, planned_exit_date and low_confidence of their enrolment, and its course in words.
 
     These say when it is to end, when the service last spoke with the learner, and what it tried since.
     """
     weak = scores.select("enrolment_id", "low_confidence")
     told = alerts.join(
-        where.select("enrolment_id", "territory_id", "planned_exit_date", course=pl.format("{}, {}", "course", standing())),
+        where.select("enrolment_id", "territory_id", "entry_date", "planned_exit_date", course=pl.format("{}, {}", "course", standing())),
         on="enrolment_id",
         how="left",
         maintain_order="left",

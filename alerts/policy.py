@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from alerts.candidates import REQUEST_FIRST, candidates, ends_tonight, week_start
+from alerts.candidates import REQUEST_FIRST, candidates, days_off_sheets, ends_tonight, week_start
 from alerts.routing import with_territory
 from alerts.silence import put_off
 from data_contracts import vocabulary
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from vigie.rules import Rules
 
 LISTED = vocabulary.LISTED
+KEPT_FOR_URGENT = 0.2
+"""Part of a week's places that waits until Friday for what is urgent."""
 FRIDAY = 5
 """A weekday as polars counts them, from 1."""
 AFTERWARDS = ("post_exit_contact_due", "positive_exit_check", "learner_request")
@@ -37,7 +39,8 @@ def decide(facts: Facts, rules: Rules) -> dy.DataFrame[Alerts]:
       (`repeat_suppressed`), and is then the same alert again.
     - Held-out enrolments get no risk alert (`held_out`); promises are kept to everybody.
     - What is left is ranked by priority within each recipient and fills what remains of the week's budget of new people (`new`); the
-      rest is `over_capacity`: counted, visible, never dropped. A person's own request is always listed, and uses up a place.
+      rest is `over_capacity`: counted, visible, never dropped. A person's own request is always listed, and uses up a place. Until Friday a
+      part of the week's places waits for what is urgent: else Monday's promises fill them all.
     """
     found = candidates(facts, rules)
     history = _history(facts, rules)
@@ -66,6 +69,8 @@ def _standing(joined: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
     risk_alert = pl.col("kind") == "dropout_risk"
     days_since_spoken = (pl.lit(facts.as_of) - pl.col("spoken_on")).dt.total_days()
     in_hand = risk_alert & (days_since_spoken < rules.invariants.in_hand_days).fill_null(value=False)
+    # A talk before the name went from the sheets says nothing of that.
+    in_hand &= ~(days_off_sheets() <= days_since_spoken).fill_null(value=False)
     answered = risk_alert & (pl.col("spoken_on") >= pl.col("first_opened")).fill_null(value=False)
     open_still = pl.col("was_open").fill_null(value=False) & ~answered
     # Somebody who asks again is never told that they asked before.
@@ -109,17 +114,26 @@ def _within_budget(standing: pl.DataFrame, facts: Facts, rules: Rules) -> pl.Dat
     called = called.select("recipient", "learner_id", called=pl.lit(value=True)).unique()
     rows = rows.join(called, on=["recipient", "learner_id"], how="left")
     there = (pl.col("state") == "sent") | pl.col("called").fill_null(value=False)
-    rows = rows.with_columns(left=left, on_list=there.any().over("recipient", "learner_id"))
+    # Friday's list is the last on which places of the week are of use.
+    kept = pl.when(facts.list_day.weekday() + 1 < FRIDAY).then((budget * KEPT_FOR_URGENT).floor().cast(pl.Int64)).otherwise(0)
+    rows = rows.with_columns(left=left, kept=kept, on_list=there.any().over("recipient", "learner_id"))
     costs = (rows["state"] == "new") & ~rows["on_list"]
     left_here = (pl.col("territory_capacity") - pl.col("used_here").fill_null(0)).clip(0)
     best = (
         rows.filter(costs)
         .with_columns(left_here=left_here)
-        .group_by("recipient", "learner_id", "left")
-        .agg(pl.col("priority").max(), pl.col("enrolment_id").min(), pl.col("territory_id", "left_here").sort_by("enrolment_id").first())
+        .group_by("recipient", "learner_id", "left", "kept")
+        .agg(
+            pl.col("priority").max(),
+            pl.col("urgent").any(),
+            pl.col("enrolment_id").min(),
+            pl.col("territory_id", "left_here").sort_by("enrolment_id").first(),
+        )
     )
     order = pl.struct(-pl.col("priority"), pl.col("enrolment_id"), pl.col("recipient"))
-    within = best.filter(_place(order, "recipient") <= pl.col("left"))
+    within = best.filter(_place(order, "recipient") <= pl.col("left") - pl.col("kept"))
+    urgent = best.filter("urgent").join(within, on=["recipient", "learner_id"], how="anti")
+    within = pl.concat([within, urgent.filter(_place(order, "recipient") <= pl.min_horizontal("kept", "left"))])
     within = within.filter(pl.col("left_here").is_null() | (_place(order, "territory_id") <= pl.col("left_here")))
     # What a person asked for is no choice of ours: no budget puts it off.
     asked = best.filter(pl.col("priority") >= REQUEST_FIRST)

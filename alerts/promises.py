@@ -63,7 +63,8 @@ def promises(training: pl.DataFrame, after: pl.DataFrame, facts: Facts, rules: I
             rules,
         ),
         _due(
-            training.filter(length >= rules.mid_course_from_days, _not(around)),
+            # So near the end, what is owed is what comes next.
+            training.filter(length >= rules.mid_course_from_days, _not(around), to_end > rules.mid_course_within_days),
             "mid_course_contact_due",
             since_middle,
             rules.mid_course_within_days,

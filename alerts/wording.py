@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from alerts.language import current, day, is_many, number, percent, say, say_many
@@ -90,6 +90,11 @@ NO_FACT_YET: Final = "Peu de faits connus encore : l'estimation repose sur peu d
 CAUTION: Final = "À prendre avec prudence : entrée récente, feuilles de présence manquantes, ou plus aucun signe depuis longtemps."
 MAY_BE_GONE: Final = "Pas d'estimation utile : d'après les derniers signes connus, cette personne est peut-être déjà partie."
 """Said in the place of the likelihood: training holds no row of people after their exit, so the number would not be theirs."""
+ENTRY_CALL: Final = "entry_call"
+"""Code of the action that comes before any talk about absences: the service introduces itself."""
+WINDOW: Final = re.compile(r"sur les (?P<fr>\d+) derniers jours|in the last (?P<en>\d+) days")
+LONGEST_WINDOW: Final = 30
+"""Days that the longest window of a sentence looks back."""
 HIGH_RISK: Final = 0.2
 """From so high a risk on, what it asks for is told before what the service promises."""
 LAST_SIGNS: Final = ("days_since_presence", "days_since_activity")
@@ -173,8 +178,9 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
     due = min(alert["due_on"] for alert in alerts)
     # Reasons and estimate are those of the risk, wherever it ranks: a promise may come first, be of another course, or know of no reason.
     leading = next((alert for alert in alerts if alert["kind"] == "dropout_risk"), alerts[0])
-    facts, weak = raising(leading["reasons"]), bool(leading["low_confidence"])
-    gone = may_be_gone(facts, weak=weak)
+    weak = bool(leading["low_confidence"])
+    gone = may_be_gone(leading["reasons"], weak=weak)
+    phrases = within_stay(phrases, leading)
     promises = [say(PROMISES[alert["kind"]]) for alert in alerts if alert["kind"] in PROMISES]
     return Told(
         tags=_tags(alerts),
@@ -204,9 +210,10 @@ def _left(alert: Mapping[str, Any]) -> dt.timedelta | None:
 
 
 def _first_to_do(alert: Mapping[str, Any]) -> int:
-    """What comes first sorts first: is somebody still there, then what a high risk asks for, then the rest in its order."""
-    urgent = alert["kind"] == "dropout_risk" and (alert["risk"] or 0) >= HIGH_RISK
-    return 0 if alert["suggested_action"] == STILL_THERE else 1 if urgent else 2
+    """What comes first sorts first: is somebody still there, the entry call, what a high risk asks for, then the rest in order."""
+    if alert["suggested_action"] in {STILL_THERE, ENTRY_CALL}:
+        return 0 if alert["suggested_action"] == STILL_THERE else 1
+    return 2 if alert["kind"] == "dropout_risk" and (alert["risk"] or 0) >= HIGH_RISK else 3
 
 
 def changed(reasons: Iterable[Mapping[str, Any]], phrases: Mapping[str, Phrase], *, new: bool = False) -> list[str]:
@@ -238,9 +245,11 @@ def _once(texts: Iterable[str]) -> list[str]:
 
 
 def grounds(reasons: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase]) -> list[Mapping[str, Any]]:
-    """What is told as why: the reasons that raise the risk, each before what stands beside it, such as absences with a reason."""
-    others = _beside(reasons, phrases, worse=True)
-    return [told for reason in raising(reasons) for told in (reason, *(other for other in others if other["code"] == reason["code"]))]
+    """What is told as why: what is told alone, then the reasons that raise the risk, each before what stands beside it."""
+    others, found = _beside(reasons, phrases, worse=True), raising(reasons)
+    alone = [other for other in others if other["feature"] == OFF_THE_SHEETS]
+    beside = [other for other in others if other not in alone]
+    return [*alone, *(told for reason in found for told in (reason, *(other for other in beside if other["code"] == reason["code"])))]
 
 
 def _beside(reasons: Iterable[Mapping[str, Any]], phrases: Mapping[str, Phrase], *, worse: bool) -> list[Mapping[str, Any]]:
@@ -285,9 +294,32 @@ def why(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str:
     return _capital(_fact(re.sub(r"[\[\]]", "", _spoken(phrase.fr, phrase.en)), reason["value"], phrase)) + "."
 
 
-def may_be_gone(facts: Sequence[Mapping[str, Any]], *, weak: bool) -> bool:
-    """Whether the leading reason is a last sign, of somebody of whom too little is known (`weak`): then no number is told."""
-    return weak and bool(facts) and facts[0]["feature"] in {*LAST_SIGNS, OFF_THE_SHEETS}
+def may_be_gone(reasons: Sequence[Mapping[str, Any]], *, weak: bool) -> bool:
+    """Whether a name is off the sheets, or the leading reason is a last sign, of whom little is known (`weak`): no number is told then."""
+    facts = raising(reasons)
+    off = any(reason["feature"] == OFF_THE_SHEETS for reason in reasons)
+    return weak and (off or (bool(facts) and facts[0]["feature"] in LAST_SIGNS))
+
+
+def within_stay(phrases: Mapping[str, Phrase], alert: Mapping[str, Any]) -> Mapping[str, Phrase]:
+    """The sentences of somebody who entered after a window began: it tells of all their days, and says so.
+
+    Args:
+        phrases: sentence of each feature.
+        alert: with as_of and, where it is known, entry_date.
+    """
+    entered = alert.get("entry_date")
+    stay = (alert["as_of"] - entered).days + 1 if entered else LONGEST_WINDOW
+    if stay >= LONGEST_WINDOW:
+        return phrases
+
+    def short(text: str, since: str) -> str:
+        return WINDOW.sub(lambda found: since if int(found["fr"] or found["en"]) > stay else found[0], text)
+
+    return {
+        name: replace(phrase, fr=short(phrase.fr, "depuis l'entrée"), en=short(phrase.en, "since entry"))
+        for name, phrase in phrases.items()
+    }
 
 
 def no_fact(*, weak: bool) -> str:

@@ -78,6 +78,8 @@ class Feature:
     """From this value on, it is this fact that is told of its subject, whichever weighs most: gone for weeks, a share says too little."""
     beside: bool = False
     """True of a fact that explains no risk and is told beside a reason of its subject, which would be unfair without it."""
+    alone: bool = False
+    """True of a fact that is told of whomever it holds, even where its subject does not raise the risk."""
     among: str = ""
     """Column of the half-days a count or share is of: it got better only after a better week, worse only where as many were held."""
     repeats: frozenset[str] = frozenset()

@@ -23,6 +23,7 @@ LEAST: Final = 0.05
 """A subject that raises the risk by less, in log-odds, is not worth a sentence."""
 PROTECTIVE: Final = 2
 BESIDE: Final = tuple(name for name, feature in FEATURES.items() if feature.beside)
+ALONE: Final = tuple(name for name, feature in FEATURES.items() if feature.alone)
 SPEAKING: Final = tuple(
     name for name, feature in FEATURES.items() if not feature.learnt and feature.speaks_from is not None and not feature.beside
 )
@@ -30,6 +31,8 @@ FIGURES_FIRST: Final = 3
 """A fact with a figure is told rather than one without that weighs up to so many times more: a person can check it."""
 DECIMALS: Final = {"points": 1, "share": 2, "days": 0}
 """A difference that is nothing at this many decimals of its unit is none: five points, half a day."""
+TURN: Final = 0.2
+"""Share of a week's classes by which one week is clearly better or worse than the one before."""
 WEEK: Final = ("attendance_share_7", "recorded_7", "absence_streak_half_days")
 """What the last week was like: half-days attended among those on the sheets, these, and absences since the last presence."""
 HALF: Final = 0.5
@@ -52,7 +55,8 @@ def reasons(
     A subject is named through a fact that is known, that raises this score, and that lies on the worse side of the night's median and of
     what its own sentence compares with ("fewer than", "later than"): what is missing, better than usual, or looks back on days before the
     entry is never told as a reason. Among those, one that speaks for its subject (`Feature.speaks_from`), else the one that weighs most,
-    figures first. Beside a subject's reason stands what it would be unfair without (`Feature.beside`), with a contribution of 0.
+    figures first. Beside a subject's reason stands what it would be unfair without (`Feature.beside`), and of
+    whom it holds what must not be missed (`Feature.alone`), with a contribution of 0.
 
     Args:
         contributions: rows x (columns + base value), log-odds, as from `Model.contributions`.
@@ -108,13 +112,14 @@ def protective(
 
 
 def _beside(named: pl.DataFrame, now: pl.DataFrame) -> list[pl.DataFrame]:
-    """Facts told beside the reasons of their subject, of those who have one: row and the fields of a reason, one frame a fact."""
+    """Facts told beside the reasons of their subject, of those who have one, or alone: row and the fields of a reason, one frame a fact."""
     found = []
-    for name in (name for name in BESIDE if name in now.columns):
+    for name in (name for name in (*BESIDE, *ALONE) if name in now.columns):
         feature, value = FEATURES[name], pl.col(name)
         told = pl.all_horizontal(value >= feature.speaks_from, *([] if feature.fair is None else [feature.fair]))
         facts = now.with_row_index("row").filter(told).select(pl.col("row").cast(pl.Int64), value=value)
-        facts = facts.join(named.filter(pl.col("code") == feature.group), on="row", how="semi")
+        theirs = named.filter(pl.col("feature") == name if feature.alone else pl.col("code") == feature.group)
+        facts = facts.join(theirs, on="row", how="anti" if feature.alone else "semi")
         absent = pl.lit(None, pl.Float64).alias("previous_value")
         facts = facts.with_columns(absent, code=pl.lit(feature.group), feature=pl.lit(name), contribution=pl.lit(0.0))
         found.append(facts.select("row", *FIELDS))
@@ -207,7 +212,10 @@ _USUAL: Final = " usual"
 
 
 def _comparable(now: pl.DataFrame, before: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.bool_]:
-    """False where the week before is no measure: it looks better, and the last week was not; or worse, and more was held since."""
+    """False where the week before is no measure, as the last week itself went the other way, or more was held since.
+
+    It looks better, and the last week was not; worse or the same, and the last week was clearly better; the same, and it was clearly worse.
+    """
     among = {name: whole for name in columns if (whole := FEATURES[name].among) and {whole, *WEEK} <= set(now.columns)}
     comparable = np.ones((now.height, len(columns)), dtype=np.bool_)
     if not among:
@@ -217,11 +225,13 @@ def _comparable(now: pl.DataFrame, before: pl.DataFrame, columns: Sequence[str])
     former = dict(zip(read, _aligned(now, before, read).T, strict=True))
     share, sheets, streak = WEEK
     better = (value[share] > former[share]) & (value[share] >= HALF) & (value[sheets] >= HALF * former[sheets]) & (value[streak] == 0)
+    turn = np.round(value[share] - former[share], 6)
     for name, whole in among.items():
         rise = (value[name] - former[name]) * FEATURES[name].direction
         # More of what was held, in a window that had hardly been lived a week before, is no worse.
         fuller = (rise > 0) & (former[whole] < FULL * value[whole])
-        comparable[:, columns.index(name)] = ~(((rise < 0) & ~better) | fuller)
+        contrary = ((rise >= 0) & (turn >= TURN)) | ((rise == 0) & (turn <= -TURN))
+        comparable[:, columns.index(name)] = ~(((rise < 0) & ~better) | fuller | contrary)
     return comparable
 
 

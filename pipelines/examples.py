@@ -52,9 +52,9 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
         likelihood,
         may_be_gone,
         no_fact,
-        raising,
         spread,
         why,
+        within_stay,
     )
     from models.labels import known_endings
     from pipelines.wording import phrases
@@ -70,7 +70,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
         endings = known_endings(warehouse, clock.now().date(), service.rules.invariants.silence_days, service.time_zone).select(
             "enrolment_id", "exit_date", "dropped"
         )
-        ends = courses(warehouse, as_of, service.time_zone).select("enrolment_id", "planned_exit_date", standing=standing())
+        ends = courses(warehouse, as_of, service.time_zone).select("enrolment_id", "entry_date", "planned_exit_date", standing=standing())
         said = notice(warehouse, as_of, service.time_zone)
     told = chosen
     for beside in (files, endings, ends):
@@ -78,8 +78,8 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     spoken, (asked, new) = phrases(), _asked(scores_file.with_name("alerts.parquet"), service)
 
     def person(place: int, row: dict[str, Any]) -> dict[str, Any]:
-        facts = raising(row["reasons"])
-        gone = may_be_gone(facts, weak=row["low_confidence"])
+        gone = may_be_gone(row["reasons"], weak=row["low_confidence"])
+        sentences = within_stay(spoken, row)
         left, end = row["planned_exit_date"] - as_of, "Aucune fin connue à ce jour."
         if row["exit_date"] and row["exit_date"] <= as_of:
             ended = f"{day(row['exit_date'])} {row['exit_date'].year}"
@@ -96,10 +96,10 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
             "behind": "" if gone else counted(row.get("alike")),
             "caution": CAUTION if row["low_confidence"] and not gone else "",
             "why": [
-                (why(one, spoken), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}")
+                (why(one, sentences), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}")
                 for one in grounds(row["reasons"], spoken)
             ],
-            "changed": changed(row["reasons"], spoken, new=row["enrolment_id"] in new),
+            "changed": changed(row["reasons"], sentences, new=row["enrolment_id"] in new),
             "none": no_fact(weak=row["low_confidence"]),
             "asked": asked.get(row["enrolment_id"], NOTHING_ASKED if asked else ""),
             "better": [better(one, spoken) for one in row["protective"] or []],

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, func, or_, select, union_all
+from sqlalchemy import Date, and_, func, literal, or_, select, union_all
 
 from alerts.cases.schema import ACTIONS, ADVISORS, ALERTS, FILES, LEARNERS, MOVES, NIGHTS, PEOPLE, POSTS, PRACTICE, SESSION_ALERTS
 from alerts.policy import LISTED
@@ -111,7 +111,9 @@ def sessions_told(connection: Connection, whose: ColumnElement[bool]) -> list[Ro
 
 
 def _listed(connection: Connection, night: Row[Any], which: ColumnElement[bool]) -> Today:
-    columns = select(ALERTS, PEOPLE.c.course, PEOPLE.c.planned_exit_date, PEOPLE.c.waiting_since, PEOPLE.c.referred_to, *NAMES)
+    columns = select(
+        ALERTS, PEOPLE.c.course, PEOPLE.c.entry_date, PEOPLE.c.planned_exit_date, PEOPLE.c.waiting_since, PEOPLE.c.referred_to, *NAMES
+    )
     query = with_names(columns.join(PEOPLE, PEOPLE.c.enrolment_id == ALERTS.c.enrolment_id), ALERTS)
     # Somebody taken this morning has an owner: that task is done, whatever the night still says.
     done_today = and_(ALERTS.c.kind == "no_owner", PEOPLE.c.queue == "owner")
@@ -164,7 +166,8 @@ def case(engine: Engine, user: User, enrolment_id: str) -> Case | None:
         if person is None or night is None:
             return None
         ours = ALERTS.c.enrolment_id == enrolment_id
-        alerts = connection.execute(select(ALERTS).where(ours, ALERTS.c.as_of == night.as_of).order_by(ALERTS.c.rank)).all()
+        entered = literal(person.entry_date, Date).label("entry_date")
+        alerts = connection.execute(select(ALERTS, entered).where(ours, ALERTS.c.as_of == night.as_of).order_by(ALERTS.c.rank)).all()
         columns = (ALERTS.c.as_of, ALERTS.c.kind, ALERTS.c.state, ALERTS.c.risk, ALERTS.c.reasons)
         history = connection.execute(
             select(*columns).where(ours, ALERTS.c.as_of <= night.as_of).order_by(ALERTS.c.as_of, ALERTS.c.kind)

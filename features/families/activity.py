@@ -310,7 +310,7 @@ _derived = [
         fr_better="activité en ligne en progression",
         en_better="online activity gaining speed",
         worse=-1,
-        fair=there_for(28) & NOTHING_SINCE,
+        fair=there_for(28) & NOTHING_SINCE & (pl.col("activity_back_7") == 0),
         fair_better=there_for(28),
         against=0.0,
         repeats=frozenset({"days_since_activity"}),

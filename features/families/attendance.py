@@ -31,6 +31,8 @@ _AT_ONCE: Final = 2
 """More people than these whose names stop on one day are a group whose sheets come late, until a week has passed."""
 _CLEARLY: Final = 0.03
 """Shares of attendance this far apart differ."""
+_WELL: Final = 0.8
+"""Whoever is there so often is not told to be there too little."""
 _GONE_FROM_SHEETS: Final = frozenset({"days_off_sheets"})
 """Beside it, how somebody attended before is no news."""
 _LATELY: Final = ~_gone.fill_null(value=False)
@@ -247,7 +249,7 @@ _derived = [
             fr=f"présence de {{value}} sur les {days} derniers jours, toutes absences confondues",
             en=f"{{value}} attended in the last {days} days, absences of all kinds counted",
             monotone=-1,
-            fair=there_for(min(days, SURGE_DAYS)) & _UNJUSTIFIED & _enough(str(days)),
+            fair=there_for(min(days, SURGE_DAYS)) & _UNJUSTIFIED & _enough(str(days)) & (pl.col(f"attendance_share_{days}") < _WELL),
             fair_better=_enough(str(days)),
             among=f"recorded_{days}",
         )
@@ -339,8 +341,9 @@ _cohort = [
         en="name missing from the attendance sheets for {value}, while the session goes on",
         worse=1,
         fair_better=NEVER,
-        # Absences before it, or a share, hide that the provider no longer expects this person.
+        # Absences before it, or a share, hide that the provider no longer expects this person; so does a low risk of who came well.
         speaks_from=1,
+        alone=True,
         moves=False,
         learnt=False,
     ),

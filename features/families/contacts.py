@@ -55,9 +55,11 @@ CONTACTS: Final = Family(
             meaning="Attempts without an answer in the last 56 days since the last two-way contact",
             null_means="no contact is known",
             group="contacts",
-            fr="{value} tentative{s} de contact restée{s} sans réponse en 56 jours[, aucun échange depuis]",
-            en="{value} attempt{s} left without an answer in 56 days[, not spoken with since]",
+            fr="{value} tentative{s} de contact restée{s} sans réponse en huit semaines[, aucun échange depuis]",
+            en="{value} attempt{s} left without an answer in eight weeks[, not spoken with since]",
             monotone=1,
+            # Fewer of late is no better: nobody was heard of.
+            moves=False,
         ),
         Feature(
             "missed_appointments_56",
@@ -66,9 +68,10 @@ CONTACTS: Final = Family(
             meaning="Appointments the learner missed without excuse in the last 56 days",
             null_means="no contact is known",
             group="contacts",
-            fr="{value} rendez-vous manqué{s} en 56 jours",
-            en="{value} missed appointment{s} in 56 days",
+            fr="{value} rendez-vous manqué{s} en huit semaines",
+            en="{value} missed appointment{s} in eight weeks",
             monotone=1,
+            moves=False,
         ),
         Feature(
             "wrong_details_56",

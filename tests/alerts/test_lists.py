@@ -113,6 +113,55 @@ def told(state: str, **changes: object) -> pl.DataFrame:
     return night.with_columns(**{name: pl.lit(value) for name, value in ({"low_confidence": False} | changes).items()})
 
 
+def test_who_is_off_the_sheets_is_told_so_first_and_no_number_whatever_raises_the_risk() -> None:
+    off = {"code": "attendance", "feature": "days_off_sheets", "value": 5.0, "contribution": 0.0, "previous_value": None}
+    silent = {"code": "activity", "feature": "x", "value": 3.0, "contribution": 0.4, "previous_value": None}
+    phrases = {
+        "x": Phrase("{value} sans activité", "days", direction=1),
+        "days_off_sheets": Phrase("nom absent depuis {value}", "days", direction=1),
+    }
+    alert = told("new", low_confidence=True, planned_exit_date=dt.date(2026, 9, 1)).to_dicts()[0] | {"reasons": [silent, off]}
+
+    said = wording.told([alert], phrases, {})
+
+    assert said.why == ["Nom absent depuis 5 jours.", "3 jours sans activité."]
+    assert said.likelihood == wording.MAY_BE_GONE
+    assert not said.estimated
+    assert wording.told([alert | {"low_confidence": False}], phrases, {}).estimated
+
+
+@pytest.mark.parametrize(
+    ("entered", "told_of"),
+    [(9, "depuis l'entrée"), (13, "depuis l'entrée"), (14, "sur les 14 derniers jours"), (None, "sur les 14 derniers jours")],
+)
+def test_a_window_longer_than_the_stay_is_told_as_all_of_it(entered: int | None, told_of: str) -> None:
+    phrases = {
+        "x": Phrase("{value} d'absence sur les 14 derniers jours", "half_days", "{value} of absence in the last 14 days"),
+        "y": Phrase("présence de {value} sur les 7 derniers jours", "share", "{value} attended in the last 7 days"),
+    }
+    reasons = [
+        {"code": "attendance", "feature": name, "value": value, "contribution": 0.4, "previous_value": before}
+        for name, value, before in (("x", 5.0, 2.0), ("y", 0.5, None))
+    ]
+    night = dt.date(2026, 3, 14)
+    first = None if entered is None else night - dt.timedelta(days=entered - 1)
+    alert = told("sent", planned_exit_date=dt.date(2026, 9, 1)).to_dicts()[0] | {"reasons": reasons, "as_of": night, "entry_date": first}
+
+    said = wording.told([alert], phrases, {})
+
+    assert said.why == [f"5 demi-journées d'absence {told_of}.", "Présence de 50\u00a0% sur les 7 derniers jours."]
+    assert said.changed == [f"5 demi-journées d'absence {told_of}, contre 2 une semaine plus tôt."]
+
+
+def test_the_service_introduces_itself_before_it_asks_about_absences() -> None:
+    risk, entry = told("new", risk=0.5, suggested_action="call_about_absences"), told("new", suggested_action="entry_call")
+    both = pl.concat([risk, entry.with_columns(kind=pl.lit("entry_contact_due", risk.schema["kind"]))]).with_columns(
+        planned_exit_date=dt.date(2026, 9, 1)
+    )
+
+    assert wording.told(both.to_dicts(), {}, {}).actions == ["entry_call", "call_about_absences"]
+
+
 WORDS = Words({}, {"T": {}}, {"T": "À contacter"}, "")
 NOBODY = pl.DataFrame(
     schema={"learner_id": pl.String, "given_name": pl.String, "family_name": pl.String, "phone": pl.String, "email": pl.String}

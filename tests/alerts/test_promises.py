@@ -39,6 +39,13 @@ def test_a_contact_is_owed_in_the_middle_of_a_long_course() -> None:
 
     assert states(decide(due, RULES), "mid_course_contact_due") == {"000": "new"}
     assert states(decide(course(49 + after_middle, 51 - after_middle), RULES), "mid_course_contact_due") == {}
+    # In its last two weeks what comes next is owed, and not the point of the middle.
+    ends = (DAY + dt.timedelta(days=left) for left in (DELAYS.mid_course_within_days + 1, DELAYS.mid_course_within_days))
+    for end, listed in zip(ends, ({"000": "new"}, {}), strict=True):
+        soon = due.enrolments.with_columns(
+            entry_date=pl.lit(end - dt.timedelta(days=DELAYS.mid_course_from_days)), planned_exit_date=pl.lit(end)
+        )
+        assert states(decide(replace(due, enrolments=soon), RULES), "mid_course_contact_due") == listed
     around = ago(after_middle + DELAYS.mid_course_within_days)
     assert states(decide(replace(due, contacts=spoken(("L000", around))), RULES), "mid_course_contact_due") == {}
     too_early = around - dt.timedelta(days=1)
@@ -286,7 +293,10 @@ def test_an_entry_call_is_not_proposed_once_more_to_who_does_not_answer() -> Non
         ("days_since_activity", DELAYS.silence_days + 30.0, True, "check_still_there"),
         # Present yesterday: the estimate is as good as another.
         ("days_since_activity", DELAYS.silence_days + 30.0, False, "call_about_absences"),
-        ("days_since_presence", DELAYS.silence_days - 1.0, True, "call_about_absences"),
+        # Away for three weeks most have left, though an estimate is told.
+        ("days_since_presence", 21.0, False, "check_still_there"),
+        ("days_since_presence", 20.0, True, "call_about_absences"),
+        ("days_since_activity", 21.0, True, "call_about_absences"),
         ("unjustified_half_days_28", 40.0, True, "call_about_absences"),
         # The provider may no longer count on them, however short it is.
         ("days_off_sheets", 8.0, True, "check_still_there"),

@@ -398,7 +398,7 @@ def test_justified_absences_are_told_beside_the_others_where_they_are_many() -> 
 def test_a_share_that_rose_is_no_better_on_the_day_an_absence_begins() -> None:
     # Better, and there; better, and absent again; worse; worse, of a fortnight that had hardly begun a week before.
     missed = {"unjustified_half_days_14": [4.0] * 4, "unjustified_half_days_28": [9.0] * 4, "justified_half_days_28": [0.0] * 4}
-    present = {"attendance_share_14": [0.5, 0.5, 0.4, 0.4], "attendance_share_7": [0.6] * 4}
+    present = {"attendance_share_14": [0.5, 0.5, 0.4, 0.4], "attendance_share_7": [0.6, 0.6, 0.3, 0.3]}
     now = attending(4, **missed, **present, absence_streak_half_days=[0.0, 2.0, 0.0, 0.0])
     was = {"attendance_share_14": [0.4, 0.4, 0.5, 0.5], "attendance_share_7": [0.3] * 4}
     before = attending(4, **missed, **was, recorded_14=[20, 20, 20, 8])
@@ -413,7 +413,7 @@ def test_fewer_absences_of_fewer_sheets_are_not_compared_with_the_week_before() 
     now = attending(
         7,
         unjustified_half_days_14=[5.0, 5.0, 5.0, 5.0, 5.0, 8.0, 8.0],
-        attendance_share_7=[0.9, 0.6, 0.4, 0.9, 0.9, 0.9, 0.9],
+        attendance_share_7=[0.9, 0.6, 0.4, 0.9, 0.9, 0.7, 0.7],
         recorded_7=[10, 10, 10, 4, 10, 10, 10],
         absence_streak_half_days=[0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0],
     )
@@ -427,6 +427,19 @@ def test_fewer_absences_of_fewer_sheets_are_not_compared_with_the_week_before() 
     found = told_beside_nobody(["unjustified_half_days_14"], now, before, 0.9)
 
     assert [row[0]["previous_value"] for row in found] == [9.0, None, None, None, None, 4.0, None]
+
+
+@pytest.mark.parametrize(
+    ("count", "week", "told"),
+    [(8.0, 0.79, True), (8.0, 0.8, False), (4.0, 0.79, True), (4.0, 0.8, False), (4.0, 0.4, False), (4.0, 0.41, True), (8.0, 0.1, True)],
+)
+def test_a_count_that_rose_or_stood_is_not_compared_where_the_last_week_says_the_contrary(count: float, week: float, *, told: bool) -> None:
+    now = attending(1, unjustified_half_days_14=[count], attendance_share_7=[week])
+    before = attending(1, unjustified_half_days_14=[4.0], attendance_share_7=[0.6])
+
+    (found,) = told_beside_nobody(["unjustified_half_days_14"], now, before, 0.9)
+
+    assert (found[0]["previous_value"] is not None) == told
 
 
 def test_who_never_came_is_told_so_and_on_a_placement_nobody_is_told_of_absences_before_it() -> None:
@@ -512,9 +525,36 @@ def test_no_silence_is_told_of_who_has_handed_work_in_since(name: str) -> None:
         "days_since_activity_usual": [1.0] * 8,
         "course_day": [80.0] * 8,
         "session_people": [20.0] * 8,
+        "activity_back_7": [0.0] * 8,
     }
 
     assert facts_told([name], rows)[5:] == [[name], [name], []]
+
+
+def test_who_is_back_online_is_not_told_to_lose_speed() -> None:
+    rows: dict[str, list[float | None]] = {
+        "activity_momentum": [0.0] * 5 + [-2.0, -2.0],
+        "days_since_activity": [1.0] * 7,
+        "days_since_handed_in": [None] * 7,
+        "course_day": [80.0] * 7,
+        "activity_back_7": [0.0] * 6 + [12.0],
+    }
+
+    assert facts_told(["activity_momentum"], rows)[5:6] == [["activity_momentum"]]
+    assert "activity_momentum" not in facts_told(["activity_momentum"], rows)[6]
+
+
+def test_who_is_there_four_times_in_five_is_not_told_to_be_there_too_little() -> None:
+    rows: dict[str, list[float | None]] = {
+        "attendance_share_14": [1.0] * 5 + [0.79, 0.8],
+        "recorded_14": [20.0] * 7,
+        "unjustified_half_days_14": [0.0] * 5 + [4.0, 4.0],
+        "unjustified_half_days_28": [0.0] * 5 + [4.0, 4.0],
+        "justified_half_days_28": [0.0] * 7,
+        "course_day": [80.0] * 7,
+    }
+
+    assert facts_told(["attendance_share_14"], rows)[5:] == [["attendance_share_14"], []]
 
 
 def test_what_was_done_in_three_days_is_told_as_protective_alone() -> None:
@@ -616,7 +656,9 @@ def test_whoever_is_off_the_sheets_is_told_so_and_not_what_came_before() -> None
 
     # Nor the gap to the session, nor lateness; of whoever is there, the gap repeats the absences.
     assert said(0.9) == [["days_off_sheets"], ["unjustified_half_days_14", "late_half_days_28"]]
-    assert said(-0.9) == [["attendance_against_session", "late_half_days_28"]] * 2
+    # It is told though attendance lowers the risk of who came well until then.
+    gap = ["attendance_against_session", "late_half_days_28"]
+    assert said(-0.9) == [[*gap, "days_off_sheets"], gap]
 
 
 def test_two_weeks_of_absences_are_told_and_not_hidden_in_a_share_since_entry() -> None:

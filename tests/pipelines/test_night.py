@@ -163,8 +163,10 @@ def test_reasons_are_known_facts_on_the_worse_side_that_raise_the_risk(served: S
     named = scores(served).select("enrolment_id", pl.col("reasons")).explode("reasons").unnest("reasons").filter(pl.col("code") != "rest")
 
     assert named.height > 100
+    alone = pl.col("feature").is_in([name for name, feature in FEATURES.items() if feature.alone])
     beside = pl.col("feature").is_in([name for name, feature in FEATURES.items() if feature.beside])
-    assert named.filter(~beside)["contribution"].min() > 0
+    assert named.filter(~beside & ~alone)["contribution"].min() > 0
+    assert named.filter(alone)["contribution"].min() >= 0
     # What a reason would be unfair without explains nothing itself, and stands beside one of its subject.
     assert named.filter(beside)["contribution"].unique().to_list() == [0.0]
     assert named.filter(beside).join(named.filter(~beside), on=["enrolment_id", "code"], how="anti").is_empty()
@@ -189,7 +191,7 @@ def test_a_previous_value_is_the_same_feature_seven_days_before_by_what_is_known
     other = told.filter(pl.col("previous_value").ne_missing(pl.col("expected")))
     # A count of half-days that no week before measures is compared with none; nor is what only stands beside a reason.
     assert other["previous_value"].is_null().all()
-    assert all(FEATURES[name].among or FEATURES[name].beside for name in other["feature"])
+    assert all(FEATURES[name].among or FEATURES[name].beside or FEATURES[name].alone for name in other["feature"])
     assert other.height < told.height / 2
 
 
