@@ -306,7 +306,7 @@ def within_stay(phrases: Mapping[str, Phrase], alert: Mapping[str, Any]) -> Mapp
 
     Args:
         phrases: sentence of each feature.
-        alert: with as_of and, where it is known, entry_date.
+        alert: with as_of, reasons and, where it is known, entry_date.
     """
     entered = alert.get("entry_date")
     stay = (alert["as_of"] - entered).days + 1 if entered else LONGEST_WINDOW
@@ -316,10 +316,12 @@ def within_stay(phrases: Mapping[str, Phrase], alert: Mapping[str, Any]) -> Mapp
     def short(text: str, since: str) -> str:
         return WINDOW.sub(lambda found: since if int(found["fr"] or found["en"]) > stay else found[0], text)
 
-    return {
-        name: replace(phrase, fr=short(phrase.fr, "depuis l'entrée"), en=short(phrase.en, "since entry"))
-        for name, phrase in phrases.items()
+    told = {reason["feature"] for reason in alert["reasons"]} & phrases.keys()
+    shortened = {
+        name: replace(phrases[name], fr=short(phrases[name].fr, "depuis l'entrée"), en=short(phrases[name].en, "since entry"))
+        for name in told
     }
+    return {**phrases, **shortened}
 
 
 def no_fact(*, weak: bool) -> str:
