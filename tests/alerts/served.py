@@ -51,6 +51,7 @@ class World:
         self.mail: list[tuple[str, str]] = []
         phrases = {
             "x": Phrase("{value} d'absence", "half_days"),
+            "window": Phrase("{value} d'absence sur les 14 derniers jours", "half_days", "{value} of absence in the last 14 days"),
             "y": Phrase("{value} de présence d'affilée", "days", "{value} present in a row"),
         }
         rules = read_rules(ROOT / "config")

@@ -492,6 +492,25 @@ def test_a_search_takes_its_text_as_text(world: World, text: str) -> None:
     assert "Amélie" not in page.text
 
 
+def test_of_who_entered_within_a_window_a_count_is_of_all_their_days_on_the_list_and_on_the_case(world: World, cases: CaseStore) -> None:
+    reason = {"code": "attendance", "feature": "window", "value": 3.0, "contribution": 0.5, "previous_value": None}
+    night = dt.date(2026, 3, 5)
+    alerts = risk_alerts(night, "e1", "e2").with_columns(
+        reasons=pl.Series([[reason]] * 2), territory_id=pl.lit("T"), low_confidence=pl.lit(value=False)
+    )
+    entered = pl.when(pl.col("enrolment_id") == "e1").then(dt.date(2026, 3, 2)).otherwise("entry_date")
+    followed = people(("e1", "A"), ("e2", "A")).with_columns(entry_date=entered)
+    posts = pl.DataFrame({"advisor_id": ["A"], "operator": ["cep"], "territory_id": ["T"]}).with_columns(active_to=pl.lit(None, pl.Date))
+    cases.publish(Published(night, MORNING, alerts, people=followed, posts=posts))
+    world.clock.at += dt.timedelta(days=1)
+    browser = world.logged_in("A@example.org")
+
+    said = ["d&#39;absence depuis l&#39;entrée", "d&#39;absence sur les 14 derniers jours"]
+    assert [browser.get("/liste").text.count(text) for text in said] == [1, 1]
+    assert [browser.get("/cas/e1").text.count(text) > 0 for text in said] == [True, False]
+    assert [browser.get("/cas/e2").text.count(text) > 0 for text in said] == [False, True]
+
+
 def test_a_search_finds_ones_own(world: World) -> None:
     browser = world.logged_in("A@example.org")
 

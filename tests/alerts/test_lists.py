@@ -138,10 +138,11 @@ def test_a_window_longer_than_the_stay_is_told_as_all_of_it(entered: int | None,
     phrases = {
         "x": Phrase("{value} d'absence sur les 14 derniers jours", "half_days", "{value} of absence in the last 14 days"),
         "y": Phrase("présence de {value} sur les 7 derniers jours", "share", "{value} attended in the last 7 days"),
+        "z": Phrase("{value} avec retard sur les 28 derniers jours", "half_days", "{value} late in the last 28 days"),
     }
     reasons = [
         {"code": "attendance", "feature": name, "value": value, "contribution": 0.4, "previous_value": before}
-        for name, value, before in (("x", 5.0, 2.0), ("y", 0.5, None))
+        for name, value, before in (("x", 5.0, 2.0), ("y", 0.5, None), ("z", 3.0, None))
     ]
     night = dt.date(2026, 3, 14)
     first = None if entered is None else night - dt.timedelta(days=entered - 1)
@@ -149,8 +150,17 @@ def test_a_window_longer_than_the_stay_is_told_as_all_of_it(entered: int | None,
 
     said = wording.told([alert], phrases, {})
 
-    assert said.why == [f"5 demi-journées d'absence {told_of}.", "Présence de 50\u00a0% sur les 7 derniers jours."]
+    long = "depuis l'entrée" if entered else "sur les 28 derniers jours"
+    late = f"3 demi-journées avec retard {long}."
+    assert said.why == [f"5 demi-journées d'absence {told_of}.", "Présence de 50\u00a0% sur les 7 derniers jours.", late]
     assert said.changed == [f"5 demi-journées d'absence {told_of}, contre 2 une semaine plus tôt."]
+
+
+@pytest.mark.parametrize("feature", ["unanswered_attempts", "missed_appointments_56"])
+def test_attempts_that_age_are_no_better(feature: str) -> None:
+    aged = {"code": "contacts", "feature": feature, "value": 2.0, "contribution": 0.4, "previous_value": 3.0}
+
+    assert change(aged, spoken()) is None
 
 
 def test_the_service_introduces_itself_before_it_asks_about_absences() -> None:

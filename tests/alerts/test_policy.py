@@ -462,6 +462,15 @@ def test_a_fifth_of_the_places_waits_for_what_is_urgent_until_friday() -> None:
     tuesday = next_night(replace(monday, scores=monday.scores.with_columns(risks)), first)
     second = states(decide(tuesday, five))
     assert (second["004"], second["005"], second["006"]) == ("over_capacity", "new", "over_capacity")
+    # Then the week is full, whoever comes.
+    urgent = monday.scores.with_columns(pl.Series("risk", [0.15] * 5 + [0.3, 0.9]))
+    wednesday = next_night(replace(tuesday, scores=urgent), decide(tuesday, five))
+    assert states(decide(wednesday, five))["006"] == "over_capacity"
+    # Who may have left is as urgent as a high risk.
+    off = {"code": "attendance", "feature": "days_off_sheets", "value": 4.0, "contribution": 0.0, "previous_value": None}
+    told = pl.Series("reasons", [[]] * 5 + [[off], []], dtype=calm.scores.schema["reasons"])
+    gone = tuesday.scores.with_columns(told, risk=0.01, low_confidence=True)
+    assert states(decide(replace(tuesday, scores=gone), five))["005"] == "new"
     # Without one the place is anybody's from Friday on.
     quiet = next_night(monday, first, days=3)
     assert list(states(decide(quiet, five)).values()).count("new") == 0
@@ -559,6 +568,17 @@ def test_who_may_have_left_is_listed_however_low_the_risk(feature: str, *, weak:
 
 
 @pytest.mark.parametrize(("spoken_days", "listed"), [(3, True), (4, True), (2, False)])
+def test_who_is_off_the_sheets_is_listed_whatever_reason_comes_first() -> None:
+    facts = people([0.01])
+    silent = {"code": "activity", "feature": "x", "value": 3.0, "contribution": 0.1, "previous_value": None}
+    off = {"code": "attendance", "feature": "days_off_sheets", "value": 4.0, "contribution": 0.0, "previous_value": None}
+    told = pl.Series("reasons", [[silent, off]], dtype=facts.scores.schema["reasons"])
+
+    alerts = decide(replace(facts, scores=facts.scores.with_columns(told, low_confidence=pl.lit(value=True))), RULES)
+
+    assert alerts.filter(pl.col("kind").cast(pl.String) == "dropout_risk")["suggested_action"].to_list() == ["check_still_there"]
+
+
 def test_a_talk_before_the_name_went_from_the_sheets_leaves_nobody_in_hand(spoken_days: int, *, listed: bool) -> None:
     facts = people([0.4])
     reason = {"code": "attendance", "feature": "days_off_sheets", "value": 3.0, "contribution": 0.0, "previous_value": None}

@@ -218,6 +218,7 @@ def test_an_example_says_what_stands_beside_its_reasons_and_how_the_course_stand
     page = examples_page(watched, tmp_path / "scores.parquet", SCORED).read_text()
 
     # Of whoever entered within the window it is all their days.
+    assert "4 demi-journées d&#39;absence justifiée depuis l&#39;entrée." in page
     assert len(re.findall("4 demi-journées d&#39;absence justifiée (sur les 14 derniers jours|depuis l&#39;entrée)\\.", page)) == 20
     assert page.count("Formation : fin prévue le ") == 20
 
