@@ -27,7 +27,8 @@ LAST_DAYS: Final = 7
 FIRST_DAYS: Final = 7
 """So soon after entry, what is worth a call is the entry itself where no fact says more."""
 LONG_AWAY_DAYS: Final = 21
-"""Of 18 people and nights away for three or four weeks, in a simulated territory, all had left; of those away for two, seven in eight."""
+"""Of those away so long while there was class, all had left in two simulated territories (18 and 58 people and nights); of those away for
+two weeks seven in eight."""
 ENTRY_DAYS: Final = 2
 """Until then whatever is known is of the entry."""
 OTHER_MEANS: Final = "reach_by_other_means"

@@ -114,8 +114,7 @@ def _within_budget(standing: pl.DataFrame, facts: Facts, rules: Rules) -> pl.Dat
     called = called.select("recipient", "learner_id", called=pl.lit(value=True)).unique()
     rows = rows.join(called, on=["recipient", "learner_id"], how="left")
     there = (pl.col("state") == "sent") | pl.col("called").fill_null(value=False)
-    # Friday's list is the last on which places of the week are of use.
-    kept = pl.when(facts.list_day.weekday() + 1 < FRIDAY).then((budget * KEPT_FOR_URGENT).floor().cast(pl.Int64)).otherwise(0)
+    kept = (budget * KEPT_FOR_URGENT).floor().cast(pl.Int64)
     rows = rows.with_columns(left=left, kept=kept, on_list=there.any().over("recipient", "learner_id"))
     costs = (rows["state"] == "new") & ~rows["on_list"]
     left_here = (pl.col("territory_capacity") - pl.col("used_here").fill_null(0)).clip(0)
@@ -132,12 +131,18 @@ def _within_budget(standing: pl.DataFrame, facts: Facts, rules: Rules) -> pl.Dat
     )
     order = pl.struct(-pl.col("priority"), pl.col("enrolment_id"), pl.col("recipient"))
     within = best.filter(_place(order, "recipient") <= pl.col("left") - pl.col("kept"))
-    urgent = best.filter("urgent").join(within, on=["recipient", "learner_id"], how="anti")
+    people = ["recipient", "learner_id"]
+    urgent = best.filter("urgent").join(within, on=people, how="anti")
     within = pl.concat([within, urgent.filter(_place(order, "recipient") <= pl.min_horizontal("kept", "left"))])
+    # Friday's list is the last on which places of the week are of use: what nothing urgent took is anybody's.
+    if facts.list_day.weekday() + 1 >= FRIDAY:
+        taken = within.group_by("recipient").agg(taken=pl.len())
+        others = best.join(within, on=people, how="anti").join(taken, on="recipient", how="left")
+        others = others.filter(_place(order, "recipient") <= pl.col("left") - pl.col("taken").fill_null(0))
+        within = pl.concat([within, others.drop("taken")])
     within = within.filter(pl.col("left_here").is_null() | (_place(order, "territory_id") <= pl.col("left_here")))
     # What a person asked for is no choice of ours: no budget puts it off.
     asked = best.filter(pl.col("priority") >= REQUEST_FIRST)
-    people = ["recipient", "learner_id"]
     beyond = best.join(pl.concat([within, asked]).select(people), on=people, how="anti").select(*people, beyond=pl.lit(value=True))
     over = (pl.col("state") == "new") & ~pl.col("on_list") & pl.col("beyond").fill_null(value=False)
     rows = rows.join(beyond, on=["recipient", "learner_id"], how="left")

@@ -224,16 +224,22 @@ def changed(reasons: Iterable[Mapping[str, Any]], phrases: Mapping[str, Phrase],
     """
     reasons = list(reasons)
     facts = raising(reasons)
-    eased = [why(reason, phrases) for reason in _beside(reasons, phrases, worse=False)]
-    if news := [*(text for reason in facts if (text := change(reason, phrases))), *eased]:
+    moved = [(reason["code"], text) for reason in facts if (text := change(reason, phrases))]
+    eased = _beside(reasons, phrases, worse=False)
+    said = [why(reason, phrases) for reason in eased if reason["previous_value"] is None]
+    # The last week beside the one before, where nothing else tells how attendance went.
+    told = {*(code for code, _ in moved), *(reason["code"] for reason in eased if reason["previous_value"] is None)}
+    apart = [reason for reason in eased if reason["previous_value"] is not None and reason["code"] not in told]
+    weeks = [text for reason in apart if (text := change(reason, phrases))]
+    if news := [*(text for _, text in moved), *said, *weeks]:
         return news
     # What stands beside the reasons, such as absences with a reason, is told without what it was.
     if new or _beside(reasons, phrases, worse=True):
         return []
-    told = [(phrases[reason["feature"]], reason["value"], reason["previous_value"]) for reason in facts if reason["feature"] in phrases]
-    figures = [(now, before, phrase) for phrase, now, before in told if "{value}" in phrase.fr]
+    compared = [(phrases[reason["feature"]], reason["value"], reason["previous_value"]) for reason in facts if reason["feature"] in phrases]
+    figures = [(now, before, phrase) for phrase, now, before in compared if "{value}" in phrase.fr]
     stood = all(before is not None and now - before != WEEK and not _moved(now, before, phrase) for now, before, phrase in figures)
-    if not (figures and stood and all(phrase.moves for phrase, _, _ in told)):
+    if not (figures and stood and all(phrase.moves for phrase, _, _ in compared)):
         return []
     same = all(amount(now, phrase.unit) == amount(before, phrase.unit) for now, before, phrase in figures)
     return [say_many(*(STOOD if same else STILL), len(figures))]

@@ -31,6 +31,12 @@ FIGURES_FIRST: Final = 3
 """A fact with a figure is told rather than one without that weighs up to so many times more: a person can check it."""
 DECIMALS: Final = {"points": 1, "share": 2, "days": 0}
 """A difference that is nothing at this many decimals of its unit is none: five points, half a day."""
+FEW: Final = 4
+"""Half-days of a week from which on its share tells something."""
+FAR: Final = 0.3
+"""Share of a week's classes by which two weeks are so far apart that it is told whatever else is."""
+GONE: Final = ("days_off_sheets", "days_since_presence")
+"""Facts of who no longer comes: what the weeks before were like is no news."""
 TURN: Final = 0.2
 """Share of a week's classes by which one week is clearly better or worse than the one before."""
 WEEK: Final = ("attendance_share_7", "recorded_7", "absence_streak_half_days")
@@ -86,7 +92,8 @@ def reasons(
     remainder = remainder.with_columns(
         feature=pl.lit(None, pl.String), value=pl.lit(None, pl.Float64), previous_value=pl.lit(None, pl.Float64)
     )
-    together = pl.concat([named.select("row", *FIELDS), *_beside(named, now), remainder.select("row", *FIELDS)])
+    beside = [*_beside(named, now), *_weeks(named, now, before)]
+    together = pl.concat([named.select("row", *FIELDS), *beside, remainder.select("row", *FIELDS)])
     return together.group_by("row", maintain_order=True).agg(pl.struct(FIELDS).alias("reasons")).sort("row")["reasons"]
 
 
@@ -124,6 +131,23 @@ def _beside(named: pl.DataFrame, now: pl.DataFrame) -> list[pl.DataFrame]:
         facts = facts.with_columns(absent, code=pl.lit(feature.group), feature=pl.lit(name), contribution=pl.lit(0.0))
         found.append(facts.select("row", *FIELDS))
     return found
+
+
+def _weeks(named: pl.DataFrame, now: pl.DataFrame, before: pl.DataFrame) -> list[pl.DataFrame]:
+    """The last week of class and the one before, where they lie far apart: row and the fields of a reason.
+
+    Of those whose attendance raises the risk and who are there still. A count over more days, or one absence on the last, may hide it.
+    """
+    share, sheets, _ = WEEK
+    if not {share, sheets} <= set(now.columns) or before.is_empty():
+        return []
+    (value, held), (former, were) = now.select(share, sheets).to_numpy().T.astype(float), _aligned(now, before, [share, sheets]).T
+    apart = (np.abs(np.round(value - former, 6)) >= FAR) & (held >= FEW) & (were >= FEW)
+    weeks = pl.DataFrame({"row": np.arange(now.height), "value": value, "previous_value": former}).filter(pl.Series(apart))
+    gone = pl.col("feature").is_in((share, *GONE))
+    weeks = weeks.join(named.filter(pl.col("code") == "attendance", ~gone), on="row", how="semi")
+    told = {"code": pl.lit("attendance"), "feature": pl.lit(share), "contribution": pl.lit(0.0)}
+    return [weeks.with_columns(**told).select("row", *FIELDS)]
 
 
 def _named(

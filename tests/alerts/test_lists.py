@@ -163,6 +163,28 @@ def test_attempts_that_age_are_no_better(feature: str) -> None:
     assert change(aged, spoken()) is None
 
 
+OF_ALL_KINDS = "sur les 7 derniers jours, toutes absences confondues"
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "counted", "changes"),
+    [
+        (0.3, 0.7, None, f"Présence de 30\u00a0% {OF_ALL_KINDS}, contre 70\u00a0% une semaine plus tôt."),
+        (0.9, 0.4, 8.0, f"Présence de 90\u00a0% {OF_ALL_KINDS} : c'est mieux qu'une semaine plus tôt (40\u00a0%)."),
+        # What is told as the reason has changed itself.
+        (0.3, 0.7, 3.0, "8 demi-journées d'absence non justifiée sur les 14 derniers jours, contre 3 une semaine plus tôt."),
+    ],
+)
+def test_the_last_week_is_told_beside_the_one_before_where_nothing_else_tells(
+    now: float, before: float, counted: float | None, changes: str
+) -> None:
+    absent = {"code": "attendance", "feature": "unjustified_half_days_14", "value": 8.0, "contribution": 0.4, "previous_value": counted}
+    week = {"code": "attendance", "feature": "attendance_share_7", "value": now, "contribution": 0.0, "previous_value": before}
+
+    assert changed([absent, week], spoken()) == [changes]
+    assert [one["feature"] for one in wording.grounds([absent, week], spoken())] == ["unjustified_half_days_14"]
+
+
 def test_the_service_introduces_itself_before_it_asks_about_absences() -> None:
     risk, entry = told("new", risk=0.5, suggested_action="call_about_absences"), told("new", suggested_action="entry_call")
     both = pl.concat([risk, entry.with_columns(kind=pl.lit("entry_contact_due", risk.schema["kind"]))]).with_columns(

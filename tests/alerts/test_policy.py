@@ -471,8 +471,11 @@ def test_a_fifth_of_the_places_waits_for_what_is_urgent_until_friday() -> None:
     told = pl.Series("reasons", [[]] * 5 + [[off], []], dtype=calm.scores.schema["reasons"])
     gone = tuesday.scores.with_columns(told, risk=0.01, low_confidence=True)
     assert states(decide(replace(tuesday, scores=gone), five))["005"] == "new"
-    # Without one the place is anybody's from Friday on.
+    # Without one the place is anybody's from Friday on, and first of what is urgent.
     quiet = next_night(monday, first, days=3)
+    late = replace(next_night(monday, first, days=4), scores=urgent.with_columns(pl.Series("risk", [0.15] * 4 + [0.19, 0.15, 0.2])))
+    last = states(decide(replace(late, put_first=pl.DataFrame({"enrolment_id": ["004"]})), five))
+    assert (last["004"], last["006"]) == ("over_capacity", "new")
     assert list(states(decide(quiet, five)).values()).count("new") == 0
     assert list(states(decide(next_night(monday, first, days=4), five)).values()).count("new") == 1
 
@@ -567,7 +570,6 @@ def test_who_may_have_left_is_listed_however_low_the_risk(feature: str, *, weak:
         assert worth["000"] == pytest.approx(worth["001"] * free.minimum_risk / 0.06 * minutes)
 
 
-@pytest.mark.parametrize(("spoken_days", "listed"), [(3, True), (4, True), (2, False)])
 def test_who_is_off_the_sheets_is_listed_whatever_reason_comes_first() -> None:
     facts = people([0.01])
     silent = {"code": "activity", "feature": "x", "value": 3.0, "contribution": 0.1, "previous_value": None}
@@ -579,6 +581,7 @@ def test_who_is_off_the_sheets_is_listed_whatever_reason_comes_first() -> None:
     assert alerts.filter(pl.col("kind").cast(pl.String) == "dropout_risk")["suggested_action"].to_list() == ["check_still_there"]
 
 
+@pytest.mark.parametrize(("spoken_days", "listed"), [(3, True), (4, True), (2, False)])
 def test_a_talk_before_the_name_went_from_the_sheets_leaves_nobody_in_hand(spoken_days: int, *, listed: bool) -> None:
     facts = people([0.4])
     reason = {"code": "attendance", "feature": "days_off_sheets", "value": 3.0, "contribution": 0.0, "previous_value": None}

@@ -442,6 +442,23 @@ def test_a_count_that_rose_or_stood_is_not_compared_where_the_last_week_says_the
     assert (found[0]["previous_value"] is not None) == told
 
 
+def test_two_weeks_far_apart_are_told_beside_what_is_told_of_more_days() -> None:
+    # Worse; better; not far; hardly held; hardly held before; attendance does not raise the risk.
+    of_week = {"attendance_share_7": [0.3, 0.9, 0.59, 0.3, 0.3, 0.3], "recorded_7": [10, 10, 10, 3, 10, 10]}
+    of_former = {"attendance_share_7": [0.6, 0.6, 0.3, 0.6, 0.6, 0.6], "recorded_7": [10, 10, 10, 10, 3, 10]}
+    now, before = (attending(6, unjustified_half_days_14=[8.0] * 6, **week) for week in (of_week, of_former))
+    parts = np.array([[0.9, -3.0]] * 5 + [[-0.9, -3.0]])
+    columns = ["unjustified_half_days_14"]
+    nobody = dict.fromkeys(columns, 0.0)
+    everybody = pl.concat([now, *[now[[0]].with_columns(**{name: pl.lit(value) for name, value in nobody.items()})] * 20])
+
+    found = reasons(parts, parts.sum(axis=1), columns, now, before, 3, everybody=everybody)
+
+    said = [[(one["value"], one["previous_value"]) for one in row if one["feature"] == "attendance_share_7"] for row in found]
+    assert said == [[(0.3, 0.6)], [(0.9, 0.6)], [], [], [], []]
+    assert {one["contribution"] for row in found for one in row if one["feature"] == "attendance_share_7"} == {0.0}
+
+
 def test_who_never_came_is_told_so_and_on_a_placement_nobody_is_told_of_absences_before_it() -> None:
     columns = ["unjustified_half_days_7", "absence_streak_half_days"]
     people = {
