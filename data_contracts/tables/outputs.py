@@ -14,7 +14,7 @@ REASON: dy.Struct = dy.Struct(
         "feature": dy.String(nullable=True, description="The column that says most on this subject."),
         "value": dy.Float64(nullable=True, description="Its value that night, in the unit of the feature catalogue."),
         "contribution": dy.Float64(
-            description="Share of the subject in the margin, log-odds; positive raises the risk, 0 stands beside one."
+            description="Share of the subject in the margin, log-odds; positive raises the risk, 0 is told beside or whatever does."
         ),
         "previous_value": dy.Float64(
             nullable=True, description="Its value seven days before, by what is known on the night; null where that is no measure."
