@@ -133,13 +133,13 @@ def _with_support(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFr
     routed = people.join(routes(facts, rules), on="learner_id", how="left").with_columns(
         pl.col("queue").fill_null("territory"), pl.col("owned").fill_null(value=False)
     )
-    scored = facts.scores.select("enrolment_id", "risk", "reasons", "low_confidence")
-    return routed.join(scored, on="enrolment_id", how="left").join(spoken(facts), on="learner_id", how="left")
+    scored = facts.scores.select("enrolment_id", "risk", "reasons", "low_confidence", gone=_gone(rules.invariants.silence_days))
+    supported = routed.join(scored, on="enrolment_id", how="left").join(spoken(facts), on="learner_id", how="left")
+    return supported.with_columns(pl.col("gone").fill_null(value=False))
 
 
 def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
-    gone = _gone(rules.invariants.silence_days).fill_null(value=False)
-    people = training.join(_free(training, rules), on="territory_id").with_columns(gone=gone & pl.col("risk").is_not_null())
+    people = training.join(_free(training, rules), on="territory_id")
     # Down to keep_share of the limit: an alert already open stays until there, so that a case does not flicker in and out.
     near = people.filter((pl.col("risk") >= pl.col("entry_limit") * rules.invariants.keep_share) | pl.col("gone"))
     near = near.join(facts.avoided, on="enrolment_id", how="left", maintain_order="left")
@@ -281,9 +281,8 @@ def _owed(owed: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rules) ->
     listed = pl.col("risk") >= pl.col("entry_limit")
     worth = (pl.col("risk").fill_null(0.0) + pl.col("entry_limit") * pl.col("late")) * MINUTES / minutes
     first = pl.when(pl.col("kind") == "learner_request").then(REQUEST_FIRST).otherwise(0.0)
-    gone = _gone(rules.invariants.silence_days).fill_null(value=False)
     # Those of a risk below the list still tell who may have left: then no number is told of them.
-    return people.with_columns(gone=gone, never=_never_came(facts), reasons=pl.when(listed | gone).then("reasons")).select(
+    return people.with_columns(never=_never_came(facts), reasons=pl.when(listed | pl.col("gone")).then("reasons")).select(
         *PERSON,
         kind="kind",
         priority=first + worth,

@@ -157,7 +157,7 @@ def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFram
     Beside them what `tried` says of the learner.
     """
     known = known_at(warehouse, as_of, time_zone)
-    titles = _titles(warehouse, as_of, time_zone)
+    titles = _titles(warehouse, as_of, time_zone).drop("start_date", "end_date")
     enrolments = known("enrolments", "enrolment_id", "learner_id", "session_id", "entry_date", "planned_exit_date")
     exits = known("exits", "enrolment_id", "exit_date").filter(pl.col("exit_date") <= as_of)
     course = pl.col("course").fill_null(NOT_KNOWN)
@@ -171,20 +171,19 @@ def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFram
 
 def with_titles(sessions: pl.DataFrame, warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
     """Rows of the contract `SessionAlerts` with course: each session in words, with its dates, since a title may come twice."""
-    dates = known_at(warehouse, as_of, time_zone)("sessions", "session_id", "start_date", "end_date")
-    titles = _titles(warehouse, as_of, time_zone).join(dates, on="session_id")
     dated = pl.format("{} (du {} au {})", "course", _written("start_date"), _written("end_date"))
-    named = titles.select("session_id", course=pl.coalesce(dated, "course"))
+    named = _titles(warehouse, as_of, time_zone).select("session_id", course=pl.coalesce(dated, "course"))
     told = sessions.join(named, on="session_id", how="left", maintain_order="left")
     return told.with_columns(pl.col("course").fill_null(NOT_KNOWN))
 
 
 def _titles(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
-    """session_id, territory_id, course: title and provider."""
+    """session_id, territory_id, start_date, end_date, course: title and provider."""
     known = known_at(warehouse, as_of, time_zone)
-    sessions = known("sessions", "session_id", "title", "provider_id", "territory_id")
+    sessions = known("sessions", "session_id", "title", "provider_id", "territory_id", "start_date", "end_date")
     return sessions.join(known("providers", "provider_id", "name"), on="provider_id", how="left").select(
-        "session_id", "territory_id", course=pl.format("{}, {}", "title", pl.col("name").fill_null("organisme inconnu"))
+        *("session_id", "territory_id", "start_date", "end_date"),
+        course=pl.format("{}, {}", "title", pl.col("name").fill_null("organisme inconnu")),
     )
 
 

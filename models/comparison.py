@@ -132,13 +132,13 @@ def behind(folder: Path, as_of: dt.date, horizon_days: int) -> pl.DataFrame:
     None where it was written by an older version of Vigie, lost or damaged, since the lists of a night do not wait for it; nor where it
     rests on outcomes that were not known at the end of `as_of`.
     """
+    places = pl.DataFrame(schema=_PLACES)
     with suppress(OSError, ValueError, KeyError, TypeError, RecursionError, pl.exceptions.PolarsError):
         evidence = json.loads((folder / EVIDENCE_FILE).read_text(encoding="utf-8"))
-        if dt.date.fromisoformat(evidence["last"]) + dt.timedelta(days=horizon_days) > as_of:
-            return pl.DataFrame(schema=_PLACES).drop("low")
-        rows = [(row["level"], row["place"], row["low"]) for row in evidence["places"]]
-        return not_proven(pl.DataFrame(rows, schema=_PLACES, orient="row")).drop("low")
-    return pl.DataFrame(schema=_PLACES).drop("low")
+        if dt.date.fromisoformat(evidence["last"]) + dt.timedelta(days=horizon_days) <= as_of:
+            rows = [(row["level"], row["place"], row["low"]) for row in evidence["places"]]
+            places = pl.DataFrame(rows, schema=_PLACES, orient="row")
+    return not_proven(places).drop("low")
 
 
 def keep(home: Home, evidence: Evidence, now: dt.datetime) -> tuple[Verdict, dict[str, str | int]]:

@@ -9,6 +9,7 @@ import polars as pl
 
 from data_contracts.tables.outputs import REASON
 from features.catalogue import FEATURES
+from features.families.attendance import FEW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +32,6 @@ FIGURES_FIRST: Final = 3
 """A fact with a figure is told rather than one without that weighs up to so many times more: a person can check it."""
 DECIMALS: Final = {"points": 1, "share": 2, "days": 0}
 """A difference that is nothing at this many decimals of its unit is none: five points, half a day."""
-FEW: Final = 4
-"""Half-days of a week from which on its share tells something."""
 FAR: Final = 0.3
 """Share of a week's classes by which two weeks are so far apart that it is told whatever else is."""
 GONE: Final = ("days_off_sheets", "days_since_presence")
