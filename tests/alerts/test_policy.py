@@ -471,6 +471,10 @@ def test_a_fifth_of_the_places_waits_for_what_is_urgent_until_friday() -> None:
     told = pl.Series("reasons", [[]] * 5 + [[off], []], dtype=calm.scores.schema["reasons"])
     gone = tuesday.scores.with_columns(told, risk=0.01, low_confidence=True)
     assert states(decide(replace(tuesday, scores=gone), five))["005"] == "new"
+    # So is whoever has one in another course.
+    twice = tuesday.enrolments.with_columns(learner_id=pl.col("learner_id").replace({"L006": "L005"}))
+    other = tuesday.scores.with_columns(pl.Series("risk", [0.15] * 6 + [0.3]))
+    assert states(decide(replace(tuesday, enrolments=twice, scores=other), five))["005"] == "new"
     # Without one the place is anybody's from Friday on, and first of what is urgent.
     quiet = next_night(monday, first, days=3)
     late = replace(next_night(monday, first, days=4), scores=urgent.with_columns(pl.Series("risk", [0.15] * 4 + [0.19, 0.15, 0.2])))

@@ -429,6 +429,18 @@ def test_fewer_absences_of_fewer_sheets_are_not_compared_with_the_week_before() 
     assert [row[0]["previous_value"] for row in found] == [9.0, None, None, None, None, 4.0, None]
 
 
+def test_of_who_comes_no_more_the_weeks_before_are_no_news() -> None:
+    for feature, told in (("days_since_presence", False), ("unjustified_half_days_14", True)):
+        gone = {"days_since_presence": [6.0], "unjustified_half_days_14": [8.0], "absence_streak_half_days": [9.0]}
+        now, before = (attending(1, attendance_share_7=[share], **gone) for share in (0.1, 0.9))
+        everybody = pl.concat([now, *[now.with_columns(**{name: pl.lit(0.0) for name in gone})] * 20])
+
+        (found,) = reasons(np.array([[0.9, -3.0]]), np.array([-2.1]), [feature], now, before, 3, everybody=everybody)
+
+        assert found[0]["feature"] == feature
+        assert ("attendance_share_7" in [one["feature"] for one in found]) == told
+
+
 @pytest.mark.parametrize(
     ("count", "week", "told"),
     [(8.0, 0.79, True), (8.0, 0.8, False), (4.0, 0.79, True), (4.0, 0.8, False), (4.0, 0.4, False), (4.0, 0.41, True), (8.0, 0.1, True)],
