@@ -10,12 +10,11 @@ import polars as pl
 from alerts.promises import barriers, promises, requests, spoken, unreached
 from alerts.routing import in_training, routes, to_come, with_territory
 from alerts.silence import silenced, told_of_a_job
-from alerts.wording import HIGH_RISK, LAST_SIGNS, OFF_THE_SHEETS, STILL_THERE
-from data_contracts.vocabulary import ATTENDED
+from alerts.wording import BOTH_TALKS, HIGH_RISK, LAST_SIGNS, OFF_THE_SHEETS, STILL_THERE
 
 if TYPE_CHECKING:
     from alerts.facts import Facts
-    from vigie.rules import Rules
+    from vigie.rules import Invariants, Rules
 
 REQUEST_FIRST: Final = 1_000.0
 """A person's own request stands before anything an estimate says."""
@@ -31,7 +30,10 @@ LONG_AWAY_DAYS: Final = 21
 two weeks seven in eight."""
 ENTRY_DAYS: Final = 2
 """Until then whatever is known is of the entry."""
+FIRST_TALK: Final = "first_talk"
 OTHER_MEANS: Final = "reach_by_other_means"
+AFTER_COURSE: Final = "reach_after_course"
+"""The same once no provider meets them any more."""
 ASK_DETAILS: Final = "ask_contact_details"
 WELCOME: Final = "welcome_back"
 BACK: Final = {"attendance": "presence_streak_half_days", "activity": "activity_back_7"}
@@ -65,7 +67,7 @@ ACTIONS: Final = (
     *ACTION_OF_SUBJECT.values(),
     *ACTION_OF_PROMISE.values(),
     *ACTION_OF_BARRIER.values(),
-    *(STILL_THERE, OTHER_MEANS, ASK_DETAILS, WELCOME, FINISH, BARRIER, ANY_ACTION),
+    *(STILL_THERE, FIRST_TALK, OTHER_MEANS, AFTER_COURSE, ASK_DETAILS, WELCOME, FINISH, BARRIER, ANY_ACTION, BOTH_TALKS),
 )
 """Whatever a list may ask for: each has its sentence in the rules."""
 PERSON: Final = ("enrolment_id", "learner_id", "territory_id", "advisor_id", "queue", "risk", "reasons", "spoken_on")
@@ -93,6 +95,8 @@ def candidates(facts: Facts, rules: Rules) -> pl.DataFrame:
         [promises(training, after, facts, rules.invariants), requests(everybody, facts, rules.invariants)],
         how="diagonal",
     )
+    # Of who may have left it is asked first whether somebody is to be looked after at all.
+    owed = owed.filter((pl.col("kind") != "no_owner") | ~pl.col("gone"))
     # No owner is looked for once, by the territory; the backup of an owner who left takes the calls and does not become one.
     queued = pl.col("kind") == "no_owner"
     owed = owed.with_columns(
@@ -100,7 +104,7 @@ def candidates(facts: Facts, rules: Rules) -> pl.DataFrame:
     )
     hard = unreached(facts)
     risks = _risks(training, hard, facts, rules) if facts.by_rule is None else _ruled(training, facts.by_rule, facts, rules)
-    found = pl.concat([risks, _owed(owed, hard, facts, rules)]).with_columns(opens=pl.col("opens") & ~ends_tonight(facts))
+    found = pl.concat([risks, _owed(owed, hard, facts, rules)]).with_columns(opens=pl.col("opens") & ~over_when_read(facts))
     return found.filter(~silenced(facts, rules.invariants))
 
 
@@ -151,16 +155,17 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
         maintain_order="left",
     )
     since = (pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days()
-    # A talk of an earlier course is none of this one.
-    unmet = _FACTS.list.first().is_in(NEVER_SEEN) | ~(pl.col("spoken_on") >= pl.col("enrolled_on")).fill_null(value=False)
-    of_entry = (since < ENTRY_DAYS) | ((since < rules.invariants.entry_contact_within_days) & unmet)
-    begun = pl.when(of_entry).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"]))
+    begun = (
+        pl.when(since < ENTRY_DAYS).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).otherwise(_unmet(since, facts, rules.invariants))
+    )
     of_absences = pl.col("subject") == "attendance"
     back_in = {subject: (pl.col("subject") == subject) & _FACTS.list.contains(fact) for subject, fact in BACK.items()}
     back_in["attendance"] &= pl.col("enrolment_id").is_in(facts.returned["enrolment_id"].implode())
+    # A few traces after a week without any are a return, and no reason to greet somebody whose risk stays high.
+    back_in["activity"] &= pl.col("risk") < HIGH_RISK
     back = pl.when(pl.any_horizontal(*back_in.values()) & (since > FIRST_DAYS)).then(pl.lit(WELCOME))
     # Nobody is asked about absences of weeks ago as if they went on.
-    over = pl.when(of_absences & pl.col("enrolment_id").is_in(_there_lately(facts).implode())).then(pl.lit(ANY_ACTION))
+    over = pl.when(of_absences & pl.col("enrolment_id").is_in(_none_missed_lately(facts).implode())).then(pl.lit(ANY_ACTION))
     of_subject = pl.col("subject").replace_strict(ACTION_OF_SUBJECT, default=None, return_dtype=pl.String)
     usual = pl.coalesce(begun, back, over, of_subject)
     unspoken = pl.when(since <= FIRST_DAYS).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).otherwise(pl.lit(ANY_ACTION))
@@ -204,12 +209,12 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
     )
 
 
-def ends_tonight(facts: Facts) -> pl.Expr:
-    """True of what is asked for in a course that ends tonight: the list is read once the day is over.
+def over_when_read(facts: Facts) -> pl.Expr:
+    """True of what is asked for in a course that ends no later than the day on which the list is read: there is no time for it.
 
     Nothing of it opens; what is open stays so without being listed, as the course may be prolonged.
     """
-    ends = facts.enrolments.filter(pl.col("planned_exit_date") <= facts.as_of)["enrolment_id"]
+    ends = facts.enrolments.filter(pl.col("planned_exit_date") <= facts.list_day)["enrolment_id"]
     return pl.col("kind").is_in((*IN_TRAINING, "dropout_risk", "no_owner")) & pl.col("enrolment_id").is_in(ends.implode())
 
 
@@ -219,11 +224,26 @@ def _never_came(facts: Facts) -> pl.Expr:
     return never & ((pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days() > FIRST_DAYS)
 
 
-def _there_lately(facts: Facts) -> pl.Series:
-    """enrolment_id of whoever came in the last excused_days and missed nothing of them without a reason."""
+def _unmet(since: pl.Expr, facts: Facts, rules: Invariants) -> pl.Expr:
+    """What introduces the service to somebody it has not met, whatever the facts are about; null of others.
+
+    While the entry contact can be asked for, that; afterwards a first talk, where anybody's talks are known at all. A talk of an earlier
+    course is none of this one.
+    """
+    unspoken = ~(pl.col("spoken_on") >= pl.col("enrolled_on")).fill_null(value=False)
+    in_time = since < rules.entry_contact_within_days
+    stands = since <= 2 * rules.entry_contact_within_days + rules.alert_expires_days
+    told = pl.lit(not facts.contacts.is_empty())
+    entry = pl.when((in_time & (unspoken | _FACTS.list.first().is_in(NEVER_SEEN))) | (stands & unspoken & told))
+    return entry.then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).when(unspoken & told).then(pl.lit(FIRST_TALK))
+
+
+def _none_missed_lately(facts: Facts) -> pl.Series:
+    """enrolment_id of whom the sheets of the last excused_days tell no absence without a reason: they were there, or not expected."""
     status = pl.col("status").cast(pl.String)
-    lately = facts.attendance.group_by("enrolment_id").agg(came=status.is_in(ATTENDED).any(), missed=(status == "absent_unjustified").any())
-    return lately.filter("came", ~pl.col("missed"))["enrolment_id"]
+    told, missed = (status != "not_recorded").any(), (status == "absent_unjustified").any()
+    lately = facts.attendance.group_by("enrolment_id").agg(told=told, missed=missed)
+    return lately.filter("told", ~pl.col("missed"))["enrolment_id"]
 
 
 def _gone(silence_days: int) -> pl.Expr:
@@ -294,6 +314,8 @@ def _owed(owed: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rules) ->
         .then(pl.lit(ASK_DETAILS))
         .when(pl.col("kind").is_in(IN_TRAINING) & pl.col("hard"))
         .then(pl.lit(OTHER_MEANS))
+        .when((pl.col("kind") == "post_exit_contact_due") & pl.col("hard"))
+        .then(pl.lit(AFTER_COURSE))
         .otherwise(pl.col("kind").replace_strict(ACTION_OF_PROMISE, return_dtype=pl.String)),
         within_days="promise_within",
         opens="opens",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from alerts.candidates import REQUEST_FIRST, candidates, days_off_sheets, ends_tonight, week_start
+from alerts.candidates import REQUEST_FIRST, candidates, days_off_sheets, over_when_read, week_start
 from alerts.routing import with_territory
 from alerts.silence import put_off
 from data_contracts import vocabulary
@@ -81,7 +81,7 @@ def _standing(joined: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
     state = (
         pl.when(held_out)
         .then(pl.lit("held_out"))
-        .when(put_off(facts) | ends_tonight(facts))
+        .when(put_off(facts) | over_when_read(facts))
         .then(pl.lit("repeat_suppressed"))
         .when(open_still)
         .then(pl.lit("sent"))

@@ -87,11 +87,17 @@ FEW_HALF_DAYS: Final = 2
 NEW_FACT: Final = "{fact} ; ce n'était pas le cas une semaine plus tôt."
 NO_FACT_YET: Final = "Peu de faits connus encore : l'estimation repose sur peu de chose."
 """The same of whoever has just entered."""
-CAUTION: Final = "À prendre avec prudence : entrée récente, feuilles de présence manquantes, ou plus aucun signe depuis longtemps."
+CAUTION: Final = "À prendre avec prudence : des feuilles de présence ou des traces manquent, ou il n'y a plus aucun signe depuis longtemps."
+CAUTION_NEW: Final = "À prendre avec prudence : la personne vient d'entrer en formation."
+NEW_DAYS: Final = 14
+"""Days since entry until which an estimate rests on little, as the scores count them."""
 MAY_BE_GONE: Final = "Pas d'estimation utile : d'après les derniers signes connus, cette personne est peut-être déjà partie."
 """Said in the place of the likelihood: training holds no row of people after their exit, so the number would not be theirs."""
-ENTRY_CALL: Final = "entry_call"
-"""Code of the action that comes before any talk about absences: the service introduces itself."""
+FIRST_TO_SAY: Final = ("entry_call", "first_talk")
+"""Codes of the actions that come before any talk about absences: the service introduces itself."""
+BOTH_TALKS: Final = "mid_course_and_job_search"
+IN_ONE_TALK: Final = ("mid_course_call", "prepare_job_search")
+"""Codes of the actions that one call does together; then `BOTH_TALKS` is asked for."""
 WINDOW: Final = re.compile(r"sur les (?P<fr>\d+) derniers jours|in the last (?P<en>\d+) days")
 LONGEST_WINDOW: Final = 30
 """Days that the longest window of a sentence looks back."""
@@ -185,11 +191,12 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
     return Told(
         tags=_tags(alerts),
         why=_once([*promises, *(why(reason, phrases) for reason in grounds(leading["reasons"], phrases))]) or [no_fact(weak=weak)],
-        changed=changed(leading["reasons"], phrases, new=leading["state"] == "new"),
+        # Of who may have left, the weeks before are no news.
+        changed=[] if gone else changed(leading["reasons"], phrases, new=leading["state"] == "new"),
         likelihood=say(MAY_BE_GONE) if gone else likelihood(leading["risk"], _left(leading)),
-        caution=say(CAUTION) if weak and not gone else "",
+        caution=caution(leading) if weak and not gone else "",
         estimated=not gone and leading["risk"] is not None,
-        actions=_once(say(actions.get(alert["suggested_action"], alert["suggested_action"])) for alert in sorted(alerts, key=_first_to_do)),
+        actions=[say(actions.get(code, code)) for code in _to_do(alerts)],
         since=day(min(alert["opened_on"] for alert in alerts)),
         until=day(due) + (say(" (délai dépassé)") if due <= leading["as_of"] else ""),
     )
@@ -209,10 +216,20 @@ def _left(alert: Mapping[str, Any]) -> dt.timedelta | None:
     return end - alert["as_of"] if end else None
 
 
+def _to_do(alerts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Codes of what the alerts ask for, each once, in the order in which it is done; what one call does together is one."""
+    codes = _once(alert["suggested_action"] for alert in sorted(alerts, key=_first_to_do))
+    if set(IN_ONE_TALK) <= set(codes):
+        codes = _once(BOTH_TALKS if code in IN_ONE_TALK else code for code in codes)
+    return codes
+
+
 def _first_to_do(alert: Mapping[str, Any]) -> int:
-    """What comes first sorts first: is somebody still there, the entry call, what a high risk asks for, then the rest in order."""
-    if alert["suggested_action"] in {STILL_THERE, ENTRY_CALL}:
-        return 0 if alert["suggested_action"] == STILL_THERE else 1
+    """What comes first sorts first: is somebody still there, a first talk, what a high risk asks for, then the rest in order."""
+    if alert["suggested_action"] == STILL_THERE:
+        return 0
+    if alert["suggested_action"] in FIRST_TO_SAY:
+        return 1
     return 2 if alert["kind"] == "dropout_risk" and (alert["risk"] or 0) >= HIGH_RISK else 3
 
 
@@ -305,6 +322,16 @@ def may_be_gone(reasons: Sequence[Mapping[str, Any]], *, weak: bool) -> bool:
     facts = raising(reasons)
     off = any(reason["feature"] == OFF_THE_SHEETS for reason in reasons)
     return weak and (off or (bool(facts) and facts[0]["feature"] in LAST_SIGNS))
+
+
+def caution(alert: Mapping[str, Any]) -> str:
+    """Why an estimate that weighs little does: somebody has just entered, or what is known of them stopped coming.
+
+    Args:
+        alert: with as_of and, where it is known, entry_date.
+    """
+    entered = alert.get("entry_date")
+    return say(CAUTION_NEW if entered and (alert["as_of"] - entered).days < NEW_DAYS else CAUTION)
 
 
 def within_stay(phrases: Mapping[str, Phrase], alert: Mapping[str, Any]) -> Mapping[str, Phrase]:

@@ -238,6 +238,7 @@ def _comparable(now: pl.DataFrame, before: pl.DataFrame, columns: Sequence[str])
     """False where the week before is no measure, as the last week itself went the other way, or more was held since.
 
     It looks better, and the last week was not; worse or the same, and the last week was clearly better; the same, and it was clearly worse.
+    Nor is it one of whoever had no class in the last week: days leave the window, and nothing has happened.
     """
     among = {name: whole for name in columns if (whole := FEATURES[name].among) and {whole, *WEEK} <= set(now.columns)}
     comparable = np.ones((now.height, len(columns)), dtype=np.bool_)
@@ -248,13 +249,13 @@ def _comparable(now: pl.DataFrame, before: pl.DataFrame, columns: Sequence[str])
     former = dict(zip(read, _aligned(now, before, read).T, strict=True))
     share, sheets, streak = WEEK
     better = (value[share] > former[share]) & (value[share] >= HALF) & (value[sheets] >= HALF * former[sheets]) & (value[streak] == 0)
-    turn = np.round(value[share] - former[share], 6)
+    turn, held = np.round(value[share] - former[share], 6), value[sheets] > 0
     for name, whole in among.items():
         rise = (value[name] - former[name]) * FEATURES[name].direction
         # More of what was held, in a window that had hardly been lived a week before, is no worse.
         fuller = (rise > 0) & (former[whole] < FULL * value[whole])
         contrary = ((rise >= 0) & (turn >= TURN)) | ((rise == 0) & (turn <= -TURN))
-        comparable[:, columns.index(name)] = ~(((rise < 0) & ~better) | fuller | contrary)
+        comparable[:, columns.index(name)] = held & ~(((rise < 0) & ~better) | fuller | contrary)
     return comparable
 
 

@@ -23,6 +23,7 @@ from vigie.files import write_whole
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sqlalchemy import Connection, Engine, Table
@@ -83,7 +84,8 @@ def held_about(service: Service, learner_id: str) -> Held:
         what = f"Nobody here has the identifier {learner_id}."
         raise NoDataError(what, "Give learner_id as deliveries have it; a case page shows it.")
     made_at = clock.now().replace(microsecond=0)
-    estimates = _estimates(service.home.root / "out", enrolments)
+    entered = {row["enrolment_id"]: row["entry_date"] for row in facts.get("enrolments", [])}
+    estimates = _estimates(service.home.root / "out", enrolments, entered)
     return Held(learner_id, made_at, said, facts=facts, courses=courses, estimates=estimates, experiments=arms.to_dicts(), **told)
 
 
@@ -112,9 +114,9 @@ _TECHNICAL: Final = frozenset({"base_value", "margin", "feature_hash"})
 """Columns of the scores that say nothing of a person beside the others."""
 
 
-def _estimates(nights: Path, enrolments: list[str]) -> list[Row]:
+def _estimates(nights: Path, enrolments: list[str], entered: Mapping[str, dt.date]) -> list[Row]:
     """From the files of the nights, as they were served."""
-    from alerts.wording import CAUTION, better, grounds, lowering, why
+    from alerts.wording import better, caution, grounds, lowering, why
     from pipelines.wording import phrases
 
     spoken, found = phrases(), []
@@ -122,7 +124,8 @@ def _estimates(nights: Path, enrolments: list[str]) -> list[Row]:
         rows = pl.read_parquet(path).filter(pl.col("enrolment_id").is_in(enrolments))
         for row in rows.to_dicts():
             said = [why(reason, spoken) for reason in grounds(row["reasons"], spoken)]
-            told = {"said": said, "caution": CAUTION if row["low_confidence"] else ""}
+            dated = {**row, "entry_date": entered.get(row["enrolment_id"])}
+            told = {"said": said, "caution": caution(dated) if row["low_confidence"] else ""}
             protects = [better(reason, spoken) for reason in lowering(row.get("protective") or [])]
             found.append({name: held for name, held in row.items() if name not in _TECHNICAL} | told | {"better": protects})
     return found

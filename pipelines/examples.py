@@ -43,9 +43,9 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     from alerts.language import day
     from alerts.night import courses, notice, standing
     from alerts.wording import (
-        CAUTION,
         MAY_BE_GONE,
         better,
+        caution,
         changed,
         counted,
         grounds,
@@ -94,12 +94,12 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
             "likelihood": MAY_BE_GONE if gone else f"{likelihood(row['risk'], left)} {spread(row.get('alike'))}".strip(),
             "standing": row["standing"],
             "behind": "" if gone else counted(row.get("alike")),
-            "caution": CAUTION if row["low_confidence"] and not gone else "",
+            "caution": caution(row) if row["low_confidence"] and not gone else "",
             "why": [
                 (why(one, sentences), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}")
                 for one in grounds(row["reasons"], spoken)
             ],
-            "changed": changed(row["reasons"], sentences, new=row["enrolment_id"] in new),
+            "changed": [] if gone else changed(row["reasons"], sentences, new=row["enrolment_id"] in new),
             "none": no_fact(weak=row["low_confidence"]),
             "asked": asked.get(row["enrolment_id"], NOTHING_ASKED if asked else ""),
             "better": [better(one, spoken) for one in row["protective"] or []],

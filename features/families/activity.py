@@ -15,6 +15,8 @@ _trace = pl.col("count") > 0
 _volume = (pl.col("count") + 1).log() * pl.col("count").sign()
 
 _WEEK: Final = 7
+_FEW_DAYS: Final = 4
+"""Whoever was online on fewer of 28 days hardly is at all."""
 _SILENT: Final = (pl.col("days_since_activity") >= _WEEK) & NOTHING_SINCE
 """Shorter than a week, whoever is online on most days would be called for a weekend."""
 
@@ -113,9 +115,10 @@ _facts = [
         fr="dernière activité en ligne il y a {value}",
         en="last active online {value} ago",
         monotone=1,
-        fair=NOTHING_SINCE,
+        # Of whoever was online on a few days of four weeks alone, a gap of days tells the least of it.
+        fair=NOTHING_SINCE & ((pl.col("days_since_activity") >= 2 * _WEEK) | (pl.col("active_days_28") >= _FEW_DAYS) | ~there_for(28)),
         fair_better=ALWAYS,
-        speaks_from=7,
+        speaks_from=_WEEK,
     ),
     Feature(
         "activity_kinds_14",

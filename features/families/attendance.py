@@ -41,10 +41,17 @@ _LATELY: Final = ~_gone.fill_null(value=False)
 _UNJUSTIFIED: Final = (pl.col("unjustified_half_days_14") > 0) & (pl.col("unjustified_half_days_28") > pl.col("justified_half_days_28"))
 """A justified absence is no motive to call: what counts absences of all kinds is told where most have no reason."""
 
-_BROKEN: Final = (pl.col("unjustified_streak_half_days") < SURGE) | (
-    pl.col("unjustified_streak_half_days") < pl.col("unjustified_half_days_14")
+_HALF_UNJUSTIFIED: Final = 2 * pl.col("unjustified_streak_half_days") >= pl.col("absence_streak_half_days")
+_GOES_ON: Final = (
+    _UNJUSTIFIED
+    & _HALF_UNJUSTIFIED
+    & (pl.col("absence_streak_half_days") >= FEW)
+    & (3 * pl.col("absence_streak_half_days") >= 2 * pl.col("unjustified_half_days_14"))
 )
-"""Where all that was missed in two weeks was missed since the last presence, it is told as that."""
+"""Where most of what was missed in two weeks was missed since the last presence, it is told as that, one absence that goes on."""
+
+_CLASS_LATELY: Final = pl.col("recorded_7") > 0
+"""Of whoever has had no class for a week, absences of before it are no news."""
 
 _LATELY_MISSED: Final = (pl.col("unjustified_half_days_7") > 0) | pl.col("attendance_share_7").is_null()
 """Whoever missed nothing in a week of classes has come back."""
@@ -102,7 +109,7 @@ _facts = [
             en=f"{{value}} of unjustified absence in the last {days} days",
             monotone=1,
             # Where nothing was to be attended of late, absences before it are no news.
-            fair=_LATELY & _BROKEN if days == SURGE_DAYS else pl.col("attendance_share_14").is_not_null() if days > SURGE_DAYS else None,
+            fair=_LATELY & ~_GOES_ON if days == SURGE_DAYS else _CLASS_LATELY if days > SURGE_DAYS else None,
             fair_better=ALWAYS,
             speaks_from=SURGE if days == SURGE_DAYS else None,
             among=f"recorded_{min(days, max(WINDOWS))}",
@@ -148,7 +155,7 @@ _facts = [
         monotone=1,
         fair=pl.col("attendance_share_14").is_not_null() & _LATELY,
         fair_better=ALWAYS,
-        speaks_from=SURGE,
+        speaks_from=FEW,
     ),
     Feature(
         "absence_streak_half_days",
@@ -161,8 +168,10 @@ _facts = [
         en="{value} of absence, justified or not, since last present",
         monotone=1,
         # Of whoever has had nothing to attend since, on a placement or on holiday, they are no news.
-        fair=_UNJUSTIFIED,
+        fair=_UNJUSTIFIED & _HALF_UNJUSTIFIED & _LATELY,
         fair_better=ALWAYS,
+        # One half-day with a reason hides no absence that goes on.
+        speaks_from=FEW,
     ),
     Feature(
         "late_half_days_28",
@@ -249,7 +258,11 @@ _derived = [
             fr=f"présence de {{value}} sur les {days} derniers jours, toutes absences confondues",
             en=f"{{value}} attended in the last {days} days, absences of all kinds counted",
             monotone=-1,
-            fair=there_for(min(days, SURGE_DAYS)) & _UNJUSTIFIED & _enough(str(days)) & (pl.col(f"attendance_share_{days}") < _WELL),
+            fair=there_for(min(days, SURGE_DAYS))
+            & _UNJUSTIFIED
+            & _CLASS_LATELY
+            & _enough(str(days))
+            & (pl.col(f"attendance_share_{days}") < _WELL),
             fair_better=_enough(str(days)),
             among=f"recorded_{days}",
         )

@@ -114,7 +114,7 @@ def test_the_paper_says_when_the_service_last_spoke_with_somebody(service: Servi
         ([(182, "outbound", "no_answer"), (182, "inbound", "left_message")], "aucun échange connu"),
         (
             [(9, "outbound", "no_answer"), (3, "inbound", "cancelled_by_service")],
-            "aucun échange connu, 1 tentative sans réponse le 23/02/2026",
+            "aucun échange connu, 1 tentative sans réponse le 23/02/2026, rendez-vous annulé par le service le 01/03/2026",
         ),
         # What was in vain before the talk, a message sent, what the learner tried, and what is yet to come.
         ([(20, "outbound", "no_answer"), (9, "outbound", "kept")], "dernier échange le 23/02/2026"),
@@ -124,6 +124,17 @@ def test_the_paper_says_when_the_service_last_spoke_with_somebody(service: Servi
             "aucun échange connu, rendez-vous excusé le 25/02/2026",
         ),
         ([(-1, "outbound", "no_answer"), (-1, "outbound", "reached")], "aucun échange connu"),
+        # What the service itself called off is told until it has spoken with them.
+        (
+            [(20, "outbound", "kept"), (9, "outbound", "no_answer"), (6, "outbound", "cancelled_by_service")],
+            "dernier échange le 12/02/2026, puis 1 tentative sans réponse le 23/02/2026, rendez-vous annulé par le service le 26/02/2026",
+        ),
+        (
+            [(9, "outbound", "cancelled_by_service"), (7, "outbound", "cancelled_by_service"), (3, "outbound", "excused")],
+            "aucun échange connu, rendez-vous excusé le 01/03/2026, rendez-vous annulé par le service le 25/02/2026",
+        ),
+        ([(20, "outbound", "cancelled_by_service"), (9, "outbound", "kept")], "dernier échange le 23/02/2026"),
+        ([(200, "outbound", "cancelled_by_service")], "aucun échange connu"),
         (
             [(9, "outbound", "no_show"), (8, "outbound", "no_show")],
             "aucun échange connu, 2 rendez-vous manqués, la dernière fois le 24/02/2026",

@@ -21,6 +21,7 @@ from alerts.wording import Phrase, amount, better, change, changed, counted, lik
 from data_contracts.tables.outputs import Alerts
 from pipelines.wording import phrases as spoken
 from tests.alerts.made import risk_alerts
+from tests.alerts.world import NATIONAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,6 +195,25 @@ def test_the_service_introduces_itself_before_it_asks_about_absences() -> None:
     assert wording.told(both.to_dicts(), {}, {}).actions == ["entry_call", "call_about_absences"]
 
 
+def test_what_one_call_does_together_is_asked_for_once() -> None:
+    def asked(*actions: str) -> list[str]:
+        alerts = [told("new", suggested_action=action).with_columns(planned_exit_date=dt.date(2026, 9, 1)) for action in actions]
+        return wording.told(pl.concat(alerts).to_dicts(), {}, {}).actions
+
+    both = "mid_course_and_job_search"
+    assert asked("mid_course_call", "find_owner", "prepare_job_search", "first_talk") == ["first_talk", both, "find_owner"]
+    assert asked("prepare_job_search", "find_owner") == ["prepare_job_search", "find_owner"]
+    assert both in NATIONAL.default.actions
+
+
+@pytest.mark.parametrize(("days", "said"), [(13, wording.CAUTION_NEW), (14, wording.CAUTION), (None, wording.CAUTION)])
+def test_a_word_of_caution_says_which_kind_of_little_is_known(days: int | None, said: str) -> None:
+    night = dt.date(2026, 3, 4)
+    dates = {"as_of": night} if days is None else {"as_of": night, "entry_date": night - dt.timedelta(days=days)}
+
+    assert wording.caution(dates) == said
+
+
 WORDS = Words({}, {"T": {}}, {"T": "À contacter"}, "")
 NOBODY = pl.DataFrame(
     schema={"learner_id": pl.String, "given_name": pl.String, "family_name": pl.String, "phone": pl.String, "email": pl.String}
@@ -255,6 +275,11 @@ def test_no_number_is_told_of_somebody_who_may_have_left(feature: str, *, weak: 
     page = html.render(made)
     assert one.likelihood in unescape(page)
     assert ("À prendre avec prudence" in page) is (weak and estimated)
+    # Of who may have left, a count that rose tells of weeks that are over.
+    rose = {"code": "punctuality", "feature": "late_half_days_28", "value": 8.0, "contribution": 0.2, "previous_value": 3.0}
+    more = told("sent", low_confidence=weak).with_columns(reasons=pl.Series([[said, rose]], dtype=Alerts.reasons.dtype))
+    (count,) = lists(more, NOBODY, ADVISOR, replace(WORDS, phrases=spoken()))
+    assert bool(count.lines[0].changed) is estimated
 
 
 @pytest.mark.parametrize(

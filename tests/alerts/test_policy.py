@@ -549,6 +549,11 @@ def test_of_whom_the_sheets_name_no_more_a_promise_tells_no_number_and_why() -> 
 
     assert owed.height > 0
     assert {reasons[0]["feature"] for reasons in owed["reasons"]} == {"days_off_sheets"}
+    # Whom to look after comes once it is known whether they are still there.
+    alone = people([0.01], entered_days=40, owners=[None])
+    gone = alone.scores.with_columns(told, low_confidence=pl.lit(value=True))
+    assert "no_owner" in candidates(alone, RULES)["kind"].to_list()
+    assert "no_owner" not in candidates(replace(alone, scores=gone), RULES)["kind"].to_list()
 
 
 @pytest.mark.parametrize(
@@ -620,7 +625,7 @@ def test_a_talk_before_the_name_went_from_the_sheets_leaves_nobody_in_hand(spoke
 def test_who_came_back_is_welcomed_and_who_never_came_is_called_about_the_entry(
     features: list[str], entered_days: int, action: str
 ) -> None:
-    facts = people([0.4], entered_days=entered_days)
+    facts = people([0.19], entered_days=entered_days)
     reason = {"value": 6.0, "contribution": 1.0, "previous_value": None}
     named = [reason | {"feature": name, "code": FEATURES[name].group} for name in features]
     told = pl.Series("reasons", [named], dtype=facts.scores.schema["reasons"])
@@ -633,6 +638,37 @@ def test_who_came_back_is_welcomed_and_who_never_came_is_called_about_the_entry(
     # Whoever missed a day or less in a row never went away.
     went = "presence_streak_half_days" in features and action == "welcome_back"
     assert stayed["suggested_action"].to_list() == ["call_about_absences" if went else action]
+    # A few traces online do not make up for a risk that stays high.
+    high = candidates(replace(facts, scores=facts.scores.with_columns(risk=pl.lit(0.2))), RULES).filter(pl.col("kind") == "dropout_risk")
+    online = action == "welcome_back" and "activity_back_7" in features
+    assert high["suggested_action"].to_list() == ["call_about_distance_work" if online else action]
+
+
+@pytest.mark.parametrize(
+    ("entered_days", "spoken_days", "action"),
+    [
+        (28, None, "entry_call"),
+        (42, None, "entry_call"),
+        (43, None, "first_talk"),
+        # Spoken with before this course alone: it does not know them either.
+        (60, 900, "first_talk"),
+        (60, 20, "call_about_absences"),
+        (60, 60, "call_about_absences"),
+    ],
+)
+def test_the_service_introduces_itself_to_whom_it_never_spoke_with_however_late(
+    entered_days: int, spoken_days: int | None, action: str
+) -> None:
+    facts = people([0.4, 0.4], entered_days=entered_days)
+    # Somebody's contacts are known: else nobody's could be.
+    talks = [("L001", DAY), *([("L000", ago(spoken_days))] if spoken_days is not None else [])]
+
+    def asked(facts: Facts) -> str:
+        risks = candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk", pl.col("enrolment_id") == "000")
+        return str(risks["suggested_action"].item())
+
+    assert asked(replace(facts, contacts=spoken(*talks))) == action
+    assert asked(facts) == "call_about_absences"
 
 
 @pytest.mark.parametrize(
@@ -675,6 +711,9 @@ def test_nobody_who_came_back_is_asked_for_a_motive_and_a_difficulty_is_come_bac
     [
         (["present", "absent_justified"], "take_stock"),
         (["present", "absent_unjustified"], "call_about_absences"),
+        # Not expected all week: nothing of it goes on.
+        (["not_expected"], "take_stock"),
+        (["not_expected", "absent_unjustified"], "call_about_absences"),
         (["not_recorded"], "call_about_absences"),
         ([], "call_about_absences"),
     ],

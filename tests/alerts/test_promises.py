@@ -63,9 +63,9 @@ def test_job_search_is_owed_before_the_end() -> None:
 
     assert states(decide(due, RULES), "job_search_due") == {"000": "new"}
     assert states(decide(course(100, first + 1), RULES), "job_search_due") == {}
-    assert states(decide(course(100, 1), RULES), "job_search_due") == {"000": "new"}
-    # The list is read the day after: over tonight, there is nothing left to prepare in the course.
-    assert states(decide(course(100, 0), RULES), "job_search_due") == {}
+    assert states(decide(course(100, 2), RULES), "job_search_due") == {"000": "new"}
+    # The list is read the day after: on the last day of the course there is no time left to prepare anything in it.
+    assert states(decide(course(100, 1), RULES), "job_search_due") == {}
     talked = contacts(("L000", ago(5), "outbound", "kept", "job_search"))
     assert states(decide(replace(due, contacts=talked), RULES), "job_search_due") == {}
     # Another subject, or a call nobody answered, prepares nothing.
@@ -78,7 +78,7 @@ def test_what_is_open_as_a_course_ends_is_not_listed_and_goes_on_where_it_is_pro
     def until(facts: Facts, days: int) -> Facts:
         return replace(facts, enrolments=facts.enrolments.with_columns(planned_exit_date=pl.lit(DAY + dt.timedelta(days=days))))
 
-    eve = until(course(100, 1), 1)
+    eve = until(course(100, 2), 2)
     assert states(decide(eve, RULES), "job_search_due") == {"000": "new"}
     tonight = next_night(eve, decide(eve, RULES))
     kept = decide(tonight, RULES)
@@ -196,9 +196,9 @@ def test_the_nearer_the_delay_the_higher_the_promise() -> None:
         ([(9, "outbound", "no_show"), (3, "outbound", "no_show")], None),
         # Never spoken with: what was tried weeks ago has not been answered yet.
         ([(40, "outbound", "no_answer"), (3, "outbound", "left_message")], "reach_by_other_means"),
-        # Nobody has tried for two weeks: a call is what comes next.
-        ([(20, "outbound", "no_answer"), (14, "outbound", "no_answer")], None),
-        ([(20, "outbound", "no_answer"), (13, "outbound", "no_answer")], "reach_by_other_means"),
+        # Nobody has tried for four weeks: a call is what comes next.
+        ([(40, "outbound", "no_answer"), (28, "outbound", "no_answer")], None),
+        ([(40, "outbound", "no_answer"), (27, "outbound", "no_answer")], "reach_by_other_means"),
         ([(40, "outbound", "no_answer"), (20, "outbound", "no_answer"), (14, "outbound", "no_answer")], "reach_by_other_means"),
         ([(9, "inbound", "left_message"), (3, "inbound", "left_message")], None),
         ([(9, "outbound", "no_answer"), (3, "outbound", "no_answer"), (1, "outbound", "reached")], None),
@@ -220,7 +220,9 @@ def test_whom_a_call_does_not_find_is_to_be_reached_by_other_means(tries: list[t
 
     assert unreached(facts)["learner_id"].to_list() == ["L000"] * (action is not None)
     risks = candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk")
-    assert risks["suggested_action"].to_list() == [action or "call_about_absences"]
+    # Tried, and never spoken with: they do not know the service yet.
+    met = not tries or any(outcome == "reached" for _, _, outcome in tries)
+    assert risks["suggested_action"].to_list() == [action or ("call_about_absences" if met else "first_talk")]
     # Whatever an experiment tries for a reason, a number that nobody answers comes first.
     practice = pl.DataFrame({"enrolment_id": ["000"], "reason": ["attendance"], "action": ["take_stock"]})
     tried_out = candidates(replace(facts, suggested=practice), RULES).filter(pl.col("kind") == "dropout_risk")
@@ -284,6 +286,14 @@ def test_an_entry_call_is_not_proposed_once_more_to_who_does_not_answer() -> Non
     owed = candidates(facts, RULES).filter(pl.col("kind") == "entry_contact_due")
 
     assert owed["suggested_action"].to_list() == ["reach_by_other_means"]
+
+
+def test_after_the_course_no_provider_helps_to_find_who_does_not_answer() -> None:
+    due = left(DELAYS.post_exit_within_days - WARNING, "completed")
+    tries = contacts(*(("L000", ago(days), "outbound", "no_answer", "follow_up") for days in (5, 3)))
+
+    assert decide(due, RULES)["suggested_action"].to_list() == ["post_exit_call"]
+    assert decide(replace(due, contacts=tries), RULES)["suggested_action"].to_list() == ["reach_after_course"]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ def test_a_reason_that_compares_is_told_only_where_the_comparison_is_true() -> N
             "days_since_activity": [1.0, 1.0, 1.0, 9.0, 9.0],
             "days_since_handed_in": [9.0, 9.0, 9.0, 9.0, None],
             "score_last": [None] * 4 + [0.4],
+            "course_day": [80.0] * 5,
+            "active_days_28": [4.0] * 5,
         }
     )
     parts = np.tile([0.5, 0.6, 0.4, -3.0], (5, 1))
@@ -82,6 +84,7 @@ def test_who_has_just_entered_is_not_told_of_days_before_the_entry() -> None:
             "activity_count_14": [90.0, 90.0, 5.0, 5.0],
             "days_since_activity": [1.0, 1.0, 1.0, 1.0],
             "days_since_handed_in": [None] * 4,
+            "active_days_28": [9.0] * 4,
         }
     )
     parts = np.tile([0.5, 0.4, -3.0], (4, 1))
@@ -322,8 +325,11 @@ def attending(people: int, **rows: object) -> pl.DataFrame:
         "absence_streak_half_days": 0.0,
         "unjustified_streak_half_days": 0.0,
         "unjustified_half_days_14": 0.0,
+        "unjustified_half_days_28": 20.0,
+        "justified_half_days_28": 0.0,
         "days_off_sheets": 0.0,
         "course_day": 80.0,
+        "active_days_28": 20.0,
         "days_since_activity": 1.0,
         "days_since_handed_in": 5.0,
         "recorded_7": 10,
@@ -346,16 +352,26 @@ def told_beside_nobody(columns: list[str], night: pl.DataFrame, before: pl.DataF
 
 
 def test_one_absence_that_goes_on_is_told_as_one_and_not_as_a_count_of_two_weeks() -> None:
-    streak = {"unjustified_half_days_14": [8.0, 8.0, 3.0], "unjustified_streak_half_days": [8.0, 2.0, 3.0]}
-    columns = ["unjustified_half_days_14", "unjustified_streak_half_days"]
+    # One; the end of many; one day and a half; one of which half had a reason, and more than half; nearly all of what was missed, and not.
+    people = {
+        "unjustified_half_days_14": [8.0, 8.0, 3.0, 5.0, 5.0, 8.0, 9.0],
+        "unjustified_half_days_28": [9.0] * 7,
+        "justified_half_days_28": [4.0] * 7,
+        "unjustified_streak_half_days": [8.0, 2.0, 3.0, 3.0, 3.0, 4.0, 4.0],
+        "absence_streak_half_days": [8.0, 2.0, 3.0, 6.0, 7.0, 6.0, 5.0],
+    }
+    columns = ["unjustified_half_days_14", "unjustified_streak_half_days", "absence_streak_half_days"]
+    told = {"count": "unjustified_half_days_14", "ours": "unjustified_streak_half_days", "all": "absence_streak_half_days"}
 
-    found = told_beside_nobody(columns, attending(3, **streak), attending(1).clear(), 0.9, 0.1)
+    found = told_beside_nobody(columns, attending(7, **people), attending(1).clear(), 0.9, 0.1, 0.1)
+    mostly_ill = attending(7, **people | {"justified_half_days_28": [9.0] * 7})
+    ill = told_beside_nobody(columns, mostly_ill, attending(1).clear(), 0.9, 0.1, 0.1)
 
-    assert [[reason["feature"] for reason in row] for row in found] == [
-        ["unjustified_streak_half_days"],
-        ["unjustified_half_days_14"],
-        ["unjustified_half_days_14"],
+    assert [told_of[0]["feature"] for told_of in found] == [
+        told[what] for what in ("ours", "count", "count", "all", "count", "ours", "count")
     ]
+    # What counts absences of all kinds is told of nobody whose absences mostly have a reason.
+    assert {reason["feature"] for row in ill for reason in row} == {told["count"]}
 
 
 def test_a_return_is_told_beside_the_absences_and_explains_nothing_itself() -> None:
@@ -409,24 +425,25 @@ def test_a_share_that_rose_is_no_better_on_the_day_an_absence_begins() -> None:
 
 
 def test_fewer_absences_of_fewer_sheets_are_not_compared_with_the_week_before() -> None:
-    # The last week was better; no better; still mostly missed; hardly on a sheet; better, and gone again; more in two weeks; more of more.
+    # The last week was better; no better; still mostly missed; hardly on a sheet; better, and gone again; more in two weeks; more of more;
+    # more, and no class in the last week.
     now = attending(
-        7,
-        unjustified_half_days_14=[5.0, 5.0, 5.0, 5.0, 5.0, 8.0, 8.0],
-        attendance_share_7=[0.9, 0.6, 0.4, 0.9, 0.9, 0.7, 0.7],
-        recorded_7=[10, 10, 10, 4, 10, 10, 10],
-        absence_streak_half_days=[0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0],
+        8,
+        unjustified_half_days_14=[5.0, 5.0, 5.0, 5.0, 5.0, 8.0, 8.0, 8.0],
+        attendance_share_7=[0.9, 0.6, 0.4, 0.9, 0.9, 0.7, 0.7, None],
+        recorded_7=[10, 10, 10, 4, 10, 10, 10, 0],
+        absence_streak_half_days=[0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0],
     )
     before = attending(
-        7,
-        unjustified_half_days_14=[9.0, 9.0, 9.0, 9.0, 9.0, 4.0, 4.0],
-        attendance_share_7=[0.6, 0.6, 0.2, 0.6, 0.6, 0.6, 0.6],
-        recorded_14=[20, 20, 20, 20, 20, 20, 10],
+        8,
+        unjustified_half_days_14=[9.0, 9.0, 9.0, 9.0, 9.0, 4.0, 4.0, 4.0],
+        attendance_share_7=[0.6, 0.6, 0.2, 0.6, 0.6, 0.6, 0.6, 0.6],
+        recorded_14=[20, 20, 20, 20, 20, 20, 10, 20],
     )
 
     found = told_beside_nobody(["unjustified_half_days_14"], now, before, 0.9)
 
-    assert [row[0]["previous_value"] for row in found] == [9.0, None, None, None, None, 4.0, None]
+    assert [row[0]["previous_value"] for row in found] == [9.0, None, None, None, None, 4.0, None, None]
 
 
 def test_of_who_comes_no_more_the_weeks_before_are_no_news() -> None:
@@ -580,10 +597,26 @@ def test_who_is_there_four_times_in_five_is_not_told_to_be_there_too_little() ->
         "unjustified_half_days_14": [0.0] * 5 + [4.0, 4.0],
         "unjustified_half_days_28": [0.0] * 5 + [4.0, 4.0],
         "justified_half_days_28": [0.0] * 7,
+        "recorded_7": [10.0] * 7,
         "course_day": [80.0] * 7,
     }
 
     assert facts_told(["attendance_share_14"], rows)[5:] == [["attendance_share_14"], []]
+    # Nor is anybody who has had no class for a week told of shares.
+    assert facts_told(["attendance_share_14"], rows | {"recorded_7": [0.0] * 7})[5:] == [[], []]
+
+
+def test_of_who_is_online_on_a_few_days_of_four_weeks_a_gap_of_days_is_not_told() -> None:
+    # On three days, and on four; on three, silent for two weeks; on three since an entry less than four weeks ago.
+    rows: dict[str, list[float | None]] = {
+        "days_since_activity": [0.0] * 5 + [13.0, 13.0, 14.0, 13.0],
+        "active_days_28": [20.0] * 5 + [3.0, 4.0, 3.0, 3.0],
+        "days_since_handed_in": [None] * 9,
+        "course_day": [80.0] * 8 + [27.0],
+    }
+    gap, few = "days_since_activity", "active_days_28"
+
+    assert facts_told([gap, few], rows)[5:] == [[few], [gap], [gap], [gap]]
 
 
 def test_what_was_done_in_three_days_is_told_as_protective_alone() -> None:
@@ -635,6 +668,7 @@ def test_a_share_of_hardly_any_half_days_is_not_told_and_counts_are() -> None:
             "unjustified_streak_half_days": [0.0] * 3,
             "absence_streak_half_days": [0.0] * 3,
             "course_day": [80.0] * 3,
+            "recorded_7": [2, 4, 4],
             "recorded_14": [2, 8, 8],
             "recorded_before": [40, 2, 40],
         }
@@ -700,7 +734,7 @@ def test_two_weeks_of_absences_are_told_and_not_hidden_in_a_share_since_entry() 
             "unjustified_share_total": [0.2, 0.2, 0.4, 1.0, 0.4],
             "unjustified_half_days_14": [9.0, 4.0, None, 5.0, 9.0],
             "days_since_presence": [1.0, 1.0, 20.0, None, 21.0],
-            "absence_streak_half_days": [2.0, 2.0, 0.0, 5.0, 30.0],
+            "absence_streak_half_days": [2.0, 2.0, 0.0, 3.0, 30.0],
             "unjustified_streak_half_days": [2.0, 2.0, 0.0, 3.0, 30.0],
             "unjustified_half_days_28": [9.0, 4.0, 0.0, 5.0, 9.0],
             "justified_half_days_28": [0.0] * 5,
