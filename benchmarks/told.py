@@ -44,6 +44,9 @@ def compare_told(rows: pl.DataFrame, session: str, period: pl.Expr) -> None:
     above = ((pl.col("high") - pl.col("risk")) ** 2 + chance**2).sqrt()
     apart = pl.col("label") - pl.col("risk")
     held = cells.select((apart <= above) & (apart >= -below)).to_series()
+    if held.is_empty():
+        print(f"  no session, period and band has {FORESEEN} or more expected: whether each lies in its range cannot be asked")
+        return
     print(
         f"  {held.mean():.1%} of {held.len()} sessions, periods and bands with {FORESEEN} or more expected lie in their range; 95 % asked"
     )
