@@ -196,7 +196,7 @@ def told(alerts: Sequence[Mapping[str, Any]], phrases: Mapping[str, Phrase], act
         likelihood=say(MAY_BE_GONE) if gone else likelihood(leading["risk"], _left(leading)),
         caution=caution(leading) if weak and not gone else "",
         estimated=not gone and leading["risk"] is not None,
-        actions=[say(actions.get(code, code)) for code in _to_do(alerts)],
+        actions=[say(actions.get(code, code)) for code in _to_do(alerts, together=BOTH_TALKS in actions)],
         since=day(min(alert["opened_on"] for alert in alerts)),
         until=day(due) + (say(" (délai dépassé)") if due <= leading["as_of"] else ""),
     )
@@ -216,10 +216,10 @@ def _left(alert: Mapping[str, Any]) -> dt.timedelta | None:
     return end - alert["as_of"] if end else None
 
 
-def _to_do(alerts: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Codes of what the alerts ask for, each once, in the order in which it is done; what one call does together is one."""
+def _to_do(alerts: Sequence[Mapping[str, Any]], *, together: bool) -> list[str]:
+    """Codes of what the alerts ask for, each once, in the order in which it is done; what one call does is one, worded `together`."""
     codes = _once(alert["suggested_action"] for alert in sorted(alerts, key=_first_to_do))
-    if set(IN_ONE_TALK) <= set(codes):
+    if together and set(IN_ONE_TALK) <= set(codes):
         codes = _once(BOTH_TALKS if code in IN_ONE_TALK else code for code in codes)
     return codes
 

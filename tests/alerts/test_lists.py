@@ -196,13 +196,16 @@ def test_the_service_introduces_itself_before_it_asks_about_absences() -> None:
 
 
 def test_what_one_call_does_together_is_asked_for_once() -> None:
-    def asked(*actions: str) -> list[str]:
-        alerts = [told("new", suggested_action=action).with_columns(planned_exit_date=dt.date(2026, 9, 1)) for action in actions]
-        return wording.told(pl.concat(alerts).to_dicts(), {}, {}).actions
-
     both = "mid_course_and_job_search"
+
+    def asked(*actions: str, words: tuple[str, ...] = (both,)) -> list[str]:
+        alerts = [told("new", suggested_action=action).with_columns(planned_exit_date=dt.date(2026, 9, 1)) for action in actions]
+        return wording.told(pl.concat(alerts).to_dicts(), {}, {word: word for word in words}).actions
+
     assert asked("mid_course_call", "find_owner", "prepare_job_search", "first_talk") == ["first_talk", both, "find_owner"]
     assert asked("prepare_job_search", "find_owner") == ["prepare_job_search", "find_owner"]
+    # Rules of one's own may have no sentence for both.
+    assert asked("mid_course_call", "prepare_job_search", words=()) == ["mid_course_call", "prepare_job_search"]
     assert both in NATIONAL.default.actions
 
 
