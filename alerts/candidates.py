@@ -25,6 +25,8 @@ LAST_DAYS: Final = 7
 """With no more of the course left, it is to be finished, and what comes after it prepared."""
 FIRST_DAYS: Final = 7
 """So soon after entry, what is worth a call is the entry itself where no fact says more."""
+WITHOUT_A_FACT: Final = 2.0
+"""How many times the limit a risk must be, past the first days, to open an alert that no fact explains: a call needs something to be about."""
 LONG_AWAY_DAYS: Final = 21
 """Of those away so long while there was class, all had left in two simulated territories (18 and 58 people and nights); of those away for
 two weeks seven in eight."""
@@ -204,9 +206,18 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
         suggested_action=pl.when(pl.col("action").is_not_null()).then(pl.coalesce(other_means, "action")).otherwise(ours),
         within_days="contact_within",
         # On its last day a course can no longer be given up.
-        opens=((pl.col("risk") >= pl.col("entry_limit")) | pl.col("gone")) & (left > 0),
+        opens=(founded(pl.col("risk"), pl.col("entry_limit"), since) | pl.col("gone")) & (left > 0),
         urgent=(pl.col("risk") >= HIGH_RISK) | pl.col("gone"),
     )
+
+
+def founded(risk: pl.Expr, limit: pl.Expr, since: pl.Expr) -> pl.Expr:
+    """True of a risk from the limit on that a fact explains, that is far above the limit, or of somebody `since` whose entry days are few.
+
+    Over `reasons`; what is told beside a reason explains nothing.
+    """
+    told = pl.col("reasons").list.eval((pl.element().struct.field("code") != "rest") & (pl.element().struct.field("contribution") > 0))
+    return (risk >= limit) & (told.list.any().fill_null(value=False) | (risk >= limit * WITHOUT_A_FACT) | (since <= FIRST_DAYS))
 
 
 def over_when_read(facts: Facts) -> pl.Expr:

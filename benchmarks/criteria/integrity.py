@@ -12,6 +12,7 @@ import polars as pl
 from line import Line
 from world import HORIZON, START
 
+from alerts.candidates import WITHOUT_A_FACT
 from features.facts import read_facts
 from features.matrix import cohort, matrix
 from models.evaluation.load import advisors, replay
@@ -158,10 +159,17 @@ def monotone(world: World) -> list[Line]:
 
 
 def reason_codes(world: World) -> list[Line]:
-    """18: every alert of the weekly replay tells of something, on a known fact; also where places must be filled whatever the risk."""
+    """18: every alert of the weekly replay tells of something, on a known fact; also where places must be filled whatever the risk.
+
+    As on a night, a risk that no fact explains opens an alert from `WITHOUT_A_FACT` times the limit on.
+    """
     rows = world.rows
     limit = world.service.rules.default.minimum_risk
     opened = world.risk >= limit
+    near = opened & (world.risk < limit * WITHOUT_A_FACT)
+    named = _reasons(world, near)["row"].unique().to_numpy()
+    waits = np.delete(np.flatnonzero(near), named)
+    opened[waits] = False
     opened &= replay(rows, advisors(rows, "session_id"), np.where(opened, world.risk, -1), budget=None)
     filled = replay(rows, advisors(rows, "session_id"), world.risk, budget=2)
     alerts, without, immutable, wrong = _told(world, opened)
@@ -170,10 +178,10 @@ def reason_codes(world: World) -> list[Line]:
         Line(
             18,
             "Reason codes",
-            f"weekly replay of 2014B, every alert from the policy's limit on (risk {limit:.2f}); the value told is the matrix's, whose source rows "
-            "the case page lists with delivery and line",
-            f"{alerts:,} alerts, {without} without a nameable reason, {immutable} immutable, {wrong} values not in the matrix; two places a week "
-            f"and advisor filled whatever the risk, which no night does: {silent} of {forced:,} without ({silent / forced:.2%})",
+            f"weekly replay of 2014B, every alert that the policy opens (risk {limit:.2f}, or {limit * WITHOUT_A_FACT:.2f} without a nameable fact); "
+            "the value told is the matrix's, whose source rows the case page lists with delivery and line",
+            f"{alerts:,} alerts, {without} without a nameable reason, {immutable} immutable, {wrong} values not in the matrix; {len(waits)} people "
+            f"and nights wait for a fact, {int(rows['label'].to_numpy()[waits].sum())} of them of leavers; two places a week and advisor filled whatever the risk, which no night does: {silent} of {forced:,} without ({silent / forced:.2%})",
             alerts > 0 and without == immutable == wrong == 0,
         )
     ]
@@ -181,10 +189,7 @@ def reason_codes(world: World) -> list[Line]:
 
 def _told(world: World, alerted: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     """Alerts, those without a nameable reason, reasons nobody can act on, and values told that are not the matrix's."""
-    few = world.rows.filter(alerted)
-    model = world.model
-    told = reasons(model.contributions(few), model.margins(few), model.columns, few, few.clear(), 4, world.rows)
-    named = pl.DataFrame({"row": np.arange(few.height), "reason": told}).explode("reason").unnest("reason").filter(pl.col("code") != "rest")
+    few, named = world.rows.filter(alerted), _reasons(world, alerted)
     # A fact that speaks for its subject need not be one that trees read: any column of the matrix may be told.
     told_of = named["feature"].unique().sort().to_list()
     values = few.with_row_index("row").unpivot(on=told_of, index="row", variable_name="feature", value_name="known")
@@ -195,3 +200,11 @@ def _told(world: World, alerted: NDArray[np.bool_]) -> tuple[int, int, int, int]
     )
     immutable = named.filter(pl.col("code").is_in(list(CONTEXT)))
     return few.height, few.height - named["row"].n_unique(), immutable.height, wrong.height
+
+
+def _reasons(world: World, asked: NDArray[np.bool_]) -> pl.DataFrame:
+    """The named reasons of the rows asked for, `row` counted among these, and their fields."""
+    few, model = world.rows.filter(asked), world.model
+    told = reasons(model.contributions(few), model.margins(few), model.columns, few, few.clear(), 4, world.rows)
+    named = pl.DataFrame({"row": np.arange(few.height), "reason": told}).explode("reason").unnest("reason")
+    return named.filter(pl.col("code") != "rest")

@@ -527,6 +527,39 @@ def test_a_newcomer_of_whom_no_fact_speaks_yet_is_called_about_the_entry() -> No
     assert asked(long_ago) == {"000": "entry_call", "001": "entry_call"}
 
 
+def fact(code: str, contribution: float) -> dict[str, object]:
+    return {"code": code, "feature": "x", "value": 3.0, "contribution": contribution, "previous_value": None}
+
+
+@pytest.mark.parametrize(
+    ("told", "risk", "entered_days", "opens"),
+    [
+        ([fact("attendance", 0.1)], 0.05, 60, True),
+        # Nothing, the rest alone, or what stands beside a reason: nothing to call about.
+        ([], 0.099, 60, False),
+        ([fact("rest", 3.0)], 0.099, 60, False),
+        ([fact("attendance", 0.0)], 0.099, 60, False),
+        # Far above the limit, or just entered, somebody is called all the same.
+        ([fact("rest", 3.0)], 0.1, 60, True),
+        ([], 0.05, 7, True),
+        ([], 0.05, 8, False),
+        ([fact("attendance", 0.1)], 0.049, 60, False),
+    ],
+)
+def test_a_risk_near_the_limit_opens_no_alert_that_no_fact_explains(
+    told: list[dict[str, object]], risk: float, entered_days: int, *, opens: bool
+) -> None:
+    facts = people([risk], entered_days=entered_days)
+    facts = replace(facts, scores=facts.scores.with_columns(pl.Series("reasons", [told], dtype=facts.scores.schema["reasons"])))
+
+    opened = decide(facts, RULES)
+
+    assert states(opened) == ({"000": "new"} if opens else {})
+    # What is open stays as long as the risk does.
+    begun = decide(replace(facts, scores=people([0.5]).scores), RULES)
+    assert states(decide(replace(next_night(facts, begun), scores=facts.scores), RULES)) == {"000": "sent"}
+
+
 @pytest.mark.parametrize(("entered_days", "action"), [(20, "check_still_there"), (6, "reach_by_other_means")])
 def test_who_never_came_is_not_met_in_class(entered_days: int, action: str) -> None:
     facts = people([0.4], entered_days=entered_days)
@@ -562,7 +595,7 @@ def test_of_whom_the_sheets_name_no_more_a_promise_tells_no_number_and_why() -> 
 def test_who_may_have_left_is_listed_however_low_the_risk(feature: str, *, weak: bool, listed: bool) -> None:
     facts = people([0.01, 0.06])
     reason = {"code": "attendance", "feature": feature, "value": 5.0, "contribution": 1.0, "previous_value": None}
-    told = pl.Series("reasons", [[reason], []], dtype=facts.scores.schema["reasons"])
+    told = pl.Series("reasons", [[reason], [fact("attendance", 1.0)]], dtype=facts.scores.schema["reasons"])
     low = pl.Series("low_confidence", [weak, False])
 
     alerts = decide(replace(facts, scores=facts.scores.with_columns(told, low)), RULES).filter(
