@@ -26,7 +26,7 @@ LAST_DAYS: Final = 7
 FIRST_DAYS: Final = 7
 """So soon after entry, what is worth a call is the entry itself where no fact says more."""
 WITHOUT_A_FACT: Final = 2.0
-"""How many times the limit a risk must be, past the first days, to open an alert that no fact explains: a call needs something to be about."""
+"""How many times the limit a risk must be, past the first days, to open an alert that no fact explains: a call is about something."""
 LONG_AWAY_DAYS: Final = 21
 """Of those away so long while there was class, all had left in two simulated territories (18 and 58 people and nights); of those away for
 two weeks seven in eight."""
