@@ -11,6 +11,7 @@ from alerts.routing import with_territory
 from alerts.silence import put_off
 from data_contracts import vocabulary
 from data_contracts.tables.outputs import Alerts
+from vigie.working_days import ends_week, public_holidays
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
 
 LISTED = vocabulary.LISTED
 KEPT_FOR_URGENT = 0.2
-"""Part of a week's places that waits until Friday for what is urgent."""
-FRIDAY = 5
-"""A weekday as polars counts them, from 1."""
+"""Part of a week's places that waits until the week's last working day for what is urgent."""
 AFTERWARDS = ("post_exit_contact_due", "positive_exit_check", "learner_request")
 """Tasks that the end of a course does not end."""
 
@@ -134,8 +133,8 @@ def _within_budget(standing: pl.DataFrame, facts: Facts, rules: Rules) -> pl.Dat
     people = ["recipient", "learner_id"]
     urgent = best.filter("urgent").join(within, on=people, how="anti")
     within = pl.concat([within, urgent.filter(_place(order, "recipient") <= pl.min_horizontal("kept", "left"))])
-    # Friday's list is the last on which places of the week are of use: what nothing urgent took is anybody's.
-    if facts.list_day.weekday() + 1 >= FRIDAY:
+    # On the week's last working day places are of use for the last time: what nothing urgent took is anybody's.
+    if ends_week(facts.list_day):
         taken = within.group_by("recipient").agg(taken=pl.len())
         others = best.join(within, on=people, how="anti").join(taken, on="recipient", how="left")
         others = others.filter(_place(order, "recipient") <= pl.col("left") - pl.col("taken").fill_null(0))
@@ -197,15 +196,10 @@ def _as_alerts(rows: pl.DataFrame, facts: Facts) -> dy.DataFrame[Alerts]:
 
 
 def _due(list_day: dt.date) -> pl.Expr:
-    """The delay of the task, and no later than the course's last working day where that is still to come."""
-    end = pl.col("planned_exit_date")
-    last = end - pl.duration(days=(end.dt.weekday() - FRIDAY).clip(0))
+    """The working day on which, or by which, the delay of the task is over; no later than the course's last where that is to come."""
+    free = public_holidays(list_day.year - 1, list_day.year + 1)
+    last = pl.col("planned_exit_date").dt.add_business_days(0, holidays=free, roll="backward")
     last = pl.when(last >= list_day, ~pl.col("kind").is_in(AFTERWARDS)).then(last)
     # The least of those known: a course that has ended bounds nothing.
-    return pl.min_horizontal(_working_day(pl.col("opened_on") + pl.duration(days=pl.col("within_days"))), last)
-
-
-def _working_day(date: pl.Expr) -> pl.Expr:
-    """The same day, or the Monday after a weekend."""
-    to_monday = (8 - date.dt.weekday()).replace_strict({1: 1, 2: 2}, default=0)
-    return date + pl.duration(days=to_monday)
+    due = pl.col("opened_on") + pl.duration(days=pl.col("within_days"))
+    return pl.min_horizontal(due.dt.add_business_days(0, holidays=free, roll="forward"), last)

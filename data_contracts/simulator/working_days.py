@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vigie.working_days import is_worked
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -54,24 +56,7 @@ def make_calendar(first: dt.date, days: int) -> Calendar:
     """The calendar of `days` days from `first`."""
     numbers = np.arange(-_MARGIN, days + _MARGIN)
     dates = [first + dt.timedelta(days=day) for day in numbers.tolist()]
-    free = {holiday for year in {date.year for date in dates} for holiday in _holidays(year)}
-    works = np.array([date.weekday() < 5 and date not in free for date in dates])
+    works = np.array([is_worked(date) for date in dates])
     following = np.minimum.accumulate(np.where(works, numbers, numbers[-1])[::-1])[::-1]
     preceding = np.maximum.accumulate(np.where(works, numbers, numbers[0]))
     return Calendar(first, days, works, following, preceding)
-
-
-def _holidays(year: int) -> list[dt.date]:
-    fixed = [(1, 1), (5, 1), (5, 8), (7, 14), (8, 15), (11, 1), (11, 11), (12, 25)]
-    easter = _easter(year)
-    return [dt.date(year, month, day) for month, day in fixed] + [easter + dt.timedelta(days=days) for days in (1, 39, 50)]
-
-
-def _easter(year: int) -> dt.date:
-    """Easter Sunday, Gregorian calendar (Meeus, Jones and Butcher)."""
-    a, b, c = year % 19, year // 100, year % 100
-    h = (19 * a + b - b // 4 - (b - (b + 8) // 25 + 1) // 3 + 15) % 30
-    k = (32 + 2 * (b % 4) + 2 * (c // 4) - h - c % 4) % 7
-    m = (a + 11 * h + 22 * k) // 451
-    month, day = divmod(h + k - 7 * m + 114, 31)
-    return dt.date(year, month, day + 1)

@@ -43,9 +43,8 @@ _UNJUSTIFIED: Final = (pl.col("unjustified_half_days_14") > 0) & (pl.col("unjust
 
 _HALF_UNJUSTIFIED: Final = 2 * pl.col("unjustified_streak_half_days") >= pl.col("absence_streak_half_days")
 _GOES_ON: Final = (
-    _UNJUSTIFIED
-    & _HALF_UNJUSTIFIED
-    & (pl.col("absence_streak_half_days") >= FEW)
+    _HALF_UNJUSTIFIED
+    & ((pl.col("unjustified_streak_half_days") >= FEW) | (_UNJUSTIFIED & (pl.col("absence_streak_half_days") >= FEW)))
     & (3 * pl.col("absence_streak_half_days") >= 2 * pl.col("unjustified_half_days_14"))
 )
 """Where most of what was missed in two weeks was missed since the last presence, it is told as that, one absence that goes on."""

@@ -90,6 +90,23 @@ def test_nothing_is_due_on_a_weekend() -> None:
 
 
 @pytest.mark.parametrize(
+    ("night", "end", "due"),
+    [
+        # Whit Monday is the day after the weekend; and a course that ends on it is over on Friday.
+        (dt.date(2026, 5, 22), dt.date(2026, 9, 1), dt.date(2026, 5, 26)),
+        (dt.date(2026, 5, 19), dt.date(2026, 5, 25), dt.date(2026, 5, 22)),
+        (dt.date(2026, 12, 29), dt.date(2027, 9, 1), dt.date(2027, 1, 4)),
+    ],
+)
+def test_nothing_is_due_on_a_public_holiday(night: dt.date, end: dt.date, due: dt.date) -> None:
+    facts = replace(people([0.4]), as_of=night)
+    ending = replace(facts, enrolments=facts.enrolments.with_columns(planned_exit_date=pl.lit(end)))
+
+    risks = decide(ending, RULES).filter(pl.col("kind").cast(pl.String) == "dropout_risk")
+    assert risks["due_on"].to_list() == [due]
+
+
+@pytest.mark.parametrize(
     ("end", "due"),
     [
         (dt.date(2026, 3, 6), dt.date(2026, 3, 6)),
