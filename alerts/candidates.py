@@ -33,6 +33,7 @@ two weeks seven in eight."""
 ENTRY_DAYS: Final = 2
 """Until then whatever is known is of the entry."""
 FIRST_TALK: Final = "first_talk"
+ABSENCES_FIRST: Final = "first_talk_about_absences"
 OTHER_MEANS: Final = "reach_by_other_means"
 AFTER_COURSE: Final = "reach_after_course"
 """The same once no provider meets them any more."""
@@ -69,7 +70,7 @@ ACTIONS: Final = (
     *ACTION_OF_SUBJECT.values(),
     *ACTION_OF_PROMISE.values(),
     *ACTION_OF_BARRIER.values(),
-    *(STILL_THERE, FIRST_TALK, OTHER_MEANS, AFTER_COURSE, ASK_DETAILS, WELCOME, FINISH, BARRIER, ANY_ACTION, BOTH_TALKS),
+    *(STILL_THERE, FIRST_TALK, ABSENCES_FIRST, OTHER_MEANS, AFTER_COURSE, ASK_DETAILS, WELCOME, FINISH, BARRIER, ANY_ACTION, BOTH_TALKS),
 )
 """Whatever a list may ask for: each has its sentence in the rules."""
 PERSON: Final = ("enrolment_id", "learner_id", "territory_id", "advisor_id", "queue", "risk", "reasons", "spoken_on")
@@ -172,7 +173,7 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
     usual = pl.coalesce(begun, back, over, of_subject)
     unspoken = pl.when(since <= FIRST_DAYS).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).otherwise(pl.lit(ANY_ACTION))
     # A course that ends sooner than anybody can call leaves less to do.
-    left = (pl.col("planned_exit_date") - pl.lit(facts.list_day)).dt.total_days().clip(0)
+    left = (pl.col("planned_exit_date") - pl.lit(facts.read_on)).dt.total_days().clip(0)
     near = near.join(hard, on="learner_id", how="left", maintain_order="left")
     near = near.join(barriers(facts), on="learner_id", how="left", maintain_order="left")
     other_means = pl.when("wrong").then(pl.lit(ASK_DETAILS)).when("hard").then(pl.lit(OTHER_MEANS))
@@ -221,11 +222,11 @@ def founded(risk: pl.Expr, limit: pl.Expr, since: pl.Expr) -> pl.Expr:
 
 
 def over_when_read(facts: Facts) -> pl.Expr:
-    """True of what is asked for in a course that ends no later than the day on which the list is read: there is no time for it.
+    """True of what is asked for in a course that is over by the end of the first working day on which the list is read.
 
     Nothing of it opens; what is open stays so without being listed, as the course may be prolonged.
     """
-    ends = facts.enrolments.filter(pl.col("planned_exit_date") <= facts.list_day)["enrolment_id"]
+    ends = facts.enrolments.filter(pl.col("planned_exit_date") <= facts.read_on)["enrolment_id"]
     return pl.col("kind").is_in((*IN_TRAINING, "dropout_risk", "no_owner")) & pl.col("enrolment_id").is_in(ends.implode())
 
 
@@ -238,15 +239,15 @@ def _never_came(facts: Facts) -> pl.Expr:
 def _unmet(since: pl.Expr, facts: Facts, rules: Invariants) -> pl.Expr:
     """What introduces the service to somebody it has not met, whatever the facts are about; null of others.
 
-    While the entry contact can be asked for, that; afterwards a first talk, where anybody's talks are known at all. A talk of an earlier
-    course is none of this one.
+    The entry call until it is late; afterwards a first talk, where anybody's talks are known at all. A talk of an earlier course is none of
+    this one.
     """
     unspoken = ~(pl.col("spoken_on") >= pl.col("enrolled_on")).fill_null(value=False)
     in_time = since < rules.entry_contact_within_days
-    stands = since <= 2 * rules.entry_contact_within_days + rules.alert_expires_days
     told = pl.lit(not facts.contacts.is_empty())
-    entry = pl.when((in_time & (unspoken | _FACTS.list.first().is_in(NEVER_SEEN))) | (stands & unspoken & told))
-    return entry.then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).when(unspoken & told).then(pl.lit(FIRST_TALK))
+    first = pl.when(pl.col("subject") == "attendance").then(pl.lit(ABSENCES_FIRST)).otherwise(pl.lit(FIRST_TALK))
+    entry = pl.when(in_time & (unspoken | _FACTS.list.first().is_in(NEVER_SEEN)))
+    return entry.then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).when(unspoken & told).then(first)
 
 
 def _none_missed_lately(facts: Facts) -> pl.Series:

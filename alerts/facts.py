@@ -14,6 +14,7 @@ from data_contracts.experiments import practices, treatments
 from data_contracts.ingest import layout
 from data_contracts.tables.outputs import REASON
 from vigie.clock import end_of_day
+from vigie.working_days import worked_from
 
 if TYPE_CHECKING:
     from vigie.rules import Rules
@@ -92,6 +93,11 @@ class Facts:
     def list_day(self) -> dt.date:
         """The day on which the list is used."""
         return self.as_of + dt.timedelta(days=1)
+
+    @property
+    def read_on(self) -> dt.date:
+        """The first working day from then on."""
+        return worked_from(self.list_day)
 
 
 def read_facts(

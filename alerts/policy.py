@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LISTED = vocabulary.LISTED
 KEPT_FOR_URGENT = 0.2
-"""Part of a week's places that waits until the week's last working day for what is urgent."""
+"""Part of a week's places that waits until the week's last working day for what is urgent: one from three on."""
 AFTERWARDS = ("post_exit_contact_due", "positive_exit_check", "learner_request")
 """Tasks that the end of a course does not end."""
 
@@ -33,7 +33,8 @@ def decide(facts: Facts, rules: Rules) -> dy.DataFrame[Alerts]:
 
     - An alert opened on an earlier night and still standing is carried over (`sent`): same identifier, no budget.
     - It ends when it expires, when someone has spoken with the learner since, or when the risk falls below keep_share of its limit; then
-      the same kind is not raised again for that enrolment within the cool-down (`repeat_suppressed`), but for a person's own request.
+      the same kind is not raised again for that enrolment within the cool-down (`repeat_suppressed`), but for a person's own request and
+      what is urgent and not in hand.
     - Nobody spoken with in the last days gets a new risk alert: the case is in hand. What the advisor put off waits for its day
       (`repeat_suppressed`), and is then the same alert again.
     - Held-out enrolments get no risk alert (`held_out`); promises are kept to everybody.
@@ -74,6 +75,8 @@ def _standing(joined: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
     open_still = pl.col("was_open").fill_null(value=False) & ~answered
     # Somebody who asks again is never told that they asked before.
     cooling = pl.col("cooling").fill_null(value=False) & ~open_still & (pl.col("kind") != "learner_request")
+    # A high risk a week after the talk, or that came back before anybody called, does not wait for the days to go by.
+    cooling &= ~(risk_alert & pl.col("urgent") & ~in_hand)
     below = ~pl.col("opens") & ~open_still
     held_out = risk_alert & pl.col("enrolment_id").is_in(facts.held_out["enrolment_id"].implode())
     kept = joined.filter(~below & (~in_hand | open_still | cooling))
@@ -113,7 +116,7 @@ def _within_budget(standing: pl.DataFrame, facts: Facts, rules: Rules) -> pl.Dat
     called = called.select("recipient", "learner_id", called=pl.lit(value=True)).unique()
     rows = rows.join(called, on=["recipient", "learner_id"], how="left")
     there = (pl.col("state") == "sent") | pl.col("called").fill_null(value=False)
-    kept = (budget * KEPT_FOR_URGENT).floor().cast(pl.Int64)
+    kept = (budget * KEPT_FOR_URGENT).round().cast(pl.Int64)
     rows = rows.with_columns(left=left, kept=kept, on_list=there.any().over("recipient", "learner_id"))
     costs = (rows["state"] == "new") & ~rows["on_list"]
     left_here = (pl.col("territory_capacity") - pl.col("used_here").fill_null(0)).clip(0)

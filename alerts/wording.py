@@ -76,14 +76,17 @@ SAME_DAY: Final = {SINCE: "le jour même", "{value} ago": "the same day"}
 """Nobody says that something happened no day ago; nor today, since a list is read the day after."""
 NO_FACT: Final = "Aucun fait isolé : la situation d'ensemble."
 """What a list says of a risk that no single fact explains."""
-STILL_THERE: Final = "check_still_there"
-"""Code of the action for somebody gone so long that they may have left."""
 STILL: Final = ("Ce chiffre a peu bougé en une semaine.", "Ces chiffres ont peu bougé en une semaine.")
 """What is said where the numbers that are told hardly moved; others may have."""
 STOOD: Final = ("Ce chiffre n'a pas bougé en une semaine.", "Ces chiffres n'ont pas bougé en une semaine.")
 """The same where they are those of a week before."""
 FEW_HALF_DAYS: Final = 2
 """Counts of half-days that moved by less, one day, stand where they were."""
+WAS: Final = "{fact}, contre {was} une semaine plus tôt."
+BETTER: Final = "{fact} : c'est mieux qu'une semaine plus tôt ({was})."
+WAS_ALONE: Final = "Une semaine plus tôt : {was}."
+BETTER_ALONE: Final = "C'est mieux qu'une semaine plus tôt : {was}."
+"""What a figure was; alone where it is the only one told, which then stands beside it and is not said again."""
 NEW_FACT: Final = "{fact} ; ce n'était pas le cas une semaine plus tôt."
 NO_FACT_YET: Final = "Peu de faits connus encore : l'estimation repose sur peu de chose."
 """The same of whoever has just entered."""
@@ -93,10 +96,16 @@ NEW_DAYS: Final = 14
 """Days since entry until which an estimate rests on little, as the scores count them."""
 MAY_BE_GONE: Final = "Pas d'estimation utile : d'après les derniers signes connus, cette personne est peut-être déjà partie."
 """Said in the place of the likelihood: training holds no row of people after their exit, so the number would not be theirs."""
-FIRST_TO_SAY: Final = ("entry_call", "first_talk")
+STILL_THERE: Final = "check_still_there"
+"""Code of the action for somebody gone so long that they may have left."""
+ENTRY_CALL: Final = "entry_call"
+MID_COURSE_CALL: Final = "mid_course_call"
+FIRST_TALKS: Final = ("first_talk", "first_talk_about_absences")
+INTRODUCTIONS: Final = (ENTRY_CALL, *FIRST_TALKS)
 """Codes of the actions that come before any talk about absences: the service introduces itself."""
+FIND_OWNER: Final = "find_owner"
 BOTH_TALKS: Final = "mid_course_and_job_search"
-IN_ONE_TALK: Final = ("mid_course_call", "prepare_job_search")
+IN_ONE_TALK: Final = (MID_COURSE_CALL, "prepare_job_search")
 """Codes of the actions that one call does together; then `BOTH_TALKS` is asked for."""
 WINDOW: Final = re.compile(r"sur les (?P<fr>\d+) derniers jours|in the last (?P<en>\d+) days")
 LONGEST_WINDOW: Final = 30
@@ -219,6 +228,11 @@ def _left(alert: Mapping[str, Any]) -> dt.timedelta | None:
 def _to_do(alerts: Sequence[Mapping[str, Any]], *, together: bool) -> list[str]:
     """Codes of what the alerts ask for, each once, in the order in which it is done; what one call does is one, worded `together`."""
     codes = _once(alert["suggested_action"] for alert in sorted(alerts, key=_first_to_do))
+    if set(FIRST_TALKS) & set(codes):
+        codes = [code for code in codes if code not in {ENTRY_CALL, MID_COURSE_CALL}]
+    if FIND_OWNER in codes and (introduced := [place for place, code in enumerate(codes) if code in INTRODUCTIONS]):
+        # Whoever is to look after somebody is named before anybody introduces themselves.
+        codes = _once([*codes[: introduced[0]], FIND_OWNER, *codes[introduced[0] :]])
     if together and set(IN_ONE_TALK) <= set(codes):
         codes = _once(BOTH_TALKS if code in IN_ONE_TALK else code for code in codes)
     return codes
@@ -228,7 +242,7 @@ def _first_to_do(alert: Mapping[str, Any]) -> int:
     """What comes first sorts first: is somebody still there, a first talk, what a high risk asks for, then the rest in order."""
     if alert["suggested_action"] == STILL_THERE:
         return 0
-    if alert["suggested_action"] in FIRST_TO_SAY:
+    if alert["suggested_action"] in INTRODUCTIONS:
         return 1
     return 2 if alert["kind"] == "dropout_risk" and (alert["risk"] or 0) >= HIGH_RISK else 3
 
@@ -241,14 +255,15 @@ def changed(reasons: Iterable[Mapping[str, Any]], phrases: Mapping[str, Phrase],
     """
     reasons = list(reasons)
     facts = raising(reasons)
-    moved = [(reason["code"], text) for reason in facts if (text := change(reason, phrases))]
     eased = _beside(reasons, phrases, worse=False)
-    said = [why(reason, phrases) for reason in eased if reason["previous_value"] is None]
-    # The last week beside the one before, where nothing else tells how attendance went.
-    told = {*(code for code, _ in moved), *(reason["code"] for reason in eased if reason["previous_value"] is None)}
-    apart = [reason for reason in eased if reason["previous_value"] is not None and reason["code"] not in told]
-    weeks = [text for reason in apart if (text := change(reason, phrases))]
-    if news := [*(text for _, text in moved), *said, *weeks]:
+    said = [reason for reason in eased if reason["previous_value"] is None]
+    # Two weeks far apart say how attendance went better than a count over more days does, but for a return.
+    apart = [reason for reason in eased if reason["previous_value"] is not None and reason["code"] not in {one["code"] for one in said}]
+    weeks = {reason["code"]: text for reason in apart if (text := change(reason, phrases))}
+    # Of the only figure that is told, what it is stands beside.
+    alone = sum("{value}" in phrases[reason["feature"]].fr for reason in grounds(reasons, phrases) if reason["feature"] in phrases) == 1
+    moved = [text for reason in facts if reason["code"] not in weeks and (text := change(reason, phrases, alone=alone))]
+    if news := [*moved, *(why(reason, phrases) for reason in said), *weeks.values()]:
         return news
     # What stands beside the reasons, such as absences with a reason, is told without what it was.
     if new or _beside(reasons, phrases, worse=True):
@@ -362,11 +377,12 @@ def no_fact(*, weak: bool) -> str:
     return say(NO_FACT_YET if weak else NO_FACT)
 
 
-def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | None:
+def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase], *, alone: bool = False) -> str | None:
     """The reason's fact against the same fact a week before, or nothing where it reads the same; without a number, that it came up.
 
     Days that only went by are no news: thirty since the last work, where there were twenty-three a week before. Nor is a count that moved a
-    little, for better or worse: sixty half-days missed, where there were sixty-two; nor a share or a gap that hardly moved.
+    little, for better or worse: sixty half-days missed, where there were sixty-two; nor a share or a gap that hardly moved. Where it is the
+    only figure that is told (`alone`), what it was is enough.
     """
     phrase = phrases.get(reason["feature"] or "")
     now, before = reason["value"], reason["previous_value"]
@@ -382,8 +398,8 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase]) -> str | No
     if amount(before, phrase.unit) == amount(now, phrase.unit) or not _moved(now, before, phrase):
         return None
     if (before - now) * phrase.direction > 0:
-        return say("{fact} : c'est mieux qu'une semaine plus tôt ({was}).").format(**told)
-    return say("{fact}, contre {was} une semaine plus tôt.").format(**told)
+        return say(BETTER_ALONE if alone else BETTER).format(**told)
+    return say(WAS_ALONE if alone else WAS).format(**told)
 
 
 def _moved(now: float, before: float, phrase: Phrase) -> bool:

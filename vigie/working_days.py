@@ -24,6 +24,13 @@ def is_worked(day: dt.date) -> bool:
     return day.weekday() < SATURDAY and day not in public_holidays(day.year, day.year)
 
 
+def worked_from(day: dt.date) -> dt.date:
+    """The day itself, or the next that is worked."""
+    while not is_worked(day):
+        day += dt.timedelta(days=1)
+    return day
+
+
 def ends_week(day: dt.date) -> bool:
     """True where nobody works any more between `day` and the Monday after."""
     return not any(is_worked(day + dt.timedelta(days=later)) for later in range(1, SUNDAY - day.weekday() + 1))

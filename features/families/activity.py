@@ -313,7 +313,11 @@ _derived = [
         fr_better="activité en ligne en progression",
         en_better="online activity gaining speed",
         worse=-1,
-        fair=there_for(28) & NOTHING_SINCE & (pl.col("activity_back_7") == 0),
+        # Of whoever did more in the last two weeks than in the two before, it is not what a person would say.
+        fair=there_for(28)
+        & NOTHING_SINCE
+        & (pl.col("activity_back_7") == 0)
+        & (2 * pl.col("activity_count_14") < pl.col("activity_count_28")),
         fair_better=there_for(28),
         against=0.0,
         repeats=frozenset({"days_since_activity"}),
@@ -325,8 +329,8 @@ _derived = [
         meaning="Traces of the last 7 days, after 7 days without any and traces before; else 0",
         null_means="never null",
         group="activity",
-        fr="de nouveau en ligne : {value} ces 7 derniers jours, après une semaine sans aucune",
-        en="online again: {value} these last 7 days, after a week without any",
+        fr="de nouveau en ligne : {value} ces 7 derniers jours, après une semaine au moins sans aucune",
+        en="online again: {value} these last 7 days, after a week or more without any",
         worse=-1,
         fair=there_for(14),
         fair_better=NEVER,

@@ -173,6 +173,23 @@ _facts = [
         speaks_from=FEW,
     ),
     Feature(
+        "absence_begun_half_days",
+        _since_presence(_unjustified),
+        unit="half_days",
+        meaning="Unjustified half-days of absence since the last presence, told beside more of them before it",
+        null_means="no attendance sheet is known",
+        group="attendance",
+        fr="absence en cours : {value} non justifiée{s} depuis la dernière présence",
+        en="an absence that goes on: {value} without a reason since last present",
+        worse=1,
+        # Where it is most of what was missed it is told in place of these.
+        fair=_HALF_UNJUSTIFIED & ~_GOES_ON & _LATELY & pl.col("days_since_presence").is_not_null() & (pl.col("days_off_sheets") == 0),
+        fair_better=NEVER,
+        speaks_from=FEW,
+        beside=True,
+        learnt=False,
+    ),
+    Feature(
         "late_half_days_28",
         ((pl.col("status") == "late") & within(28)).cast(pl.Int32).sum(),
         unit="half_days",

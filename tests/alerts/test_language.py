@@ -81,6 +81,7 @@ def in_tables() -> Iterator[str | tuple[str, ...]]:
     yield from (wording.COUNTED, wording.RANGE, wording.SOONER_LATER, words.ENDS_BEFORE)
     yield from (wording.LIKELIHOOD, wording.POSITIVE_EXIT, wording.MORE_POSITIVE, wording.NO_FACT, wording.NO_FACT_YET, wording.NEW_FACT)
     yield from (wording.LIKELIHOOD_TO_END, wording.HARDLY_TO_END)
+    yield from (wording.WAS, wording.BETTER, wording.WAS_ALONE, wording.BETTER_ALONE)
     yield from (sessions.ADVISOR, sessions.QUEUE, sessions.TEAM, sessions.RATE, sessions.HARDLY, sessions.OTHERS)
     yield from (wording.STILL, wording.STOOD, wording.HARDLY, wording.CAUTION, wording.CAUTION_NEW, wording.MAY_BE_GONE)
 

@@ -172,17 +172,20 @@ OF_ALL_KINDS = "sur les 7 derniers jours, toutes absences confondues"
     [
         (0.3, 0.7, None, f"Présence de 30\u00a0% {OF_ALL_KINDS}, contre 70\u00a0% une semaine plus tôt."),
         (0.9, 0.4, 8.0, f"Présence de 90\u00a0% {OF_ALL_KINDS} : c'est mieux qu'une semaine plus tôt (40\u00a0%)."),
-        # What is told as the reason has changed itself.
-        (0.3, 0.7, 3.0, "8 demi-journées d'absence non justifiée sur les 14 derniers jours, contre 3 une semaine plus tôt."),
+        # It says more than what is told as the reason did two weeks ago.
+        (0.3, 0.7, 3.0, f"Présence de 30\u00a0% {OF_ALL_KINDS}, contre 70\u00a0% une semaine plus tôt."),
     ],
 )
-def test_the_last_week_is_told_beside_the_one_before_where_nothing_else_tells(
+def test_two_weeks_far_apart_are_told_in_the_place_of_a_count_over_more_days(
     now: float, before: float, counted: float | None, changes: str
 ) -> None:
     absent = {"code": "attendance", "feature": "unjustified_half_days_14", "value": 8.0, "contribution": 0.4, "previous_value": counted}
     week = {"code": "attendance", "feature": "attendance_share_7", "value": now, "contribution": 0.0, "previous_value": before}
 
     assert changed([absent, week], spoken()) == [changes]
+    # A return says it better still.
+    back = week | {"feature": "presence_streak_half_days", "value": 6.0, "previous_value": None}
+    assert not [text for text in changed([absent, week, back], spoken()) if text == changes]
     assert [one["feature"] for one in wording.grounds([absent, week], spoken())] == ["unjustified_half_days_14"]
 
 
@@ -202,7 +205,12 @@ def test_what_one_call_does_together_is_asked_for_once() -> None:
         alerts = [told("new", suggested_action=action).with_columns(planned_exit_date=dt.date(2026, 9, 1)) for action in actions]
         return wording.told(pl.concat(alerts).to_dicts(), {}, {word: word for word in words}).actions
 
-    assert asked("mid_course_call", "find_owner", "prepare_job_search", "first_talk") == ["first_talk", both, "find_owner"]
+    assert asked("mid_course_call", "find_owner", "prepare_job_search") == [both, "find_owner"]
+    # Whoever is to look after somebody is named before the service introduces itself, and a first talk is the entry call and the point.
+    assert asked("mid_course_call", "entry_call", "prepare_job_search", "find_owner", "first_talk") == [
+        *("find_owner", "first_talk", "prepare_job_search")
+    ]
+    assert asked("prepare_job_search", "entry_call", "find_owner") == ["find_owner", "entry_call", "prepare_job_search"]
     assert asked("prepare_job_search", "find_owner") == ["prepare_job_search", "find_owner"]
     # Rules of one's own may have no sentence for both.
     assert asked("mid_course_call", "prepare_job_search", words=()) == ["mid_course_call", "prepare_job_search"]
@@ -397,7 +405,21 @@ def test_days_that_went_by_are_no_news_and_have_not_stood_still() -> None:
 
     # How long ago the last trace is says it all: a week before it was the same one.
     assert news(7.0, 0.0) == news(20.0, 13.0) == news(21.0, 14.0) == []
-    assert news(9.0, 12.0) == ["Dernière activité en ligne il y a 9 jours : c'est mieux qu'une semaine plus tôt (12 jours)."]
+    assert news(9.0, 12.0) == ["C'est mieux qu'une semaine plus tôt : 12 jours."]
+
+
+def test_the_only_figure_that_is_told_is_not_said_again_where_it_changed() -> None:
+    absent = {"code": "attendance", "feature": "unjustified_half_days_14", "value": 8.0, "contribution": 0.4, "previous_value": 3.0}
+    late = {"code": "punctuality", "feature": "late_half_days_28", "value": 5.0, "contribution": 0.2, "previous_value": 5.0}
+    again = "8 demi-journées d'absence non justifiée sur les 14 derniers jours, contre 3 une semaine plus tôt."
+    falling = {"code": "trend", "feature": "activity_change", "value": -1.0, "contribution": 0.2, "previous_value": None}
+
+    assert changed([absent], spoken()) == ["Une semaine plus tôt : 3."]
+    assert changed([absent, falling], spoken()) == ["Une semaine plus tôt : 3."]
+    assert changed([absent, late], spoken()) == [again]
+    # What stands beside the reasons is a figure too.
+    justified = {"code": "attendance", "feature": "justified_half_days_14", "value": 4.0, "contribution": 0.0, "previous_value": None}
+    assert changed([absent, justified], spoken()) == [again]
 
 
 def test_a_course_about_to_end_is_given_up_before_its_end_or_not_at_all() -> None:

@@ -16,6 +16,7 @@ from alerts.publication import with_owners
 from alerts.returns import returned as returned_of
 from alerts.routing import NO_TERRITORY
 from alerts.silence import EXPLAINED, PUT_OFF_AT_MOST
+from alerts.wording import HIGH_RISK
 from features.catalogue import FEATURES
 from tests.alerts.world import DAY, NATIONAL, RULES, ago, contacts, next_night, people, ruled, said, spoken, states
 
@@ -58,6 +59,21 @@ def test_somebody_spoken_with_since_leaves_the_list_and_is_not_called_again_with
     alerts = decide(following, RULES)
 
     assert states(alerts) == {"000": "repeat_suppressed"}
+
+
+@pytest.mark.parametrize(("risk", "days", "state"), [(0.2, 6, "repeat_suppressed"), (0.2, 7, "new"), (0.19, 7, "repeat_suppressed")])
+def test_a_high_risk_does_not_cool_down_longer_than_the_talk_is_recent(risk: float, days: int, state: str) -> None:
+    facts = people([risk])
+    talk = DAY + dt.timedelta(days=1)
+    following = replace(next_night(facts, decide(facts, RULES), days=1), contacts=spoken(("L000", talk)))
+    following = next_night(following, decide(following, RULES), days=days)
+
+    assert states(decide(following, RULES)) == {"000": state}
+    # Nobody spoke with them, and for a night the risk had gone: it is back.
+    two = people([risk, 0.4])
+    quiet = replace(next_night(two, decide(two, RULES)), scores=people([0.01, 0.4]).scores)
+    back = decide(replace(next_night(quiet, decide(quiet, RULES)), scores=two.scores), RULES)
+    assert states(back) == {"000": "new" if risk >= HIGH_RISK else "repeat_suppressed", "001": "sent"}
 
 
 def test_nobody_spoken_with_in_the_last_days_gets_a_first_risk_alert() -> None:
@@ -697,11 +713,10 @@ def test_who_came_back_is_welcomed_and_who_never_came_is_called_about_the_entry(
 @pytest.mark.parametrize(
     ("entered_days", "spoken_days", "action"),
     [
-        (28, None, "entry_call"),
-        (42, None, "entry_call"),
-        (43, None, "first_talk"),
+        (13, None, "entry_call"),
+        (14, None, "first_talk_about_absences"),
         # Spoken with before this course alone: it does not know them either.
-        (60, 900, "first_talk"),
+        (60, 900, "first_talk_about_absences"),
         (60, 20, "call_about_absences"),
         (60, 60, "call_about_absences"),
     ],
@@ -718,7 +733,10 @@ def test_the_service_introduces_itself_to_whom_it_never_spoke_with_however_late(
         return str(risks["suggested_action"].item())
 
     assert asked(replace(facts, contacts=spoken(*talks))) == action
-    assert asked(facts) == "call_about_absences"
+    assert asked(facts) == ("entry_call" if entered_days < RULES.invariants.entry_contact_within_days else "call_about_absences")
+    work = pl.Series("reasons", [[fact("assessments", 1.0)]] * 2, dtype=facts.scores.schema["reasons"])
+    of_work = asked(replace(facts, contacts=spoken(*talks), scores=facts.scores.with_columns(work)))
+    assert of_work == {"first_talk_about_absences": "first_talk", "call_about_absences": "check_workload"}.get(action, action)
 
 
 @pytest.mark.parametrize(
@@ -804,7 +822,7 @@ def test_over_months_no_budget_is_passed_and_no_alert_repeats(data: st.DataObjec
     chance = random.Random(data.draw(st.integers(0, 10_000)))  # noqa: S311 - no secret
     asks = data.draw(st.sets(st.integers(0, len(risk) - 1), max_size=3))
     facts = replace(facts, contacts=contacts(*((f"L{n:03d}", DAY, "inbound", "left_message", "other") for n in sorted(asks))))
-    opened: list[tuple[dt.date, str, str, str]] = []
+    opened: list[tuple[dt.date, str, str, bool]] = []
     seen: dict[tuple[dt.date, str], set[str]] = {}
     yesterday: set[tuple[str, str]] = set()
     answers: list[tuple[str, str, dt.date]] = []
@@ -816,9 +834,11 @@ def test_over_months_no_budget_is_passed_and_no_alert_repeats(data: st.DataObjec
         _requests_stand_first(alerts)
         _nobody_silenced_is_listed(alerts, answers, asks)
         rows = alerts.select(
-            pl.col("kind", "state").cast(pl.String), "learner_id", recipient=pl.coalesce("advisor_id", pl.lit("territory T"))
+            *(pl.col("kind", "state").cast(pl.String), "learner_id"),
+            recipient=pl.coalesce("advisor_id", pl.lit("territory T")),
+            urgent=(pl.col("kind").cast(pl.String) == "dropout_risk") & (pl.col("risk") >= HIGH_RISK),
         )
-        opened += [(facts.as_of, *row) for row in rows.filter(state="new").select("recipient", "learner_id", "kind").rows()]
+        opened += [(facts.as_of, *row) for row in rows.filter(state="new").select("learner_id", "kind", "urgent").rows()]
         # Counted on the lists themselves: whoever stands there today and did not stand there the night before, nor earlier this week.
         asked = set(rows.filter(kind="learner_request").select("recipient", "learner_id").rows())
         today = set(rows.filter(pl.col("state").is_in(LISTED)).select("recipient", "learner_id").rows())
@@ -869,9 +889,10 @@ def _each_alert_has_one_recipient(alerts: pl.DataFrame) -> None:
     assert all(rank == list(range(1, len(rank) + 1)) for rank in ranks["rank"].to_list())
 
 
-def _cool_down_holds(opened: list[tuple[dt.date, str, str, str]], rules: Rules) -> None:
+def _cool_down_holds(opened: list[tuple[dt.date, str, str, bool]], rules: Rules) -> None:
     last: dict[tuple[str, str], dt.date] = {}
-    for day, _, learner, kind in opened:
+    for day, learner, kind, urgent in opened:
         before = last.get((learner, kind))
-        assert before is None or (day - before).days >= rules.invariants.cool_down_days
+        # A high risk that nobody has in hand does not wait.
+        assert before is None or urgent or (day - before).days >= rules.invariants.cool_down_days
         last[learner, kind] = day

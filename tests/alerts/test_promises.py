@@ -222,7 +222,7 @@ def test_whom_a_call_does_not_find_is_to_be_reached_by_other_means(tries: list[t
     risks = candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk")
     # Tried, and never spoken with: they do not know the service yet.
     met = not tries or any(outcome == "reached" for _, _, outcome in tries)
-    assert risks["suggested_action"].to_list() == [action or ("call_about_absences" if met else "first_talk")]
+    assert risks["suggested_action"].to_list() == [action or ("call_about_absences" if met else "first_talk_about_absences")]
     # Whatever an experiment tries for a reason, a number that nobody answers comes first.
     practice = pl.DataFrame({"enrolment_id": ["000"], "reason": ["attendance"], "action": ["take_stock"]})
     tried_out = candidates(replace(facts, suggested=practice), RULES).filter(pl.col("kind") == "dropout_risk")

@@ -354,6 +354,7 @@ def told_beside_nobody(columns: list[str], night: pl.DataFrame, before: pl.DataF
 def test_one_absence_that_goes_on_is_told_as_one_and_not_as_a_count_of_two_weeks() -> None:
     # One; the end of many; one day and a half; one of which half had a reason, and more than half; nearly all of what was missed, and not.
     people = {
+        "absence_begun_half_days": [8.0, 2.0, 3.0, 3.0, 3.0, 4.0, 4.0],
         "unjustified_half_days_14": [8.0, 8.0, 3.0, 5.0, 5.0, 8.0, 9.0],
         "unjustified_half_days_28": [9.0] * 7,
         "justified_half_days_28": [4.0] * 7,
@@ -374,6 +375,8 @@ def test_one_absence_that_goes_on_is_told_as_one_and_not_as_a_count_of_two_weeks
     assert [told_of[0]["feature"] for told_of in ill] == [
         told[what] for what in ("ours", "count", "count", "count", "count", "ours", "count")
     ]
+    # Beside more that was missed before it, an absence that goes on is told as well.
+    assert [[one["value"] for one in row if one["feature"] == "absence_begun_half_days"] for row in found] == [[]] * 6 + [[4.0]]
 
 
 def test_a_return_is_told_beside_the_absences_and_explains_nothing_itself() -> None:
@@ -574,6 +577,9 @@ def test_no_silence_is_told_of_who_has_handed_work_in_since(name: str) -> None:
         "course_day": [80.0] * 8,
         "session_people": [20.0] * 8,
         "activity_back_7": [0.0] * 8,
+        "active_days_28": [9.0] * 8,
+        "activity_count_14": [40.0] * 5 + [4.0] * 3,
+        "activity_count_28": [80.0] * 5 + [9.0] * 3,
     }
 
     assert facts_told([name], rows)[5:] == [[name], [name], []]
@@ -581,15 +587,19 @@ def test_no_silence_is_told_of_who_has_handed_work_in_since(name: str) -> None:
 
 def test_who_is_back_online_is_not_told_to_lose_speed() -> None:
     rows: dict[str, list[float | None]] = {
-        "activity_momentum": [0.0] * 5 + [-2.0, -2.0],
-        "days_since_activity": [1.0] * 7,
-        "days_since_handed_in": [None] * 7,
-        "course_day": [80.0] * 7,
-        "activity_back_7": [0.0] * 6 + [12.0],
+        "activity_momentum": [0.0] * 5 + [-2.0, -2.0, -2.0],
+        "days_since_activity": [1.0] * 8,
+        "days_since_handed_in": [None] * 8,
+        "course_day": [80.0] * 8,
+        "activity_back_7": [0.0] * 6 + [12.0, 0.0],
+        "activity_count_14": [40.0] * 5 + [4.0, 4.0, 5.0],
+        "activity_count_28": [80.0] * 5 + [9.0, 9.0, 10.0],
     }
 
     assert facts_told(["activity_momentum"], rows)[5:6] == [["activity_momentum"]]
     assert "activity_momentum" not in facts_told(["activity_momentum"], rows)[6]
+    # Nor who did as much in the last two weeks as in the two before.
+    assert facts_told(["activity_momentum"], rows)[7] == []
 
 
 def test_who_is_there_four_times_in_five_is_not_told_to_be_there_too_little() -> None:
