@@ -27,6 +27,8 @@ FIRST_DAYS: Final = 7
 """So soon after entry, what is worth a call is the entry itself where no fact says more."""
 WITHOUT_A_FACT: Final = 2.0
 """How many times the limit a risk must be, past the first days, to open an alert that no fact explains: a call is about something."""
+MET: Final = 0.1
+"""Of a territory's people in training the service has spoken with so many at least, or its talks are not delivered."""
 LONG_AWAY_DAYS: Final = 21
 """Of those away so long while there was class, all had left in two simulated territories (18 and 58 people and nights); of those away for
 two weeks seven in eight."""
@@ -98,8 +100,6 @@ def candidates(facts: Facts, rules: Rules) -> pl.DataFrame:
         [promises(training, after, facts, rules.invariants), requests(everybody, facts, rules.invariants)],
         how="diagonal",
     )
-    # Of who may have left it is asked first whether somebody is to be looked after at all.
-    owed = owed.filter((pl.col("kind") != "no_owner") | ~pl.col("gone"))
     # No owner is looked for once, by the territory; the backup of an owner who left takes the calls and does not become one.
     queued = pl.col("kind") == "no_owner"
     owed = owed.with_columns(
@@ -108,7 +108,11 @@ def candidates(facts: Facts, rules: Rules) -> pl.DataFrame:
     hard = unreached(facts)
     risks = _risks(training, hard, facts, rules) if facts.by_rule is None else _ruled(training, facts.by_rule, facts, rules)
     found = pl.concat([risks, _owed(owed, hard, facts, rules)]).with_columns(opens=pl.col("opens") & ~over_when_read(facts))
-    return found.filter(~silenced(facts, rules.invariants))
+    found = found.filter(~silenced(facts, rules.invariants))
+    # Where it is first asked whether somebody is still there, nobody is to be found yet who looks after them.
+    checks = found.filter(pl.col("kind") == "dropout_risk", pl.col("suggested_action") == STILL_THERE, "opens")
+    asked = checks.join(facts.held_out, on="enrolment_id", how="anti")["enrolment_id"].implode()
+    return found.filter((pl.col("kind") != "no_owner") | ~pl.col("enrolment_id").is_in(asked))
 
 
 def ended(facts: Facts, rules: Rules) -> pl.DataFrame:
@@ -146,7 +150,8 @@ def _with_support(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFr
 
 
 def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
-    people = training.join(_free(training, rules), on="territory_id")
+    met = (pl.col("spoken_on") >= pl.col("enrolled_on")).fill_null(value=False).mean().over("territory_id")
+    people = training.join(_free(training, rules), on="territory_id").with_columns(heard=met >= MET)
     # Down to keep_share of the limit: an alert already open stays until there, so that a case does not flicker in and out.
     near = people.filter((pl.col("risk") >= pl.col("entry_limit") * rules.invariants.keep_share) | pl.col("gone"))
     near = near.join(facts.avoided, on="enrolment_id", how="left", maintain_order="left")
@@ -158,9 +163,7 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
         maintain_order="left",
     )
     since = (pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days()
-    begun = (
-        pl.when(since < ENTRY_DAYS).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).otherwise(_unmet(since, facts, rules.invariants))
-    )
+    begun = pl.when(since < ENTRY_DAYS).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).otherwise(_unmet(since, rules.invariants))
     of_absences = pl.col("subject") == "attendance"
     back_in = {subject: (pl.col("subject") == subject) & _FACTS.list.contains(fact) for subject, fact in BACK.items()}
     back_in["attendance"] &= pl.col("enrolment_id").is_in(facts.returned["enrolment_id"].implode())
@@ -171,6 +174,8 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
     over = pl.when(of_absences & pl.col("enrolment_id").is_in(_none_missed_lately(facts).implode())).then(pl.lit(ANY_ACTION))
     of_subject = pl.col("subject").replace_strict(ACTION_OF_SUBJECT, default=None, return_dtype=pl.String)
     usual = pl.coalesce(begun, back, over, of_subject)
+    # Whoever is met for the first time hears of absences only where these go on.
+    usual = pl.when((begun == FIRST_TALK) & of_absences & back.is_null() & over.is_null()).then(pl.lit(ABSENCES_FIRST)).otherwise(usual)
     unspoken = pl.when(since <= FIRST_DAYS).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).otherwise(pl.lit(ANY_ACTION))
     # A course that ends sooner than anybody can call leaves less to do.
     left = (pl.col("planned_exit_date") - pl.lit(facts.read_on)).dt.total_days().clip(0)
@@ -206,8 +211,7 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
         # Whatever the facts are about, one call more to a number that nobody answers says nothing to anybody.
         suggested_action=pl.when(pl.col("action").is_not_null()).then(pl.coalesce(other_means, "action")).otherwise(ours),
         within_days="contact_within",
-        # On its last day a course can no longer be given up.
-        opens=(founded(pl.col("risk"), pl.col("entry_limit"), since) | pl.col("gone")) & (left > 0),
+        opens=founded(pl.col("risk"), pl.col("entry_limit"), since) | pl.col("gone"),
         urgent=(pl.col("risk") >= HIGH_RISK) | pl.col("gone"),
     )
 
@@ -218,7 +222,8 @@ def founded(risk: pl.Expr, limit: pl.Expr, since: pl.Expr) -> pl.Expr:
     Over `reasons`; what is told beside a reason explains nothing.
     """
     told = pl.col("reasons").list.eval((pl.element().struct.field("code") != "rest") & (pl.element().struct.field("contribution") > 0))
-    return (risk >= limit) & (told.list.any().fill_null(value=False) | (risk >= limit * WITHOUT_A_FACT) | (since <= FIRST_DAYS))
+    enough = pl.min_horizontal(limit * WITHOUT_A_FACT, pl.lit(HIGH_RISK))
+    return (risk >= limit) & (told.list.any().fill_null(value=False) | (risk >= enough) | (since <= FIRST_DAYS))
 
 
 def over_when_read(facts: Facts) -> pl.Expr:
@@ -236,18 +241,17 @@ def _never_came(facts: Facts) -> pl.Expr:
     return never & ((pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days() > FIRST_DAYS)
 
 
-def _unmet(since: pl.Expr, facts: Facts, rules: Invariants) -> pl.Expr:
+def _unmet(since: pl.Expr, rules: Invariants) -> pl.Expr:
     """What introduces the service to somebody it has not met, whatever the facts are about; null of others.
 
-    The entry call until it is late; afterwards a first talk, where anybody's talks are known at all. A talk of an earlier course is none of
-    this one.
+    The entry call until it is late, of whom no talk since the enrolment is known; afterwards a first talk, of whom none is known at all,
+    though those of others are (`heard`).
     """
     unspoken = ~(pl.col("spoken_on") >= pl.col("enrolled_on")).fill_null(value=False)
     in_time = since < rules.entry_contact_within_days
-    told = pl.lit(not facts.contacts.is_empty())
-    first = pl.when(pl.col("subject") == "attendance").then(pl.lit(ABSENCES_FIRST)).otherwise(pl.lit(FIRST_TALK))
     entry = pl.when(in_time & (unspoken | _FACTS.list.first().is_in(NEVER_SEEN)))
-    return entry.then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).when(unspoken & told).then(first)
+    first = entry.then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).when(pl.col("spoken_on").is_null() & pl.col("heard"))
+    return first.then(pl.lit(FIRST_TALK))
 
 
 def _none_missed_lately(facts: Facts) -> pl.Series:
@@ -267,12 +271,6 @@ def _gone(silence_days: int) -> pl.Expr:
     told = first.struct.field("feature")
     long_ago = told.is_in(LAST_SIGNS) & (first.struct.field("value") >= silence_days)
     return (long_ago | _FACTS.list.contains(OFF_THE_SHEETS)) & pl.col("low_confidence").fill_null(value=False)
-
-
-def days_off_sheets() -> pl.Expr:
-    """For how many days the name has been off the sheets, as the reasons tell; null where it is not."""
-    reason = pl.element().struct
-    return pl.col("reasons").list.eval(reason.field("value").filter(reason.field("feature") == OFF_THE_SHEETS)).list.first()
 
 
 def _long_away() -> pl.Expr:

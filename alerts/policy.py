@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from alerts.candidates import REQUEST_FIRST, candidates, days_off_sheets, over_when_read, week_start
+from alerts.candidates import REQUEST_FIRST, candidates, over_when_read, week_start
+from alerts.facts import days_off_sheets
 from alerts.routing import with_territory
 from alerts.silence import put_off
 from data_contracts import vocabulary
@@ -33,14 +34,14 @@ def decide(facts: Facts, rules: Rules) -> dy.DataFrame[Alerts]:
 
     - An alert opened on an earlier night and still standing is carried over (`sent`): same identifier, no budget.
     - It ends when it expires, when someone has spoken with the learner since, or when the risk falls below keep_share of its limit; then
-      the same kind is not raised again for that enrolment within the cool-down (`repeat_suppressed`), but for a person's own request and
-      what is urgent and not in hand.
+      the same kind is not raised again for that enrolment within the cool-down (`repeat_suppressed`), but for a person's own request, what
+      is urgent and not in hand, and what closed before anybody had spoken with them.
     - Nobody spoken with in the last days gets a new risk alert: the case is in hand. What the advisor put off waits for its day
       (`repeat_suppressed`), and is then the same alert again.
     - Held-out enrolments get no risk alert (`held_out`); promises are kept to everybody.
     - What is left is ranked by priority within each recipient and fills what remains of the week's budget of new people (`new`); the
-      rest is `over_capacity`: counted, visible, never dropped. A person's own request is always listed, and uses up a place. Until Friday a
-      part of the week's places waits for what is urgent: else Monday's promises fill them all.
+      rest is `over_capacity`: counted, visible, never dropped. A person's own request is always listed, and uses up a place. Until the last
+      working day of the week a part of its places waits for what is urgent: else Monday's promises fill them all.
     """
     found = candidates(facts, rules)
     history = _history(facts, rules)
@@ -62,6 +63,7 @@ def _history(facts: Facts, rules: Rules) -> pl.DataFrame:
     return opened.join(open_then, on=["kind", "enrolment_id"], how="left").with_columns(
         was_open=pl.col("was_open").fill_null(value=False) & (age < rules.invariants.alert_expires_days),
         cooling=age < rules.invariants.cool_down_days,
+        expired=age >= rules.invariants.alert_expires_days,
     )
 
 
@@ -71,12 +73,13 @@ def _standing(joined: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
     in_hand = risk_alert & (days_since_spoken < rules.invariants.in_hand_days).fill_null(value=False)
     # A talk before the name went from the sheets says nothing of that.
     in_hand &= ~(days_off_sheets() <= days_since_spoken).fill_null(value=False)
-    answered = risk_alert & (pl.col("spoken_on") >= pl.col("first_opened")).fill_null(value=False)
+    talked = (pl.col("spoken_on") >= pl.col("first_opened")).fill_null(value=False)
+    answered = risk_alert & talked
     open_still = pl.col("was_open").fill_null(value=False) & ~answered
     # Somebody who asks again is never told that they asked before.
     cooling = pl.col("cooling").fill_null(value=False) & ~open_still & (pl.col("kind") != "learner_request")
-    # A high risk a week after the talk, or that came back before anybody called, does not wait for the days to go by.
-    cooling &= ~(risk_alert & pl.col("urgent") & ~in_hand)
+    # What closed by itself before anybody called does not wait for the days to go by, nor a high risk that is in hand no more.
+    cooling &= (talked & ~(pl.col("urgent") & ~in_hand)) | pl.col("expired")
     below = ~pl.col("opens") & ~open_still
     held_out = risk_alert & pl.col("enrolment_id").is_in(facts.held_out["enrolment_id"].implode())
     kept = joined.filter(~below & (~in_hand | open_still | cooling))

@@ -25,7 +25,7 @@ TALKED_DAYS: Final = 10
 """Whoever was spoken with so lately is not hard to reach."""
 ATTEMPTS: Final = 2
 STALE_DAYS: Final = 28
-"""After so long without an attempt, a call is the next one to make; an alert stood for half of it and cooled down for the rest."""
+"""After so long without an attempt, a call is the next one to make."""
 MANY_ATTEMPTS: Final = 3
 """So many in vain are not tried once more, however long ago the last one was."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from alerts.answers import AS_CONTACT
+from alerts.facts import days_off_sheets
 
 if TYPE_CHECKING:
     from alerts.facts import Facts
@@ -30,7 +31,7 @@ def silenced(facts: Facts, rules: Invariants) -> pl.Expr:
     - `opposed`: no estimate, hence no risk alert (right to object, GDPR art. 21); promises are kept.
     - `found_job`: no risk alert, no job-search promise; the positive exit is checked.
     - explained by the advisor within explained_days: no risk alert.
-    - excused: every half-day of the last excused_days justified or exempt: no risk alert.
+    - excused: every half-day of the last excused_days justified or exempt, and the name still on the sheets: no risk alert.
 
     Args:
         facts: as known.
@@ -47,7 +48,7 @@ def silenced(facts: Facts, rules: Invariants) -> pl.Expr:
         (_of("learner_id", alone) & ~pl.col("kind").is_in(OWED_ALL_THE_SAME))
         | (risk & _of("learner_id", opposed(answers)))
         | (pl.col("kind").is_in(("dropout_risk", "job_search_due")) & _of("enrolment_id", told_of_a_job(answers)))
-        | (risk & (_of("enrolment_id", explained) | _of("enrolment_id", _excused(facts))))
+        | (risk & (_of("enrolment_id", explained) | (_of("enrolment_id", _excused(facts)) & days_off_sheets().is_null())))
     )
 
 

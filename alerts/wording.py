@@ -228,8 +228,11 @@ def _left(alert: Mapping[str, Any]) -> dt.timedelta | None:
 def _to_do(alerts: Sequence[Mapping[str, Any]], *, together: bool) -> list[str]:
     """Codes of what the alerts ask for, each once, in the order in which it is done; what one call does is one, worded `together`."""
     codes = _once(alert["suggested_action"] for alert in sorted(alerts, key=_first_to_do))
-    if set(FIRST_TALKS) & set(codes):
-        codes = [code for code in codes if code not in {ENTRY_CALL, MID_COURSE_CALL}]
+    if STILL_THERE in codes:
+        # What is to be talked of comes once it is known that they are.
+        codes = [code for code in codes if code not in {*INTRODUCTIONS, *IN_ONE_TALK}]
+    if talks := [code for code in codes if code in FIRST_TALKS]:
+        codes = [code for code in codes if code not in {ENTRY_CALL, MID_COURSE_CALL, *talks[1:]}]
     if FIND_OWNER in codes and (introduced := [place for place, code in enumerate(codes) if code in INTRODUCTIONS]):
         # Whoever is to look after somebody is named before anybody introduces themselves.
         codes = _once([*codes[: introduced[0]], FIND_OWNER, *codes[introduced[0] :]])
@@ -257,13 +260,16 @@ def changed(reasons: Iterable[Mapping[str, Any]], phrases: Mapping[str, Phrase],
     facts = raising(reasons)
     eased = _beside(reasons, phrases, worse=False)
     said = [reason for reason in eased if reason["previous_value"] is None]
-    # Two weeks far apart say how attendance went better than a count over more days does, but for a return.
-    apart = [reason for reason in eased if reason["previous_value"] is not None and reason["code"] not in {one["code"] for one in said}]
+    returns = {reason["code"] for reason in said}
+    # Two weeks far apart say how attendance went better than a count over more days does; better weeks less than a return.
+    apart = [reason for reason in eased if reason["previous_value"] is not None]
+    apart = [reason for reason in apart if reason["code"] not in returns or reason["value"] < reason["previous_value"]]
     weeks = {reason["code"]: text for reason in apart if (text := change(reason, phrases))}
-    # Of the only figure that is told, what it is stands beside.
-    alone = sum("{value}" in phrases[reason["feature"]].fr for reason in grounds(reasons, phrases) if reason["feature"] in phrases) == 1
+    others = [*(why(reason, phrases) for reason in said), *weeks.values()]
+    # Of the only fact that is told, what it is stands beside.
+    alone = len(grounds(reasons, phrases)) == 1 and not others
     moved = [text for reason in facts if reason["code"] not in weeks and (text := change(reason, phrases, alone=alone))]
-    if news := [*moved, *(why(reason, phrases) for reason in said), *weeks.values()]:
+    if news := [*moved, *others]:
         return news
     # What stands beside the reasons, such as absences with a reason, is told without what it was.
     if new or _beside(reasons, phrases, worse=True):

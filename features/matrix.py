@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 KEYS = ("as_of", "enrolment_id", "learner_id", "session_id", "provider_id", "programme_id", "territory_id")
 """What names a row of the matrix and where it belongs; none of them is a feature."""
 
-QUALITY = ("not_recorded_28", "recorded_28", "recorded_14", "recorded_7", "recorded_before")
-"""Half-days without a sheet in the last 28 days, with one in those, 14 and 7, and in the four weeks before the last 14 days: for the
-confidence shown and for what is told, never for the score."""
+QUALITY = ("not_recorded_28", "recorded_28", "recorded_14", "recorded_7", "recorded_before", "not_expected_7")
+"""Half-days without a sheet in the last 28 days, with one in those, 14 and 7, and in the four weeks before the last 14 days, and those of
+the last 7 on which somebody was not expected: for the confidence shown and for what is told, never for the score."""
 
 PAIRS_AT_ONCE = 400_000
 """Rows of the matrix built in one go: bounds memory; whole sessions stay together, so results do not depend on it."""

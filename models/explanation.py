@@ -54,6 +54,7 @@ def reasons(
     before: pl.DataFrame,
     shown: int,
     everybody: pl.DataFrame | None = None,
+    earlier: pl.DataFrame | None = None,
 ) -> pl.Series:
     """The subjects that raise each score most, then the rest; their contributions and the base value add up to the margin.
 
@@ -72,6 +73,7 @@ def reasons(
             yet in training are missing.
         shown: how many subjects to name.
         everybody: the matrix of all who were scored on those nights, whose medians count; `now` without it.
+        earlier: `before` with those who entered within that week, whose classes in it are compared; `before` without it.
 
     Returns:
         A list of structs of the contract `REASON`: within a subject the feature that raises the score most, its value and the value
@@ -91,7 +93,7 @@ def reasons(
     remainder = remainder.with_columns(
         feature=pl.lit(None, pl.String), value=pl.lit(None, pl.Float64), previous_value=pl.lit(None, pl.Float64)
     )
-    beside = [*_beside(named, now), *_weeks(named, now, before)]
+    beside = [*_beside(named, now), *_weeks(named, now, before if earlier is None else earlier)]
     together = pl.concat([named.select("row", *FIELDS), *beside, remainder.select("row", *FIELDS)])
     return together.group_by("row", maintain_order=True).agg(pl.struct(FIELDS).alias("reasons")).sort("row")["reasons"]
 

@@ -74,8 +74,9 @@ def score(
         rows = pl.concat([rows, others.join(also, on=["as_of", "enrolment_id"], how="semi", maintain_order="left")])
     # As known on the night itself: beside the facts of the page, what a week before knew of late sheets would read as a mistake.
     earlier = matrix(facts, cohort(facts, [date - change for date in every], known_days_later=CHANGE_DAYS))
-    # A week that began before the entry is no week to compare with.
-    before = earlier.filter(pl.col("course_day") >= CHANGE_DAYS - 1).with_columns(pl.col("as_of") + change)
+    earlier = earlier.with_columns(pl.col("as_of") + change)
+    # A week that began before the entry is no week to compare with, but for what was attended of its classes.
+    before = earlier.filter(pl.col("course_day") >= CHANGE_DAYS - 1)
     margin = model.margins(rows, threads)
     contributions = model.contributions(rows, margin)
     risks = model.risks(margin)
@@ -98,7 +99,7 @@ def score(
         base_value=pl.Series(contributions[:, -1], dtype=pl.Float64),
         margin=pl.Series(margin, dtype=pl.Float64),
         # Beside all who were in training those nights, also where a few of them alone are scored.
-        reasons=reasons(contributions, margin, model.columns, rows, before, rules.reasons_shown, everybody),
+        reasons=reasons(contributions, margin, model.columns, rows, before, rules.reasons_shown, everybody, earlier),
         protective=protective(contributions, model.columns, rows, before, everybody=everybody),
         model_version=pl.lit(model.version),
         feature_hash=feature_hash(rows),

@@ -15,6 +15,8 @@ _trace = pl.col("count") > 0
 _volume = (pl.col("count") + 1).log() * pl.col("count").sign()
 
 _WEEK: Final = 7
+_BACK_DAYS: Final = 4
+"""Last active that few days ago, a weekend of three included."""
 _FEW_DAYS: Final = 4
 """Whoever was online on fewer of 28 days hardly is at all."""
 _SILENT: Final = (pl.col("days_since_activity") >= _WEEK) & NOTHING_SINCE
@@ -332,7 +334,8 @@ _derived = [
         fr="de nouveau en ligne : {value} ces 7 derniers jours, après une semaine au moins sans aucune",
         en="online again: {value} these last 7 days, after a week or more without any",
         worse=-1,
-        fair=there_for(14),
+        # Whose last trace is of days ago is not back.
+        fair=there_for(14) & (pl.col("days_since_activity") < _BACK_DAYS),
         fair_better=NEVER,
         speaks_from=1,
         beside=True,

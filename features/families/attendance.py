@@ -44,13 +44,13 @@ _UNJUSTIFIED: Final = (pl.col("unjustified_half_days_14") > 0) & (pl.col("unjust
 _HALF_UNJUSTIFIED: Final = 2 * pl.col("unjustified_streak_half_days") >= pl.col("absence_streak_half_days")
 _GOES_ON: Final = (
     _HALF_UNJUSTIFIED
-    & ((pl.col("unjustified_streak_half_days") >= FEW) | (_UNJUSTIFIED & (pl.col("absence_streak_half_days") >= FEW)))
+    & (pl.col("absence_streak_half_days") >= FEW)
     & (3 * pl.col("absence_streak_half_days") >= 2 * pl.col("unjustified_half_days_14"))
 )
 """Where most of what was missed in two weeks was missed since the last presence, it is told as that, one absence that goes on."""
 
-_CLASS_LATELY: Final = pl.col("recorded_7") > 0
-"""Of whoever has had no class for a week, absences of before it are no news."""
+_CLASS_LATELY: Final = (pl.col("recorded_7") > 0) | (pl.col("not_expected_7") == 0)
+"""Of whoever was not expected for a week, absences of before it are no news; sheets that have not come say nothing of that."""
 
 _LATELY_MISSED: Final = (pl.col("unjustified_half_days_7") > 0) | pl.col("attendance_share_7").is_null()
 """Whoever missed nothing in a week of classes has come back."""
@@ -86,6 +86,7 @@ _helpers = [
     *(_sum(_recorded & within(days)).alias(f"recorded_{days}") for days in (*WINDOWS, 42)),
     _sum(_recorded & within(42) & ~within(14)).alias("recorded_before"),
     _sum(_recorded).alias("recorded_total"),
+    _sum((pl.col("status") == "not_expected") & within(WINDOWS[0])).alias("not_expected_7"),
     _sum(_unjustified).alias("unjustified_total"),
     pl.when(pl.col("status") != "not_recorded").then(pl.col("ago")).min().alias("last_named"),
     pl.col("ago").min().alias("last_listed"),
@@ -152,7 +153,10 @@ _facts = [
         fr="{value} d'absence non justifiée depuis la dernière présence",
         en="{value} of unjustified absence since last present",
         monotone=1,
-        fair=pl.col("attendance_share_14").is_not_null() & _LATELY,
+        # With half-days among them that had a reason, all are told.
+        fair=pl.col("attendance_share_14").is_not_null()
+        & _LATELY
+        & (pl.col("unjustified_streak_half_days") == pl.col("absence_streak_half_days")),
         fair_better=ALWAYS,
         speaks_from=FEW,
     ),
@@ -167,23 +171,23 @@ _facts = [
         en="{value} of absence, justified or not, since last present",
         monotone=1,
         # Of whoever has had nothing to attend since, on a placement or on holiday, they are no news.
-        fair=_UNJUSTIFIED & _HALF_UNJUSTIFIED & _LATELY,
+        fair=(pl.col("unjustified_half_days_14") > 0) & _HALF_UNJUSTIFIED & _LATELY,
         fair_better=ALWAYS,
         # One half-day with a reason hides no absence that goes on.
         speaks_from=FEW,
     ),
     Feature(
         "absence_begun_half_days",
-        _since_presence(_unjustified),
+        _since_presence(_unjustified | _justified),
         unit="half_days",
-        meaning="Unjustified half-days of absence since the last presence, told beside more of them before it",
+        meaning="Half-days of absence of any kind since the last presence, told beside more that was missed before it",
         null_means="no attendance sheet is known",
         group="attendance",
-        fr="absence en cours : {value} non justifiée{s} depuis la dernière présence",
-        en="an absence that goes on: {value} without a reason since last present",
+        fr="absence en cours : {value} de suite, justifiée{s} ou non",
+        en="an absence that goes on: {value} in a row, justified or not",
         worse=1,
         # Where it is most of what was missed it is told in place of these.
-        fair=_HALF_UNJUSTIFIED & ~_GOES_ON & _LATELY & pl.col("days_since_presence").is_not_null() & (pl.col("days_off_sheets") == 0),
+        fair=_HALF_UNJUSTIFIED & ~_GOES_ON & _CLASS_LATELY & (pl.col("days_off_sheets") == 0),
         fair_better=NEVER,
         speaks_from=FEW,
         beside=True,
@@ -243,8 +247,10 @@ _facts = [
         fr="{value} de présence de suite depuis la dernière absence",
         en="{value} attended in a row since the last absence",
         worse=-1,
-        # Of whom the sheets name no more, it is no return.
-        fair=(pl.col("days_since_presence") < PRESENT_DAYS) & (pl.col("days_off_sheets") == 0),
+        # Of whom the sheets name no more, it is no return; nor is it one of who had missed little of two weeks.
+        fair=(pl.col("days_since_presence") < PRESENT_DAYS)
+        & (pl.col("days_off_sheets") == 0)
+        & (pl.col("unjustified_half_days_14") + pl.col("justified_half_days_14") >= FEW),
         fair_better=NEVER,
         speaks_from=FEW,
         beside=True,

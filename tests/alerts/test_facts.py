@@ -48,7 +48,9 @@ def test_a_contact_after_midnight_is_of_that_day_where_the_service_is(tmp_path: 
         "outcome": "unknown",
     }
     facts = known(tmp_path, "contacts", contact | {"known_on": wrote})
-    row = pl.DataFrame({"kind": ["post_exit_contact_due"], "learner_id": ["L000"], "enrolment_id": ["000"]})
+    row = pl.DataFrame({"kind": ["post_exit_contact_due"], "learner_id": ["L000"], "enrolment_id": ["000"]}).with_columns(
+        reasons=pl.lit([], facts.scores.schema["reasons"])
+    )
 
     alone = replace(facts, said=said(("000", "left_alone", dt.date(2026, 3, 3))))
 

@@ -19,6 +19,7 @@ from alerts.lists.rows import Words, lists
 from alerts.lists.terminal import table
 from alerts.wording import Phrase, amount, better, change, changed, counted, likelihood, sooner_later, spread, why
 from data_contracts.tables.outputs import Alerts
+from models.scoring import FIRST_DAYS
 from pipelines.wording import phrases as spoken
 from tests.alerts.made import risk_alerts
 from tests.alerts.world import NATIONAL
@@ -183,9 +184,9 @@ def test_two_weeks_far_apart_are_told_in_the_place_of_a_count_over_more_days(
     week = {"code": "attendance", "feature": "attendance_share_7", "value": now, "contribution": 0.0, "previous_value": before}
 
     assert changed([absent, week], spoken()) == [changes]
-    # A return says it better still.
+    # A return says it better still, and hides no week that was worse.
     back = week | {"feature": "presence_streak_half_days", "value": 6.0, "previous_value": None}
-    assert not [text for text in changed([absent, week, back], spoken()) if text == changes]
+    assert (changes in changed([absent, week, back], spoken())) == (now < before)
     assert [one["feature"] for one in wording.grounds([absent, week], spoken())] == ["unjustified_half_days_14"]
 
 
@@ -211,6 +212,8 @@ def test_what_one_call_does_together_is_asked_for_once() -> None:
         *("find_owner", "first_talk", "prepare_job_search")
     ]
     assert asked("prepare_job_search", "entry_call", "find_owner") == ["find_owner", "entry_call", "prepare_job_search"]
+    assert asked("first_talk", "first_talk_about_absences", "find_owner") == ["find_owner", "first_talk"]
+    assert asked("first_talk", "find_owner", "check_still_there") == ["check_still_there", "find_owner"]
     assert asked("prepare_job_search", "find_owner") == ["prepare_job_search", "find_owner"]
     # Rules of one's own may have no sentence for both.
     assert asked("mid_course_call", "prepare_job_search", words=()) == ["mid_course_call", "prepare_job_search"]
@@ -223,6 +226,7 @@ def test_a_word_of_caution_says_which_kind_of_little_is_known(days: int | None, 
     dates = {"as_of": night} if days is None else {"as_of": night, "entry_date": night - dt.timedelta(days=days)}
 
     assert wording.caution(dates) == said
+    assert wording.NEW_DAYS == FIRST_DAYS
 
 
 WORDS = Words({}, {"T": {}}, {"T": "À contacter"}, "")
@@ -415,8 +419,14 @@ def test_the_only_figure_that_is_told_is_not_said_again_where_it_changed() -> No
     falling = {"code": "trend", "feature": "activity_change", "value": -1.0, "contribution": 0.2, "previous_value": None}
 
     assert changed([absent], spoken()) == ["Une semaine plus tôt : 3."]
-    assert changed([absent, falling], spoken()) == ["Une semaine plus tôt : 3."]
-    assert changed([absent, late], spoken()) == [again]
+    # News of what raises the risk come before the weeks of another subject.
+    week = {"code": "attendance", "feature": "attendance_share_7", "value": 0.3, "contribution": 0.0, "previous_value": 0.7}
+    worked = {"code": "assessments", "feature": "work_missed", "value": 3.0, "contribution": 0.2, "previous_value": 1.0}
+    assert ["travaux" in text for text in changed([absent, worked, week], spoken())] == [True, False]
+    # Beside another reason, or other news, it would not be clear of what.
+    assert changed([absent, falling], spoken()) == changed([absent, late], spoken()) == [again]
+    back = {"code": "activity", "feature": "activity_back_7", "value": 3.0, "contribution": 0.0, "previous_value": None}
+    assert changed([absent, back], spoken())[0] == again
     # What stands beside the reasons is a figure too.
     justified = {"code": "attendance", "feature": "justified_half_days_14", "value": 4.0, "contribution": 0.0, "previous_value": None}
     assert changed([absent, justified], spoken()) == [again]
@@ -440,7 +450,8 @@ def test_whoever_may_have_left_is_first_looked_for() -> None:
 
     said = wording.told([promise, alert | {"suggested_action": "check_still_there"}], {}, {})
 
-    assert said.actions == ["check_still_there", "mid_course_call"]
+    # What there is to talk of comes once it is known that they are there.
+    assert said.actions == ["check_still_there"]
 
 
 def test_a_gap_is_told_as_it_opens_and_what_was_never_compared_has_not_stood_still() -> None:

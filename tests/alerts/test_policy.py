@@ -73,7 +73,7 @@ def test_a_high_risk_does_not_cool_down_longer_than_the_talk_is_recent(risk: flo
     two = people([risk, 0.4])
     quiet = replace(next_night(two, decide(two, RULES)), scores=people([0.01, 0.4]).scores)
     back = decide(replace(next_night(quiet, decide(quiet, RULES)), scores=two.scores), RULES)
-    assert states(back) == {"000": "new" if risk >= HIGH_RISK else "repeat_suppressed", "001": "sent"}
+    assert states(back) == {"000": "new", "001": "sent"}
 
 
 def test_nobody_spoken_with_in_the_last_days_gets_a_first_risk_alert() -> None:
@@ -110,7 +110,7 @@ def test_nothing_is_due_on_a_weekend() -> None:
     [
         # Whit Monday is the day after the weekend; and a course that ends on it is over on Friday.
         (dt.date(2026, 5, 22), dt.date(2026, 9, 1), dt.date(2026, 5, 26)),
-        (dt.date(2026, 5, 19), dt.date(2026, 5, 25), dt.date(2026, 5, 22)),
+        (dt.date(2026, 5, 21), dt.date(2026, 5, 25), dt.date(2026, 5, 22)),
         (dt.date(2026, 12, 29), dt.date(2027, 9, 1), dt.date(2027, 1, 4)),
     ],
 )
@@ -481,6 +481,59 @@ def test_a_territory_has_a_budget_over_all_its_lists() -> None:
     assert states(decide(next_night(facts, first), two))["002"] == "over_capacity"
 
 
+@pytest.mark.parametrize(
+    ("night", "capacity", "taken"),
+    [
+        # One place of three or four is kept, of two none; and none on the day before a Friday that is a holiday.
+        (dt.date(2026, 3, 1), 2, 2),
+        (dt.date(2026, 3, 1), 3, 2),
+        (dt.date(2026, 3, 1), 4, 3),
+        (dt.date(2026, 3, 1), 8, 6),
+        (dt.date(2026, 4, 29), 5, 5),
+        (dt.date(2026, 4, 28), 5, 4),
+    ],
+)
+def test_what_is_kept_for_what_is_urgent_goes_by_the_budget_and_the_week(night: dt.date, capacity: int, taken: int) -> None:
+    facts = replace(people([0.15] * 9), as_of=night)
+    budget = facts.advisors.with_columns(weekly_capacity=pl.lit(capacity))
+
+    assert list(states(decide(replace(facts, advisors=budget), RULES)).values()).count("new") == taken
+
+
+def test_over_a_long_weekend_what_is_over_by_the_day_the_list_is_read_asks_for_nothing() -> None:
+    # A Friday before Whit Monday: the list is read on Tuesday.
+    facts = replace(people([0.4] * 4, owners=["A", "A", "A", None]), as_of=dt.date(2026, 5, 22))
+    ends = [dt.date(2026, 5, 25), dt.date(2026, 5, 26), dt.date(2026, 5, 27), dt.date(2026, 5, 26)]
+    facts = replace(facts, enrolments=facts.enrolments.with_columns(planned_exit_date=pl.Series(ends)))
+
+    found = candidates(facts, RULES).filter("opens")
+
+    assert found.filter(kind="dropout_risk")["enrolment_id"].to_list() == ["002"]
+    assert found.filter(kind="no_owner").is_empty()
+    last = [dt.date(2026, 5, 26) + dt.timedelta(days=days) for days in (7, 8, 8, 8)]
+    later = replace(facts, enrolments=facts.enrolments.with_columns(planned_exit_date=pl.Series(last)))
+    asked = candidates(later, RULES).filter(kind="dropout_risk").sort("enrolment_id")["suggested_action"].to_list()
+    assert (asked[0], "finish_course" in asked[1:]) == ("finish_course", False)
+
+
+@pytest.mark.parametrize(
+    ("feature", "contribution", "days", "action"),
+    [
+        # Whatever was said before the entry, who was never there, or entered yesterday, is called about it.
+        ("never_present", 1.0, 5, "entry_call"),
+        ("unjustified_half_days_7", 1.0, 1, "entry_call"),
+        ("unjustified_half_days_7", 1.0, 5, "call_about_absences"),
+    ],
+)
+def test_the_first_days_are_of_the_entry_though_somebody_spoke_with_them(feature: str, contribution: float, days: int, action: str) -> None:
+    facts = replace(people([0.4], entered_days=days), contacts=spoken(("L000", DAY)))
+    told = pl.Series("reasons", [[fact("attendance", contribution) | {"feature": feature}]], dtype=facts.scores.schema["reasons"])
+
+    asked = candidates(replace(facts, scores=facts.scores.with_columns(told)), RULES).filter(kind="dropout_risk")
+
+    assert asked["suggested_action"].to_list() == [action]
+
+
 def test_a_fifth_of_the_places_waits_for_what_is_urgent_until_friday() -> None:
     """Five places: four on Monday, whoever comes; the fifth for a high risk, and on Friday for anybody."""
     five = ruled(mid_course_from_days=10_000, default={"weekly_capacity": 5})
@@ -572,6 +625,7 @@ def fact(code: str, contribution: float) -> dict[str, object]:
         ([], 0.099, 60, False),
         ([fact("rest", 3.0)], 0.099, 60, False),
         ([fact("attendance", 0.0)], 0.099, 60, False),
+        ([fact("attendance", -0.3)], 0.099, 60, False),
         # Far above the limit, or just entered, somebody is called all the same.
         ([fact("rest", 3.0)], 0.1, 60, True),
         ([], 0.05, 7, True),
@@ -591,6 +645,58 @@ def test_a_risk_near_the_limit_opens_no_alert_that_no_fact_explains(
     # What is open stays as long as the risk does.
     begun = decide(replace(facts, scores=people([0.5]).scores), RULES)
     assert states(decide(replace(next_night(facts, begun), scores=facts.scores), RULES)) == {"000": "sent"}
+
+
+@pytest.mark.parametrize(("people_there", "action"), [(10, "first_talk_about_absences"), (11, "call_about_absences")])
+def test_where_hardly_anybody_s_talks_are_known_nobody_is_taken_for_never_met(people_there: int, action: str) -> None:
+    facts = replace(people([0.4] * people_there), contacts=spoken(("L001", DAY)))
+
+    asked = candidates(facts, RULES).filter(kind="dropout_risk", enrolment_id="000")["suggested_action"]
+
+    assert asked.to_list() == [action]
+
+
+def test_of_whoever_came_all_week_no_first_talk_is_about_absences() -> None:
+    facts = replace(people([0.19, 0.4]), contacts=spoken(("L001", DAY)))
+    sheets = pl.DataFrame({"enrolment_id": "000", "date": [DAY], "status": ["present"]}, schema=facts.attendance.schema)
+    said_back = [fact("attendance", 1.0), fact("attendance", 0.0) | {"feature": "presence_streak_half_days"}]
+    told = pl.Series("reasons", [said_back, []], dtype=facts.scores.schema["reasons"])
+    back = replace(facts, scores=facts.scores.with_columns(told), returned=pl.DataFrame({"enrolment_id": ["000"]}))
+
+    for there, action in ((facts, "first_talk_about_absences"), (replace(facts, attendance=sheets), "first_talk"), (back, "first_talk")):
+        asked = candidates(there, RULES).filter(kind="dropout_risk", enrolment_id="000")["suggested_action"]
+        assert asked.to_list() == [action]
+
+
+def test_who_is_ill_all_week_is_asked_after_once_off_the_sheets() -> None:
+    facts = people([0.4])
+    sheets = pl.DataFrame({"enrolment_id": "000", "date": [DAY], "status": ["absent_justified"]}, schema=facts.attendance.schema)
+    ill = replace(facts, attendance=sheets)
+    off = fact("attendance", 0.0) | {"feature": "days_off_sheets"}
+    told = pl.Series("reasons", [[off]], dtype=facts.scores.schema["reasons"])
+    gone = replace(ill, scores=facts.scores.with_columns(told, low_confidence=pl.lit(value=True)))
+
+    assert states(decide(ill, RULES)) == {}
+    assert states(decide(gone, RULES)) == {"000": "new"}
+
+
+def test_an_owner_is_looked_for_where_nobody_asks_whether_somebody_is_still_there() -> None:
+    facts = people([0.4], owners=[None], entered_days=40)
+    off = fact("attendance", 0.0) | {"feature": "days_off_sheets"}
+    told = pl.Series("reasons", [[off]], dtype=facts.scores.schema["reasons"])
+    gone = replace(facts, scores=facts.scores.with_columns(told, low_confidence=pl.lit(value=True)))
+    opposed = replace(gone, said=said(("000", "opposed", DAY)))
+    held = replace(gone, held_out=gone.enrolments.select("enrolment_id"))
+
+    assert ["no_owner" in candidates(known, RULES)["kind"].to_list() for known in (gone, opposed, held)] == [False, True, True]
+
+
+@pytest.mark.parametrize(("limit", "risk", "opens"), [(0.15, 0.19, False), (0.15, 0.2, True), (0.6, 0.6, True)])
+def test_a_high_risk_needs_no_fact_whatever_the_limit(limit: float, risk: float, *, opens: bool) -> None:
+    facts = people([risk])
+    facts = replace(facts, scores=facts.scores.with_columns(pl.Series("reasons", [[]], dtype=facts.scores.schema["reasons"])))
+
+    assert states(decide(facts, ruled(default={"minimum_risk": limit}))) == ({"000": "new"} if opens else {})
 
 
 @pytest.mark.parametrize(("entered_days", "action"), [(20, "check_still_there"), (6, "reach_by_other_means")])
@@ -715,8 +821,8 @@ def test_who_came_back_is_welcomed_and_who_never_came_is_called_about_the_entry(
     [
         (13, None, "entry_call"),
         (14, None, "first_talk_about_absences"),
-        # Spoken with before this course alone: it does not know them either.
-        (60, 900, "first_talk_about_absences"),
+        # Spoken with before this course, the line tells of it: nobody introduces themselves again.
+        (60, 900, "call_about_absences"),
         (60, 20, "call_about_absences"),
         (60, 60, "call_about_absences"),
     ],
@@ -826,6 +932,7 @@ def test_over_months_no_budget_is_passed_and_no_alert_repeats(data: st.DataObjec
     seen: dict[tuple[dt.date, str], set[str]] = {}
     yesterday: set[tuple[str, str]] = set()
     answers: list[tuple[str, str, dt.date]] = []
+    talks: list[tuple[str, dt.date]] = []
     for _ in range(nights):
         moved = [min(1.0, max(0.0, value + chance.choice([-0.1, 0.0, 0.0, 0.1]))) for value in risk]
         facts = replace(facts, scores=people(moved).scores, said=said(*answers))
@@ -844,14 +951,18 @@ def test_over_months_no_budget_is_passed_and_no_alert_repeats(data: st.DataObjec
         today = set(rows.filter(pl.col("state").is_in(LISTED)).select("recipient", "learner_id").rows())
         for recipient, learner in today - yesterday - asked:
             seen.setdefault((week_start(facts.list_day), recipient), set()).add(learner)
-        yesterday = today
+        # A night without any alert leaves no trace: what stood before it stands.
+        yesterday = today if alerts.height else yesterday
         if chance.random() < 0.5:
             answers.append((f"{chance.randrange(len(risk)):03d}", chance.choice(ANSWERED), facts.as_of))
+        if chance.random() < 0.2:
+            talks.append((f"L{chance.randrange(len(risk)):03d}", facts.as_of))
+            facts = replace(facts, contacts=pl.concat([facts.contacts, spoken(talks[-1])]))
         facts = next_night(facts, alerts, step)
     _order_of_rows_does_not_matter(facts)
     for (_, recipient), learners in seen.items():
         assert len(learners) <= (RULES.default.queue_capacity if recipient.startswith("territory") else 3)
-    _cool_down_holds(opened, RULES)
+    _cool_down_holds(opened, talks, RULES)
 
 
 def _requests_stand_first(alerts: pl.DataFrame) -> None:
@@ -889,10 +1000,12 @@ def _each_alert_has_one_recipient(alerts: pl.DataFrame) -> None:
     assert all(rank == list(range(1, len(rank) + 1)) for rank in ranks["rank"].to_list())
 
 
-def _cool_down_holds(opened: list[tuple[dt.date, str, str, bool]], rules: Rules) -> None:
+def _cool_down_holds(opened: list[tuple[dt.date, str, str, bool]], talks: list[tuple[str, dt.date]], rules: Rules) -> None:
     last: dict[tuple[str, str], dt.date] = {}
     for day, learner, kind, urgent in opened:
         before = last.get((learner, kind))
-        # A high risk that nobody has in hand does not wait.
-        assert before is None or urgent or (day - before).days >= rules.invariants.cool_down_days
+        # Neither a high risk that nobody has in hand waits, nor what closed without a talk.
+        since = [on for who, on in talks if who == learner and before and before <= on < day]
+        in_hand = bool(since) and (day - max(since)).days < rules.invariants.in_hand_days
+        assert not since or (urgent and not in_hand) or (day - before).days >= rules.invariants.cool_down_days
         last[learner, kind] = day

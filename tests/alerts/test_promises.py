@@ -220,9 +220,7 @@ def test_whom_a_call_does_not_find_is_to_be_reached_by_other_means(tries: list[t
 
     assert unreached(facts)["learner_id"].to_list() == ["L000"] * (action is not None)
     risks = candidates(facts, RULES).filter(pl.col("kind") == "dropout_risk")
-    # Tried, and never spoken with: they do not know the service yet.
-    met = not tries or any(outcome == "reached" for _, _, outcome in tries)
-    assert risks["suggested_action"].to_list() == [action or ("call_about_absences" if met else "first_talk_about_absences")]
+    assert risks["suggested_action"].to_list() == [action or "call_about_absences"]
     # Whatever an experiment tries for a reason, a number that nobody answers comes first.
     practice = pl.DataFrame({"enrolment_id": ["000"], "reason": ["attendance"], "action": ["take_stock"]})
     tried_out = candidates(replace(facts, suggested=practice), RULES).filter(pl.col("kind") == "dropout_risk")
@@ -294,6 +292,9 @@ def test_after_the_course_no_provider_helps_to_find_who_does_not_answer() -> Non
 
     assert decide(due, RULES)["suggested_action"].to_list() == ["post_exit_call"]
     assert decide(replace(due, contacts=tries), RULES)["suggested_action"].to_list() == ["reach_after_course"]
+    # A job that was told is checked with others than the person as well.
+    job = left(DELAYS.positive_exit_within_days - WARNING, "job")
+    assert decide(replace(job, contacts=tries), RULES)["suggested_action"].to_list() == ["check_positive_exit"]
 
 
 @pytest.mark.parametrize(

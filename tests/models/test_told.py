@@ -326,6 +326,7 @@ def attending(people: int, **rows: object) -> pl.DataFrame:
         "unjustified_streak_half_days": 0.0,
         "unjustified_half_days_14": 0.0,
         "unjustified_half_days_28": 20.0,
+        "justified_half_days_14": 0.0,
         "justified_half_days_28": 0.0,
         "days_off_sheets": 0.0,
         "course_day": 80.0,
@@ -333,6 +334,7 @@ def attending(people: int, **rows: object) -> pl.DataFrame:
         "days_since_activity": 1.0,
         "days_since_handed_in": 5.0,
         "recorded_7": 10,
+        "not_expected_7": 0,
         "recorded_14": 20,
         "recorded_28": 40,
     }
@@ -354,8 +356,8 @@ def told_beside_nobody(columns: list[str], night: pl.DataFrame, before: pl.DataF
 def test_one_absence_that_goes_on_is_told_as_one_and_not_as_a_count_of_two_weeks() -> None:
     # One; the end of many; one day and a half; one of which half had a reason, and more than half; nearly all of what was missed, and not.
     people = {
-        "absence_begun_half_days": [8.0, 2.0, 3.0, 3.0, 3.0, 4.0, 4.0],
-        "unjustified_half_days_14": [8.0, 8.0, 3.0, 5.0, 5.0, 8.0, 9.0],
+        "absence_begun_half_days": [8.0, 2.0, 3.0, 6.0, 7.0, 6.0, 5.0],
+        "unjustified_half_days_14": [8.0, 8.0, 3.0, 5.0, 5.0, 9.0, 9.0],
         "unjustified_half_days_28": [9.0] * 7,
         "justified_half_days_28": [4.0] * 7,
         "unjustified_streak_half_days": [8.0, 2.0, 3.0, 3.0, 3.0, 4.0, 4.0],
@@ -365,30 +367,61 @@ def test_one_absence_that_goes_on_is_told_as_one_and_not_as_a_count_of_two_weeks
     told = {"count": "unjustified_half_days_14", "ours": "unjustified_streak_half_days", "all": "absence_streak_half_days"}
 
     found = told_beside_nobody(columns, attending(7, **people), attending(1).clear(), 0.9, 0.1, 0.1)
-    mostly_ill = attending(7, **people | {"justified_half_days_28": [9.0] * 7})
-    ill = told_beside_nobody(columns, mostly_ill, attending(1).clear(), 0.9, 0.1, 0.1)
 
     assert [told_of[0]["feature"] for told_of in found] == [
-        told[what] for what in ("ours", "count", "count", "all", "count", "ours", "count")
-    ]
-    # What counts absences of all kinds is told of nobody whose absences mostly have a reason.
-    assert [told_of[0]["feature"] for told_of in ill] == [
-        told[what] for what in ("ours", "count", "count", "count", "count", "ours", "count")
+        told[what] for what in ("ours", "count", "count", "all", "count", "all", "count")
     ]
     # Beside more that was missed before it, an absence that goes on is told as well.
-    assert [[one["value"] for one in row if one["feature"] == "absence_begun_half_days"] for row in found] == [[]] * 6 + [[4.0]]
+    assert [[one["value"] for one in row if one["feature"] == "absence_begun_half_days"] for row in found] == [[]] * 6 + [[5.0]]
+    # Nobody is told of one who has had no class for a week.
+    placed = attending(7, **people, recorded_7=[0] * 7, not_expected_7=[10] * 7)
+    idle = told_beside_nobody(columns, placed, attending(1).clear(), 0.9, 0.1, 0.1)
+    assert "absence_begun_half_days" not in {one["feature"] for one in idle[6]}
+    # Nor who is off the sheets, or mostly had a reason.
+    off = told_beside_nobody(columns, attending(7, **people, days_off_sheets=[0.0] * 6 + [3.0]), attending(1).clear(), 0.9, 0.1, 0.1)
+    ill = people | {"unjustified_streak_half_days": [8.0, 2.0, 3.0, 3.0, 3.0, 4.0, 2.0]}
+    mostly = told_beside_nobody(columns, attending(7, **ill), attending(1).clear(), 0.9, 0.1, 0.1)
+    assert all("absence_begun_half_days" not in {one["feature"] for one in row} for row in (off[6], mostly[6]))
+
+
+def test_of_who_is_gone_for_two_weeks_neither_counts_nor_the_absence_itself_are_told() -> None:
+    away = {
+        "unjustified_half_days_14": 6.0,
+        "unjustified_streak_half_days": [6.0, 3.0],
+        "absence_streak_half_days": [6.0, 16.0],
+        "days_since_presence": [2.0, 20.0],
+    }
+    for name in ("unjustified_half_days_14", "unjustified_streak_half_days", "absence_streak_half_days"):
+        (there, gone) = told_beside_nobody([name], attending(2, **away), attending(1).clear(), 0.9)
+        assert [one["feature"] for one in gone] == []
+        assert there or name == "unjustified_half_days_14"
+    # With more than half of it excused, it is no absence without a reason.
+    excused = attending(1, absence_streak_half_days=6.0, unjustified_streak_half_days=2.0, unjustified_half_days_14=4.0)
+    assert told_beside_nobody(["absence_streak_half_days"], excused, attending(1).clear(), 0.9) == [[]]
+
+
+@pytest.mark.parametrize("name", ["unjustified_half_days_28", "unjustified_half_days_30", "attendance_share_28"])
+def test_absences_of_four_weeks_are_told_of_who_was_expected_in_the_last(name: str) -> None:
+    # Expected; not expected; no sheet came.
+    sheets = {"recorded_7": [10, 0, 0], "not_expected_7": [0, 10, 0]}
+    value = 0.4 if "share" in name else 9.0
+    now = attending(3, unjustified_half_days_14=4.0, **{name: [value] * 3}, **sheets)
+
+    assert [bool(row) for row in told_beside_nobody([name], now, now.clear(), 0.9)] == [True, False, True]
 
 
 def test_a_return_is_told_beside_the_absences_and_explains_nothing_itself() -> None:
-    # Back for three days; for half a day; back once, and gone again; never away; back, and gone from the sheets two days later.
+    # Back for three days; for half a day; back once, and gone again; never away; back, and off the sheets two days later; who had missed
+    # a day and a half, and two days.
     people = {
-        "unjustified_half_days_14": [6.0, 6.0, 6.0, 0.0, 6.0],
-        "presence_streak_half_days": [6.0, 1.0, 6.0, 90.0, 6.0],
-        "days_since_presence": [1.0, 1.0, 5.0, 1.0, 2.0],
-        "days_off_sheets": [0.0, 0.0, 0.0, 0.0, 2.0],
+        "unjustified_half_days_14": [6.0, 6.0, 6.0, 0.0, 6.0, 2.0, 3.0],
+        "justified_half_days_14": [0.0] * 5 + [1.0, 1.0],
+        "presence_streak_half_days": [6.0, 1.0, 6.0, 90.0, 6.0, 6.0, 6.0],
+        "days_since_presence": [1.0, 1.0, 5.0, 1.0, 2.0, 1.0, 1.0],
+        "days_off_sheets": [0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0],
     }
 
-    found = told_beside_nobody(["unjustified_half_days_14"], attending(5, **people), attending(1).clear(), 0.9)
+    found = told_beside_nobody(["unjustified_half_days_14"], attending(7, **people), attending(1).clear(), 0.9)
 
     assert [[(reason["feature"], reason["contribution"]) for reason in row] for row in found] == [
         [("unjustified_half_days_14", 0.9), ("presence_streak_half_days", 0.0)],
@@ -397,6 +430,8 @@ def test_a_return_is_told_beside_the_absences_and_explains_nothing_itself() -> N
         [],
         # Two class days without the name are enough to be told as that.
         [("days_off_sheets", 0.9)],
+        [("unjustified_half_days_14", 0.9)],
+        [("unjustified_half_days_14", 0.9), ("presence_streak_half_days", 0.0)],
     ]
     assert found[0][1]["value"] == 6
 
@@ -490,6 +525,9 @@ def test_two_weeks_far_apart_are_told_beside_what_is_told_of_more_days() -> None
 
     said = [[(one["value"], one["previous_value"]) for one in row if one["feature"] == "attendance_share_7"] for row in found]
     assert said == [[(0.3, 0.6)], [(0.9, 0.6)], [], [], [], []]
+    # Of whoever entered within that week what was held of it is compared, and no figure else is.
+    new, *_ = reasons(parts, parts.sum(axis=1), columns, now, before.clear(), 3, everybody=everybody, earlier=before)
+    assert [(one["value"], one["previous_value"]) for one in new[:2]] == [(8.0, None), (0.3, 0.6)]
     assert {one["contribution"] for row in found for one in row if one["feature"] == "attendance_share_7"} == {0.0}
 
 
@@ -610,12 +648,13 @@ def test_who_is_there_four_times_in_five_is_not_told_to_be_there_too_little() ->
         "unjustified_half_days_28": [0.0] * 5 + [4.0, 4.0],
         "justified_half_days_28": [0.0] * 7,
         "recorded_7": [10.0] * 7,
+        "not_expected_7": [0.0] * 7,
         "course_day": [80.0] * 7,
     }
 
     assert facts_told(["attendance_share_14"], rows)[5:] == [["attendance_share_14"], []]
     # Nor is anybody who has had no class for a week told of shares.
-    assert facts_told(["attendance_share_14"], rows | {"recorded_7": [0.0] * 7})[5:] == [[], []]
+    assert facts_told(["attendance_share_14"], rows | {"recorded_7": [0.0] * 7, "not_expected_7": [9.0] * 7})[5:] == [[], []]
 
 
 def test_of_who_is_online_on_a_few_days_of_four_weeks_a_gap_of_days_is_not_told() -> None:
@@ -681,6 +720,7 @@ def test_a_share_of_hardly_any_half_days_is_not_told_and_counts_are() -> None:
             "absence_streak_half_days": [0.0] * 3,
             "course_day": [80.0] * 3,
             "recorded_7": [2, 4, 4],
+            "not_expected_7": [0] * 3,
             "recorded_14": [2, 8, 8],
             "recorded_before": [40, 2, 40],
         }
