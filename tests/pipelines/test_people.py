@@ -21,6 +21,7 @@ import pipelines.erasure
 from alerts.cases import CaseStore, audit
 from alerts.cases.audit import NOBODY
 from alerts.cases.schema import ALERTS, LEARNERS
+from alerts.wording import CAUTION, CAUTION_NEW, NEW_DAYS
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
 from data_contracts.tables.experiments import Arms
@@ -240,7 +241,7 @@ def _with_reasons(ours: Service, enrolment: str) -> None:
         excused = absent | {"feature": "justified_half_days_14", "value": 4.0, "contribution": 0.0}
         reasons = pl.Series([[absent, excused]], dtype=night.schema["reasons"])
         why = pl.when(pl.col("enrolment_id") == enrolment).then(pl.lit(reasons).first()).otherwise("reasons")
-        night.with_columns(protective=theirs, reasons=why).write_parquet(path)
+        night.with_columns(protective=theirs, reasons=why, low_confidence=pl.lit(value=True)).write_parquet(path)
 
 
 def test_an_export_tells_the_person_everything_and_no_rank(served: Service, tmp_path: Path) -> None:
@@ -268,6 +269,10 @@ def test_an_export_tells_the_person_everything_and_no_rank(served: Service, tmp_
     assert not {"margin", "base_value", "feature_hash"} & set(estimate)
     assert "Dans les 2 semaines : environ" in text or estimate["risk_14"] is None or estimate["risk_56"] is None
     assert all(one["better"] for one in told["estimates"])
+    entry = dt.date.fromisoformat(told["facts"]["enrolments"][-1]["entry_date"])
+    for one in told["estimates"]:
+        new = (dt.date.fromisoformat(one["as_of"]) - entry).days < NEW_DAYS
+        assert one["caution"] == ((CAUTION_NEW if new else CAUTION) if one["low_confidence"] else "")
     assert estimate["said"] == [
         "6 demi-journées d'absence non justifiée sur les 14 derniers jours.",
         "4 demi-journées d'absence justifiée sur les 14 derniers jours.",

@@ -243,6 +243,20 @@ def test_of_who_is_new_on_a_list_an_example_does_not_say_that_nothing_moved(watc
     assert said == {"sent": 20, "new": 0}
 
 
+@pytest.mark.parametrize(("weak", "pages"), [(True, 0), (False, 20)])
+def test_of_who_may_have_left_an_example_tells_no_change(watched: Service, tmp_path: Path, *, weak: bool, pages: int) -> None:
+    scores = pl.read_parquet(watched.home.out(SCORED) / "scores.parquet")
+    off = {"code": "attendance", "feature": "days_off_sheets", "value": 9.0, "contribution": 0.4, "previous_value": None}
+    late = off | {"code": "punctuality", "feature": "late_half_days_28", "value": 8.0, "previous_value": 3.0}
+    told = pl.Series("reasons", [[off, late]] * scores.height, dtype=scores.schema["reasons"])
+    scores.with_columns(told, low_confidence=pl.lit(weak)).write_parquet(tmp_path / "scores.parquet")
+
+    page = examples_page(watched, tmp_path / "scores.parquet", SCORED).read_text()
+
+    assert page.count("Ce qui a changé") == pages
+    assert "À prendre avec prudence" not in page
+
+
 def test_a_night_pays_for_no_library_it_does_not_need(watched: Service) -> None:
     code = (
         "import sys; from pipelines.cli import app; "
