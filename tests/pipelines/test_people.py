@@ -21,7 +21,7 @@ import pipelines.erasure
 from alerts.cases import CaseStore, audit
 from alerts.cases.audit import NOBODY
 from alerts.cases.schema import ALERTS, LEARNERS
-from alerts.wording import CAUTION, CAUTION_NEW, NEW_DAYS
+from alerts.wording import CAUTION, CAUTION_NEW
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
 from data_contracts.tables.experiments import Arms
@@ -241,7 +241,21 @@ def _with_reasons(ours: Service, enrolment: str) -> None:
         excused = absent | {"feature": "justified_half_days_14", "value": 4.0, "contribution": 0.0}
         reasons = pl.Series([[absent, excused]], dtype=night.schema["reasons"])
         why = pl.when(pl.col("enrolment_id") == enrolment).then(pl.lit(reasons).first()).otherwise("reasons")
-        night.with_columns(protective=theirs, reasons=why, low_confidence=pl.lit(value=True)).write_parquet(path)
+        night.with_columns(protective=theirs, reasons=why).write_parquet(path)
+
+
+@pytest.mark.parametrize(("days", "weak", "said"), [(13, True, CAUTION_NEW), (14, True, CAUTION), (13, False, "")])
+def test_an_export_says_why_an_estimate_weighs_little(served: Service, tmp_path: Path, days: int, said: str, *, weak: bool) -> None:
+    ours = copy_of(served, tmp_path / "home")
+    learner, enrolment = listed(ours)
+    entry = held_about(ours, learner).facts["enrolments"][-1]["entry_date"]
+    (path, *others) = sorted((ours.home.root / "out").glob("*/scores.parquet"))
+    for other in others:
+        other.unlink()
+    night = pl.read_parquet(path).filter(enrolment_id=enrolment)
+    night.with_columns(as_of=pl.lit(entry + dt.timedelta(days=days)), low_confidence=pl.lit(weak)).write_parquet(path)
+
+    assert [one["caution"] for one in held_about(ours, learner).estimates] == [said]
 
 
 def test_an_export_tells_the_person_everything_and_no_rank(served: Service, tmp_path: Path) -> None:
@@ -269,10 +283,6 @@ def test_an_export_tells_the_person_everything_and_no_rank(served: Service, tmp_
     assert not {"margin", "base_value", "feature_hash"} & set(estimate)
     assert "Dans les 2 semaines : environ" in text or estimate["risk_14"] is None or estimate["risk_56"] is None
     assert all(one["better"] for one in told["estimates"])
-    entry = dt.date.fromisoformat(told["facts"]["enrolments"][-1]["entry_date"])
-    for one in told["estimates"]:
-        new = (dt.date.fromisoformat(one["as_of"]) - entry).days < NEW_DAYS
-        assert one["caution"] == ((CAUTION_NEW if new else CAUTION) if one["low_confidence"] else "")
     assert estimate["said"] == [
         "6 demi-journées d'absence non justifiée sur les 14 derniers jours.",
         "4 demi-journées d'absence justifiée sur les 14 derniers jours.",
