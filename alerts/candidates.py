@@ -10,7 +10,7 @@ import polars as pl
 from alerts.promises import barriers, promises, requests, spoken, unreached
 from alerts.routing import in_training, routes, to_come, with_territory
 from alerts.silence import silenced, told_of_a_job
-from alerts.wording import BOTH_TALKS, HIGH_RISK, LAST_SIGNS, OFF_THE_SHEETS, STILL_THERE
+from alerts.wording import BOTH_TALKS, FIRST_TALKS, HIGH_RISK, LAST_SIGNS, OFF_THE_SHEETS, STILL_THERE
 
 if TYPE_CHECKING:
     from alerts.facts import Facts
@@ -34,8 +34,7 @@ LONG_AWAY_DAYS: Final = 21
 two weeks seven in eight."""
 ENTRY_DAYS: Final = 2
 """Until then whatever is known is of the entry."""
-FIRST_TALK: Final = "first_talk"
-ABSENCES_FIRST: Final = "first_talk_about_absences"
+FIRST_TALK, ABSENCES_FIRST = FIRST_TALKS
 OTHER_MEANS: Final = "reach_by_other_means"
 AFTER_COURSE: Final = "reach_after_course"
 """The same once no provider meets them any more."""
@@ -217,7 +216,12 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
 
 
 def founded(risk: pl.Expr, limit: pl.Expr, since: pl.Expr) -> pl.Expr:
-    """True of a risk from the limit on that a fact explains, that is far above the limit, or of somebody `since` whose entry days are few.
+    """True of a risk from the limit on that a fact explains, that is far above it, or of somebody who entered a week ago or less.
+
+    Args:
+        risk: of dropout.
+        limit: from which on somebody is listed.
+        since: days since the entry.
 
     Over `reasons`; what is told beside a reason explains nothing.
     """

@@ -13,6 +13,7 @@ from line import Line
 from world import HORIZON, START
 
 from alerts.candidates import WITHOUT_A_FACT
+from alerts.wording import HIGH_RISK
 from features.facts import read_facts
 from features.matrix import cohort, matrix
 from models.evaluation.load import advisors, replay
@@ -166,7 +167,8 @@ def reason_codes(world: World) -> list[Line]:
     rows = world.rows
     limit = world.service.rules.default.minimum_risk
     opened = world.risk >= limit
-    near = opened & (world.risk < limit * WITHOUT_A_FACT)
+    enough = min(limit * WITHOUT_A_FACT, HIGH_RISK)
+    near = opened & (world.risk < enough)
     named = _reasons(world, near)["row"].unique().to_numpy()
     waits = np.delete(np.flatnonzero(near), named)
     opened[waits] = False
@@ -178,7 +180,7 @@ def reason_codes(world: World) -> list[Line]:
         Line(
             18,
             "Reason codes",
-            f"weekly replay of 2014B, every alert that the policy opens (risk {limit:.2f}, or {limit * WITHOUT_A_FACT:.2f} without a nameable fact); "
+            f"weekly replay of 2014B, every alert that the policy opens (risk {limit:.2f}, or {enough:.2f} without a nameable fact); "
             "the value told is the matrix's, whose source rows the case page lists with delivery and line",
             f"{alerts:,} alerts, {without} without a nameable reason, {immutable} immutable, {wrong} values not in the matrix; {len(waits)} people "
             f"and nights wait for a fact, {int(rows['label'].to_numpy()[waits].sum())} of them of leavers; two places a week and advisor filled whatever the risk, which no night does: {silent} of {forced:,} without ({silent / forced:.2%})",
