@@ -145,7 +145,8 @@ def _weeks(named: pl.DataFrame, now: pl.DataFrame, before: pl.DataFrame) -> list
     (value, held), (former, were) = now.select(share, sheets).to_numpy().T.astype(float), _aligned(now, before, [share, sheets]).T
     apart = (np.abs(np.round(value - former, 6)) >= FAR) & (held >= FEW) & (were >= FEW)
     weeks = pl.DataFrame({"row": np.arange(now.height), "value": value, "previous_value": former}).filter(pl.Series(apart))
-    gone = pl.col("feature").is_in((share, *GONE))
+    # The share itself tells what it was, but of whoever entered within that week.
+    gone = pl.col("feature").is_in(GONE) | ((pl.col("feature") == share) & pl.col("previous_value").is_not_null())
     weeks = weeks.join(named.filter(pl.col("code") == "attendance", ~gone), on="row", how="semi")
     told = {"code": pl.lit("attendance"), "feature": pl.lit(share), "contribution": pl.lit(0.0)}
     return [weeks.with_columns(**told).select("row", *FIELDS)]

@@ -109,7 +109,7 @@ _facts = [
             en=f"{{value}} of unjustified absence in the last {days} days",
             monotone=1,
             # Where nothing was to be attended of late, absences before it are no news.
-            fair=_LATELY & ~_GOES_ON if days == SURGE_DAYS else _CLASS_LATELY if days > SURGE_DAYS else None,
+            fair=_LATELY & ~_GOES_ON & _CLASS_LATELY if days == SURGE_DAYS else _CLASS_LATELY if days > SURGE_DAYS else None,
             fair_better=ALWAYS,
             speaks_from=SURGE if days == SURGE_DAYS else None,
             among=f"recorded_{min(days, max(WINDOWS))}",
@@ -304,7 +304,12 @@ _derived = [
         monotone=1,
         # A share since entry says little of the first days, and nothing of whoever has nothing to attend at present.
         # Nor of whoever has missed nothing without a reason for two weeks, or for the week that has just ended.
-        fair=there_for(14) & pl.col("attendance_share_14").is_not_null() & _UNJUSTIFIED & _LATELY_MISSED & _NO_BETTER_LATELY,
+        fair=there_for(14)
+        & pl.col("attendance_share_14").is_not_null()
+        & _CLASS_LATELY
+        & _UNJUSTIFIED
+        & _LATELY_MISSED
+        & _NO_BETTER_LATELY,
         fair_better=pl.col("unjustified_share_total") == 0,
     ),
     Feature(

@@ -267,6 +267,8 @@ def test_of_whom_is_long_gone_since_when_is_told_and_not_a_share_unless_nothing_
         "absence_streak_half_days": [0.0, 0.0, 0.0, 80.0, 12.0, 4.0],
         "attendance_share_14": [1.0, 1.0, 1.0, 0.0, 0.2, 0.3],
         "recorded_14": [20.0, 20.0, 20.0, 20.0, 15.0, 6.0],
+        "recorded_7": [10.0, 10.0, 10.0, 10.0, 5.0, 4.0],
+        "not_expected_7": [0.0] * 6,
         "unjustified_half_days_14": [0.0, 0.0, 0.0, 20.0, 12.0, 4.0],
         "unjustified_half_days_28": [0.0, 0.0, 0.0, 40.0, 12.0, 4.0],
         "justified_half_days_28": [0.0] * 6,
@@ -400,12 +402,14 @@ def test_of_who_is_gone_for_two_weeks_neither_counts_nor_the_absence_itself_are_
     assert told_beside_nobody(["absence_streak_half_days"], excused, attending(1).clear(), 0.9) == [[]]
 
 
-@pytest.mark.parametrize("name", ["unjustified_half_days_28", "unjustified_half_days_30", "attendance_share_28"])
-def test_absences_of_four_weeks_are_told_of_who_was_expected_in_the_last(name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["unjustified_half_days_14", "unjustified_half_days_28", "unjustified_half_days_30", "attendance_share_28"]
+)
+def test_absences_of_weeks_are_told_of_who_was_expected_in_the_last(name: str) -> None:
     # Expected; not expected; no sheet came.
     sheets = {"recorded_7": [10, 0, 0], "not_expected_7": [0, 10, 0]}
     value = 0.4 if "share" in name else 9.0
-    now = attending(3, unjustified_half_days_14=4.0, **{name: [value] * 3}, **sheets)
+    now = attending(3, **{"unjustified_half_days_14": 4.0, name: [value] * 3}, **sheets)
 
     assert [bool(row) for row in told_beside_nobody([name], now, now.clear(), 0.9)] == [True, False, True]
 
@@ -528,6 +532,14 @@ def test_two_weeks_far_apart_are_told_beside_what_is_told_of_more_days() -> None
     # Of whoever entered within that week what was held of it is compared, and no figure else is.
     new, *_ = reasons(parts, parts.sum(axis=1), columns, now, before.clear(), 3, everybody=everybody, earlier=before)
     assert [(one["value"], one["previous_value"]) for one in new[:2]] == [(8.0, None), (0.3, 0.6)]
+    # Where their share is the reason, it could not tell what it was; of others it does.
+    share = {"attendance_share_7": 0.3, "unjustified_half_days_14": 8.0}
+    for earlier, told in ((now[:1].clear(), [(0.3, None), (0.3, 0.6)]), (before[:1], [(0.3, 0.6)])):
+        nobody = pl.concat([now[:1], *[now[:1].with_columns(attendance_share_7=pl.lit(1.0))] * 20])
+        led = reasons(
+            parts[:1], parts[:1].sum(axis=1), ["attendance_share_7"], now[:1].with_columns(**share), earlier, 3, nobody, before[:1]
+        )
+        assert [(one["value"], one["previous_value"]) for one in led[0] if one["feature"] == "attendance_share_7"] == told
     assert {one["contribution"] for row in found for one in row if one["feature"] == "attendance_share_7"} == {0.0}
 
 
@@ -755,6 +767,8 @@ def test_whoever_is_off_the_sheets_is_told_so_and_not_what_came_before() -> None
             "unjustified_half_days_28": [6.0, 6.0],
             "justified_half_days_28": [0.0, 0.0],
             "course_day": [80.0, 80.0],
+            "recorded_7": [10, 10],
+            "not_expected_7": [0, 0],
             "recorded_14": [20, 20],
             "days_off_sheets": [9.0, 0.0],
             "days_since_presence": [1.0] * 2,
@@ -792,6 +806,8 @@ def test_two_weeks_of_absences_are_told_and_not_hidden_in_a_share_since_entry() 
             "justified_half_days_28": [0.0] * 5,
             "attendance_share_14": [0.4, 0.7, None, 0.0, 0.0],
             "recorded_14": [15.0, 13.0, 0.0, 5.0, 9.0],
+            "recorded_7": [8.0, 7.0, 0.0, 5.0, 9.0],
+            "not_expected_7": [0.0] * 5,
             "unjustified_half_days_7": [5.0, 2.0, None, 5.0, 5.0],
             "attendance_share_7": [0.4, 0.7, None, 0.0, 0.0],
             "course_day": [80.0, 80.0, 80.0, 5.0, 80.0],
