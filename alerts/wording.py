@@ -233,9 +233,9 @@ def _to_do(alerts: Sequence[Mapping[str, Any]], *, together: bool) -> list[str]:
         codes = [code for code in codes if code not in {*INTRODUCTIONS, *IN_ONE_TALK}]
     if talks := [code for code in codes if code in FIRST_TALKS]:
         codes = [code for code in codes if code not in {ENTRY_CALL, MID_COURSE_CALL, *talks[1:]}]
-    if FIND_OWNER in codes and (introduced := [place for place, code in enumerate(codes) if code in INTRODUCTIONS]):
+    if FIND_OWNER in codes and set(INTRODUCTIONS) & set(codes):
         # Whoever is to look after somebody is named before anybody introduces themselves.
-        codes = _once([*codes[: introduced[0]], FIND_OWNER, *codes[introduced[0] :]])
+        codes = _once([FIND_OWNER, *codes])
     if together and set(IN_ONE_TALK) <= set(codes):
         codes = _once(BOTH_TALKS if code in IN_ONE_TALK else code for code in codes)
     return codes

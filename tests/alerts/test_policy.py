@@ -76,6 +76,14 @@ def test_a_high_risk_does_not_cool_down_longer_than_the_talk_is_recent(risk: flo
     assert states(back) == {"000": "new", "001": "sent"}
 
 
+@pytest.mark.parametrize(("days", "state"), [(6, "sent"), (7, "repeat_suppressed"), (13, "repeat_suppressed"), (14, "new")])
+def test_an_alert_that_nobody_took_cools_down_where_it_closes_sooner(days: int, state: str) -> None:
+    sooner = ruled(mid_course_from_days=10_000, alert_expires_days=7)
+    facts = people([0.4])
+
+    assert states(decide(next_night(facts, decide(facts, sooner), days=days), sooner)) == {"000": state}
+
+
 def test_nobody_spoken_with_in_the_last_days_gets_a_first_risk_alert() -> None:
     facts = replace(people([0.4]), contacts=spoken(("L000", DAY - dt.timedelta(days=2))))
 
