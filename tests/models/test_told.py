@@ -389,13 +389,13 @@ def test_one_absence_that_goes_on_is_told_as_one_and_not_as_a_count_of_two_weeks
 def test_of_who_is_gone_for_two_weeks_neither_counts_nor_the_absence_itself_are_told() -> None:
     away = {
         "unjustified_half_days_14": 6.0,
-        "unjustified_streak_half_days": [6.0, 3.0],
-        "absence_streak_half_days": [6.0, 16.0],
-        "days_since_presence": [2.0, 20.0],
+        "unjustified_streak_half_days": [6.0, 3.0, 16.0],
+        "absence_streak_half_days": [6.0, 16.0, 16.0],
+        "days_since_presence": [2.0, 20.0, 20.0],
     }
     for name in ("unjustified_half_days_14", "unjustified_streak_half_days", "absence_streak_half_days"):
-        (there, gone) = told_beside_nobody([name], attending(2, **away), attending(1).clear(), 0.9)
-        assert [one["feature"] for one in gone] == []
+        there, *gone = told_beside_nobody([name], attending(3, **away), attending(1).clear(), 0.9)
+        assert gone == [[], []]
         assert there or name == "unjustified_half_days_14"
     # With more than half of it excused, it is no absence without a reason.
     excused = attending(1, absence_streak_half_days=6.0, unjustified_streak_half_days=2.0, unjustified_half_days_14=4.0)
