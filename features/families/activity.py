@@ -6,7 +6,22 @@ from typing import Final
 
 import polars as pl
 
-from features.declaration import AGO, ALWAYS, MANY, NEVER, NOTHING_SINCE, Family, Feature, plainly, ratio, there_for, times, within
+from features.declaration import (
+    AGO,
+    ALWAYS,
+    MANY,
+    NEVER,
+    NOTHING_SINCE,
+    TELLING_SILENCE,
+    WEEK,
+    Family,
+    Feature,
+    plainly,
+    ratio,
+    there_for,
+    times,
+    within,
+)
 
 _FIXED_POINT: Final = 1_000_000
 """Weights are summed as whole millionths: integer sums do not depend on the order of rows."""
@@ -14,12 +29,9 @@ _FIXED_POINT: Final = 1_000_000
 _trace = pl.col("count") > 0
 _volume = (pl.col("count") + 1).log() * pl.col("count").sign()
 
-_WEEK: Final = 7
 _BACK_DAYS: Final = 4
 """Last active that few days ago, a weekend of three included."""
-_FEW_DAYS: Final = 4
-"""Whoever was online on fewer of 28 days hardly is at all."""
-_SILENT: Final = (pl.col("days_since_activity") >= _WEEK) & NOTHING_SINCE
+_SILENT: Final = (pl.col("days_since_activity") >= WEEK) & NOTHING_SINCE
 """Shorter than a week, whoever is online on most days would be called for a weekend."""
 
 
@@ -72,7 +84,7 @@ _facts = [
             en=f"{{value}} online in the last {days} days",
             worse=-1,
             # Three days may be a weekend.
-            fair=_little(days) if days >= _WEEK else NEVER,
+            fair=_little(days) if days >= WEEK else NEVER,
             fair_better=there_for(days),
         )
         for days in (3, 7, 14, 28)
@@ -117,10 +129,9 @@ _facts = [
         fr="dernière activité en ligne il y a {value}",
         en="last active online {value} ago",
         monotone=1,
-        # Of whoever was online on a few days of four weeks alone, a gap of days tells the least of it.
-        fair=NOTHING_SINCE & ((pl.col("days_since_activity") >= 2 * _WEEK) | (pl.col("active_days_28") >= _FEW_DAYS) | ~there_for(28)),
+        fair=NOTHING_SINCE & TELLING_SILENCE,
         fair_better=ALWAYS,
-        speaks_from=_WEEK,
+        speaks_from=WEEK,
     ),
     Feature(
         "activity_kinds_14",

@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from features.declaration import ALWAYS, MANY, NEVER, NOTHING_SINCE, Family, Feature, ratio
+from features.declaration import ALWAYS, MANY, NEVER, NOTHING_SINCE, TELLING_SILENCE, WEEK, Family, Feature, ratio
 
 _FIXED_POINT: Final = 10_000
 _NEXT_DAYS: Final = 28
@@ -427,6 +427,22 @@ _facts += [
     ),
 ]
 _derived = [
+    Feature(
+        "silent_but_for_work",
+        pl.when(~NOTHING_SINCE & (pl.col("days_since_activity") >= WEEK)).then("days_since_activity").otherwise(0),
+        unit="days",
+        meaning="Days since the last trace online, from a week on, of who has handed work in since, in the last 14 days; else 0",
+        null_means="never null",
+        group="activity",
+        fr="aucune activité en ligne depuis {value}, en dehors du travail rendu",
+        en="no online activity for {value}, but for the work handed in",
+        worse=1,
+        fair=TELLING_SILENCE,
+        fair_better=NEVER,
+        speaks_from=WEEK,
+        moves=False,
+        learnt=False,
+    ),
     Feature(
         "score_change",
         pl.col("score_last") - pl.col("score_mean"),

@@ -37,7 +37,8 @@ def held_out_weights(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl
 
     So a held-out arm weighs as much as all who were drawn, and what the model ranks by leans towards what happens when no list acts.
     Their days before the draw weigh as anybody's: only those who stayed were drawn, and staying is what is foretold.
-    Stepped wedges are left out: there every group is held out for a while, and none stands for the others.
+    Stepped wedges are left out: there every group is held out for a while, and none stands for the others. So are rehearsals: on past data
+    nobody was held out.
 
     Args:
         warehouse: open.
@@ -51,7 +52,7 @@ def held_out_weights(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl
         (name, arm.name, arm.share, min(1 / arm.share, HEAVIEST))
         for name, frozen in frozen_plans(warehouse).items()
         for arm in frozen.plan.arms
-        if arm.treatment == "held_out" and frozen.plan.design != "stepped_wedge"
+        if arm.treatment == "held_out" and frozen.plan.design != "stepped_wedge" and not frozen.rehearsal
     ]
     schema = {"experiment_id": pl.String, "arm": pl.String, "share": pl.Float64, "weight": pl.Float64}
     planned = pl.DataFrame(rows, schema=schema, orient="row")

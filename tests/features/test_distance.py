@@ -152,6 +152,16 @@ def test_somebody_back_online_after_a_week_of_silence_is_seen() -> None:
     assert {name: row["activity_back_7"] for name, row in rows_at(facts, 20).items()} == {"A": 3, "B": 0, "C": 0}
 
 
+def test_a_silence_broken_by_work_alone_is_counted_apart() -> None:
+    def silent(day: int, *submitted: int) -> float | None:
+        pieces = [work("A", 40, since) for since in submitted]
+        return rows_at(world([enrolment("A")], activity=[trace("A", 10)], assessments=pieces), day)["A"]["silent_but_for_work"]
+
+    assert [silent(day, 12) for day in (16, 17, 25, 26)] == [0, 7, 15, 0]
+    # Handed in before the last trace, tomorrow, or never.
+    assert [silent(17, 9), silent(17, 18), silent(17)] == [0, 0, 0]
+
+
 def test_the_longest_silence_and_the_usual_one() -> None:
     found = rows_at(world([enrolment("A")], activity=[trace("A", day) for day in (0, 1, 2, 12, 13)]), 15)["A"]
 

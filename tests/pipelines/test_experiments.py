@@ -292,6 +292,9 @@ def test_ranking_by_effect_asks_for_an_analysis_that_allows_it(served: Service) 
 
 def test_training_gives_the_held_out_arm_the_weight_of_its_design_and_says_so(served: Service) -> None:
     with served.warehouse() as warehouse:
+        # A rehearsal held nobody out of what past data tell.
+        assert held_out_weights(warehouse, KNOWN, served.time_zone).is_empty()
+        warehouse._run("UPDATE plans SET rehearsal = FALSE")
         drawn = arms_of(warehouse, "essai")
         none = held_out_weights(warehouse, EARLIER - dt.timedelta(days=1), served.time_zone)
         ours = held_out_weights(warehouse, KNOWN, served.time_zone)
