@@ -7,76 +7,25 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from alerts.promises import barriers, promises, requests, spoken, unreached
+from alerts.actions import FIRST_DAYS, IN_TRAINING, OF_PROMISE, days_left, for_promises, for_risks, for_rules, service_is_heard
+from alerts.promises import promises, requests, spoken, unreached
 from alerts.routing import in_training, routes, to_come, with_territory
+from alerts.signs import days_since_entry, gone
 from alerts.silence import silenced, told_of_a_job
-from alerts.wording import BOTH_TALKS, FIRST_TALKS, HIGH_RISK, LAST_SIGNS, OFF_THE_SHEETS, STILL_THERE
+from alerts.wording import HIGH_RISK, STILL_THERE
 
 if TYPE_CHECKING:
     from alerts.facts import Facts
-    from vigie.rules import Invariants, Rules
+    from vigie.rules import Rules
 
 REQUEST_FIRST: Final = 1_000.0
 """A person's own request stands before anything an estimate says."""
 PUT_FIRST: Final = 3.0
 """What the priority of a risk alert is multiplied by where an experiment puts it higher on the list: promises and requests keep theirs."""
 MINUTES: Final = 60
-LAST_DAYS: Final = 7
-"""With no more of the course left, it is to be finished, and what comes after it prepared."""
-FIRST_DAYS: Final = 7
-"""So soon after entry, what is worth a call is the entry itself where no fact says more."""
 WITHOUT_A_FACT: Final = 2.0
 """How many times the limit a risk must be, past the first days, to open an alert that no fact explains: a call is about something."""
-MET: Final = 0.1
-"""Of a territory's people in training the service has spoken with so many at least, or its talks are not delivered."""
-LONG_AWAY_DAYS: Final = 21
-"""Of those away so long while there was class, all had left in two simulated territories (18 and 58 people and nights); of those away for
-two weeks seven in eight."""
-ENTRY_DAYS: Final = 2
-"""Until then whatever is known is of the entry."""
-FIRST_TALK, ABSENCES_FIRST = FIRST_TALKS
-OTHER_MEANS: Final = "reach_by_other_means"
-AFTER_COURSE: Final = "reach_after_course"
-"""The same once no provider meets them any more."""
-ASK_DETAILS: Final = "ask_contact_details"
-WELCOME: Final = "welcome_back"
-BACK: Final = {"attendance": "presence_streak_half_days", "activity": "activity_back_7"}
-"""By subject, the fact that tells of somebody who has come back: to class, or online."""
-NEVER_SEEN: Final = frozenset({"never_present", "never_active"})
-FINISH: Final = "finish_course"
-BARRIER: Final = "take_up_barrier"
-ACTION_OF_BARRIER: Final = {barrier: f"take_up_{barrier}" for barrier in ("mobility", "housing", "childcare", "content")}
-"""Difficulties that a list names. Health, money or family it takes up without a word: it is printed, and read over a shoulder."""
-ACTION_OF_SUBJECT: Final = {
-    "attendance": "call_about_absences",
-    "punctuality": "call_about_absences",
-    "trend": "ask_what_changed",
-    "activity": "call_about_distance_work",
-    "assessments": "check_workload",
-    "contacts": OTHER_MEANS,
-}
-ACTION_OF_PROMISE: Final = {
-    "no_owner": "find_owner",
-    "entry_contact_due": "entry_call",
-    "mid_course_contact_due": "mid_course_call",
-    "job_search_due": "prepare_job_search",
-    "post_exit_contact_due": "post_exit_call",
-    "positive_exit_check": "check_positive_exit",
-    "learner_request": "call_back",
-}
-IN_TRAINING: Final = ("entry_contact_due", "mid_course_contact_due", "job_search_due")
-CALLS: Final = tuple(kind for kind in ACTION_OF_PROMISE if kind not in {"no_owner", "learner_request"})
-ANY_ACTION: Final = "take_stock"
-ACTIONS: Final = (
-    *ACTION_OF_SUBJECT.values(),
-    *ACTION_OF_PROMISE.values(),
-    *ACTION_OF_BARRIER.values(),
-    *(STILL_THERE, FIRST_TALK, ABSENCES_FIRST, OTHER_MEANS, AFTER_COURSE, ASK_DETAILS, WELCOME, FINISH, BARRIER, ANY_ACTION, BOTH_TALKS),
-)
-"""Whatever a list may ask for: each has its sentence in the rules."""
 PERSON: Final = ("enrolment_id", "learner_id", "territory_id", "advisor_id", "queue", "risk", "reasons", "spoken_on")
-_FACTS: Final = pl.col("reasons").list.eval(pl.element().struct.field("feature"))
-"""Names of the facts that the reasons tell."""
 
 
 def candidates(facts: Facts, rules: Rules) -> pl.DataFrame:
@@ -143,57 +92,18 @@ def _with_support(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFr
     routed = people.join(routes(facts, rules), on="learner_id", how="left").with_columns(
         pl.col("queue").fill_null("territory"), pl.col("owned").fill_null(value=False)
     )
-    scored = facts.scores.select("enrolment_id", "risk", "reasons", "low_confidence", gone=_gone(rules.invariants.silence_days))
+    scored = facts.scores.select("enrolment_id", "risk", "reasons", "low_confidence", gone=gone(rules.invariants.silence_days))
     supported = routed.join(scored, on="enrolment_id", how="left").join(spoken(facts), on="learner_id", how="left")
     return supported.with_columns(pl.col("gone").fill_null(value=False))
 
 
 def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
-    met = (pl.col("spoken_on") >= pl.col("enrolled_on")).fill_null(value=False).mean().over("territory_id")
-    people = training.join(_free(training, rules), on="territory_id").with_columns(heard=met >= MET)
+    people = training.join(_free(training, rules), on="territory_id").with_columns(heard=service_is_heard())
     # Down to keep_share of the limit: an alert already open stays until there, so that a case does not flicker in and out.
     near = people.filter((pl.col("risk") >= pl.col("entry_limit") * rules.invariants.keep_share) | pl.col("gone"))
     near = near.join(facts.avoided, on="enrolment_id", how="left", maintain_order="left")
-    subject = pl.col("reasons").list.first().struct.field("code")
-    near = near.with_columns(subject=subject).join(
-        facts.suggested.select("enrolment_id", "action", subject="reason"),
-        on=["enrolment_id", "subject"],
-        how="left",
-        maintain_order="left",
-    )
-    since = (pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days()
-    begun = pl.when(since < ENTRY_DAYS).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).otherwise(_unmet(since, rules.invariants))
-    of_absences = pl.col("subject") == "attendance"
-    back_in = {subject: (pl.col("subject") == subject) & _FACTS.list.contains(fact) for subject, fact in BACK.items()}
-    back_in["attendance"] &= pl.col("enrolment_id").is_in(facts.returned["enrolment_id"].implode())
-    # A few traces after a week without any are a return, and no reason to greet somebody whose risk stays high.
-    back_in["activity"] &= pl.col("risk") < HIGH_RISK
-    back = pl.when(pl.any_horizontal(*back_in.values()) & (since > FIRST_DAYS)).then(pl.lit(WELCOME))
-    # Nobody is asked about absences of weeks ago as if they went on.
-    over = pl.when(of_absences & pl.col("enrolment_id").is_in(_none_missed_lately(facts).implode())).then(pl.lit(ANY_ACTION))
-    of_subject = pl.col("subject").replace_strict(ACTION_OF_SUBJECT, default=None, return_dtype=pl.String)
-    usual = pl.coalesce(begun, back, over, of_subject)
-    # Whoever is met for the first time hears of absences only where these go on.
-    usual = pl.when((begun == FIRST_TALK) & of_absences & back.is_null() & over.is_null()).then(pl.lit(ABSENCES_FIRST)).otherwise(usual)
-    unspoken = pl.when(since <= FIRST_DAYS).then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).otherwise(pl.lit(ANY_ACTION))
-    # A course that ends sooner than anybody can call leaves less to do.
-    left = (pl.col("planned_exit_date") - pl.lit(facts.read_on)).dt.total_days().clip(0)
-    near = near.join(hard, on="learner_id", how="left", maintain_order="left")
-    near = near.join(barriers(facts), on="learner_id", how="left", maintain_order="left")
-    other_means = pl.when("wrong").then(pl.lit(ASK_DETAILS)).when("hard").then(pl.lit(OTHER_MEANS))
-    taken_up = pl.col("barrier").replace_strict(ACTION_OF_BARRIER, default=BARRIER, return_dtype=pl.String)
-    ours = (
-        pl.when(pl.col("gone") | _long_away() | (_never_came(facts) & other_means.is_not_null()))
-        .then(pl.lit(STILL_THERE))
-        .when(other_means.is_not_null())
-        .then(other_means)
-        .when(left <= LAST_DAYS)
-        .then(pl.lit(FINISH))
-        .when(pl.col("barrier").is_not_null())
-        .then(taken_up)
-        .otherwise(pl.coalesce(usual, unspoken))
-    )
-    time_to_act = (left / pl.col("contact_within")).clip(0, 1)
+    near = for_risks(near, hard, facts, rules.invariants)
+    time_to_act = (days_left(facts) / pl.col("contact_within")).clip(0, 1)
     invited = pl.when(pl.col("enrolment_id").is_in(facts.put_first["enrolment_id"].implode())).then(PUT_FIRST).otherwise(1.0)
     # In the place of the risk and on its scale: promises keep their weight beside it.
     scale = pl.col("risk").filter(pl.col("avoided").is_not_null()).mean() / pl.col("avoided").mean()
@@ -207,10 +117,9 @@ def _risks(training: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rule
         *PERSON,
         kind=pl.lit("dropout_risk"),
         priority=worth,
-        # Whatever the facts are about, one call more to a number that nobody answers says nothing to anybody.
-        suggested_action=pl.when(pl.col("action").is_not_null()).then(pl.coalesce(other_means, "action")).otherwise(ours),
+        suggested_action="suggested_action",
         within_days="contact_within",
-        opens=founded(pl.col("risk"), pl.col("entry_limit"), since) | pl.col("gone"),
+        opens=founded(pl.col("risk"), pl.col("entry_limit"), days_since_entry(facts.as_of)) | pl.col("gone"),
         urgent=(pl.col("risk") >= HIGH_RISK) | pl.col("gone"),
     )
 
@@ -239,51 +148,6 @@ def over_when_read(facts: Facts) -> pl.Expr:
     return pl.col("kind").is_in((*IN_TRAINING, "dropout_risk", "no_owner")) & pl.col("enrolment_id").is_in(ends.implode())
 
 
-def _never_came(facts: Facts) -> pl.Expr:
-    """True of whom a week has not brought to class: nobody meets them there."""
-    never = _FACTS.list.contains("never_present").fill_null(value=False)
-    return never & ((pl.lit(facts.as_of) - pl.col("entry_date")).dt.total_days() > FIRST_DAYS)
-
-
-def _unmet(since: pl.Expr, rules: Invariants) -> pl.Expr:
-    """What introduces the service to somebody it has not met, whatever the facts are about; null of others.
-
-    The entry call until it is late, of whom no talk since the enrolment is known; afterwards a first talk, of whom none is known at all,
-    though those of others are (`heard`).
-    """
-    unspoken = ~(pl.col("spoken_on") >= pl.col("enrolled_on")).fill_null(value=False)
-    in_time = since < rules.entry_contact_within_days
-    entry = pl.when(in_time & (unspoken | _FACTS.list.first().is_in(NEVER_SEEN)))
-    first = entry.then(pl.lit(ACTION_OF_PROMISE["entry_contact_due"])).when(pl.col("spoken_on").is_null() & pl.col("heard"))
-    return first.then(pl.lit(FIRST_TALK))
-
-
-def _none_missed_lately(facts: Facts) -> pl.Series:
-    """enrolment_id of whom the sheets of the last excused_days tell no absence without a reason: they were there, or not expected."""
-    status = pl.col("status").cast(pl.String)
-    told, missed = (status != "not_recorded").any(), (status == "absent_unjustified").any()
-    lately = facts.attendance.group_by("enrolment_id").agg(told=told, missed=missed)
-    return lately.filter("told", ~pl.col("missed"))["enrolment_id"]
-
-
-def _gone(silence_days: int) -> pl.Expr:
-    """True of whom a fact tells off the sheets, or the first one gone for as long as training takes for a silent dropout.
-
-    The estimate is then one of little confidence: of whom the other sign is younger, it is not.
-    """
-    first = pl.col("reasons").list.first()
-    told = first.struct.field("feature")
-    long_ago = told.is_in(LAST_SIGNS) & (first.struct.field("value") >= silence_days)
-    return (long_ago | _FACTS.list.contains(OFF_THE_SHEETS)) & pl.col("low_confidence").fill_null(value=False)
-
-
-def _long_away() -> pl.Expr:
-    """True of whom the first reason tells away from class for three weeks: whether they still come is asked before anything else."""
-    first = pl.col("reasons").list.first()
-    away = (first.struct.field("feature") == "days_since_presence") & (first.struct.field("value") >= LONG_AWAY_DAYS)
-    return away.fill_null(value=False)
-
-
 def _ruled(training: pl.DataFrame, by_rule: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
     """On a night without scores: whom a rule calls, and who stood on the risk list the night before, so that nobody falls off for it.
 
@@ -297,11 +161,7 @@ def _ruled(training: pl.DataFrame, by_rule: pl.DataFrame, facts: Facts, rules: R
         *PERSON,
         kind=pl.lit("dropout_risk"),
         priority=pl.col("entry_limit") * pl.col("strength").fill_null(1.0) * MINUTES / pl.col("dropout_risk"),
-        suggested_action=pl.col("reasons")
-        .list.first()
-        .struct.field("code")
-        .replace_strict(ACTION_OF_SUBJECT, default=ANY_ACTION, return_dtype=pl.String)
-        .fill_null(ANY_ACTION),
+        suggested_action=for_rules(),
         within_days="contact_within",
         opens=pl.col("strength").is_not_null(),
         urgent=pl.lit(value=False),
@@ -310,27 +170,17 @@ def _ruled(training: pl.DataFrame, by_rule: pl.DataFrame, facts: Facts, rules: R
 
 def _owed(owed: pl.DataFrame, hard: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
     people = owed.join(_free(owed, rules), on="territory_id").join(hard, on="learner_id", how="left", maintain_order="left")
-    minutes = pl.coalesce(pl.when(pl.col("kind") == kind).then(kind) for kind in ACTION_OF_PROMISE)
+    minutes = pl.coalesce(pl.when(pl.col("kind") == kind).then(kind) for kind in OF_PROMISE)
     # A risk below what is listed is no reason to call, and neither are its facts.
     listed = pl.col("risk") >= pl.col("entry_limit")
     worth = (pl.col("risk").fill_null(0.0) + pl.col("entry_limit") * pl.col("late")) * MINUTES / minutes
     first = pl.when(pl.col("kind") == "learner_request").then(REQUEST_FIRST).otherwise(0.0)
     # Those of a risk below the list still tell who may have left: then no number is told of them.
-    return people.with_columns(never=_never_came(facts), reasons=pl.when(listed | pl.col("gone")).then("reasons")).select(
+    return people.with_columns(suggested_action=for_promises(facts), reasons=pl.when(listed | pl.col("gone")).then("reasons")).select(
         *PERSON,
         kind="kind",
         priority=first + worth,
-        # No call is promised to a number that is known to be wrong, nor once more to one that nobody answers, nor a talk of what comes next
-        # to somebody who may have left.
-        suggested_action=pl.when(pl.col("kind").is_in(IN_TRAINING) & (pl.col("gone") | (pl.col("never") & pl.col("hard"))))
-        .then(pl.lit(STILL_THERE))
-        .when(pl.col("kind").is_in(CALLS) & pl.col("wrong"))
-        .then(pl.lit(ASK_DETAILS))
-        .when(pl.col("kind").is_in(IN_TRAINING) & pl.col("hard"))
-        .then(pl.lit(OTHER_MEANS))
-        .when((pl.col("kind") == "post_exit_contact_due") & pl.col("hard"))
-        .then(pl.lit(AFTER_COURSE))
-        .otherwise(pl.col("kind").replace_strict(ACTION_OF_PROMISE, return_dtype=pl.String)),
+        suggested_action="suggested_action",
         within_days="promise_within",
         opens="opens",
         urgent=pl.lit(value=False),

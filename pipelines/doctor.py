@@ -236,7 +236,7 @@ def _operator(service: Service) -> Finding:
 
 
 def _words(service: Service) -> Finding:
-    from alerts.candidates import ACTIONS
+    from alerts.actions import ACTIONS
 
     rules = service.rules
     without = sorted({code for code in ACTIONS for free in (rules.default, *rules.territories.values()) if code not in free.actions})

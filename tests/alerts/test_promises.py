@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from alerts.candidates import CALLS, candidates
+from alerts.actions import CALLS
+from alerts.candidates import candidates
 from alerts.policy import decide
 from alerts.promises import barriers, unreached
 from tests.alerts.world import DAY, NATIONAL, ago, contacts, next_night, people, said, spoken, states

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from alerts import language
-from alerts.candidates import BACK, NEVER_SEEN
+from alerts.actions import BACK
+from alerts.signs import NEVER_SEEN
 from alerts.wording import LAST_SIGNS, OFF_THE_SHEETS, why
 from features.catalogue import FAMILIES, FEATURES
 from features.declaration import BANNED, NEVER, Family, Feature
