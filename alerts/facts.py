@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from alerts.returns import returned
-from alerts.wording import OFF_THE_SHEETS
 from data_contracts.catalogue import TABLES
 from data_contracts.experiments import practices, treatments
 from data_contracts.ingest import layout
@@ -99,12 +98,6 @@ class Facts:
     def read_on(self) -> dt.date:
         """The first working day from then on."""
         return worked_from(self.list_day)
-
-
-def days_off_sheets() -> pl.Expr:
-    """Of rows with reasons: for how many days the name has been off the sheets, as they tell; null where it is not."""
-    reason = pl.element().struct
-    return pl.col("reasons").list.eval(reason.field("value").filter(reason.field("feature") == OFF_THE_SHEETS)).list.first()
 
 
 def read_facts(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from alerts.candidates import REQUEST_FIRST, candidates, over_when_read, week_start
-from alerts.facts import days_off_sheets
 from alerts.routing import with_territory
+from alerts.signs import days_off_sheets
 from alerts.silence import put_off
 from data_contracts import vocabulary
 from data_contracts.tables.outputs import Alerts

@@ -21,6 +21,12 @@ two weeks seven in eight."""
 NEVER_SEEN: Final = frozenset({"never_present", "never_active"})
 
 
+def days_off_sheets() -> pl.Expr:
+    """Of rows with reasons: for how many days the name has been off the sheets, as they tell; null where it is not."""
+    reason = pl.element().struct
+    return pl.col("reasons").list.eval(reason.field("value").filter(reason.field("feature") == OFF_THE_SHEETS)).list.first()
+
+
 def gone(silence_days: int) -> pl.Expr:
     """True of whom a fact tells off the sheets, or the first one gone for as long as training takes for a silent dropout.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from alerts.answers import AS_CONTACT
-from alerts.facts import days_off_sheets
+from alerts.signs import days_off_sheets
 
 if TYPE_CHECKING:
     from alerts.facts import Facts
