@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from alerts.language import current, day, is_many, number, percent, say, say_many
+from alerts.likelihood import likelihood
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -116,34 +117,6 @@ LAST_SIGNS: Final = ("days_since_presence", "days_since_activity")
 """Facts that tell since when somebody shows no sign."""
 OFF_THE_SHEETS: Final = "days_off_sheets"
 """What tells that the provider may no longer count on somebody."""
-HARDLY: Final = "Sur 100 situations semblables, moins d'une se termine par un abandon dans les 4 semaines."
-LIKELIHOOD: Final = (
-    "Sur 100 situations semblables, environ {n} se termine par un abandon dans les 4 semaines.",
-    "Sur 100 situations semblables, environ {n} se terminent par un abandon dans les 4 semaines.",
-)
-HARDLY_TO_END: Final = "Sur 100 situations semblables, moins d'une se termine par un abandon d'ici la fin prévue."
-LIKELIHOOD_TO_END: Final = (
-    "Sur 100 situations semblables, environ {n} se termine par un abandon d'ici la fin prévue.",
-    "Sur 100 situations semblables, environ {n} se terminent par un abandon d'ici la fin prévue.",
-)
-"""The same of a course that is to end within the horizon."""
-HORIZON_DAYS: Final = 28
-WIDEST: Final = 0.5
-"""Between the ends of a range that still tells something; wider ones are not told."""
-RANGE: Final = "Selon les groupes et les moments de l'année, le plus souvent entre {low} et {high}."
-COUNTED: Final = (
-    (
-        "Sur {rows} situations passées de ce niveau, {n} s'est terminée par un abandon dans les 4 semaines, soit {share} sur 100 ; "
-        "l'estimation en prévoyait {expected}."
-    ),
-    (
-        "Sur {rows} situations passées de ce niveau, {n} se sont terminées par un abandon dans les 4 semaines, soit {share} sur 100 ; "
-        "l'estimation en prévoyait {expected}."
-    ),
-)
-SOONER_LATER: Final = "Dans les 2 semaines : environ {sooner} sur 100 ; dans les 8 semaines : environ {later}."
-POSITIVE_EXIT: Final = "Vers un emploi ou une autre formation : environ {n}."
-MORE_POSITIVE: Final = "Un départ vers un emploi ou une autre formation est ici plus probable qu'un abandon."
 
 
 @dataclass(frozen=True)
@@ -312,18 +285,6 @@ def lowering(reasons: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted((reason for reason in reasons if reason["contribution"] < 0), key=lambda reason: float(reason["contribution"]))
 
 
-def positive_exit(probability: float | None, risk: float | None) -> tuple[str, str]:
-    """Of the same hundred, how many leave for a job or another course; and a word where that is likelier than a dropout.
-
-    Args:
-        probability: of such an exit within the horizon; None where the model was not taught it.
-        risk: of dropout within the same horizon; None without an estimate.
-    """
-    found = round((probability or 0) * 100)
-    likelier = probability is not None and risk is not None and probability > risk
-    return say(POSITIVE_EXIT).format(n=found) if found else "", say(MORE_POSITIVE) if likelier else ""
-
-
 def who(person: Mapping[str, Any]) -> str:
     """The name, or the identifier of somebody whose name no delivery brought."""
     name = " ".join(part for part in (person["given_name"], person["family_name"]) if part)
@@ -480,55 +441,3 @@ def _former(value: float, unit: str) -> str:
     if unit not in NONE_OF_THESE:
         return amount(value, unit)
     return number(value) if round(value, 1) else say(NONE_OF_THESE[unit])
-
-
-def likelihood(risk: float | None, left: dt.timedelta | None = None) -> str:
-    """The risk as a count among a hundred, never as a verdict; rounded, since it is not known better.
-
-    Args:
-        risk: of dropout within the horizon; None without an estimate.
-        left: until the planned end, where it is known: a course that ends sooner is given up before its end, or not at all.
-    """
-    if risk is None:
-        return say("Pas d'estimation.")
-    to_end = left is not None and left.days < HORIZON_DAYS
-    if not (n := round(risk * 100)):
-        return say(HARDLY_TO_END if to_end else HARDLY)
-    return say_many(*(LIKELIHOOD_TO_END if to_end else LIKELIHOOD), n).format(n=n)
-
-
-def spread(alike: Mapping[str, Any] | None) -> str:
-    """Between which numbers the likelihood differs from one session and time of year to another; empty where not known, or too wide.
-
-    Args:
-        alike: as in the scores, contract `ALIKE`.
-    """
-    if not alike or alike["high"] - alike["low"] > WIDEST:
-        return ""
-    return say(RANGE).format(**{end: number(_in_hundred(alike[end])) for end in ("low", "high")})
-
-
-def counted(alike: Mapping[str, Any] | None) -> str:
-    """What became of people whose risk was alike, in a hundred as the likelihood is; empty where not known.
-
-    Args:
-        alike: as in the scores, contract `ALIKE`.
-    """
-    if not alike:
-        return ""
-    n, rows = int(alike["dropouts"]), int(alike["situations"])
-    shares = {"share": n / rows, "expected": alike["expected"] / rows}
-    said = {name: number(_in_hundred(share)) for name, share in shares.items()}
-    return say_many(*COUNTED, n).format(rows=number(rows), n=number(n), **said)
-
-
-def sooner_later(sooner: float | None, later: float | None) -> str:
-    """The likelihood within 2 and within 8 weeks; empty where the model was not taught both."""
-    if sooner is None or later is None:
-        return ""
-    return say(SOONER_LATER).format(**{name: number(_in_hundred(risk)) for name, risk in (("sooner", sooner), ("later", later))})
-
-
-def _in_hundred(share: float) -> float:
-    """Whole above one in a hundred; below, a tenth still tells something from nothing."""
-    return round(share * 100) if share >= 0.01 else round(share * 100, 1)  # noqa: PLR2004 - one in a hundred

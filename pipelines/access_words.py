@@ -7,7 +7,8 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from alerts.inbox import words
-from alerts.wording import KINDS, counted, likelihood, positive_exit, sooner_later, spread
+from alerts.likelihood import counted, likelihood, positive_exit, sooner_later, spread
+from alerts.wording import KINDS
 
 TABLES: Final = {
     "learners": "Votre situation à l'entrée en formation",

@@ -9,7 +9,7 @@ from typing import Final
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts import sessions, wording
+from alerts import likelihood, sessions, wording
 from alerts.cases import access, acts, audit, desk
 from alerts.inbox import walls, words
 from alerts.inbox.context import REFUSALS, Advisor, Here, Inbox, Officer, Team, Text, page
@@ -112,12 +112,12 @@ def show_case(request: Request, inbox: Here, session: Team, enrolment_id: str) -
         listed=listed,
         said=words.told(listed, inbox.phrases, inbox.rules) if listed else None,
         protecting=[wording.better(fact, inbox.phrases) for fact in wording.lowering(found.content.get("protective") or [])],
-        spread=wording.spread(found.content.get("alike")),
+        spread=likelihood.spread(found.content.get("alike")),
         behind_it=words.behind(found.content),
         ends=words.ends(found.person.planned_exit_date, found.night.as_of, inbox.rules.invariants.horizon_days)
         if any(one.risk is not None for one in listed)
         else "",
-        positive=wording.positive_exit(found.content.get("positive_exit"), listed[0].risk if listed else None),
+        positive=likelihood.positive_exit(found.content.get("positive_exit"), listed[0].risk if listed else None),
         sections=[(name, shown[name]) for name in behind],
         scripts=words.scripts(told_of, found.content.get("contacts", []), texts) if listed else [],
         practice=desk.practice(inbox.engine, found.person.territory_id, told_of),

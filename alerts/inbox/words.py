@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from alerts import sessions, wording
+from alerts import likelihood, sessions, wording
 from alerts.language import day, say
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ def told(alerts: Sequence[Row[Any]], phrases: Mapping[str, Phrase], rules: Rules
 
 def behind(content: Mapping[str, Any]) -> list[str]:
     """Where the likelihood of a case comes from: what was counted of others like it, and what the other horizons say."""
-    told = (wording.counted(content.get("alike")), wording.sooner_later(content.get("risk_14"), content.get("risk_56")))
+    told = (likelihood.counted(content.get("alike")), likelihood.sooner_later(content.get("risk_14"), content.get("risk_56")))
     return [text for text in told if text]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from babel.messages.pofile import read_po
 from jinja2.ext import babel_extract
 
-from alerts import language, sessions, wording
+from alerts import language, likelihood, sessions, wording
 from alerts.inbox import context, words
 from features.catalogue import FEATURES
 from tests.alerts.world import NATIONAL
@@ -78,12 +78,12 @@ def in_tables() -> Iterator[str | tuple[str, ...]]:
     for table in (*tables, NATIONAL.default.actions, NATIONAL.default.scripts):
         yield from table.values()
     yield from (*wording.UNITS.values(), *wording.NONE.values(), *wording.NONE_OF_THESE.values())
-    yield from (wording.COUNTED, wording.RANGE, wording.SOONER_LATER, words.ENDS_BEFORE)
-    yield from (wording.LIKELIHOOD, wording.POSITIVE_EXIT, wording.MORE_POSITIVE, wording.NO_FACT, wording.NO_FACT_YET, wording.NEW_FACT)
-    yield from (wording.LIKELIHOOD_TO_END, wording.HARDLY_TO_END)
+    yield from (likelihood.LIKELIHOOD, likelihood.LIKELIHOOD_TO_END, likelihood.HARDLY, likelihood.HARDLY_TO_END, likelihood.COUNTED)
+    yield from (likelihood.RANGE, likelihood.SOONER_LATER, likelihood.POSITIVE_EXIT, likelihood.MORE_POSITIVE, words.ENDS_BEFORE)
+    yield from (wording.NO_FACT, wording.NO_FACT_YET, wording.NEW_FACT)
     yield from (wording.WAS, wording.BETTER, wording.WAS_ALONE, wording.BETTER_ALONE)
     yield from (sessions.ADVISOR, sessions.QUEUE, sessions.TEAM, sessions.RATE, sessions.HARDLY, sessions.OTHERS)
-    yield from (wording.STILL, wording.STOOD, wording.HARDLY, wording.CAUTION, wording.CAUTION_NEW, wording.MAY_BE_GONE)
+    yield from (wording.STILL, wording.STOOD, wording.CAUTION, wording.CAUTION_NEW, wording.MAY_BE_GONE)
 
 
 def texts() -> set[str | tuple[str, ...]]:

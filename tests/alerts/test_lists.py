@@ -12,12 +12,13 @@ import pytest
 
 from alerts import wording
 from alerts.language import day
+from alerts.likelihood import counted, likelihood, sooner_later, spread
 from alerts.lists import html, xlsx
 from alerts.lists.files import write_lists
 from alerts.lists.page import AdvisorList, Line
 from alerts.lists.rows import Words, lists
 from alerts.lists.terminal import table
-from alerts.wording import Phrase, amount, better, change, changed, counted, likelihood, sooner_later, spread, why
+from alerts.wording import Phrase, amount, better, change, changed, why
 from data_contracts.tables.outputs import Alerts
 from models.scoring import FIRST_DAYS
 from pipelines.wording import phrases as spoken
