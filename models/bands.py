@@ -12,9 +12,8 @@ from data_contracts.tables.outputs import ALIKE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from vigie.arrays import Floats, Ints
 
-    Floats = NDArray[np.float64]
 
 MOST: Final = 10
 FEWEST_DROPOUTS: Final = 20
@@ -71,7 +70,7 @@ def _ordered(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.sort("risk", "enrolment_id", *(["as_of"] if "as_of" in rows.columns else []))
 
 
-def _band(ordered: pl.DataFrame, alike_in: Literal["rows", "dropouts"]) -> NDArray[np.int64]:
+def _band(ordered: pl.DataFrame, alike_in: Literal["rows", "dropouts"]) -> Ints:
     """The band of each row, from 0: as many as there are dropouts enough for, and `MOST` at most."""
     number = min(max(int(ordered["label"].sum()) // FEWEST_DROPOUTS, 1), MOST)
     size = np.ones(ordered.height) if alike_in == "rows" else ordered["risk"].to_numpy()
@@ -79,11 +78,11 @@ def _band(ordered: pl.DataFrame, alike_in: Literal["rows", "dropouts"]) -> NDArr
     return np.asarray(np.minimum((passed - size / 2) * number / passed[-1], number - 1), dtype=np.int64)
 
 
-def _differ(ordered: pl.DataFrame, band: NDArray[np.int64]) -> float | None:
+def _differ(ordered: pl.DataFrame, band: Ints) -> float | None:
     return between_sessions(ordered.with_columns(band=band)) if "session_id" in ordered.columns else None
 
 
-def _table(ordered: pl.DataFrame, first: NDArray[np.int64], end: NDArray[np.int64], differ: float | None) -> pl.DataFrame:
+def _table(ordered: pl.DataFrame, first: Ints, end: Ints, differ: float | None) -> pl.DataFrame:
     """What is told of rows `first` to `end` (not taken in) of the rows by rising risk."""
     risk, label = ordered["risk"].to_numpy(), ordered["label"].to_numpy().astype(float)
     low, high, error = _interval(ordered["enrolment_id"], label, first, end)
@@ -110,7 +109,7 @@ def _table(ordered: pl.DataFrame, first: NDArray[np.int64], end: NDArray[np.int6
     )
 
 
-def _interval(enrolments: pl.Series, label: Floats, first: NDArray[np.int64], end: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+def _interval(enrolments: pl.Series, label: Floats, first: Ints, end: Ints) -> tuple[Floats, Floats, Floats]:
     """Bounds and standard error of the observed share of each stretch of rows, enrolments drawn again with all their rows."""
     person = enrolments.rank("dense").to_numpy().astype(np.int64) - 1
     random = np.random.default_rng(SEED)
@@ -157,7 +156,7 @@ def between_sessions(rows: pl.DataFrame) -> float | None:
     return float(np.sqrt(max(0.0, combine_effects(share, chance, method_re="iterated").tau2)))
 
 
-def _cells(names: pl.Series, band: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _cells(names: pl.Series, band: Ints) -> tuple[Ints, Ints]:
     """For each row the number of its name and band, counted from 0; and the band of each such number."""
     number = int(band.max()) + 1
     pairs, place = np.unique((names.rank("dense").to_numpy().astype(np.int64) - 1) * number + band, return_inverse=True)

@@ -8,8 +8,7 @@ import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from vigie.arrays import Floats
     from vigie.rules import Invariants
 
 LOGISTIC_COLUMNS: Final = (
@@ -74,7 +73,7 @@ def _reason(code: str, feature: str) -> pl.Expr:
     return pl.struct(pl.lit(code).alias("code"), pl.lit(feature).alias("feature"), value, pl.lit(1.0).alias("contribution"), absent)
 
 
-def scored(rows: pl.DataFrame, rule: pl.Expr) -> NDArray[np.float64]:
+def scored(rows: pl.DataFrame, rule: pl.Expr) -> Floats:
     """What a rule says of each row of the matrix; higher means contact first."""
     return np.asarray(rows.select(rule.cast(pl.Float64).alias("score"))["score"].to_numpy(), dtype=np.float64)
 
@@ -95,7 +94,7 @@ def session_risk(horizon_days: int) -> pl.Expr:
     return 1 - (-pl.col("session_dropout_rate") / 1_000 * horizon_days).exp()
 
 
-def logistic(train: pl.DataFrame, score: pl.DataFrame) -> NDArray[np.float64]:
+def logistic(train: pl.DataFrame, score: pl.DataFrame) -> Floats:
     """Probabilities of a ten-column logistic regression fitted on `train` for the rows of `score`."""
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression

@@ -16,7 +16,8 @@ from vigie.errors import NoModelError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from vigie.arrays import Floats
+
 
 PRECISION: Final = 1e-9
 ISOTONIC_DROPOUTS: Final = 1_000
@@ -49,12 +50,12 @@ class Calibration:
     bend_at: float = 0.0
     """Margin around which the line bends."""
 
-    def risk(self, margin: NDArray[np.float64]) -> NDArray[np.float64]:
+    def risk(self, margin: Floats) -> Floats:
         """Calibrated probability of margins in log-odds."""
         bent = self.bend * np.logaddexp(0, margin - self.bend_at)
         return np.asarray(1 / (1 + np.exp(-(self.slope * self._placed(margin) + bent + self.intercept))), dtype=np.float64)
 
-    def _placed(self, margin: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _placed(self, margin: Floats) -> Floats:
         if not self.knots:
             return margin
         at, log_odds = np.array(self.knots).T
@@ -65,7 +66,7 @@ class Calibration:
 UNCALIBRATED: Final = Calibration(1.0, 0.0)
 
 
-def calibrate(margins: NDArray[np.float64], labels: NDArray[np.float64]) -> Calibration:
+def calibrate(margins: Floats, labels: Floats) -> Calibration:
     """Sigmoid calibration (Platt 1999) by maximum likelihood; the slope is kept above zero so that the order of risks stands.
 
     Raises:
@@ -77,7 +78,7 @@ def calibrate(margins: NDArray[np.float64], labels: NDArray[np.float64]) -> Cali
     return Calibration(slope, intercept)
 
 
-def bent(margins: NDArray[np.float64], labels: NDArray[np.float64]) -> Calibration:
+def bent(margins: Floats, labels: Floats) -> Calibration:
     """A line that bends where lists are, by maximum likelihood; past the bend it rises by `LEAST_RISE` of what it did, or more.
 
     Raises:
@@ -93,7 +94,7 @@ def bent(margins: NDArray[np.float64], labels: NDArray[np.float64]) -> Calibrati
     return Calibration(slope, intercept, bend, bend_at=at) if slope > 0 else calibrate(margins, labels)
 
 
-def isotonic(margins: NDArray[np.float64], labels: NDArray[np.float64]) -> Calibration:
+def isotonic(margins: Floats, labels: Floats) -> Calibration:
     """Isotonic calibration of blocks of equal size, joined by straight pieces."""
     from sklearn.isotonic import IsotonicRegression
 
@@ -129,7 +130,7 @@ def chosen(folds: Sequence[pl.DataFrame]) -> tuple[Calibration, pl.DataFrame]:
     if len(folds) < _FOLDS_TO_CHOOSE:
         return calibrate(*whole), pl.DataFrame(schema=_TRIED)
     person = codes(pl.concat([fold["enrolment_id"] for fold in folds]))
-    losses: dict[str, list[NDArray[np.float64]]] = {}
+    losses: dict[str, list[Floats]] = {}
     for name, method in METHODS.items():
         fitted_on = [_margins(pl.concat([fold for place, fold in enumerate(folds) if place != left])) for left in range(len(folds))]
         if name == "isotonic" and min(labels.sum() for _, labels in fitted_on) < ISOTONIC_DROPOUTS:
@@ -152,11 +153,11 @@ def chosen(folds: Sequence[pl.DataFrame]) -> tuple[Calibration, pl.DataFrame]:
 _TRIED: Final = {"method": pl.String, "fold": pl.Int64, "log_loss": pl.Float64}
 
 
-def _margins(fold: pl.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _margins(fold: pl.DataFrame) -> tuple[Floats, Floats]:
     return fold["margin"].to_numpy(), fold["label"].to_numpy().astype(np.float64)
 
 
-def centred(margins: NDArray[np.float64], labels: NDArray[np.float64], shape: Calibration | float) -> Calibration:
+def centred(margins: Floats, labels: Floats, shape: Calibration | float) -> Calibration:
     """The calibration of this shape (or slope) under which as many are expected as were observed; by bisection, to a billionth."""
     kept = shape if isinstance(shape, Calibration) else Calibration(shape, 0.0)
     low, high = -30.0, 30.0
@@ -218,14 +219,14 @@ def by_group(told: pl.DataFrame, horizons: Mapping[int, pl.DataFrame] | None = N
     return groups.with_columns(low=low.round(12).clip(0, 1), high=high.clip(0, 1)).sort("group", "order").drop("error", "order", "people")
 
 
-def _logistic(columns: NDArray[np.float64], labels: NDArray[np.float64]) -> tuple[float, ...]:
+def _logistic(columns: Floats, labels: Floats) -> tuple[float, ...]:
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=np.inf, max_iter=1_000).fit(columns, labels)
     return (*(float(value) for value in model.coef_[0]), float(model.intercept_[0]))
 
 
-def _losses(margins: NDArray[np.float64], labels: NDArray[np.float64], shape: Calibration) -> NDArray[np.float64]:
+def _losses(margins: Floats, labels: Floats, shape: Calibration) -> Floats:
     """Log loss of each row under the shape, at the level of these rows."""
     kept = np.clip(centred(margins, labels, shape).risk(margins), 1e-12, 1 - 1e-12)
     return np.asarray(-(labels * np.log(kept) + (1 - labels) * np.log1p(-kept)), dtype=np.float64)

@@ -21,8 +21,7 @@ from vigie.clock import end_of_day
 if TYPE_CHECKING:
     import datetime as dt
 
-    from numpy.typing import NDArray
-
+    from vigie.arrays import Flags, Floats
     from vigie.store import Warehouse
 
 ATTRIBUTES: Final = ("sex", "age_band", "disability", "priority_area", "income_support")
@@ -67,7 +66,7 @@ def read_audit(warehouse: Warehouse, as_of: dt.date, time_zone: str, judged: pl.
     return people.join(operators, on="learner_id", how="full", coalesce=True).sort("learner_id")
 
 
-def by_group(rows: pl.DataFrame, risk: NDArray[np.float64], called: NDArray[np.bool_], audit: pl.DataFrame) -> pl.DataFrame:
+def by_group(rows: pl.DataFrame, risk: Floats, called: Flags, audit: pl.DataFrame) -> pl.DataFrame:
     """Figures of each group, with 95 % intervals by learner, and ratios to everybody else whose group is known.
 
     Args:
@@ -123,12 +122,12 @@ def by_group(rows: pl.DataFrame, risk: NDArray[np.float64], called: NDArray[np.b
     return pl.DataFrame(table)
 
 
-def _with_interval(name: str, value: float, drawn: NDArray[np.float64]) -> dict[str, float]:
+def _with_interval(name: str, value: float, drawn: Floats) -> dict[str, float]:
     low, high = interval(drawn)
     return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
-def proxies(rows: pl.DataFrame, audit: pl.DataFrame, risk: NDArray[np.float64]) -> pl.DataFrame:
+def proxies(rows: pl.DataFrame, audit: pl.DataFrame, risk: Floats) -> pl.DataFrame:
     """How well the columns give away each group, though none of them is read: AUC of a small model on people it did not see.
 
     Args:

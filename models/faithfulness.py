@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.learner import Model
-
-    Floats = NDArray[np.float64]
+    from vigie.arrays import Flags, Floats
 
 
 TOTALS: Final = (
@@ -46,7 +45,7 @@ def by_subject(contributions: Floats, columns: Sequence[str]) -> tuple[Floats, l
     return np.stack([contributions[:, :-1][:, groups == name].sum(axis=1) for name in names], axis=1), names
 
 
-def deletion(model: Model, everybody: pl.DataFrame, within: str, asked: NDArray[np.bool_] | None = None, taken: int = 1) -> pl.DataFrame:
+def deletion(model: Model, everybody: pl.DataFrame, within: str, asked: Flags | None = None, taken: int = 1) -> pl.DataFrame:
     """How far the margin falls when the subjects that raise it most are made ordinary, and when as many subjects drawn by lot are.
 
     Only subjects that a reason may name take part: the course and its session are the same for everybody the learner is compared with.

@@ -25,11 +25,8 @@ from models.fairness import by_group, proxies
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from models.learner import Model
-
-    Floats = NDArray[np.float64]
+    from vigie.arrays import Flags, Floats
 
 MODEL: Final = "model"
 CHAMPION: Final = "champion"
@@ -230,7 +227,7 @@ def by_place(rows: pl.DataFrame, risk: Floats, session: Floats, times: int = DRA
     return pl.DataFrame(table, schema=schema)
 
 
-def steadiness(rows: pl.DataFrame, risk: Floats, called: NDArray[np.bool_], days: int = NIGHT_APART_DAYS) -> tuple[float, float]:
+def steadiness(rows: pl.DataFrame, risk: Floats, called: Flags, days: int = NIGHT_APART_DAYS) -> tuple[float, float]:
     """Rank correlation of the risks of the same people `days` apart, and overlap of the top tenths; medians over nights."""
     now = rows.select("as_of", "enrolment_id", risk=pl.Series(risk), called=pl.Series(called))
     before = now.with_columns(pl.col("as_of") + pl.duration(days=days))

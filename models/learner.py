@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     import lightgbm as lgb
     import polars as pl
-    from numpy.typing import NDArray
+
+    from vigie.arrays import Floats
 
 PARAMETERS: Final[dict[str, Any]] = {
     "objective": "binary",
@@ -108,7 +109,7 @@ class Model:
             "bands": [dict(band) for band in self.beside.bands],
         }
 
-    def risks(self, margin: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:
+    def risks(self, margin: Floats) -> dict[int, Floats]:
         """Calibrated risk by horizon; a longer horizon never shows less than a shorter one."""
         main = self.calibration.risk(margin)
         told = {self.horizon_days: main}
@@ -117,7 +118,7 @@ class Model:
             told[days] = np.minimum(other, main) if days < self.horizon_days else np.maximum(other, main)
         return told
 
-    def positive_risk(self, rows: pl.DataFrame, threads: int = 2) -> NDArray[np.float64] | None:
+    def positive_risk(self, rows: pl.DataFrame, threads: int = 2) -> Floats | None:
         """Probability of leaving for a job or another course within the horizon; None where the model was not taught it."""
         booster, calibration = self.beside.positive, self.beside.positive_calibration
         if booster is None or calibration is None:
@@ -125,11 +126,11 @@ class Model:
         margin = booster.predict(self._inputs(rows, booster.feature_name()), raw_score=True, num_threads=threads)
         return calibration.risk(np.asarray(margin, dtype=np.float64))
 
-    def margins(self, rows: pl.DataFrame, threads: int = 2) -> NDArray[np.float64]:
+    def margins(self, rows: pl.DataFrame, threads: int = 2) -> Floats:
         """Log-odds before calibration, for rows of the matrix."""
         return np.asarray(self.booster.predict(self._inputs(rows), raw_score=True, num_threads=threads), dtype=np.float64)
 
-    def contributions(self, rows: pl.DataFrame, margin: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    def contributions(self, rows: pl.DataFrame, margin: Floats | None = None) -> Floats:
         """Exact path-dependent TreeSHAP in log-odds (Lundberg et al. 2020): a column per feature, then the base value.
 
         By WOODELF (Nadel and Wettenstein 2025), which walks each pattern of a tree once instead of each row: several times faster than
@@ -150,7 +151,7 @@ class Model:
         values[np.arange(len(values)), np.abs(values).argmax(axis=1)] += rounding
         return np.column_stack([values, np.full(len(inputs), base)])
 
-    def _inputs(self, rows: pl.DataFrame, columns: Sequence[str] | None = None) -> NDArray[np.float64]:
+    def _inputs(self, rows: pl.DataFrame, columns: Sequence[str] | None = None) -> Floats:
         # By name and in the booster's own order: columns in another order would give other scores without a word.
         wanted = columns or self.columns
         missing = [name for name in wanted if name not in rows.columns]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from models.judging import Evidence
     from models.learner import Model
     from models.training import Trained
+    from vigie.arrays import Floats, Ints
 
 BINS = 10
 SHOWN = 20
@@ -115,12 +116,12 @@ def _calibration(trained: Trained, word: Callable[[str], str]) -> Figure:
     return figure
 
 
-def _root(value: NDArray[np.float64]) -> NDArray[np.float64]:
+def _root(value: Floats) -> Floats:
     """The lower end of an interval may lie below zero: it is drawn from zero on."""
     return np.sqrt(np.maximum(value, 0))
 
 
-def half_width(label: NDArray[Any], person: NDArray[np.int64]) -> float:
+def half_width(label: NDArray[Any], person: Ints) -> float:
     """Half of the 95 % interval of a share: the rows of one learner go together, so that repeating them makes nothing surer."""
     apart = np.bincount(person, weights=label - label.mean())
     return float(1.96 * np.sqrt((apart**2).sum()) / len(label))

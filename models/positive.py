@@ -18,9 +18,9 @@ from vigie.errors import NoModelError
 
 if TYPE_CHECKING:
     import lightgbm as lgb
-    from numpy.typing import NDArray
 
     from models.blocks import Blocks
+    from vigie.arrays import Floats
 
 ROUNDS: Final = 200
 PARAMETERS: Final = {"num_leaves": 8, "max_depth": 4, "learning_rate": 0.05}
@@ -84,6 +84,6 @@ def _fitted(past: pl.DataFrame, threads: int) -> lgb.Booster:
     return fit(past, rounds=ROUNDS, threads=threads, label="positive", parameters=PARAMETERS)
 
 
-def _margins(booster: lgb.Booster, of: pl.DataFrame, threads: int) -> NDArray[np.float64]:
+def _margins(booster: lgb.Booster, of: pl.DataFrame, threads: int) -> Floats:
     inputs = of.select(LEARNT).to_numpy(order="c")
     return np.asarray(booster.predict(inputs, raw_score=True, num_threads=threads), dtype=np.float64)

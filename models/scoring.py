@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import dataframely as dy
-    import numpy as np
-    from numpy.typing import NDArray
 
     from models.learner import Model
+    from vigie.arrays import Floats
     from vigie.rules import Invariants
     from vigie.store import Warehouse
 
@@ -114,7 +113,7 @@ def unscored(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> Scored:
     return Scored(Scores.validate(empty), matrix(facts, cohort(facts, [as_of])))
 
 
-def _told(values: NDArray[np.float64] | None) -> pl.Expr:
+def _told(values: Floats | None) -> pl.Expr:
     return pl.lit(None, pl.Float64) if values is None else pl.lit(pl.Series(values, dtype=pl.Float64))
 
 

@@ -24,10 +24,9 @@ from vigie.errors import NoModelError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from models.blocks import Blocks
     from models.positive import Positive
+    from vigie.arrays import Floats
     from vigie.rules import Invariants
     from vigie.store import Warehouse
 
@@ -187,7 +186,7 @@ def _told(later: list[pl.DataFrame], shape: Calibration) -> pl.DataFrame:
     return rows.with_columns(risk=pl.Series(centred(margin, label, shape).risk(margin)))
 
 
-def _horizons(rows: pl.DataFrame, margins: NDArray[np.float64], later: list[pl.DataFrame], main: int) -> dict[int, Calibration]:
+def _horizons(rows: pl.DataFrame, margins: Floats, later: list[pl.DataFrame], main: int) -> dict[int, Calibration]:
     """The same margin calibrated on the other horizons, each on the landmarks whose longer horizon was over."""
     found = {}
     newest = cast("dt.date", rows["as_of"].max())
@@ -239,7 +238,7 @@ def _judged_by_horizon(early: Model, blocks: Blocks, threads: int) -> dict[int, 
     return found
 
 
-def _without_contacts(past: pl.DataFrame, test: pl.DataFrame, rounds: int, threads: int) -> NDArray[np.float64]:
+def _without_contacts(past: pl.DataFrame, test: pl.DataFrame, rounds: int, threads: int) -> Floats:
     """Risk on the test block by the same recipe without what the service did, not calibrated."""
     booster = fit(past, rounds=rounds, threads=threads, columns=WITHOUT_CONTACTS)
     return np.asarray(booster.predict(test.select(WITHOUT_CONTACTS).to_numpy(order="c"), num_threads=threads), dtype=np.float64)

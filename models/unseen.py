@@ -22,11 +22,7 @@ from vigie.errors import NoModelError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from models.blocks import Blocks
-
-    Floats = NDArray[np.float64]
 
 LEVELS: Final = ("provider", "programme")
 PARTS: Final = 5

@@ -20,7 +20,8 @@ from features.catalogue import FEATURES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from vigie.arrays import Floats, Ints
+
 
 BANDS: Final = (2, 4, 8, 16)
 """Weeks of the course at which a new band begins: columns that count from the start differ between bands by design."""
@@ -71,7 +72,7 @@ def band() -> pl.Expr:
     return pl.sum_horizontal((week >= first).cast(pl.Int32) for first in BANDS)
 
 
-def reference(rows: pl.DataFrame, risk: NDArray[np.float64]) -> pl.DataFrame:
+def reference(rows: pl.DataFrame, risk: Floats) -> pl.DataFrame:
     """How each column and the risk were spread over the landmarks a model learnt from.
 
     Args:
@@ -110,12 +111,12 @@ def landmarks_on(learnt: pl.DataFrame) -> int | None:
     return int(learnt["weekday"][0]) if set(learnt.columns) == {*REFERENCE} else None
 
 
-def _groups(rows: pl.DataFrame, *by: str) -> NDArray[np.int64]:
+def _groups(rows: pl.DataFrame, *by: str) -> Ints:
     """Of each row, the number from 0 on of its group."""
     return rows.select(pl.struct(by).rank("dense")).to_series().to_numpy().astype(np.int64) - 1
 
 
-def _together(bins: NDArray[np.int64], nights: NDArray[np.int64], groups: NDArray[np.int64]) -> float:
+def _together(bins: Ints, nights: Ints, groups: Ints) -> float:
     """How far rows of a group fall in one bin on one night, 0 to 1: intra-class correlation of the bins' indicators, added up over bins.
 
     Of bins and not of values, since bins are what the index compares: a column less its session's mean has no correlation in the session,
@@ -131,7 +132,7 @@ def _together(bins: NDArray[np.int64], nights: NDArray[np.int64], groups: NDArra
     return float(np.clip(1 - within / among, 0, 1)) if among > 0 and not np.isnan(within) else 0.0
 
 
-def _mean_square(bins: NDArray[np.int64], groups: NDArray[np.int64]) -> float:
+def _mean_square(bins: Ints, groups: Ints) -> float:
     """Mean square within groups of the indicators of the bins, added up over bins; nan where every group is of one row."""
     shape = groups.max() + 1, bins.max() + 1
     cells = np.bincount(np.ravel_multi_index((groups, bins), shape), minlength=shape[0] * shape[1]).reshape(shape)
@@ -144,19 +145,19 @@ def _standing_alone(people: int, rows: pl.DataFrame, together: Sequence[float]) 
     return min(people / (1 + (people / rows[unit].n_unique() - 1) * share) for unit, share in zip(SHARED, together, strict=True))
 
 
-def _bins(column: pl.Series, edges: NDArray[np.float64]) -> NDArray[np.int64]:
+def _bins(column: pl.Series, edges: Floats) -> Ints:
     """Of each row, the number of its bin; what is missing has the last, one past those of the edges."""
     values = column.cast(pl.Float64).to_numpy()
     # Numpy puts nan behind every edge: one more is the bin of what is missing.
-    bins: NDArray[np.int64] = np.searchsorted(edges, values, side="right") + np.isnan(values)
+    bins: Ints = np.searchsorted(edges, values, side="right") + np.isnan(values)
     return bins
 
 
-def _shares(bins: NDArray[np.int64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+def _shares(bins: Ints, edges: Floats) -> Floats:
     return np.bincount(bins, minlength=len(edges) + 2) / len(bins)
 
 
-def drift(learnt: pl.DataFrame, night: pl.DataFrame, risk: NDArray[np.float64]) -> list[Reading]:
+def drift(learnt: pl.DataFrame, night: pl.DataFrame, risk: Floats) -> list[Reading]:
     """Population stability index of each column and of the risk, within the same weeks of a course.
 
     Under no drift the index times n m / (n + m) follows a chi-squared law (Yurdakul and Naranjo 2020), n and m being as many as stand

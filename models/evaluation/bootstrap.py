@@ -10,9 +10,8 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from numpy.typing import NDArray
+    from vigie.arrays import Floats, Ints
 
-    Floats = NDArray[np.float64]
     Measure = Callable[[Floats], dict[str, float]]
 
 DRAWS: Final = 200
@@ -34,7 +33,7 @@ def interval(drawn: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def with_intervals(contenders: Mapping[str, Measure], person: NDArray[np.int64], times: int = DRAWS) -> tuple[pl.DataFrame, pl.DataFrame]:
+def with_intervals(contenders: Mapping[str, Measure], person: Ints, times: int = DRAWS) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Figures of several contenders, and by how much the first is above each other, on the same draws.
 
     Args:
@@ -66,7 +65,7 @@ def _frame(who: str, what: str, rows: list[tuple[str, str, float, float, float]]
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def shares(parts: Floats, wholes: Floats, person: NDArray[np.int64], times: int = DRAWS) -> tuple[Floats, Floats]:
+def shares(parts: Floats, wholes: Floats, person: Ints, times: int = DRAWS) -> tuple[Floats, Floats]:
     """Ratios of sums over rows, and their draws: one share a column of `parts` and `wholes` (rows x shares).
 
     Returns:
@@ -80,11 +79,11 @@ def shares(parts: Floats, wholes: Floats, person: NDArray[np.int64], times: int 
         return above.sum(axis=0) / below.sum(axis=0), (counts @ above) / (counts @ below)
 
 
-def medians(values: Floats, person: NDArray[np.int64], times: int = DRAWS) -> tuple[Floats, Floats]:
+def medians(values: Floats, person: Ints, times: int = DRAWS) -> tuple[Floats, Floats]:
     """Medians of each column over the rows that have a value, and their draws (times x columns); nan where no row has any."""
     counts = draws(int(person.max()) + 1 if len(person) else 0, times)[:, person].astype(np.int64)
 
-    def of(column: Floats, weights: NDArray[np.int64]) -> float:
+    def of(column: Floats, weights: Ints) -> float:
         drawn = np.repeat(column, weights)
         return float(np.median(known)) if len(known := drawn[~np.isnan(drawn)]) else float("nan")
 

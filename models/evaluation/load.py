@@ -9,9 +9,7 @@ import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+    from vigie.arrays import Flags, Floats, Ints
 
 LEARNERS_PER_ADVISOR: Final = 25
 COOL_DOWN_DAYS: Final = 14
@@ -23,7 +21,7 @@ SEED: Final = 20_260_403
 INTAKE_DAYS: Final = 91
 
 
-def advisors(rows: pl.DataFrame, unit: str) -> NDArray[np.int64]:
+def advisors(rows: pl.DataFrame, unit: str) -> Ints:
     """A made-up advisor of 25 learners for each row: learners of one `unit` who came within the same quarter, dealt at random.
 
     Args:
@@ -40,9 +38,7 @@ def advisors(rows: pl.DataFrame, unit: str) -> NDArray[np.int64]:
     return rows.join(named.select("enrolment_id", "advisor"), on="enrolment_id", how="left", maintain_order="left")["advisor"].to_numpy()
 
 
-def replay(
-    rows: pl.DataFrame, advisor: NDArray[np.int64], score: Floats, budget: int | None, cool_down_days: int = COOL_DOWN_DAYS
-) -> NDArray[np.bool_]:
+def replay(rows: pl.DataFrame, advisor: Ints, score: Floats, budget: int | None, cool_down_days: int = COOL_DOWN_DAYS) -> Flags:
     """Which rows become alerts when each advisor calls the `budget` highest scores each landmark week, nobody twice within the cool-down.
 
     Landmarks are gone through in order, since a cool-down depends on what came before; all advisors at once. Equal scores are drawn by
@@ -71,7 +67,7 @@ def replay(
     return alerted
 
 
-def reached(rows: pl.DataFrame, alerted: NDArray[np.bool_], leavers: pl.DataFrame) -> pl.DataFrame:
+def reached(rows: pl.DataFrame, alerted: Flags, leavers: pl.DataFrame) -> pl.DataFrame:
     """What the alerts were worth to each leaver.
 
     Args:

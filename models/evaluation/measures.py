@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
+    from vigie.arrays import Flags, Floats, Ints
+
     Measure = Callable[[Floats], dict[str, float]]
 
 NAMES: Final = {
@@ -83,12 +84,12 @@ def measure(rows: pl.DataFrame, score: Floats, *, probability: bool, within: str
     return of
 
 
-def codes(column: pl.Series) -> NDArray[np.int64]:
+def codes(column: pl.Series) -> Ints:
     """Values as numbers from 0, in their order."""
     return column.rank("dense").to_numpy().astype(np.int64) - 1
 
 
-def listed(score: Floats, group: NDArray[np.int64], ties: Floats) -> NDArray[np.bool_]:
+def listed(score: Floats, group: Ints, ties: Floats) -> Flags:
     """True for the top tenth of each group; among equal scores the lower `ties` come first."""
     taken = np.zeros(len(score), dtype=np.bool_)
     order, weights = np.lexsort((ties, -score, group)), np.ones(len(score))
@@ -101,7 +102,7 @@ def _starts(*sorted_keys: NDArray[np.generic]) -> NDArray[np.intp]:
     return np.flatnonzero(np.concatenate([[True], changed])) if len(sorted_keys[0]) else np.empty(0, dtype=np.intp)
 
 
-def auc_by_group(score: Floats, label: Floats, group: NDArray[np.int64]) -> Callable[[Floats], Floats]:
+def auc_by_group(score: Floats, label: Floats, group: Ints) -> Callable[[Floats], Floats]:
     """A function from row weights to the AUC inside each group, groups numbered from 0; nan where nobody leaves or everybody does."""
     pairs = _pairs(score, label, group)
 
@@ -113,7 +114,7 @@ def auc_by_group(score: Floats, label: Floats, group: NDArray[np.int64]) -> Call
     return of
 
 
-def _auc(score: Floats, label: Floats, group: NDArray[np.int64]) -> Callable[[Floats], float]:
+def _auc(score: Floats, label: Floats, group: Ints) -> Callable[[Floats], float]:
     pairs = _pairs(score, label, group)
 
     def of(weights: Floats) -> float:
@@ -124,7 +125,7 @@ def _auc(score: Floats, label: Floats, group: NDArray[np.int64]) -> Callable[[Fl
     return of
 
 
-def _pairs(score: Floats, label: Floats, group: NDArray[np.int64]) -> Callable[[Floats], tuple[Floats, Floats, Floats]]:
+def _pairs(score: Floats, label: Floats, group: Ints) -> Callable[[Floats], tuple[Floats, Floats, Floats]]:
     """From row weights, of each group: pairs of a leaver and another that the score has in order (half where equal), leavers, others."""
     order = np.lexsort((score, group))
     y, g = label[order], group[order]
@@ -156,7 +157,7 @@ def _average_precision(score: Floats, label: Floats) -> Callable[[Floats], float
     return of
 
 
-def _taken(group: NDArray[np.int64], weights: Floats) -> Floats:
+def _taken(group: Ints, weights: Floats) -> Floats:
     """How much of each row is within the top tenth of its group; rows sorted by group, best first."""
     starts = _starts(group)
     sizes = np.add.reduceat(weights, starts)
@@ -167,7 +168,7 @@ def _taken(group: NDArray[np.int64], weights: Floats) -> Floats:
     return np.clip(places - before, 0, weights)
 
 
-def _top(score: Floats, label: Floats, group: NDArray[np.int64], ties: Floats) -> Callable[[Floats], tuple[float, float]]:
+def _top(score: Floats, label: Floats, group: Ints, ties: Floats) -> Callable[[Floats], tuple[float, float]]:
     order = np.lexsort((ties, -score, group))
     y, g = label[order], group[order]
 

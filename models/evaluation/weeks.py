@@ -13,9 +13,8 @@ from models.evaluation.measures import auc_by_group, codes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
+    from vigie.arrays import Floats
 
-    Floats = NDArray[np.float64]
 
 FEWEST: Final = 5
 """Leavers in a week below which no AUC is told."""
