@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from data_contracts.tables.outputs import ALIKE
+from models.evaluation.measures import codes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -111,7 +112,7 @@ def _table(ordered: pl.DataFrame, first: Ints, end: Ints, differ: float | None) 
 
 def _interval(enrolments: pl.Series, label: Floats, first: Ints, end: Ints) -> tuple[Floats, Floats, Floats]:
     """Bounds and standard error of the observed share of each stretch of rows, enrolments drawn again with all their rows."""
-    person = enrolments.rank("dense").to_numpy().astype(np.int64) - 1
+    person = codes(enrolments)
     random = np.random.default_rng(SEED)
     shares = np.empty((RESAMPLES, len(first)))
     for turn in range(RESAMPLES):
@@ -147,7 +148,7 @@ def between_sessions(rows: pl.DataFrame) -> float | None:
     apart = (np.bincount(person, label) - np.bincount(person, expected)) ** 2
     # Rows of one enrolment leave together: so many times the variance of a count is that of its band.
     together = np.bincount(person_band, apart) / np.maximum(np.bincount(band, expected), TINY)
-    cell = pl.select(pl.struct(rows["session_id"], rows["fold"])).to_series().rank("dense").to_numpy().astype(np.int64) - 1
+    cell = codes(rows.select(pl.struct("session_id", "fold")).to_series())
     hits, foreseen, noise = np.bincount(cell, label), np.bincount(cell, expected), np.bincount(cell, expected * together[band])
     kept = (foreseen > 0) & (noise > 0)
     if kept.sum() < FEWEST_SESSIONS:
@@ -159,7 +160,7 @@ def between_sessions(rows: pl.DataFrame) -> float | None:
 def _cells(names: pl.Series, band: Ints) -> tuple[Ints, Ints]:
     """For each row the number of its name and band, counted from 0; and the band of each such number."""
     number = int(band.max()) + 1
-    pairs, place = np.unique((names.rank("dense").to_numpy().astype(np.int64) - 1) * number + band, return_inverse=True)
+    pairs, place = np.unique(codes(names) * number + band, return_inverse=True)
     return place, pairs % number
 
 

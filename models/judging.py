@@ -206,7 +206,7 @@ def by_place(rows: pl.DataFrame, risk: Floats, session: Floats, times: int = DRA
     label, person, luck = rows["label"].to_numpy(), codes(rows["learner_id"]), np.random.default_rng(0).random(rows.height)
     table: list[dict[str, object]] = []
     for level in ("provider_id", "programme_id"):
-        group = codes(rows.select(pl.struct(level, "as_of").alias("list"))["list"])
+        group = codes(rows.select(pl.struct(level, "as_of")).to_series())
         counted = rows.group_by(level).agg(rows=pl.len(), dropouts=pl.col("label").sum().cast(pl.Int64)).sort(level)
         counted = counted.filter(pl.col("dropouts") >= MIN_DROPOUTS)
         if counted.is_empty():

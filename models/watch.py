@@ -16,6 +16,7 @@ import polars as pl
 
 from data_contracts.vocabulary import NEVER_STARTED
 from features.catalogue import FEATURES
+from models.evaluation.measures import codes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +90,7 @@ def reference(rows: pl.DataFrame, risk: Floats) -> pl.DataFrame:
     weekday = rows["as_of"].dt.weekday().mode()[0]
     table = []
     for number, part in sorted(few.partition_by("band", as_dict=True).items()):
-        nights, groups = _groups(part, "as_of"), [_groups(part, unit, "as_of") for unit in SHARED]
+        nights, groups = codes(part["as_of"]), [codes(part.select(pl.struct(unit, "as_of")).to_series()) for unit in SHARED]
         people = part["learner_id"].n_unique()
         for name in (*FEATURES, RISK):
             values = part[name].drop_nulls().to_numpy()
@@ -109,11 +110,6 @@ REFERENCE: Final = ("column", "band", "edges", "shares", "people", "together", "
 def landmarks_on(learnt: pl.DataFrame) -> int | None:
     """Weekday of the landmarks of a reference, Monday is 1; none of one by an older version of Vigie, which is compared with nothing."""
     return int(learnt["weekday"][0]) if set(learnt.columns) == {*REFERENCE} else None
-
-
-def _groups(rows: pl.DataFrame, *by: str) -> Ints:
-    """Of each row, the number from 0 on of its group."""
-    return rows.select(pl.struct(by).rank("dense")).to_series().to_numpy().astype(np.int64) - 1
 
 
 def _together(bins: Ints, nights: Ints, groups: Ints) -> float:

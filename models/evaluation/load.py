@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
+from models.evaluation.measures import codes
+
 if TYPE_CHECKING:
     from vigie.arrays import Flags, Floats, Ints
 
@@ -51,7 +53,7 @@ def replay(rows: pl.DataFrame, advisor: Ints, score: Floats, budget: int | None,
         budget: places by advisor and landmark; None for no limit.
         cool_down_days: no second alert sooner.
     """
-    who = rows["enrolment_id"].rank("dense").to_numpy().astype(np.int64) - 1
+    who = codes(rows["enrolment_id"])
     day = rows["as_of"].to_physical().to_numpy()
     luck = np.random.default_rng(SEED).random(rows.height)
     last = np.full(int(who.max()) + 1 if len(who) else 0, -(10**6))
