@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from models.evaluation.bootstrap import with_intervals
 from models.evaluation.measures import NAMES, codes, measure
 from models.evaluation.weeks import FEWEST
-from models.fairness import FEW
+from models.fairness import FEW, QUANTITIES
 from models.gate import EXPECTED_RATIO, RECALL_RATIO
 from models.judging import LOAD
 from models.language import LANGUAGES, TO, spoken, written
@@ -70,6 +70,7 @@ DAY_DIGITS: Final = 1
 """Of days: a median lies at a half."""
 NAMES_OF_PLACES: Final = ("place",)
 """Columns whose texts are names: they are said in no other language."""
+_CALLED: Final = pl.col("metric").replace_strict(NAMES)
 
 
 def write_card(home: Home, trained: Trained, evidence: Evidence, verdict: Verdict, notice: str = "", weighed: Sequence[str] = ()) -> Path:
@@ -148,7 +149,7 @@ def _unseen_tables(found: Unseen) -> dict[str, dict[str, Any]]:
         )
         told["figures"][level] = _side_by_side(figures)
         told["differences"][level] = differences.filter(pl.col("metric").is_in(RANKING)).select(
-            _in_words("rival"), _called("metric"), "difference", "low", "high"
+            _in_words("rival"), _CALLED, "difference", "low", "high"
         )
         told["places"][level] = places.with_columns(expected=_figure("expected", 1))
         verdicts[level] = found.verdict(level)
@@ -257,7 +258,7 @@ def _side_by_side(figures: pl.DataFrame) -> pl.DataFrame:
     """A row a metric, a column a contender, each with its interval."""
     said = figures.filter(pl.col("metric").is_in(NAMES.keys())).select(
         "contender",
-        _called("metric"),
+        _CALLED,
         cell=pl.struct("value", "low", "high", digits=pl.when(pl.col("metric").is_in(SMALL)).then(4).otherwise(DIGITS)),
     )
     return said.pivot(on="contender", index="metric", values="cell", maintain_order=True)
@@ -301,7 +302,7 @@ def _with_and_without(test: pl.DataFrame) -> pl.DataFrame:
     wide = figures.pivot(on="contender", index="metric", values="value", maintain_order=True).join(
         differences, on="metric", maintain_order="left"
     )
-    return wide.filter(pl.col("metric").is_in(RANKING)).select(_called("metric"), *scores, "difference", "low", "high")
+    return wide.filter(pl.col("metric").is_in(RANKING)).select(_CALLED, *scores, "difference", "low", "high")
 
 
 def _positive(judged: pl.DataFrame | None) -> pl.DataFrame:
@@ -310,7 +311,7 @@ def _positive(judged: pl.DataFrame | None) -> pl.DataFrame:
         return pl.DataFrame()
     scores = {"probability": measure(judged, judged["risk"].to_numpy(), probability=True)}
     found, _ = with_intervals(scores, codes(judged["learner_id"]))
-    return found.filter(pl.col("metric").is_in(POSITIVE)).select(_called("metric"), "value", "low", "high")
+    return found.filter(pl.col("metric").is_in(POSITIVE)).select(_CALLED, "value", "low", "high")
 
 
 def _figure(column: str, digits: int, times: float = 1) -> pl.Expr:
@@ -337,15 +338,10 @@ def _in_words(column: str) -> pl.Expr:
     return pl.col(column).str.replace_all("_", " ", literal=True)
 
 
-def _called(metric: str) -> pl.Expr:
-    return pl.col(metric).replace_strict(NAMES)
-
-
 def _groups(groups: pl.DataFrame) -> pl.DataFrame:
     if groups.is_empty():
         return groups
-    quantities = ("selection_rate", "recall", "false_omission_rate", "expected_over_observed")
-    names = (*quantities, "recall_ratio", "false_omission_ratio", "expected_ratio")
+    names = (*QUANTITIES, "recall_ratio", "false_omission_ratio", "expected_ratio")
     # Null is told as too few: where a group is large enough every figure has a value.
     cells = [pl.when(~pl.col("too_few")).then(_cell_of(name)).alias(name) for name in names]
     shown = pl.when(~of_very_few(groups)).then("dropouts").alias("people_who_drop_out")

@@ -36,6 +36,7 @@ TOTALS: Final = (
 """Columns that move with a new fact about the person, or a deadline that passes, and not with the days alone."""
 CLOCKS: Final = ("days_since_presence", "days_since_activity", "days_since_two_way_contact")
 """Columns that grow with the days until a new fact sets them back."""
+LEADING: Final = 3
 
 
 def by_subject(contributions: Floats, columns: Sequence[str]) -> tuple[Floats, list[str]]:
@@ -88,25 +89,23 @@ def agreement(first: Floats, second: Floats, places: int) -> float:
     return float((leading[0][:, :, None] == leading[1][:, None, :]).any(axis=2).mean())
 
 
-def kept(rows: pl.DataFrame, told: pl.Series, leading: int = 3, days: int = 1) -> pl.DataFrame:
-    """What the leading reasons of two nights have in common where nothing new became known of the person between them.
+def kept(rows: pl.DataFrame, told: pl.Series) -> pl.DataFrame:
+    """What the `LEADING` reasons of a night and the next have in common where nothing new became known of the person between them.
 
     Time passes all the same: windows end a day later, and the others, beside whom a fact is told, may have done something.
 
     Args:
         rows: the matrix of several nights.
         told: their reasons, contract `REASON`, in the same order.
-        leading: how many subjects count.
-        days: between two nights.
 
     Returns:
         A row for each person and later night of such a pair, both nights naming a reason: as_of, enrolment_id, shared (of the leading
         subjects of the night that names more, the share that both name), first (1.0: the same subject leads).
     """
     code, weighs = (pl.element().struct.field(name) for name in ("code", "contribution"))
-    named = told.list.eval(code.filter(code != REST, weighs != 0)).list.head(leading)
+    named = told.list.eval(code.filter(code != REST, weighs != 0)).list.head(LEADING)
     nights = rows.select("as_of", "enrolment_id", *TOTALS, *CLOCKS).with_columns(named=named)
-    before = nights.with_columns(pl.col("as_of") + dt.timedelta(days=days), pl.col(CLOCKS) + days)
+    before = nights.with_columns(pl.col("as_of") + dt.timedelta(days=1), pl.col(CLOCKS) + 1)
     pairs = nights.join(before, on=["as_of", "enrolment_id"], suffix="_before", maintain_order="left")
     still = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_before")) for name in (*TOTALS, *CLOCKS))
     both = pl.min_horizontal(pl.col("named").list.len(), pl.col("named_before").list.len()) > 0

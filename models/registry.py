@@ -351,7 +351,7 @@ def client_of(home: Home) -> Any:  # noqa: ANN401 - mlflow is not typed
     return MlflowClient(tracking_uri=f"sqlite:///{home.mlflow_db.resolve()}")
 
 
-def _log(home: Home, client: Any, trained: Trained) -> str:  # noqa: ANN401 - mlflow is not typed
+def _log(home: Home, client: Any, trained: Trained) -> None:  # noqa: ANN401 - mlflow is not typed
     from mlflow.entities import Metric, Param, RunTag
     from mlflow.exceptions import MlflowException
 
@@ -401,11 +401,10 @@ def _log(home: Home, client: Any, trained: Trained) -> str:  # noqa: ANN401 - ml
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     tags = {VERSION_TAG: model.version, FINGERPRINT_TAG: trained.fingerprint, TWIN: f"{trained.twin.version} {_seen(trained)}"}
-    version = client.create_model_version(NAME, f"{run.info.artifact_uri}/model", run_id=identifier, tags=tags)
-    return str(version.version)
+    client.create_model_version(NAME, f"{run.info.artifact_uri}/model", run_id=identifier, tags=tags)
 
 
-def _fetch(home: Home, number: str, folder: Any) -> None:  # noqa: ANN401 - a path
+def _fetch(home: Home, number: str, folder: Path) -> None:
     import shutil
 
     client = client_of(home)

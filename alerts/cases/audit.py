@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from alerts.cases.access import User
 
+SHOWN_AT_MOST: Final = 500
 NOBODY: Final = "(erased)"
 """In the place of who was looked at, once erased: that somebody looked stays."""
 
@@ -38,10 +39,10 @@ def note_erasures(engine: Engine, at: dt.datetime, people: int) -> None:
         connection.execute(insert(AUDIT), [line] * people)
 
 
-def latest(engine: Engine, object_id: str = "", limit: int = 500) -> list[Any]:
+def latest(engine: Engine, object_id: str = "") -> list[Any]:
     """The latest lines, newest first, each with the name its account has now; with `object_id`, such as a case, those about it alone."""
     lines = select(AUDIT, USERS.c.name).outerjoin(USERS, USERS.c.user_id == AUDIT.c.user_id)
     if object_id:
         lines = lines.where(AUDIT.c.object_id == object_id)
     with engine.connect() as connection:
-        return list(connection.execute(lines.order_by(AUDIT.c.entry.desc()).limit(limit)).all())
+        return list(connection.execute(lines.order_by(AUDIT.c.entry.desc()).limit(SHOWN_AT_MOST)).all())

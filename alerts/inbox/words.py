@@ -286,14 +286,14 @@ def weeks(sheets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def curve(history: Sequence[Row[Any]], width: int = 300, height: int = 60) -> str:
-    """Risk over the nights as the points of a line in a drawing of this size; the table beside it tells the same."""
+def curve(history: Sequence[Row[Any]]) -> str:
+    """Risk over the nights as the points of a line, 300 by 60 as the page draws it; the table beside it tells the same."""
     risks = [(row.as_of.toordinal(), row.risk) for row in history if row.kind == "dropout_risk" and row.risk is not None]
     if len({night for night, _ in risks}) < 2:  # noqa: PLR2004 - a line has two ends
         return ""
     first, last = risks[0][0], risks[-1][0]
     top = max(0.2, *(risk for _, risk in risks))
-    return " ".join(f"{(night - first) / (last - first) * width:.1f},{height - risk / top * height:.1f}" for night, risk in risks)
+    return " ".join(f"{(night - first) / (last - first) * 300:.1f},{60 - risk / top * 60:.1f}" for night, risk in risks)
 
 
 def matter(kind: str | None) -> str:

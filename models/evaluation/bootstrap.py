@@ -20,9 +20,9 @@ BOUNDS: Final = (2.5, 97.5)
 """Percentiles of a 95 % interval."""
 
 
-def draws(people: int, times: int = DRAWS, seed: int = SEED) -> Floats:
+def draws(people: int, times: int = DRAWS) -> Floats:
     """How often each person is drawn: `times` rows of counts that sum to `people`."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(SEED)
     return generator.multinomial(people, np.full(people, 1 / max(people, 1)), size=times).astype(np.float64)
 
 

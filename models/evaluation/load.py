@@ -40,7 +40,7 @@ def advisors(rows: pl.DataFrame, unit: str) -> Ints:
     return rows.join(named.select("enrolment_id", "advisor"), on="enrolment_id", how="left", maintain_order="left")["advisor"].to_numpy()
 
 
-def replay(rows: pl.DataFrame, advisor: Ints, score: Floats, budget: int | None, cool_down_days: int = COOL_DOWN_DAYS) -> Flags:
+def replay(rows: pl.DataFrame, advisor: Ints, score: Floats, budget: int | None) -> Flags:
     """Which rows become alerts when each advisor calls the `budget` highest scores each landmark week, nobody twice within the cool-down.
 
     Landmarks are gone through in order, since a cool-down depends on what came before; all advisors at once. Equal scores are drawn by
@@ -51,7 +51,6 @@ def replay(rows: pl.DataFrame, advisor: Ints, score: Floats, budget: int | None,
         advisor: number of the advisor of each row.
         score: higher is called first.
         budget: places by advisor and landmark; None for no limit.
-        cool_down_days: no second alert sooner.
     """
     who = codes(rows["enrolment_id"])
     day = rows["as_of"].to_physical().to_numpy()
@@ -60,7 +59,7 @@ def replay(rows: pl.DataFrame, advisor: Ints, score: Floats, budget: int | None,
     alerted = np.zeros(rows.height, dtype=np.bool_)
     order = np.lexsort((luck, -score, advisor, day))
     for here in np.split(order, np.flatnonzero(np.diff(day[order])) + 1):
-        free = here[day[here] - last[who[here]] >= cool_down_days]
+        free = here[day[here] - last[who[here]] >= COOL_DOWN_DAYS]
         starts = np.flatnonzero(np.concatenate([[True], np.diff(advisor[free]) != 0])) if len(free) else free
         place = np.arange(len(free)) - np.repeat(starts, np.diff(np.append(starts, len(free))))
         called = free if budget is None else free[place < budget]
