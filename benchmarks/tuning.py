@@ -20,7 +20,7 @@ import optuna
 import polars as pl
 
 from models.blocks import expanding
-from models.evaluation import figures
+from models.evaluation.measures import figures
 from models.landmarks import training_rows
 from models.learner import LEARNT, PARAMETERS, SEED, fit
 from pipelines.service import open_service

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from features.catalogue import FEATURES
-from models.evaluation import figures
+from models.evaluation.measures import figures
 from models.learner import MOST_ROUNDS, PARAMETERS, PATIENCE, SEED, SHARP_ROUNDS, Model
 from vigie.errors import NoModelError
 from vigie.files import write_whole_folder

@@ -14,7 +14,7 @@ from features.catalogue import FEATURES
 from models.bands import bands, windows
 from models.blocks import MIN_DROPOUTS, cut, expanding
 from models.calibration import UNCALIBRATED, Calibration, by_group, calibrate, centred, chosen
-from models.evaluation import figures
+from models.evaluation.measures import figures
 from models.labels import HORIZONS, within
 from models.landmarks import training_rows
 from models.learner import LEARNT, Beside, Model, fit

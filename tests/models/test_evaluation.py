@@ -11,10 +11,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from models.blocks import expanding
-from models.evaluation import figures
 from models.evaluation.bootstrap import draws, medians, shares, with_intervals
 from models.evaluation.load import advisors, leavers_of, reached, replay
-from models.evaluation.measures import auc_by_group, codes, listed, measure
+from models.evaluation.measures import auc_by_group, codes, figures, listed, measure
 from models.evaluation.weeks import FEWEST, by_week
 from models.folds import leaving_out
 from models.judging import LOAD, at_equal_load
