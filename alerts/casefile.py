@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from data_contracts.catalogue import TABLES
-from data_contracts.ingest import layout
+from data_contracts.known import known_at
 from data_contracts.tables.outputs import ALIKE, REASON
-from vigie.clock import end_of_day
 from vigie.store import ORIGIN
 
 if TYPE_CHECKING:
@@ -38,14 +37,13 @@ def case_files(
         `positive_exit`, `alike`, `risk_14` and `risk_56`: the subjects that lower the risk, the probability of a job or another course
         within the horizon, what became of people whose risk was alike, and the risk within other horizons; null where the model tells none.
     """
-    instant = end_of_day(as_of, time_zone)
+    read = known_at(warehouse, as_of, time_zone)
     first = as_of - dt.timedelta(weeks=WEEKS)
 
     def known(table: str, key: str, day: str, *columns: str) -> pl.DataFrame:
-        stored, wanted = layout(TABLES[table]), enrolments.select(key).unique()
-        names = [key, *columns, "known_on", *ORIGIN]
+        wanted = enrolments.select(key).unique()
         # A correction may move a contact to another person, never a fact to another key: only a key may narrow what is read.
-        rows = warehouse.as_known_at(stored, instant, columns=names, among=wanted if key in stored.key else None)
+        rows = read(table, key, *columns, "known_on", *ORIGIN, among=wanted if key in TABLES[table].key else None)
         rows = rows.join(wanted, on=key, how="semi")
         local = pl.col("known_on").dt.convert_time_zone(time_zone).dt.date().dt.to_string("iso")
         rows = rows.with_columns(known=local).filter(pl.col(day).cast(pl.Date).is_between(first, as_of))

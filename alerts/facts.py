@@ -12,6 +12,7 @@ from alerts.returns import returned
 from data_contracts.catalogue import TABLES
 from data_contracts.experiments import practices, treatments
 from data_contracts.ingest import layout
+from data_contracts.known import known_at
 from data_contracts.tables.outputs import REASON
 from vigie.clock import end_of_day
 from vigie.working_days import worked_from
@@ -111,11 +112,7 @@ def read_facts(
     by_rule: pl.DataFrame | None = None,
 ) -> Facts:
     """Read what is known at the end of `as_of`."""
-    instant = end_of_day(as_of, time_zone)
-
-    def known(table: str, *columns: str, among: pl.DataFrame | None = None) -> pl.DataFrame:
-        return warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns or None, among=among)
-
+    known = known_at(warehouse, as_of, time_zone)
     limits = [free.minimum_risk for free in (rules.default, *rules.territories.values())]
     near = scores.filter(pl.col("risk") >= min(limits) * rules.invariants.keep_share).select("enrolment_id")
     if by_rule is not None:
@@ -132,7 +129,7 @@ def read_facts(
         sessions=known("sessions", "session_id", "territory_id", "provider_id", "programme_id"),
         exits=known("exits", "enrolment_id", "exit_date", "reason"),
         assignments=known("assignments", "learner_id", "valid_from", "valid_to", "advisor_id"),
-        advisors=_advisors(warehouse, instant, time_zone),
+        advisors=_advisors(warehouse, end_of_day(as_of, time_zone), time_zone),
         contacts=known("contacts", "learner_id", "occurred_at", "direction", "outcome", "purpose", "barrier").with_columns(
             on=local_day("occurred_at", time_zone)
         ),

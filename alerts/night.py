@@ -13,13 +13,11 @@ from alerts.lists.rows import Words, lists
 from alerts.policy import decide
 from alerts.routing import NO_TERRITORY
 from alerts.wording import NOT_ESTIMATED, NOTICES
-from data_contracts.catalogue import TABLES
-from data_contracts.ingest import layout
+from data_contracts.known import known_at
 from data_contracts.vocabulary import TWO_WAY, UNANSWERED
-from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import dataframely as dy
 
@@ -144,12 +142,6 @@ def night_lists(
         sessions=sessions,
     )
     return lists(told, cases.names(told["learner_id"].unique().sort().to_list()), cases.advisors(), words)
-
-
-def known_at(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> Callable[..., pl.DataFrame]:
-    """Reader of tables as known at the end of `as_of`: takes a table's name and its columns."""
-    instant = end_of_day(as_of, time_zone)
-    return lambda table, *columns: warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns)
 
 
 def courses(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from data_contracts.catalogue import TABLES
-from data_contracts.ingest import layout
+from data_contracts.known import known_at
 from data_contracts.vocabulary import ATTENDED
-from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -35,10 +33,10 @@ def endings(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_zone: 
     Returns:
         enrolment_id, exit_date, reason (text, as in the contract `Exits`).
     """
-    instant = end_of_day(as_of, time_zone)
+    read = known_at(warehouse, as_of, time_zone)
 
     def known(table: str, *columns: str) -> pl.LazyFrame:
-        return warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns).lazy()
+        return read(table, *columns).lazy()
 
     exits = known("exits", "enrolment_id", "exit_date", "reason")
     delivered = exits.select("enrolment_id", "exit_date", pl.col("reason").cast(pl.String))
@@ -75,8 +73,7 @@ def decided_after(warehouse: Warehouse, ended: pl.DataFrame, as_of: dt.date, sil
         silence_days: of the rules.
         time_zone: in which as-of dates end.
     """
-    instant = end_of_day(as_of, time_zone)
-    told = warehouse.as_known_at(layout(TABLES["exits"]), instant, columns=["enrolment_id"])
+    told = known_at(warehouse, as_of, time_zone)("exits", "enrolment_id")
     dropped = ended.filter(pl.col("reason") == "dropout")
     silent = dropped.join(told, on="enrolment_id", how="anti").height
     if silent <= SILENT_SHARE * dropped.height:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from data_contracts.catalogue import TABLES
-from data_contracts.ingest import layout, ledger_layout
+from data_contracts.ingest import ledger_layout
+from data_contracts.known import known_at
 from data_contracts.tables.experiments import Arms, Plans
 from data_contracts.vocabulary import UNIT
-from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -72,8 +71,7 @@ def units_of(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFra
     Returns:
         enrolment_id, unit (learner, session, provider, territory), unit_id: four rows an enrolment.
     """
-    instant = end_of_day(as_of, time_zone)
-    enrolments = warehouse.as_known_at(layout(TABLES["enrolments"]), instant, columns=["enrolment_id", "learner_id", "session_id"])
-    sessions = warehouse.as_known_at(layout(TABLES["sessions"]), instant, columns=["session_id", "provider_id", "territory_id"])
-    people = enrolments.join(sessions, on="session_id", how="left")
+    known = known_at(warehouse, as_of, time_zone)
+    sessions = known("sessions", "session_id", "provider_id", "territory_id")
+    people = known("enrolments", "enrolment_id", "learner_id", "session_id").join(sessions, on="session_id", how="left")
     return pl.concat(people.select("enrolment_id", unit=pl.lit(unit), unit_id=f"{unit}_id") for unit in UNIT)

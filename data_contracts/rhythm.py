@@ -10,6 +10,7 @@ import polars as pl
 
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
+from data_contracts.known import known_at
 from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
@@ -92,11 +93,7 @@ def _arrivals(
 
 
 def _enrolments(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl.DataFrame:
-    instant = end_of_day(as_of, time_zone)
-
-    def known(table: str, *columns: str) -> pl.DataFrame:
-        return warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns)
-
+    known = known_at(warehouse, as_of, time_zone)
     left = known("exits", "enrolment_id", "exit_date").filter(pl.col("exit_date") <= as_of).select("enrolment_id", gone=pl.lit(value=True))
     sessions = known("sessions", "session_id", "provider_id").join(known("providers", "provider_id", "name"), on="provider_id", how="left")
     rows = known("enrolments", "enrolment_id", "session_id", "entry_date", "planned_exit_date").join(sessions, on="session_id")

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from data_contracts.catalogue import TABLES
-from data_contracts.ingest import layout
+from data_contracts.known import known_at
 from impact.indicators.table import ALL, figures, protected
-from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -27,7 +25,7 @@ WATCHED: Final = ("owner_in_time", "contacted_14", "dropped", "completed", "in_w
 def attributes(warehouse: Warehouse, as_of: dt.date, time_zone: str, *, health: bool = False) -> pl.DataFrame:
     """learner_id and attributes as text, as known at the end of `as_of`; `disability` only with `health`."""
     names = [*ATTRIBUTES, *([HEALTH] if health else [])]
-    found = warehouse.as_known_at(layout(TABLES["learner_audit"]), end_of_day(as_of, time_zone), columns=["learner_id", *names])
+    found = known_at(warehouse, as_of, time_zone)("learner_audit", "learner_id", *names)
     return found.with_columns(pl.col(names).cast(pl.String))
 
 

@@ -11,6 +11,7 @@ import polars as pl
 from data_contracts.catalogue import TABLES
 from data_contracts.endings import endings
 from data_contracts.ingest import layout
+from data_contracts.known import known_at
 from data_contracts.vocabulary import ATTENDED, LISTED, TWO_WAY
 from vigie.clock import end_of_day
 
@@ -115,11 +116,7 @@ def read_facts(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_zon
         time_zone: in which as-of dates end.
         nights: scores, alerts and answers of the nights up to then.
     """
-    instant = end_of_day(as_of, time_zone)
-
-    def known(table: str, *columns: str) -> pl.DataFrame:
-        return warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns)
-
+    known = known_at(warehouse, as_of, time_zone)
     advisors = known("advisors", "advisor_id", "operator", "territory_id", "active_from", "active_to")
     owners = known("assignments", "learner_id", "advisor_id", "valid_from", "valid_to").join(
         advisors.select("advisor_id", "operator"), on="advisor_id", how="left"
@@ -147,7 +144,7 @@ def read_facts(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_zon
         owners=owners,
         advisors=advisors,
         contacts=local.select("learner_id", "advisor_id", "at", "on", "outcome", "purpose", "two_way"),
-        sheets=_sheets(warehouse, instant, recent, first, time_zone),
+        sheets=_sheets(warehouse, end_of_day(as_of, time_zone), recent, first, time_zone),
         followups=known("followups", "enrolment_id", "observed_on", "months_after_exit", "situation").with_columns(
             pl.col("situation").cast(pl.String)
         ),

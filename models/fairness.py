@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from data_contracts.catalogue import TABLES
-from data_contracts.ingest import layout
+from data_contracts.known import known_at
 from features.catalogue import FEATURES
 from models.evaluation.bootstrap import interval, shares
 from models.evaluation.measures import codes, figures
-from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -46,11 +44,7 @@ def read_audit(warehouse: Warehouse, as_of: dt.date, time_zone: str, judged: pl.
         learner_id, one text column an attribute, and the operator of whoever owned the case on the first row judged: an owner who came
         after the exit would make a group of those who left.
     """
-    instant = end_of_day(as_of, time_zone)
-
-    def known(table: str, *columns: str) -> pl.DataFrame:
-        return warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns)
-
+    known = known_at(warehouse, as_of, time_zone)
     texts = [
         pl.col(name).cast(pl.String).replace({"true": "yes", "false": "no"})
         if name not in {"sex", "age_band"}

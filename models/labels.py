@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from data_contracts.catalogue import TABLES
 from data_contracts.endings import endings
-from data_contracts.ingest import layout
+from data_contracts.known import known_at
 from data_contracts.vocabulary import NEVER_STARTED, POSITIVE_EXITS
-from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -63,7 +61,7 @@ def begun(rows: pl.DataFrame, warehouse: Warehouse, as_of: dt.date, time_zone: s
         as_of: what became known later is not used.
         time_zone: in which as-of dates end.
     """
-    known = warehouse.as_known_at(layout(TABLES["enrolments"]), end_of_day(as_of, time_zone), columns=["enrolment_id", "entry_date"])
+    known = known_at(warehouse, as_of, time_zone)("enrolments", "enrolment_id", "entry_date")
     entered = rows.join(known.rename({"entry_date": "entered"}), on="enrolment_id", maintain_order="left")
     return entered.filter(pl.col("entered") <= pl.col("as_of")).drop("entered")
 

@@ -10,6 +10,7 @@ import polars as pl
 from data_contracts.catalogue import TABLES
 from data_contracts.endings import decided_after
 from data_contracts.ingest import layout
+from data_contracts.known import known_at
 from data_contracts.vocabulary import ATTENDED
 from features.facts import read_facts
 from features.matrix import cohort, matrix
@@ -41,11 +42,11 @@ def training_rows(warehouse: Warehouse, as_of: dt.date, rules: Invariants, time_
     Raises:
         NoDataError: no enrolment was in training long enough ago, or deliveries stopped: who left since would pass for somebody who stayed.
     """
-    first = _first_entry(warehouse, as_of, time_zone)
+    first = cast("dt.date | None", known_at(warehouse, as_of, time_zone)("enrolments", "entry_date")["entry_date"].min())
     told = last_told(warehouse, as_of, time_zone) or as_of
-    known_at = told if (as_of - told).days > QUIET_DAYS else as_of
-    endings = known_endings(warehouse, known_at, rules.silence_days, time_zone)
-    wait = rules.horizon_days + decided_after(warehouse, endings, known_at, rules.silence_days, time_zone)
+    until = told if (as_of - told).days > QUIET_DAYS else as_of
+    endings = known_endings(warehouse, until, rules.silence_days, time_zone)
+    wait = rules.horizon_days + decided_after(warehouse, endings, until, rules.silence_days, time_zone)
     dates = landmark_dates(first, as_of, wait) if first else []
     if not dates:
         what = f"No enrolment known at {as_of} entered {wait} days before or earlier."
@@ -77,9 +78,3 @@ _TELLS: Final = (
     ("exits", "exit_date", "TRUE"),
 )
 """Where it is told that somebody is still there, or left: a sheet that nobody filled in tells neither."""
-
-
-def _first_entry(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> dt.date | None:
-    table = layout(TABLES["enrolments"])
-    entries = warehouse.as_known_at(table, end_of_day(as_of, time_zone), columns=["entry_date"])
-    return cast("dt.date | None", entries["entry_date"].min())

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from data_contracts.catalogue import TABLES
 from data_contracts.endings import decided_after, endings
-from data_contracts.ingest import layout
+from data_contracts.known import known_at
 from data_contracts.vocabulary import ATTENDED, IN_WORK, TWO_WAY
-from vigie.clock import end_of_day
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -47,11 +45,7 @@ def follow_up(warehouse: Warehouse, people: pl.DataFrame, as_of: dt.date, plan: 
         ask whether they are in work), day (of exit or of the end of follow-up, 1 to horizon), cause (1 dropout, 2 other exit, 0 none),
         elapsed (share of the course that was over on `from`).
     """
-    instant = end_of_day(as_of, time_zone)
-
-    def known(table: str, *columns: str) -> pl.DataFrame:
-        return warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns)
-
+    known = known_at(warehouse, as_of, time_zone)
     ended = endings(warehouse, as_of, silence_days, time_zone).join(people, on="enrolment_id", how="semi")
     horizon_days, asked = plan.horizon_days, decided_after(warehouse, ended, as_of, silence_days, time_zone)
     rows = people.join(ended, on="enrolment_id", how="left", maintain_order="left")

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from data_contracts.catalogue import TABLES
-from data_contracts.ingest import layout
-from vigie.clock import end_of_day
+from data_contracts.known import known_at
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -26,11 +24,7 @@ def enrolments_at(warehouse: Warehouse, plan: Plan, as_of: dt.date, time_zone: s
         enrolment_id, learner_id, session_id, provider_id, territory_id, objective, mode, entry_date, planned_exit_date, exit_date
         (null while none is known), unit_id.
     """
-    instant = end_of_day(as_of, time_zone)
-
-    def known(table: str, *columns: str) -> pl.DataFrame:
-        return warehouse.as_known_at(layout(TABLES[table]), instant, columns=columns)
-
+    known = known_at(warehouse, as_of, time_zone)
     people = known("enrolments", "enrolment_id", "learner_id", "session_id", "entry_date", "planned_exit_date")
     courses = known("sessions", "session_id", "provider_id", "territory_id", "objective", "mode")
     rows = (

@@ -10,11 +10,12 @@ import polars as pl
 import pytest
 
 from alerts.facts import PAST_COLUMNS, Facts, Said, read_facts
-from alerts.night import courses, in_words, known_at, standing, tried
+from alerts.night import courses, in_words, standing, tried
 from alerts.returns import returned
 from alerts.silence import silenced
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
+from data_contracts.known import known_at
 from tests.alerts.world import DAY, NO_PAST, RULES, people, said
 from vigie.store import Warehouse
 
