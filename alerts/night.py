@@ -193,7 +193,7 @@ def tried(contacts: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
         contacts: as known, with learner_id, occurred_at, direction, outcome and their day `on`.
         as_of: nothing later counts.
     """
-    outcome, ours = pl.col("outcome").cast(pl.String), pl.col("direction").cast(pl.String) == "outbound"
+    outcome, ours = pl.col("outcome"), pl.col("direction") == "outbound"
     told = contacts.filter(pl.col("on") <= as_of).select(
         *("learner_id", "occurred_at", "on"),
         spoken=outcome.is_in(TWO_WAY),

@@ -92,8 +92,8 @@ def promises(training: pl.DataFrame, after: pl.DataFrame, facts: Facts, rules: I
 
 def spoken(facts: Facts) -> pl.DataFrame:
     """learner_id, spoken_on and spoken_at (day and instant of the last two-way contact), searched_on (the last about job search)."""
-    both = facts.contacts.filter(pl.col("outcome").cast(pl.String).is_in(TWO_WAY))
-    search = pl.col("purpose").cast(pl.String) == "job_search"
+    both = facts.contacts.filter(pl.col("outcome").is_in(TWO_WAY))
+    search = pl.col("purpose") == "job_search"
     return both.group_by("learner_id").agg(
         spoken_on=pl.col("on").max(), spoken_at=pl.col("occurred_at").max(), searched_on=pl.col("on").filter(search).max()
     )
@@ -104,14 +104,14 @@ def unreached(facts: Facts) -> pl.DataFrame:
 
     Attempts before the learner called, wrote or put off an appointment no longer tell that they are hard to reach.
     """
-    outcome = pl.col("outcome").cast(pl.String)
+    outcome = pl.col("outcome")
     recent = facts.contacts.filter(pl.col("on") > facts.as_of - dt.timedelta(days=NAMED_DAYS)).join(
         spoken(facts), on="learner_id", how="left"
     )
-    answered = (pl.col("direction").cast(pl.String) == "inbound") | (outcome == "excused")
+    answered = (pl.col("direction") == "inbound") | (outcome == "excused")
     recent = recent.with_columns(answered_at=pl.col("occurred_at").filter(answered).max().over("learner_id"))
     since = recent.filter(_not(pl.col("occurred_at") <= pl.col("spoken_at")))
-    ours, since_heard = pl.col("direction").cast(pl.String) == "outbound", _not(pl.col("occurred_at") <= pl.col("answered_at"))
+    ours, since_heard = pl.col("direction") == "outbound", _not(pl.col("occurred_at") <= pl.col("answered_at"))
     tried = since_heard & ((outcome.is_in(UNANSWERED) & ours) | (outcome == "no_show"))
     # A message sent is no attempt that failed, but it was tried.
     reached_for = tried | (ours & (outcome == "sent"))
@@ -133,7 +133,7 @@ def barriers(facts: Facts) -> pl.DataFrame:
     named = facts.contacts.filter(pl.col("on") > facts.as_of - dt.timedelta(days=NAMED_DAYS), barrier != "job_search")
     newest = pl.col("occurred_at") == pl.col("occurred_at").max()
     last = named.group_by("learner_id").agg(pl.col("occurred_at", "on").max(), barrier=barrier.filter(newest).min())
-    on_it = facts.contacts.filter(pl.col("outcome").cast(pl.String).is_in(TWO_WAY), pl.col("purpose").cast(pl.String) == "barrier")
+    on_it = facts.contacts.filter(pl.col("outcome").is_in(TWO_WAY), pl.col("purpose") == "barrier")
     last = last.join(on_it.group_by("learner_id").agg(taken_up_at=pl.col("occurred_at").max()), on="learner_id", how="left")
     lately = pl.col("on") > facts.as_of - dt.timedelta(days=TAKEN_UP_DAYS)
     later = pl.when(lately).then("taken_up_at").otherwise("spoken_at") > pl.col("occurred_at")
@@ -149,9 +149,7 @@ def requests(people: pl.DataFrame, facts: Facts, rules: Invariants) -> pl.DataFr
         facts: as known.
         rules: an unanswered request stands for alert_expires_days.
     """
-    asked = facts.contacts.filter(
-        pl.col("direction").cast(pl.String) == "inbound", ~pl.col("outcome").cast(pl.String).is_in((*TWO_WAY, "cancelled_by_service"))
-    )
+    asked = facts.contacts.filter(pl.col("direction") == "inbound", ~pl.col("outcome").is_in((*TWO_WAY, "cancelled_by_service")))
     when = asked.group_by("learner_id").agg(asked_on=pl.col("on").max(), asked_at=pl.col("occurred_at").max())
     one = people.sort("entry_date", "enrolment_id").unique("learner_id", keep="last", maintain_order=True)
     # To the minute: who was spoken with in the morning and wrote in the afternoon waits.

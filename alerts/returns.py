@@ -23,7 +23,7 @@ def returned(sheets: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
 
     Whoever came back more than `BACK_DAYS` ago has been there since.
     """
-    status, day = pl.col("status").cast(pl.String), pl.col("date")
+    status, day = pl.col("status"), pl.col("date")
     near = sheets.filter(day.is_between(as_of - dt.timedelta(days=LOOKED_BACK_DAYS), as_of), status.is_in((*ATTENDED, *MISSED)))
     days = near.group_by("enrolment_id", "date").agg(came=status.is_in(ATTENDED).any())
     missed = days.filter(~pl.col("came")).group_by("enrolment_id").agg(last_missed=day.max())

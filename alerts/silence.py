@@ -38,7 +38,7 @@ def silenced(facts: Facts, rules: Invariants) -> pl.Expr:
         rules: delays.
     """
     answers = facts.said.answers
-    inbound = facts.contacts.filter(pl.col("direction").cast(pl.String) == "inbound")
+    inbound = facts.contacts.filter(pl.col("direction") == "inbound")
     wrote = inbound.group_by("learner_id").agg(wrote_on=pl.col("on").max())
     alone = answers.filter(pl.col("code") == "left_alone").join(wrote, on="learner_id", how="left")
     alone = alone.filter(~(pl.col("wrote_on") > pl.col("on")).fill_null(value=False))
@@ -80,7 +80,7 @@ def told_of_a_job(answers: pl.DataFrame) -> pl.DataFrame:
 
 
 def _excused(facts: Facts) -> pl.DataFrame:
-    status = pl.col("status").cast(pl.String)
+    status = pl.col("status")
     theirs = facts.attendance.group_by("enrolment_id").agg(excused=status.is_in(EXCUSED).any(), came=status.is_in(CAME).any())
     return theirs.filter("excused", ~pl.col("came"))
 
