@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, case, func, select
 
 from alerts.cases.access import User
-from alerts.cases.desk import newest_night
+from alerts.cases.desk import in_post, newest_night
 from alerts.cases.schema import ACTIONS, ADVISORS, ALERTS, POSTS, USERS
 from alerts.cases.team import team_of
 from alerts.language import day as in_words
@@ -54,7 +54,7 @@ def digests(engine: Engine, address: str, time_zone: str) -> list[Item]:
             select(ALERTS.c.advisor_id, ADVISORS.c.email, *(func.count(func.distinct(what)).label(name) for name, what in counts.items()))
             .join(ADVISORS, ADVISORS.c.advisor_id == ALERTS.c.advisor_id)
             .join(POSTS, POSTS.c.advisor_id == ALERTS.c.advisor_id)
-            .where(ALERTS.c.as_of == night.as_of, or_(POSTS.c.active_to.is_(None), POSTS.c.active_to >= day))
+            .where(ALERTS.c.as_of == night.as_of, in_post(day))
             .group_by(ALERTS.c.advisor_id, ADVISORS.c.email)
             .order_by(ALERTS.c.advisor_id)
         )
@@ -66,7 +66,7 @@ def digests(engine: Engine, address: str, time_zone: str) -> list[Item]:
         for row in rows
     ]
     if day.weekday() == MONDAY:
-        mails += [_recap(engine, User(**_as_user(lead)), day, address, notice, time_zone) for lead in leads]
+        mails += [_recap(engine, User.of(lead), day, address, notice, time_zone) for lead in leads]
     return mails
 
 
@@ -94,10 +94,6 @@ def _mail(name: str, whose: str, to: str, subject: str, on: dt.date, time_zone: 
         next_at=dt.datetime.combine(on, MORNING, tzinfo=zone),
         until=dt.datetime.combine(on, EVENING, tzinfo=zone),
     )
-
-
-def _as_user(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
-    return {name: getattr(row, name) for name in ("user_id", "email", "name", "role", "advisor_id", "operator", "territory_id")}
 
 
 @cache

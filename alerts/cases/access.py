@@ -7,10 +7,11 @@ import hashlib
 import secrets
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from sqlalchemy import delete, func, insert, select, update
 
+from alerts.cases.desk import in_post
 from alerts.cases.schema import ADVISORS, ATTEMPTS, AUDIT, LOGINS, POSTS, SESSIONS, TOKENS, USERS
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Row
 
 Role = Literal["advisor", "lead", "evaluator", "dpo", "operator"]
-ROLES: Final[tuple[Role, ...]] = ("advisor", "lead", "evaluator", "dpo", "operator")
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 LINK_MINUTES: Final = 15
 SESSION_HOURS: Final = 12
@@ -42,6 +43,11 @@ class User:
     territory_id: str | None
     reads_since: dt.datetime | None = None
     """Cases handed over since then may still be read."""
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> User:
+        """Of a row with the columns of `users`."""
+        return cls(row.user_id, row.email, row.name, row.role, row.advisor_id, row.operator, row.territory_id)
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def close_user(engine: Engine, email: str, now: dt.datetime) -> bool | None:
         line = {"at": now, "verb": "close", "object_id": closed, "outcome": "allowed"}
         connection.execute(insert(AUDIT), [line])
         found = _posts_of(connection, address)
-        return len(found) == 1 and _in_post(connection, found[0].advisor_id, now.date()) is not None
+        return len(found) == 1 and _in_post(connection, found[0].advisor_id, now.date())
 
 
 def new_link(engine: Engine, email: str, now: dt.datetime) -> str | None:
@@ -168,14 +174,11 @@ def session_of(engine: Engine, secret: str, now: dt.datetime) -> Session | None:
         )
         query = select(SESSIONS.c.csrf, SESSIONS.c.seen_at, USERS).join(USERS, USERS.c.user_id == SESSIONS.c.user_id)
         row = connection.execute(query.where(here, fresh, USERS.c.active)).one_or_none()
-        if row is None:
-            return None
-        if row.role == "advisor" and _in_post(connection, row.advisor_id, now.date()) is None:
+        if row is None or (row.role == "advisor" and not _in_post(connection, row.advisor_id, now.date())):
             return None
         if now - row.seen_at > dt.timedelta(minutes=1):
             connection.execute(update(SESSIONS).where(here).values(seen_at=now))
-        user = User(row.user_id, row.email, row.name, row.role, row.advisor_id, row.operator, row.territory_id)
-        return Session(user, row.csrf)
+        return Session(User.of(row), row.csrf)
 
 
 def log_out(engine: Engine, secret: str) -> None:
@@ -216,9 +219,8 @@ def _posts_of(connection: Connection, email: str) -> Sequence[Row[Any]]:
     return connection.execute(joined.where(func.lower(ADVISORS.c.email) == email)).all()
 
 
-def _in_post(connection: Connection, advisor_id: str, day: dt.date) -> str | None:
-    there = (POSTS.c.advisor_id == advisor_id) & (POSTS.c.active_to.is_(None) | (POSTS.c.active_to >= day))
-    return connection.execute(select(POSTS.c.advisor_id).where(there)).scalar_one_or_none()
+def _in_post(connection: Connection, advisor_id: str, day: dt.date) -> bool:
+    return connection.execute(select(POSTS).where(POSTS.c.advisor_id == advisor_id, in_post(day))).first() is not None
 
 
 def _open(connection: Connection, values: dict[str, object]) -> str:

@@ -10,9 +10,9 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import and_, insert, select, update
 
-from alerts.cases.desk import borrowed, newest_night, owns, team
+from alerts.cases.desk import borrowed, in_post, newest_night, owns, team
 from alerts.cases.schema import ABSENCES, ACTIONS, ALERTS, MOVES, PEOPLE, POSTS
 from alerts.cases.store import apply_move
 from alerts.policy import LISTED
@@ -62,16 +62,16 @@ def act(engine: Engine, user: User, enrolment_id: str, answer: Answer, now: dt.d
             "enrolment_id": enrolment_id,
             "alert_id": alert.alert_id if alert else None,
             "kind": alert.kind if alert else None,
-            "reason": leading(alert.reasons) if alert and alert.kind == "dropout_risk" else None,
+            "reason": next(iter(subjects_of(alert.reasons)), None) if alert and alert.kind == "dropout_risk" else None,
             **vars(answer),
         }
         connection.execute(insert(ACTIONS), [row])
     return True
 
 
-def leading(reasons: str) -> str | None:
-    """Subject of the first reason that raises the risk, of the JSON of an alert's reasons."""
-    return next((reason["code"] for reason in raising(json.loads(reasons)["reasons"])), None)
+def subjects_of(reasons: str) -> list[str]:
+    """Codes of the reasons that raise the risk, of the JSON of an alert's reasons."""
+    return [reason["code"] for reason in raising(json.loads(reasons)["reasons"])]
 
 
 def take(engine: Engine, user: User, enrolment_id: str, now: dt.datetime) -> bool:
@@ -150,20 +150,24 @@ def announce_absence(engine: Engine, user: User, advisor_id: str, first: dt.date
 
 def withdraw_absence(engine: Engine, user: User, absence_id: str, now: dt.datetime) -> bool:
     """Take back an announced absence."""
+    if user.role not in {"advisor", "lead"}:
+        return False
+    stands = and_(ABSENCES.c.absence_id == absence_id, _standing(user))
     with engine.begin() as connection:
-        mine = ABSENCES.c.advisor_id == user.advisor_id if user.role == "advisor" else ABSENCES.c.advisor_id.in_(team(user))
-        if user.role not in {"advisor", "lead"}:
-            return False
-        stands = and_(ABSENCES.c.absence_id == absence_id, mine, ABSENCES.c.withdrawn_at.is_(None))
         return bool(connection.execute(update(ABSENCES).where(stands).values(withdrawn_at=now)).rowcount)
 
 
 def absences(engine: Engine, user: User, day: dt.date) -> list[Row[Any]]:
     """Absences that are not over on `day`: one's own, or the team's."""
-    mine = ABSENCES.c.advisor_id == user.advisor_id if user.role == "advisor" else ABSENCES.c.advisor_id.in_(team(user))
-    query = select(ABSENCES).where(mine, ABSENCES.c.last_day >= day, ABSENCES.c.withdrawn_at.is_(None))
+    query = select(ABSENCES).where(_standing(user), ABSENCES.c.last_day >= day)
     with engine.connect() as connection:
         return list(connection.execute(query.order_by(ABSENCES.c.first_day, ABSENCES.c.absence_id)).all())
+
+
+def _standing(user: User) -> ColumnElement[bool]:
+    """Absences that were not taken back: one's own, or the team's."""
+    mine = ABSENCES.c.advisor_id == user.advisor_id if user.role == "advisor" else ABSENCES.c.advisor_id.in_(team(user))
+    return and_(mine, ABSENCES.c.withdrawn_at.is_(None))
 
 
 def _from_queue(engine: Engine, user: User, enrolment_id: str, to_advisor_id: str, how: str, now: dt.datetime) -> bool:
@@ -200,10 +204,9 @@ def _theirs(connection: Connection, user: User, enrolment_id: str) -> Row[Any] |
 
 
 def _in_team(engine: Engine, user: User, advisor_id: str, now: dt.datetime) -> bool:
-    there = and_(POSTS.c.advisor_id == advisor_id, POSTS.c.advisor_id.in_(team(user)))
-    in_post = or_(POSTS.c.active_to.is_(None), POSTS.c.active_to >= now.date())
+    there = select(POSTS).where(POSTS.c.advisor_id == advisor_id, POSTS.c.advisor_id.in_(team(user)), in_post(now.date()))
     with engine.connect() as connection:
-        return bool(connection.execute(select(func.count()).select_from(POSTS).where(there, in_post)).scalar_one())
+        return connection.execute(there).first() is not None
 
 
 def _speaks_for(engine: Engine, user: User, advisor_id: str, now: dt.datetime) -> bool:

@@ -123,10 +123,8 @@ def _listed(connection: Connection, night: Row[Any], which: ColumnElement[bool])
     waiting = connection.execute(
         select(func.count(func.distinct(ALERTS.c.learner_id))).where(which, ALERTS.c.state == "over_capacity")
     ).scalar_one()
-    # What no night up to this one has taken up: also when the night is published again in the middle of the day.
-    fresh = or_(ACTIONS.c.taken_for.is_(None), ACTIONS.c.taken_for > night.as_of)
     theirs = ACTIONS.c.enrolment_id.in_([row.enrolment_id for rows in people.values() for row in rows])
-    answers = connection.execute(select(ACTIONS).where(fresh, theirs).order_by(ACTIONS.c.at, ACTIONS.c.action_id))
+    answers = connection.execute(select(ACTIONS).where(fresh(night), theirs).order_by(ACTIONS.c.at, ACTIONS.c.action_id))
     done = {row.enrolment_id: row for row in answers}
     # Who objected this morning in one enrolment is estimated in no other, whatever the night still says.
     objects = _opposed(connection, list(people))
@@ -233,11 +231,20 @@ def team(user: User) -> Any:  # noqa: ANN401 - a select
     return select(POSTS.c.advisor_id).where(POSTS.c.operator == user.operator, POSTS.c.territory_id == user.territory_id)
 
 
+def in_post(day: dt.date) -> ColumnElement[bool]:
+    """Rows of `posts` of those who are at work on `day`."""
+    return or_(POSTS.c.active_to.is_(None), POSTS.c.active_to >= day)
+
+
+def fresh(night: Row[Any]) -> ColumnElement[bool]:
+    """Actions that no night up to this one has taken up: also when it is published again in the middle of the day."""
+    return or_(ACTIONS.c.taken_for.is_(None), ACTIONS.c.taken_for > night.as_of)
+
+
 def colleagues(engine: Engine, user: User, day: dt.date) -> list[Row[Any]]:
     """advisor_id and name of the team's advisors in post on `day`, by name; for an advisor, without themselves."""
-    there = or_(POSTS.c.active_to.is_(None), POSTS.c.active_to >= day)
     query = select(POSTS.c.advisor_id, func.coalesce(ADVISORS.c.name, POSTS.c.advisor_id).label("name"))
-    query = query.outerjoin(ADVISORS, ADVISORS.c.advisor_id == POSTS.c.advisor_id).where(POSTS.c.advisor_id.in_(team(user)), there)
+    query = query.outerjoin(ADVISORS, ADVISORS.c.advisor_id == POSTS.c.advisor_id).where(POSTS.c.advisor_id.in_(team(user)), in_post(day))
     if user.advisor_id:
         query = query.where(POSTS.c.advisor_id != user.advisor_id)
     with engine.connect() as connection:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, or_, select
 
-from alerts.cases.desk import NAMES, newest_night, owns, plain, sessions_told, team, with_names, without_advisor
+from alerts.cases.desk import NAMES, fresh, in_post, newest_night, owns, plain, sessions_told, team, with_names, without_advisor
 from alerts.cases.schema import ABSENCES, ACTIONS, ADVISORS, ALERTS, PEOPLE, POSTS, SESSION_ALERTS
 from alerts.policy import LISTED
 
@@ -56,10 +56,9 @@ def team_of(engine: Engine, user: User, day: dt.date) -> Team:
             .subquery()
         )
         cases = select(PEOPLE.c.advisor_id, func.count().label("cases")).group_by(PEOPLE.c.advisor_id).subquery()
-        fresh = or_(ACTIONS.c.taken_for.is_(None), ACTIONS.c.taken_for > night.as_of)
         answered = (
             select(ACTIONS.c.advisor_id, func.count(func.distinct(ACTIONS.c.enrolment_id)).label("answered"))
-            .where(fresh)
+            .where(fresh(night))
             .group_by(ACTIONS.c.advisor_id)
             .subquery()
         )
@@ -79,7 +78,7 @@ def team_of(engine: Engine, user: User, day: dt.date) -> Team:
         query = select(*columns).outerjoin(ADVISORS, ADVISORS.c.advisor_id == POSTS.c.advisor_id)
         for part in (cases, answered, theirs, away_now):
             query = query.outerjoin(part, part.c.advisor_id == POSTS.c.advisor_id)
-        present = or_(POSTS.c.active_to.is_(None), POSTS.c.active_to >= day, cases.c.cases > 0)
+        present = or_(in_post(day), cases.c.cases > 0)
         advisors = connection.execute(query.where(POSTS.c.advisor_id.in_(team(user)), present).order_by(POSTS.c.advisor_id)).all()
         waiting = and_(PEOPLE.c.queue == "territory", PEOPLE.c.territory_id == user.territory_id)
         queue = connection.execute(

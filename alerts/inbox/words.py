@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from alerts import likelihood, sessions, wording
+from alerts.cases.acts import subjects_of
 from alerts.language import day, say
 
 if TYPE_CHECKING:
@@ -260,11 +261,6 @@ def leading(reasons: str) -> str:
     """Subject, in words, of the first reason that raises the risk; nothing where there is none."""
     code = subjects_of(reasons)
     return say(wording.SUBJECTS[code[0]]) if code and code[0] in wording.SUBJECTS else ""
-
-
-def subjects_of(reasons: str) -> list[str]:
-    """Codes of the reasons that raise the risk."""
-    return [reason["code"] for reason in wording.raising(json.loads(reasons)["reasons"])]
 
 
 def notice(text: str) -> str:
