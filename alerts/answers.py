@@ -7,6 +7,7 @@ from typing import Final
 
 import polars as pl
 
+from alerts.facts import local_day
 from data_contracts.tables.support import Assignments, Contacts
 
 
@@ -58,10 +59,9 @@ def as_contacts(actions: pl.DataFrame) -> pl.DataFrame:
 
 def as_assignments(moves: pl.DataFrame, time_zone: str) -> pl.DataFrame:
     """Cases taken or handed over (columns of the table `moves`) as rows of the contract `Assignments`; the last move of a day holds."""
-    day = pl.col("at").dt.convert_time_zone(time_zone).dt.date()
     rows = moves.filter(pl.col("to_advisor_id").is_not_null()).select(
         learner_id="learner_id",
-        valid_from=day,
+        valid_from=local_day("at", time_zone),
         advisor_id="to_advisor_id",
         valid_to=pl.lit(None, pl.Date),
         known_on="at",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from alerts.facts import local_day
 from data_contracts.catalogue import TABLES
 from data_contracts.known import known_at
 from data_contracts.tables.outputs import ALIKE, REASON
@@ -44,10 +45,8 @@ def case_files(
         wanted = enrolments.select(key).unique()
         # A correction may move a contact to another person, never a fact to another key: only a key may narrow what is read.
         rows = read(table, key, *columns, "known_on", *ORIGIN, among=wanted if key in TABLES[table].key else None)
-        rows = rows.join(wanted, on=key, how="semi")
-        local = pl.col("known_on").dt.convert_time_zone(time_zone).dt.date().dt.to_string("iso")
-        rows = rows.with_columns(known=local).filter(pl.col(day).cast(pl.Date).is_between(first, as_of))
-        return rows.drop("known_on").sort(key, *columns)
+        rows = rows.join(wanted, on=key, how="semi").filter(pl.col(day).cast(pl.Date).is_between(first, as_of))
+        return rows.with_columns(known=local_day("known_on", time_zone).dt.to_string("iso")).drop("known_on").sort(key, *columns)
 
     parts = {
         "attendance": known("attendance", "enrolment_id", "date", "date", "half_day", "status"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import polars as pl
-from sqlalchemy import Boolean, Date, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Boolean, Date, Integer, and_, delete, func, insert, or_, select, update
 
 from alerts.cases.bulk import fill
 from alerts.cases.database import open_database
@@ -32,7 +32,7 @@ from alerts.cases.schema import (
     SESSION_ALERTS,
     Instant,
 )
-from alerts.facts import ABSENCE_COLUMNS, ANSWER_COLUMNS, PAST_COLUMNS
+from alerts.facts import ABSENCE_COLUMNS, ANSWER_COLUMNS, PAST_COLUMNS, local_day
 from data_contracts.practice import KEPT_DAYS
 from data_contracts.vocabulary import LISTED
 from vigie import clock
@@ -42,11 +42,11 @@ from vigie.errors import StorageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Table
+    from sqlalchemy import ColumnElement, Connection, Select, Table
 
 _PRIVATE: Final = {"learner_identities": (LEARNERS, GONE_LEARNERS), "advisors": (ADVISORS, GONE_ADVISORS)}
 """Names, and who was withdrawn: nobody is in both."""
-_POLARS: Final[dict[type, pl.DataType]] = {Instant: pl.Datetime("us", "UTC"), Date: pl.Date(), Boolean: pl.Boolean()}
+_POLARS: Final[dict[type, pl.DataType]] = {Instant: pl.Datetime("us", "UTC"), Date: pl.Date(), Boolean: pl.Boolean(), Integer: pl.Int64()}
 """Column types that are not text."""
 AT_A_TIME: Final = 1_000
 """Rows written in one go ahead of a night: some ten milliseconds."""
@@ -198,11 +198,10 @@ class CaseStore:
 
     def _changed(self, people: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
         """Rows of `people` that differ from those shown now, and the enrolments that are gone: by far the most stay as they are."""
-        schema = {column.name: _POLARS.get(type(column.type), pl.String()) for column in PEOPLE.columns}
-        shown = self._frame(select(PEOPLE), schema)
-        given = people.with_columns(pl.lit(None, kind).alias(name) for name, kind in schema.items() if name not in people.columns)
-        given = given.select(pl.col(name).cast(kind) for name, kind in schema.items())
-        changed = given.join(shown, on=list(schema), how="anti", nulls_equal=True)
+        shown = self._frame(select(PEOPLE))
+        given = people.with_columns(pl.lit(None, kind).alias(name) for name, kind in shown.schema.items() if name not in people.columns)
+        given = given.select(pl.col(name).cast(kind) for name, kind in shown.schema.items())
+        changed = given.join(shown, on=shown.columns, how="anti", nulls_equal=True)
         gone = shown.join(given, on="enrolment_id", how="anti")["enrolment_id"].to_list()
         return changed, gone
 
@@ -233,31 +232,19 @@ class CaseStore:
         with self.engine.connect() as connection:
             last = connection.execute(select(func.max(ALERTS.c.as_of)).where(earlier)).scalar_one()
         query = select(*columns).where(earlier, or_(ALERTS.c.state.in_(LISTED), ALERTS.c.as_of == last))
-        return self._frame(query.order_by(ALERTS.c.as_of, ALERTS.c.alert_id), PAST_COLUMNS)
+        return self._frame(query.order_by(ALERTS.c.as_of, ALERTS.c.alert_id))
 
     def names(self, learner_ids: Sequence[str]) -> pl.DataFrame:
         """learner_id, given_name, family_name, phone, email, language of these learners."""
-        schema = {column.name: pl.String for column in LEARNERS.columns if column.name != "known_on"}
-        columns = [LEARNERS.c[name] for name in schema]
-        parts = [
-            self._frame(select(*columns).where(LEARNERS.c.learner_id.in_(learner_ids[start : start + _MANY])), schema)
-            for start in range(0, len(learner_ids), _MANY)
-        ]
-        return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+        query = select(*(column for column in LEARNERS.columns if column.name != "known_on"))
+        starts = range(0, len(learner_ids) or 1, _MANY)
+        return pl.concat(self._frame(query.where(LEARNERS.c.learner_id.in_(learner_ids[start : start + _MANY]))) for start in starts)
 
     def kept_people(self) -> pl.DataFrame:
         """Everybody it tells of: learner_id, named (a name or a note is kept), noted_on (day of the last answer), named_on."""
-        with self.engine.connect() as connection:
-            named = connection.execute(select(LEARNERS.c.learner_id, LEARNERS.c.known_on)).all()
-            noted = connection.execute(
-                select(ACTIONS.c.learner_id, func.max(ACTIONS.c.at), func.count(ACTIONS.c.note)).group_by(ACTIONS.c.learner_id)
-            ).all()
-        instant = pl.Datetime("us", "UTC")
-        names = pl.DataFrame([tuple(row) for row in named], schema={"learner_id": pl.String, "since": instant}, orient="row")
-        answers = pl.DataFrame(
-            [tuple(row) for row in noted], schema={"learner_id": pl.String, "at": instant, "notes": pl.Int64}, orient="row"
-        )
-        both = names.join(answers, on="learner_id", how="full", coalesce=True)
+        names = self._frame(select(LEARNERS.c.learner_id, LEARNERS.c.known_on.label("since")))
+        noted = select(ACTIONS.c.learner_id, func.max(ACTIONS.c.at).label("at"), func.count(ACTIONS.c.note).label("notes"))
+        both = names.join(self._frame(noted.group_by(ACTIONS.c.learner_id)), on="learner_id", how="full", coalesce=True)
         return both.select(
             "learner_id",
             named=pl.col("since").is_not_null() | (pl.col("notes") > 0).fill_null(value=False),
@@ -267,8 +254,7 @@ class CaseStore:
 
     def advisors(self) -> pl.DataFrame:
         """advisor_id, name, email of every advisor."""
-        schema = {"advisor_id": pl.String, "name": pl.String, "email": pl.String}
-        return self._frame(select(*(ADVISORS.c[name] for name in schema)), schema)
+        return self._frame(select(ADVISORS.c.advisor_id, ADVISORS.c.name, ADVISORS.c.email))
 
     def answers(self, as_of: dt.date, before: dt.datetime) -> pl.DataFrame:
         """What advisors wrote down by `before` that no other night has taken up, oldest first: every column of the table `actions`."""
@@ -282,26 +268,22 @@ class CaseStore:
         """Every answer written by the end of `as_of`, oldest first: `alerts.facts.ANSWER_COLUMNS`."""
         columns = [ACTIONS.c[name] for name in ("enrolment_id", "learner_id", "code", "at", "remind_on", "reason", "kind")]
         query = select(*columns).where(ACTIONS.c.at <= end_of_day(as_of, time_zone)).order_by(ACTIONS.c.at, ACTIONS.c.action_id)
-        schema = {column.name: _POLARS.get(type(column.type), pl.String) for column in columns}
-        rows = self._frame(query, schema)
-        return rows.with_columns(on=pl.col("at").dt.convert_time_zone(time_zone).dt.date()).select(list(ANSWER_COLUMNS))
+        return self._frame(query).with_columns(on=local_day("at", time_zone)).select(list(ANSWER_COLUMNS))
 
     def opinions(self, first: dt.date, as_of: dt.date, time_zone: str) -> pl.DataFrame:
         """What advisors said of risk alerts from the day of `first` to the end of `as_of`: code, reason (leading subject), why, useful."""
-        columns = [ACTIONS.c[name] for name in ("code", "reason", "why", "useful")]
         since = end_of_day(first - dt.timedelta(days=1), time_zone)
         # Promises are the service's own: what is said of them tells nothing of the model.
         asked = (ACTIONS.c.kind == "dropout_risk", ACTIONS.c.at > since, ACTIONS.c.at <= end_of_day(as_of, time_zone))
-        query = select(*columns).where(*asked)
-        schema = {column.name: _POLARS.get(type(column.type), pl.String) for column in columns}
-        return self._frame(query.order_by(ACTIONS.c.at, ACTIONS.c.action_id), schema)
+        query = select(*(ACTIONS.c[name] for name in ("code", "reason", "why", "useful"))).where(*asked)
+        return self._frame(query.order_by(ACTIONS.c.at, ACTIONS.c.action_id))
 
     def absences(self, as_of: dt.date, time_zone: str) -> pl.DataFrame:
         """Absences announced by the end of `as_of` and not withdrawn by then: `alerts.facts.ABSENCE_COLUMNS`."""
         end = end_of_day(as_of, time_zone)
         stands = (ABSENCES.c.at <= end) & (ABSENCES.c.withdrawn_at.is_(None) | (ABSENCES.c.withdrawn_at > end))
         query = select(*(ABSENCES.c[name] for name in ABSENCE_COLUMNS)).where(stands)
-        return self._frame(query.order_by(ABSENCES.c.first_day, ABSENCES.c.absence_id), ABSENCE_COLUMNS)
+        return self._frame(query.order_by(ABSENCES.c.first_day, ABSENCES.c.absence_id))
 
     def taken_up(self, as_of: dt.date, before: dt.datetime) -> None:
         """Note that the night of `as_of` has the day's actions and moves; those a night had already are left alone."""
@@ -330,11 +312,10 @@ class CaseStore:
         return self._rows(table, (table.c.at <= before) & fresh)
 
     def _rows(self, table: Table, which: ColumnElement[bool]) -> pl.DataFrame:
-        schema = {column.name: _POLARS.get(type(column.type), pl.String) for column in table.columns}
-        key = next(iter(table.primary_key.columns))
-        return self._frame(select(table).where(which).order_by(table.c.at, key), schema)
+        return self._frame(select(table).where(which).order_by(table.c.at, *table.primary_key.columns))
 
-    def _frame(self, query: Any, schema: dict[str, Any]) -> pl.DataFrame:  # noqa: ANN401 - a select
+    def _frame(self, query: Select[Any]) -> pl.DataFrame:
+        schema = {column.name: _POLARS.get(type(column.type), pl.String()) for column in query.selected_columns}
         with self.engine.connect() as connection:
             rows = [tuple(row) for row in connection.execute(query)]
         return pl.DataFrame(rows, schema=schema, orient="row")
