@@ -18,7 +18,7 @@ from data_contracts.readers.received import LINE, refusing
 from data_contracts.sources.stripping import strip
 from data_contracts.tables.ledger import Deliveries, Quarantine
 from vigie.errors import RefusedFileError
-from vigie.files import write_whole
+from vigie.files import write_whole_text
 from vigie.rules import DeliveryLimits
 from vigie.store import Layout, Warehouse
 
@@ -319,7 +319,7 @@ def set_aside(path: Path, name: str, folder: Path, why: str) -> Path:
         why: the reason.
     """
     target = free_place(path, folder / name)
-    write_whole(target.with_name(f"{target.name}.reason.txt"), lambda part: part.write_text(f"{why}\n", encoding="utf-8"))
+    write_whole_text(target.with_name(f"{target.name}.reason.txt"), f"{why}\n")
     shutil.move(path, target)
     return target
 

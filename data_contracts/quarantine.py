@@ -22,7 +22,7 @@ from data_contracts.ingest import DELIVERIES, HELD, QUARANTINE, free_place, iden
 from data_contracts.readers.received import FAULTS as COLUMNS
 from data_contracts.readers.received import LINE, ROW, Received, Shape, no_faults
 from vigie.errors import NoDataError, RefusedFileError
-from vigie.files import write_whole
+from vigie.files import write_whole_text
 from vigie.store import WITHDRAWN
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def released(folder: Path) -> set[str]:
 def _decide(folder: Path, decision: Decision) -> None:
     number = len(list(folder.glob("*.json"))) + 1
     text = json.dumps(asdict(decision), ensure_ascii=False, indent=2) + "\n"
-    write_whole(folder / f"{number:06}-{decision.how}.json", lambda part: part.write_text(text, encoding="utf-8"))
+    write_whole_text(folder / f"{number:06}-{decision.how}.json", text)
 
 
 def rows_set_aside(warehouse: Warehouse, folder: Path) -> pl.DataFrame:

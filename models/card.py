@@ -26,7 +26,7 @@ from models.promotion import HELD_AS, decisions
 from models.registry import attach, keep_plots, named
 from models.unseen import Unseen
 from vigie.disclosure import FEWEST_PEOPLE, hidden
-from vigie.files import write_whole
+from vigie.files import write_whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,14 +95,10 @@ def write_card(home: Home, trained: Trained, evidence: Evidence, verdict: Verdic
         text = render(told, plots[language], language)
         if unseen:
             text = _with_section(text, "unseen", _unseen(unseen, language))
-        write_whole(folder / name, partial(_write, text=text))
+        write_whole_text(folder / name, text)
     attach(home, evidence.version, {}, {}, [folder / name for name in CARD_FILES.values()])
     keep_plots(home, evidence.version, plots["en"])
     return folder / CARD_FILE
-
-
-def _write(part: Path, text: str) -> None:
-    part.write_text(text, encoding="utf-8")
 
 
 def tell_decisions(home: Home, *versions: str | None) -> None:
@@ -115,7 +111,7 @@ def tell_decisions(home: Home, *versions: str | None) -> None:
         cards = {language: path for language, name in CARD_FILES.items() if (path := home.models / version / name).exists()}
         for language, path in cards.items():
             text = _with_decisions(path.read_text(encoding="utf-8"), version, log, language)
-            write_whole(path, partial(_write, text=text))
+            write_whole_text(path, text)
         if cards:
             attach(home, version, {}, {}, list(cards.values()))
 
@@ -126,11 +122,11 @@ def tell_unseen(home: Home, found: Unseen) -> None:
     What stood there before is replaced; a version without a card has the file and the figures alone.
     """
     folder = home.models / found.version
-    files = [write_whole(folder / UNSEEN_FILE, partial(_write, text=found.to_json()))]
+    files = [write_whole_text(folder / UNSEEN_FILE, found.to_json())]
     for language, name in CARD_FILES.items():
         if (folder / name).exists():
             page = _with_section((folder / name).read_text(encoding="utf-8"), "unseen", _unseen(found, language))
-            files.append(write_whole(folder / name, partial(_write, text=page)))
+            files.append(write_whole_text(folder / name, page))
     by_level = found.figures.with_columns(contender=pl.format("{}/{}", "level", "contender"))
     attach(home, found.version, named(by_level, place="unseen/"), {}, files)
 

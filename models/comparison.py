@@ -21,7 +21,7 @@ from models.language import Said
 from models.promotion import refused_before
 from models.registry import attach, champion, has_twin, log_run, named, not_computed, twin_of
 from vigie.errors import NoDataError, NoModelError
-from vigie.files import write_whole
+from vigie.files import write_whole, write_whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -152,8 +152,7 @@ def keep(home: Home, evidence: Evidence, now: dt.datetime) -> tuple[Verdict, dic
     verdict = decide(evidence, refused=refused_before(home, evidence.version))
     folder = home.models / evidence.version
     below = f"judged/{now:%Y%m%dT%H%M%SZ}" if (folder / EVIDENCE_FILE).exists() else ""
-    text = evidence.to_json()
-    path = write_whole(folder / below / EVIDENCE_FILE, lambda part: part.write_text(text, encoding="utf-8"))
+    path = write_whole_text(folder / below / EVIDENCE_FILE, evidence.to_json())
     write_whole(folder / below / TOLD_FILE, evidence.told.write_parquet)
     place = below or "judged"
     metrics = named(evidence.figures, evidence.differences, place=f"{place}/")

@@ -15,7 +15,7 @@ from pipelines.erasure import resume, sweep
 from vigie import clock
 from vigie.erasures import Erasures
 from vigie.errors import ConfigurationError
-from vigie.files import write_whole, write_whole_folder
+from vigie.files import write_whole_folder, write_whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,7 +113,7 @@ def restore(service: Service, copy: Path, say: Callable[[str], None], erased: Pa
     if apart:
         what = f"{len(apart)} files of {copy} are not what was copied, the first {apart[0]}."
         raise ConfigurationError(what, "Use an older backup; this one is damaged. Nothing was restored.")
-    write_whole(home.restoring, lambda part: part.write_text(mark, encoding="utf-8"))
+    write_whole_text(home.restoring, mark)
     for path in sorted(copy.iterdir()):
         if path.name != MANIFEST:
             say(path.name)

@@ -21,7 +21,7 @@ from pipelines.home_files import made_files, unfinished, unreadable
 from vigie import clock
 from vigie.erasures import Supposed
 from vigie.errors import NoDataError
-from vigie.files import write_whole
+from vigie.files import write_whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -194,7 +194,7 @@ def _begun(service: Service, whom: Mapping[Kind, Sequence[str]], why: str, say: 
 def _mark(service: Service) -> None:
     """Until it is over, archive and warehouse may not belong together."""
     said = "People are being taken out. To go on: vigie people resume\n"
-    write_whole(service.home.erasing, lambda part: part.write_text(said, encoding="utf-8"))
+    write_whole_text(service.home.erasing, said)
 
 
 def _below(service: Service, path: Path) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 from markupsafe import Markup
 
-from vigie.files import write_whole
+from vigie.files import write_whole, write_whole_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,9 +77,9 @@ def write_evaluation(found: Evaluation, folder: Path) -> list[Path]:
     subtitle = f"Ce que le service savait le {found.facts.as_of:%d/%m/%Y} au soir, sur les douze mois d'avant."
     html = page(TITLE, content, subtitle=subtitle, notice=found.facts.notice)
     written = write_tables(found.tables, folder)
-    written.append(write_whole(folder / "indicators.html", lambda path: path.write_text(html, encoding="utf-8")))
+    written.append(write_whole_text(folder / "indicators.html", html))
     # Last of all: what the inbox looks for is there only when the rest is.
-    written.append(write_whole(folder / BODY, lambda path: path.write_text(content, encoding="utf-8")))
+    written.append(write_whole_text(folder / BODY, content))
     written.append(write_whole(folder / "indicators.pdf", lambda path: pdf(html, path)))
     return written
 

@@ -8,7 +8,7 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from vigie.errors import NoDataError
-from vigie.files import write_whole
+from vigie.files import write_whole_text
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -100,7 +100,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     text = environment.get_template("examples.html").render(
         people=people, night=f"{day(as_of)} {as_of.year}", notice=said, version=scores["model_version"][0]
     )
-    return write_whole(scores_file.with_name("examples.html"), lambda part: part.write_text(text, encoding="utf-8"))
+    return write_whole_text(scores_file.with_name("examples.html"), text)
 
 
 def _asked(alerts_file: Path, service: Service) -> tuple[dict[str, str], set[str]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from vigie import clock
-from vigie.files import write_whole
+from vigie.files import write_whole, write_whole_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,8 +59,7 @@ def look_ahead(service: Service, experiment_id: str, as_of: dt.date) -> tuple[Pr
         past = past_of(warehouse, plan, as_of, scores, silence_days, zone, served_from=served_from)
         notice = _notice(service, warehouse, as_of)
     found = prospect(plan, past)
-    text = power_page(found, notice)
-    page = write_whole(folder(service, experiment_id) / "power.html", lambda path: path.write_text(text, encoding="utf-8"))
+    page = write_whole_text(folder(service, experiment_id) / "power.html", power_page(found, notice))
     return found, page
 
 
@@ -99,8 +98,7 @@ def freeze_plan(service: Service, experiment_id: str, *, rehearsal: bool) -> tup
         _held_to_silence(service, warehouse, plan, clock.last_finished_day(now, service.time_zone))
         frozen = freeze(warehouse, plan, now, rehearsal=rehearsal)
         in_step(service.home.experiments, warehouse)
-    text = frozen.analysis
-    return frozen, write_whole(folder(service, experiment_id) / "plan.md", lambda path: path.write_text(text, encoding="utf-8"))
+    return frozen, write_whole_text(folder(service, experiment_id) / "plan.md", frozen.analysis)
 
 
 @dataclass(frozen=True)
@@ -195,8 +193,8 @@ def analyse_experiment(service: Service, experiment_id: str, as_of: dt.date, *, 
     )
     html = report_page(analysis, frozen, account, notice)
     figures = json.dumps(published(analysis, frozen, account), ensure_ascii=False, indent=2) + "\n"
-    write_whole(out / "report.html", lambda path: path.write_text(html, encoding="utf-8"))
-    write_whole(out / "results.json", lambda path: path.write_text(figures, encoding="utf-8"))
+    write_whole_text(out / "report.html", html)
+    write_whole_text(out / "results.json", figures)
     write_whole(out / "weights.parquet", weights.write_parquet)
     write_whole(out / "report.pdf", lambda path: pdf(html, path))
     return headline(analysis, account.altered), out / "report.html"

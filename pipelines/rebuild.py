@@ -10,7 +10,7 @@ from data_contracts.rebuild import in_step, rebuild
 from pipelines.erasure import resume
 from vigie import clock
 from vigie.errors import DamagedArchiveError, DamagedWarehouseError
-from vigie.files import write_whole
+from vigie.files import write_whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,5 +69,5 @@ def made_again(service: Service, why: str, say: Callable[[str], None]) -> int:
     resume(service, say)
     number = rebuild(service.home.warehouse, Archive(service.home.archive), service.settings.threads, say)
     note = f"{clock.now():%Y-%m-%d %H:%M} UTC: {why}. It was made again from {number} archived deliveries.\n"
-    write_whole(service.home.rebuilt, lambda part: part.write_text(note, encoding="utf-8"))
+    write_whole_text(service.home.rebuilt, note)
     return number

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from vigie import clock
 from vigie.errors import AlreadyRunningError, NoDataError, NoModelError, VigieError
-from vigie.files import write_whole
+from vigie.files import write_whole, write_whole_text
 from vigie.lock import only_writer
 
 if TYPE_CHECKING:
@@ -378,7 +378,7 @@ def run_night(
         text = json.dumps(night, ensure_ascii=False, indent=2) + "\n"
         # The account is the last file of a night: where it stands after a power cut, so does all it tells of.
         os.sync()
-        write_whole(service.home.out(as_of) / "night.json", lambda path: path.write_text(text, encoding="utf-8"))
+        write_whole_text(service.home.out(as_of) / "night.json", text)
     return night
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from data_contracts.vocabulary import LISTED
 from pipelines.steps import SESSIONS_FILE
-from vigie.files import write_whole
+from vigie.files import write_whole_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,8 +57,7 @@ def watch_night(service: Service, as_of: dt.date) -> list[str]:
     with service.warehouse() as warehouse:
         said = notice(warehouse, as_of, service.time_zone)
     told_of = {"model_version": version, "notice": said, "readings": [reading.as_dict() for reading in readings]}
-    text = json.dumps(told_of, ensure_ascii=False, indent=1)
-    write_whole(out / WATCH_FILE, lambda path: path.write_text(text + "\n", encoding="utf-8"))
+    write_whole_text(out / WATCH_FILE, json.dumps(told_of, ensure_ascii=False, indent=1) + "\n")
     alarms = [reading for reading in readings if reading.alarm]
     shifts = [reading for reading in alarms if reading.subject.startswith("drift")]
     told = [reading.says for reading in (*(one for one in alarms if one not in shifts), *shifts[:SHIFTS_TOLD])]
@@ -128,8 +127,7 @@ def watch_page(service: Service) -> tuple[Path, list[str], list[str], list[str]]
     for path in sorted((service.home.root / "out").glob(f"*/{WATCH_FILE}"))[-NIGHTS_SHOWN:]:
         nights[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
     unread = never_read(nights, _landmarks_on(service, nights[max(nights)]["model_version"]) if nights else None)
-    text = render(nights, unread)
-    page = write_whole(service.home.root / "out" / "watch.html", lambda part: part.write_text(text, encoding="utf-8"))
+    page = write_whole_text(service.home.root / "out" / "watch.html", render(nights, unread))
     last = last_read(nights).values()
     # A drift from what another version learnt, or told as an older Vigie told it, is none of the version that serves.
     told = [one for one in last if one["alarm"] and not ("drift" in unread and one["subject"].startswith("drift"))]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 import polars as pl
 
 from vigie.errors import ConfigurationError
-from vigie.files import write_whole
+from vigie.files import write_whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -153,8 +153,7 @@ class Erasures:
     def _keep(self, lines: list[dict[str, str]]) -> None:
         if lines == self._lines:
             return
-        text = "".join(f"{json.dumps(line)}\n" for line in lines)
-        write_whole(self._path, lambda part: part.write_text(text, encoding="utf-8"))
+        write_whole_text(self._path, "".join(f"{json.dumps(line)}\n" for line in lines))
         self._lines = lines
         self._known = {(line["kind"], line["hash"]) for line in lines}
 

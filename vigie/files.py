@@ -34,6 +34,11 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
     return path
 
 
+def write_whole_text(path: Path, text: str) -> Path:
+    """`write_whole` of a text."""
+    return write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
 def write_whole_folder(path: Path, write: Callable[[Path], object]) -> Path:
     """Call `write` with an empty temporary folder, then move it to `path`, which must be absent, in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)

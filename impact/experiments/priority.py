@@ -18,7 +18,7 @@ from impact.experiments.outcomes import effect_covariates, elapsed
 from impact.experiments.plan import ExperimentError
 from impact.experiments.uplift import Effect
 from vigie.clock import end_of_day
-from vigie.files import write_whole
+from vigie.files import write_whole_text
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -72,7 +72,7 @@ def _decide(folder: Path, today: dt.date, reason: str, what: dict[str, Any]) -> 
     line = json.dumps({"on": today.isoformat(), "reason": reason, **what}, ensure_ascii=False) + "\n"
     path = folder / FILE
     before = path.read_text(encoding="utf-8") if path.exists() else ""
-    write_whole(path, lambda part: part.write_text(before + line, encoding="utf-8"))
+    write_whole_text(path, before + line)
 
 
 def in_force(folder: Path, as_of: dt.date) -> Effect | None:
