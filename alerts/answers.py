@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 import polars as pl
 
@@ -11,8 +10,7 @@ from alerts.facts import local_day
 from data_contracts.tables.support import Assignments, Contacts
 
 
-@dataclass(frozen=True)
-class Said:
+class Term(NamedTuple):
     """What an answer says in the terms of the contract `contacts`."""
 
     outcome: str
@@ -20,24 +18,29 @@ class Said:
 
 
 AS_CONTACT: Final = {
-    "reached": Said("reached", "motivation"),
-    "no_answer": Said("no_answer", "motivation"),
-    "wrong_details": Said("wrong_details", "motivation"),
-    "appointment_set": Said("reached", "follow_up"),
+    "reached": Term("reached", "motivation"),
+    "no_answer": Term("no_answer", "motivation"),
+    "wrong_details": Term("wrong_details", "motivation"),
+    "appointment_set": Term("reached", "follow_up"),
     # With the provider, not with the learner: no two-way contact.
-    "mediation": Said("sent", "mediation"),
-    "barrier_referred": Said("reached", "barrier"),
-    "job_search_step": Said("reached", "job_search"),
-    "found_job": Said("reached", "job_search"),
-    "left_alone": Said("reached", "other"),
+    "mediation": Term("sent", "mediation"),
+    "barrier_referred": Term("reached", "barrier"),
+    "job_search_step": Term("reached", "job_search"),
+    "found_job": Term("reached", "job_search"),
+    "left_alone": Term("reached", "other"),
 }
 """Answers that tell of an attempt or a conversation; the others say that no call was needed."""
 
 
+def said(field: Literal["outcome", "purpose"]) -> pl.Expr:
+    """Of actions, what the answer says in this field of the contract `contacts`; null where no call was needed."""
+    terms = {code: getattr(term, field) for code, term in AS_CONTACT.items()}
+    return pl.col("code").replace_strict(terms, default=None, return_dtype=pl.String)
+
+
 def as_contacts(actions: pl.DataFrame) -> pl.DataFrame:
     """Actions (columns of the table `actions`) as rows of the contract `Contacts`, known from the moment they were written down."""
-    said = pl.col("code").replace_strict({code: said.outcome for code, said in AS_CONTACT.items()}, default=None, return_dtype=pl.String)
-    purpose = pl.col("code").replace_strict({code: said.purpose for code, said in AS_CONTACT.items()}, default=None, return_dtype=pl.String)
+    purpose = said("purpose")
     # An entry call that reaches the learner keeps that promise.
     entry = (pl.col("kind") == "entry_contact_due").fill_null(value=False) & (purpose == "motivation")
     rows = actions.filter(pl.col("code").is_in(list(AS_CONTACT))).select(
@@ -47,7 +50,7 @@ def as_contacts(actions: pl.DataFrame) -> pl.DataFrame:
         occurred_at="at",
         channel="channel",
         direction=pl.lit("outbound"),
-        outcome=said,
+        outcome=said("outcome"),
         purpose=pl.when(entry).then(pl.lit("entry")).otherwise(purpose),
         barrier="barrier",
         known_on="at",

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx2
 import polars as pl
 
-from alerts.answers import AS_CONTACT
+from alerts.answers import said
 from alerts.outbox import Item
 from vigie.errors import ConfigurationError, VigieError
 from vigie.settings import signing_key
@@ -59,10 +59,7 @@ class WebhookError(VigieError):
 
 def records(actions: pl.DataFrame, moves: pl.DataFrame) -> pl.DataFrame:
     """Actions and moves of a day (columns of the tables of the same name) as rows to give back: `COLUMNS`, oldest first."""
-    said = {field: {code: getattr(contact, field) for code, contact in AS_CONTACT.items()} for field in ("outcome", "purpose")}
-    done = actions.with_columns(
-        pl.col("code").replace_strict(codes, default=None, return_dtype=pl.String).alias(field) for field, codes in said.items()
-    )
+    done = actions.with_columns(outcome=said("outcome"), purpose=said("purpose"))
     parts = [
         done.rename({"action_id": "record_id"}).with_columns(record=pl.lit("action")),
         moves.rename({"move_id": "record_id", "how": "code"}).with_columns(record=pl.lit("move")),
