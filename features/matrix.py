@@ -69,8 +69,7 @@ def matrix(facts: Facts, pairs: pl.DataFrame) -> pl.DataFrame:
     whole = pairs.join(history, on=["as_of", "session_id"], how="left").join(theirs, on=["as_of", "learner_id"], how="left")
     shard = pl.col("session_id").rank("dense") * (1 + pairs.height // PAIRS_AT_ONCE) // (pl.col("session_id").n_unique() + 1)
     parts = whole.with_columns(shard.alias("shard")).partition_by("shard", include_key=False)
-    built = [_build(facts, part) for part in parts]
-    return pl.concat(built).sort("pair").drop("pair") if built else _build(facts, whole).drop("pair")
+    return pl.concat([_build(facts, part) for part in parts or [whole]]).sort("pair").drop("pair")
 
 
 def _build(facts: Facts, pairs: pl.DataFrame) -> pl.DataFrame:

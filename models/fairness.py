@@ -45,12 +45,7 @@ def read_audit(warehouse: Warehouse, as_of: dt.date, time_zone: str, judged: pl.
         after the exit would make a group of those who left.
     """
     known = known_at(warehouse, as_of, time_zone)
-    texts = [
-        pl.col(name).cast(pl.String).replace({"true": "yes", "false": "no"})
-        if name not in {"sex", "age_band"}
-        else pl.col(name).cast(pl.String)
-        for name in ATTRIBUTES
-    ]
+    texts = pl.col(ATTRIBUTES).cast(pl.String).replace({"true": "yes", "false": "no"})
     people = known("learner_audit", "learner_id", *ATTRIBUTES).with_columns(texts)
     first = judged.group_by("learner_id").agg(pl.col("as_of").min())
     then = (pl.col("valid_from") <= pl.col("as_of")) & (pl.col("valid_to").is_null() | (pl.col("valid_to") >= pl.col("as_of")))

@@ -109,8 +109,7 @@ def score(
 def unscored(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> Scored:
     """Everybody in training at the end of `as_of`, with their features and without a score: no model is needed."""
     facts = read_facts(warehouse, as_of, as_of, time_zone)
-    empty = pl.DataFrame(schema={name: column.dtype for name, column in Scores.columns().items()})
-    return Scored(Scores.validate(empty), matrix(facts, cohort(facts, [as_of])))
+    return Scored(Scores.create_empty(), matrix(facts, cohort(facts, [as_of])))
 
 
 def _told(values: Floats | None) -> pl.Expr:
