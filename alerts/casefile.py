@@ -10,7 +10,6 @@ import polars as pl
 from alerts.facts import local_day
 from data_contracts.catalogue import TABLES
 from data_contracts.known import known_at
-from data_contracts.tables.outputs import ALIKE, REASON
 from vigie.store import ORIGIN
 
 if TYPE_CHECKING:
@@ -20,9 +19,7 @@ WEEKS: Final = 8
 """How far back a page looks: what an advisor needs to start a conversation, and no more."""
 
 
-def case_files(
-    warehouse: Warehouse, as_of: dt.date, enrolments: pl.DataFrame, time_zone: str, scores: pl.DataFrame | None = None
-) -> pl.DataFrame:
+def case_files(warehouse: Warehouse, as_of: dt.date, enrolments: pl.DataFrame, time_zone: str, scores: pl.DataFrame) -> pl.DataFrame:
     """The case pages of some enrolments, as known at the end of `as_of`.
 
     Args:
@@ -30,7 +27,7 @@ def case_files(
         as_of: the night.
         enrolments: enrolment_id, learner_id; one row each.
         time_zone: in which as-of dates end.
-        scores: of the night, contract `Scores`; none on a night without a model.
+        scores: of the night, contract `Scores`; no rows on a night without a model.
 
     Returns:
         enrolment_id, content: JSON with attendance, activity, assessments and contacts of the last `WEEKS` weeks, oldest first; each
@@ -62,26 +59,12 @@ def case_files(
         texts = rows.with_columns(pl.col(pl.Enum).cast(pl.String), pl.col(pl.Date).dt.to_string("iso"))
         gathered = texts.group_by(key, maintain_order=True).agg(pl.struct(pl.exclude(key)).alias(name))
         pages = pages.join(gathered, on=key, how="left", maintain_order="left").with_columns(pl.col(name).fill_null([]))
-    told = _told_by(scores).select("enrolment_id", "protective", *_TOLD, positive_exit="positive_exit_risk")
+    told = scores.select("enrolment_id", "protective", *_TOLD, positive_exit="positive_exit_risk")
     pages = pages.join(told, on="enrolment_id", how="left", maintain_order="left")
     return pages.select("enrolment_id", content=pl.struct(*parts, "protective", "positive_exit", *_TOLD).struct.json_encode())
 
 
 _TOLD: Final = ("alike", "risk_14", "risk_56")
-
-
-def _told_by(scores: pl.DataFrame | None) -> pl.DataFrame:
-    """The scores with the columns that models older than these do not give."""
-    given = pl.DataFrame({"enrolment_id": []}, schema={"enrolment_id": pl.String}) if scores is None else scores
-    number = pl.Float64()
-    late: dict[str, pl.DataType] = {
-        "protective": pl.List(REASON.dtype),
-        "positive_exit_risk": number,
-        "alike": ALIKE.dtype,
-        "risk_14": number,
-        "risk_56": number,
-    }
-    return given.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in late.items() if name not in given.columns)
 
 
 def _by_week(traces: pl.DataFrame) -> pl.DataFrame:

@@ -44,17 +44,18 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     from alerts.likelihood import counted, likelihood, spread
     from alerts.night import courses, notice, standing
     from alerts.wording import MAY_BE_GONE, better, caution, changed, grounds, may_be_gone, no_fact, why, within_stay
+    from data_contracts.tables.outputs import with_optional
     from models.labels import known_endings
     from pipelines.wording import phrases
     from vigie import clock
 
-    scores = pl.read_parquet(scores_file).sort("risk", "enrolment_id", descending=[True, False])
+    scores = with_optional(pl.read_parquet(scores_file)).sort("risk", "enrolment_id", descending=[True, False])
     if scores.is_empty():
         raise NoDataError(f"On the night of {as_of} nobody was in training.", "Name a night on which somebody was: --as-of.")
     high = scores.head(max(EXAMPLES, round(scores.height * TOP)))
     chosen = high.sample(min(EXAMPLES, high.height), seed=0).sort("risk", descending=True)
     with service.warehouse() as warehouse:
-        files = case_files(warehouse, as_of, chosen.select("enrolment_id", "learner_id"), service.time_zone)
+        files = case_files(warehouse, as_of, chosen.select("enrolment_id", "learner_id"), service.time_zone, scores)
         endings = known_endings(warehouse, clock.now().date(), service.rules.invariants.silence_days, service.time_zone).select(
             "enrolment_id", "exit_date", "dropped"
         )
@@ -79,9 +80,9 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
         return {
             "place": place,
             "who": row["enrolment_id"],
-            "likelihood": MAY_BE_GONE if gone else f"{likelihood(row['risk'], left)} {spread(row.get('alike'))}".strip(),
+            "likelihood": MAY_BE_GONE if gone else f"{likelihood(row['risk'], left)} {spread(row['alike'])}".strip(),
             "standing": row["standing"],
-            "behind": "" if gone else counted(row.get("alike")),
+            "behind": "" if gone else counted(row["alike"]),
             "caution": caution(row) if row["low_confidence"] and not gone else "",
             "why": [
                 (why(one, sentences), f"{one['feature']} = {one['value']:.4g}, {one['contribution']:+.2f}")
