@@ -16,7 +16,7 @@ from alerts.cases.schema import ACTIONS, ADVISORS, ALERTS, POSTS, USERS
 from alerts.cases.team import team_of
 from alerts.language import day as in_words
 from alerts.outbox import Item
-from alerts.policy import LISTED
+from data_contracts.vocabulary import LISTED
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

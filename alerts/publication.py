@@ -10,10 +10,10 @@ from alerts.candidates import ended
 from alerts.casefile import case_files
 from alerts.cases.store import Published
 from alerts.night import notice
-from alerts.policy import LISTED
 from alerts.practice import practice
 from alerts.routing import in_training, routes
 from data_contracts.known import known_at
+from data_contracts.vocabulary import LISTED
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -109,7 +109,7 @@ def _asked(alerts_file: Path, service: Service) -> tuple[dict[str, str], set[str
 
     Nobody of a night that was only scored. Who an experiment holds out is told as anybody whom nothing is asked for.
     """
-    from alerts.policy import LISTED
+    from data_contracts.vocabulary import LISTED
 
     if not alerts_file.exists():
         return {}, set()

@@ -15,8 +15,8 @@ from sqlalchemy import and_, insert, select, update
 from alerts.cases.desk import borrowed, in_post, newest_night, owns, team
 from alerts.cases.schema import ABSENCES, ACTIONS, ALERTS, MOVES, PEOPLE, POSTS
 from alerts.cases.store import apply_move
-from alerts.policy import LISTED
 from alerts.wording import raising
+from data_contracts.vocabulary import LISTED
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Date, and_, func, literal, or_, select, union_all
 
 from alerts.cases.schema import ACTIONS, ADVISORS, ALERTS, FILES, LEARNERS, MOVES, NIGHTS, PEOPLE, POSTS, PRACTICE, SESSION_ALERTS
-from alerts.policy import LISTED
+from data_contracts.vocabulary import LISTED
 from vigie import clock
 
 if TYPE_CHECKING:

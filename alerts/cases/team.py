@@ -9,7 +9,7 @@ from sqlalchemy import and_, case, func, or_, select
 
 from alerts.cases.desk import NAMES, fresh, in_post, newest_night, owns, plain, sessions_told, team, with_names, without_advisor
 from alerts.cases.schema import ABSENCES, ACTIONS, ADVISORS, ALERTS, PEOPLE, POSTS, SESSION_ALERTS
-from alerts.policy import LISTED
+from data_contracts.vocabulary import LISTED
 
 if TYPE_CHECKING:
     import datetime as dt

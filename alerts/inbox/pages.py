@@ -16,8 +16,8 @@ from alerts.inbox.context import REFUSALS, Advisor, Here, Inbox, Officer, Team, 
 from alerts.language import say
 from alerts.lists import xlsx
 from alerts.lists.page import AdvisorList, Line
-from alerts.policy import LISTED
 from alerts.silence import PUT_OFF_AT_MOST
+from data_contracts.vocabulary import LISTED
 
 NOTE_AT_MOST: Final = 500
 SPREADSHEET: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

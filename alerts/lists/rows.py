@@ -9,10 +9,10 @@ import polars as pl
 
 from alerts import sessions
 from alerts.lists.page import AdvisorList, Line
-from alerts.policy import LISTED
 from alerts.routing import recipient
 from alerts.wording import told, who
 from data_contracts.tables.outputs import SessionAlerts
+from data_contracts.vocabulary import LISTED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.candidates import candidates, week_start
-from alerts.policy import LISTED, decide
+from alerts.policy import decide
 from alerts.publication import with_owners
 from alerts.returns import returned as returned_of
 from alerts.routing import NO_TERRITORY
 from alerts.silence import EXPLAINED, PUT_OFF_AT_MOST
 from alerts.wording import HIGH_RISK
+from data_contracts.vocabulary import LISTED
 from features.catalogue import FEATURES
 from tests.alerts.world import DAY, NATIONAL, RULES, ago, contacts, next_night, people, ruled, said, spoken, states
 

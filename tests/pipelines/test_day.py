@@ -12,9 +12,9 @@ import pytest
 from alerts.cases import CaseStore, acts
 from alerts.cases.access import User
 from alerts.outbox import waiting
-from alerts.policy import LISTED
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
+from data_contracts.vocabulary import LISTED
 from pipelines.past import score_past
 from pipelines.steps import Directly, run_night
 from tests.services import copy_of

@@ -14,10 +14,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from alerts.night import courses, in_words
-from alerts.policy import LISTED
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
 from data_contracts.simulator import Simulation, write_deliveries
+from data_contracts.vocabulary import LISTED
 from features.catalogue import FEATURES
 from features.facts import read_facts
 from features.matrix import cohort, matrix
