@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import io
 import math
 import re
 from functools import cache, partial
@@ -21,7 +20,7 @@ from models.fairness import FEW, QUANTITIES
 from models.gate import EXPECTED_RATIO, RECALL_RATIO
 from models.judging import LOAD
 from models.language import LANGUAGES, TO, spoken, written
-from models.plots import draw, drawn_shap
+from models.plots import draw, drawn_shap, png
 from models.promotion import HELD_AS, decisions
 from models.registry import attach, keep_plots, named
 from models.unseen import Unseen
@@ -31,8 +30,6 @@ from vigie.files import write_whole_text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    from matplotlib.figure import Figure
 
     from models.gate import Verdict
     from models.judging import Evidence
@@ -180,7 +177,7 @@ def _plots(trained: Trained, evidence: Evidence, language: str) -> dict[str, byt
     later = trained.rows.filter(pl.col("as_of") >= pl.lit(trained.blocks.filter(block="test")["first"][0]))
     word = partial(spoken, language=language)
     figures = {**draw(trained, evidence, word), "shap": drawn_shap(trained.twin, later, word)}
-    return {name: _png(figure) for name, figure in figures.items()}
+    return {name: png(figure, 90) for name, figure in figures.items()}
 
 
 def _told(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str, weighed: Sequence[str]) -> dict[str, Any]:
@@ -365,9 +362,3 @@ def _cell(value: object, how: str = "", *, language: str, column: str = "") -> s
     if isinstance(value, float):
         return written(value, how or f"z,.{DIGITS}f", language)
     return written(value, how or ",", language) if isinstance(value, int | dt.date) else str(value)
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=90)
-    return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,6 +72,13 @@ def drawn_shap(model: Model, rows: pl.DataFrame, word: Callable[[str], str]) -> 
         figure.tight_layout()
     plt.close(figure)
     return figure
+
+
+def png(figure: Figure, dpi: int) -> bytes:
+    """A figure as a file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()
 
 
 def _by_week(told: pl.DataFrame, weeks: pl.DataFrame, word: Callable[[str], str]) -> Figure:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import io
 from calendar import day_name
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from models.plots import png
 from models.watch import LEAST_ANSWERS, LEAST_WEEKS
 
 if TYPE_CHECKING:
@@ -118,6 +118,4 @@ def _drawn(nights: Mapping[str, Mapping[str, Any]]) -> str:
         axes.vlines([date for date, _, _ in bounds], [low for _, low, _ in bounds], [high for _, _, high in bounds], alpha=0.4)
         axes.set_title(subject)
         axes.tick_params(axis="x", rotation=30, labelsize=7)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=80)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
+    return base64.b64encode(png(figure, 80)).decode("ascii")
