@@ -56,7 +56,6 @@ NEXT: Final = {
 }
 """The next step proposed after an answer."""
 SOURCES: Final = {
-    "sent": "transmis",
     "declared": "déclaré ici",
     "deduced": "déduit",
     "rule": "règle du service",
