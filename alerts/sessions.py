@@ -43,9 +43,7 @@ def sessions_first(facts: Facts, behind: pl.DataFrame, rules: Rules) -> dy.DataF
     Returns:
         Rows of the contract, by recipient, the highest rate first.
     """
-    found = facts.sessions.clear() if behind.is_empty() or facts.scores.is_empty() else _sessions(facts, behind, rules)
-    if found.is_empty():
-        return SessionAlerts.create_empty()
+    found = _sessions(facts, behind, rules)
     there = in_training(facts).join(routes(facts, rules), on="learner_id", how="left").select("session_id", "learner_id", "advisor_id")
     theirs = there.group_by("session_id", "advisor_id").agg(theirs=pl.col("learner_id").n_unique())
     people = there.group_by("session_id").agg(people=pl.col("learner_id").n_unique()).filter(pl.col("people") >= LEAST_PEOPLE)
