@@ -57,10 +57,10 @@ class Feature:
     meaning: str
     null_means: str
     group: Group
-    fr: str
-    """Sentence for an advisor, said only when the value is on the worse side; `{value}` stands for the value with its unit, `{s}` for the
-    plural of what it counts, and `[words]` are left out where the same fact is told as protective."""
-    en: str
+    fr: str = ""
+    """Sentence for an advisor, none of what is never told. It is said only when the value is on the worse side; `{value}` stands for the
+    value with its unit, `{s}` for the plural of what it counts, and `[words]` are left out where the same fact is told as protective."""
+    en: str = ""
     fr_better: str = ""
     """The sentence of a protective fact, where `fr` is not true of the better side; `{value}` is then without its sign."""
     en_better: str = ""

@@ -92,7 +92,7 @@ def features() -> str:
         ]
         for feature in family.features:
             direction = {1: "never lowers the risk", -1: "never raises the risk", 0: ""}[feature.monotone]
-            said = f"{feature.fr} / {feature.en}" if feature.direction else "context, never told as a reason"
+            said = f"{feature.fr} / {feature.en}" if feature.fr else "context, never told as a reason"
             if feature.fr_better:
                 said += f" → {feature.fr_better} / {feature.en_better}"
             cells = (feature.name, feature.group, feature.unit, feature.meaning, feature.null_means, direction, said)

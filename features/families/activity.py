@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import polars as pl
@@ -41,7 +42,7 @@ def _little(days: int) -> pl.Expr:
 
 
 def _decayed(half_life_days: float) -> pl.Expr:
-    weight = (-pl.col("ago") * 0.6931471805599453 / half_life_days).exp()
+    weight = (-pl.col("ago") * math.log(2) / half_life_days).exp()
     return (_volume * weight * _FIXED_POINT).round().cast(pl.Int64).sum() / _FIXED_POINT
 
 
@@ -51,8 +52,7 @@ _first_weeks = (_course_day >= 0) & (_course_day < _FIRST_DAYS)
 
 
 def _active_days(days: int | None) -> pl.Expr:
-    kept = _trace if days is None else _trace & within(days)
-    return pl.when(kept).then(pl.col("date")).n_unique() - pl.when(kept).then(0).otherwise(1).max()
+    return pl.col("date").filter(_trace if days is None else _trace & within(days)).n_unique()
 
 
 _facts = [
@@ -135,7 +135,7 @@ _facts = [
     ),
     Feature(
         "activity_kinds_14",
-        pl.when(_trace & within(14)).then(pl.col("kind")).n_unique() - pl.when(_trace & within(14)).then(0).otherwise(1).max(),
+        pl.col("kind").filter(_trace & within(14)).n_unique(),
         unit="count",
         meaning="Kinds of distance learning used in the last 14 days",
         null_means="no trace at all so far",
@@ -148,7 +148,7 @@ _facts = [
     ),
     Feature(
         "activity_kinds_28",
-        pl.when(_trace & within(28)).then(pl.col("kind")).n_unique() - pl.when(_trace & within(28)).then(0).otherwise(1).max(),
+        pl.col("kind").filter(_trace & within(28)).n_unique(),
         unit="count",
         meaning="Kinds of distance learning used in the last 28 days",
         null_means="no trace at all so far",
@@ -161,7 +161,7 @@ _facts = [
     ),
     Feature(
         "active_weeks_8",
-        pl.when(_trace & within(56)).then(pl.col("ago") // 7).n_unique() - pl.when(_trace & within(56)).then(0).otherwise(1).max(),
+        (pl.col("ago") // 7).filter(_trace & within(56)).n_unique(),
         unit="count",
         meaning="Weeks with a trace of distance learning among the last 8",
         null_means="no trace at all so far",
@@ -179,8 +179,6 @@ _facts = [
         meaning="Traces of distance learning so far",
         null_means="no trace at all so far",
         group="activity",
-        fr="{value} en ligne depuis le début",
-        en="{value} online since the start",
     ),
     Feature(
         "active_days_total",
@@ -189,8 +187,6 @@ _facts = [
         meaning="Days with a trace of distance learning since the first",
         null_means="no trace at all so far",
         group="activity",
-        fr="{value} d'activité en ligne depuis le début",
-        en="{value} active online since the start",
     ),
 ]
 
@@ -526,8 +522,6 @@ _cohort = [
         group="activity",
         fr="aucune activité en ligne depuis l'entrée",
         en="no online activity since entry",
-        fr_better="activité en ligne depuis l'entrée",
-        en_better="some online activity since entry",
         worse=1,
         fair=there_for(3),
         fair_better=NEVER,

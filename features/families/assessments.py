@@ -126,8 +126,6 @@ _facts = [
         meaning="Pieces of work handed in so far",
         null_means="no work is planned",
         group="assessments",
-        fr="travaux rendus jusqu'ici : {value}",
-        en="{value} piece{s} of work handed in",
     ),
     Feature(
         "days_since_handed_in",
@@ -150,8 +148,6 @@ _facts = [
         meaning="Days since the latest deadline",
         null_means="no deadline has passed",
         group="course",
-        fr="dernière échéance il y a {value}",
-        en="latest deadline {value} ago",
     ),
     Feature(
         "days_to_deadline",
@@ -160,8 +156,6 @@ _facts = [
         meaning="Days to the next deadline",
         null_means="no deadline ahead",
         group="course",
-        fr="prochaine échéance dans {value}",
-        en="next deadline in {value}",
     ),
     *(
         Feature(
@@ -171,8 +165,6 @@ _facts = [
             meaning=f"Deadlines in the next {days} days",
             null_means="no work is planned",
             group="course",
-            fr=f"{{value}} échéance{{s}} dans les {days} prochains jours",
-            en=f"{{value}} deadline{{s}} in the next {days} days",
         )
         for days in (14, 28)
     ),
@@ -184,8 +176,6 @@ _facts = [
         meaning="Weight in the final result of the work due in the next 28 days",
         null_means="no work is planned",
         group="course",
-        fr="travaux à rendre sous 28 jours : {value} du résultat",
-        en="work due in 28 days: {value} of the result",
     ),
     Feature(
         "handed_in_ahead",
@@ -194,8 +184,6 @@ _facts = [
         meaning="Pieces of work handed in before their deadline, the deadline still ahead",
         null_means="no work is planned",
         group="assessments",
-        fr="travaux rendus en avance : {value}",
-        en="{value} piece{s} of work handed in ahead",
     ),
     Feature(
         "late_work",
@@ -388,8 +376,6 @@ _facts += [
         meaning="Pieces of work handed in whose mark is not known yet",
         null_means="no work is planned",
         group="assessments",
-        fr="travaux rendus en attente de résultat : {value}",
-        en="{value} piece{s} of work handed in and not marked yet",
     ),
     Feature(
         "weight_of_next",
@@ -398,8 +384,6 @@ _facts += [
         meaning="Weight in the final result of the next work due",
         null_means="no deadline ahead, or no weight known",
         group="course",
-        fr="prochain travail : {value} du résultat",
-        en="next work: {value} of the result",
     ),
     Feature(
         "score_lowest",
@@ -422,8 +406,6 @@ _facts += [
         meaning="Marks times weight, in the weight of the work past its deadline",
         null_means="no weighted deadline has passed",
         group="assessments",
-        fr="{value} des points possibles jusqu'ici",
-        en="{value} of the points so far",
     ),
 ]
 _derived = [

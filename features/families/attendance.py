@@ -83,7 +83,7 @@ def _since_presence(condition: pl.Expr) -> pl.Expr:
 
 _helpers = [
     *(_sum(_attended & within(days)).alias(f"attended_{days}") for days in (*WINDOWS, 42)),
-    *(_sum(_recorded & within(days)).alias(f"recorded_{days}") for days in (*WINDOWS, 42)),
+    *(_sum(_recorded & within(days)).alias(f"recorded_{days}") for days in WINDOWS),
     _sum(_recorded & within(42) & ~within(14)).alias("recorded_before"),
     _sum(_recorded).alias("recorded_total"),
     _sum((pl.col("status") == "not_expected") & within(WINDOWS[0])).alias("not_expected_7"),
@@ -123,8 +123,6 @@ _facts = [
         meaning="Justified half-days of absence in the last 28 days",
         null_means="no attendance sheet is known",
         group="attendance",
-        fr="{value} d'absence justifiée sur les 28 derniers jours",
-        en="{value} of justified absence in the last 28 days",
     ),
     Feature(
         "justified_half_days_14",
@@ -321,8 +319,6 @@ _derived = [
         group="attendance",
         fr="aucune présence depuis l'entrée",
         en="never present since entry",
-        fr_better="des présences depuis l'entrée",
-        en_better="present since entry",
         worse=1,
         fair=there_for(2),
         fair_better=NEVER,
@@ -412,8 +408,6 @@ _cohort = [
         meaning="Half-days attended in the whole session in the last 14 days",
         null_means="nothing recorded in the session",
         group="session",
-        fr="présence de {value} dans l'ensemble de la session sur 14 jours",
-        en="{value} attended in the whole session over 14 days",
         monotone=-1,
     ),
 ]

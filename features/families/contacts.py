@@ -93,8 +93,6 @@ CONTACTS: Final = Family(
             meaning="Contacts started by the learner in the last 28 days",
             null_means="no contact is known",
             group="contacts",
-            fr="{value} contact{s} à l'initiative de la personne sur 28 jours",
-            en="{value} contact{s} started by the learner in 28 days",
         ),
         Feature(
             "barrier_named_56",
@@ -103,8 +101,6 @@ CONTACTS: Final = Family(
             meaning="1 when the learner named a difficulty in the last 56 days, health and family left out",
             null_means="no contact is known",
             group="contacts",
-            fr="difficulté signalée récemment",
-            en="a difficulty was named recently",
         ),
     ],
 )

@@ -9,8 +9,8 @@ import polars as pl
 from features.declaration import Family, Feature, Unit
 
 
-def _trait(name: str, expr: pl.Expr, unit: Unit, meaning: str, fr: str, en: str) -> Feature:
-    return Feature(name, expr.max(), unit=unit, meaning=meaning, null_means="not known", group="learner", fr=fr, en=en)
+def _trait(name: str, expr: pl.Expr, unit: Unit, meaning: str) -> Feature:
+    return Feature(name, expr.max(), unit=unit, meaning=meaning, null_means="not known", group="learner")
 
 
 LEARNER: Final = Family(
@@ -23,32 +23,24 @@ LEARNER: Final = Family(
             pl.col("education_level"),
             "level",
             "Highest level reached, European framework 0 to 8",
-            "niveau de formation {value}",
-            "education level {value}",
         ),
         _trait(
             "own_initiative",
             pl.col("own_initiative"),
             "flag",
             "1 when the person asked for the course",
-            "formation choisie par la personne",
-            "the person asked for the course",
         ),
         _trait(
             "commute_minutes",
             pl.col("commute_minutes"),
             "minutes",
             "Travel time one way",
-            "{value} de trajet",
-            "{value} of travel",
         ),
         _trait(
             "jobless_days",
             (pl.col("as_of") - pl.col("jobseeker_since")).dt.total_days(),
             "days",
             "Days of the present unemployment",
-            "{value} de recherche d'emploi",
-            "{value} of job search",
         ),
     ],
 )

@@ -77,7 +77,7 @@ def _shrunk(level: str, prior: pl.Expr) -> pl.Expr:
 _DIGITS: Final = 9
 
 
-def _against(name: str, above: str, subject_fr: str, subject_en: str) -> Feature:
+def _against(name: str, above: str) -> Feature:
     # Relative, never a level: a level tells the calendar and, where sessions are few, names the session; a model learns both by heart.
     hazard, usual = pl.col(f"{name}_hazard"), pl.col(f"{above}_hazard")
     return Feature(
@@ -88,8 +88,6 @@ def _against(name: str, above: str, subject_fr: str, subject_en: str) -> Feature
         meaning=f"Logarithm of the dropout rate so far in the {name} against that of the {above}",
         null_means="never null",
         group="session",
-        fr=f"départs anticipés plus fréquents dans {subject_fr}",
-        en=f"more frequent dropouts in {subject_en}",
         monotone=1,
     )
 
@@ -106,8 +104,6 @@ SESSION: Final = Family(
             meaning="Dropouts by 1,000 learner-days so far in the session, shrunk towards its provider's, then towards all",
             null_means="never null",
             group="session",
-            fr="départs anticipés plus fréquents dans cette session",
-            en="more frequent dropouts in this session",
             learnt=False,
         ),
         Feature(
@@ -117,13 +113,11 @@ SESSION: Final = Family(
             meaning="People of the session in training on that date",
             null_means="never null",
             group="session",
-            fr="{value} personne{s} dans la session",
-            en="{value} people in the session",
             learnt=False,
         ),
-        _against("session", "provider", "cette session", "this session"),
-        _against("provider", "overall", "cet organisme", "this provider"),
-        _against("programme", "overall", "cette formation", "this programme"),
+        _against("session", "provider"),
+        _against("provider", "overall"),
+        _against("programme", "overall"),
         Feature(
             "earlier_courses",
             pl.col("courses_so_far") - 1,
@@ -131,8 +125,6 @@ SESSION: Final = Family(
             meaning="Other courses entered before or now",
             null_means="never null",
             group="learner",
-            fr="{value} autre{s} formation{s}",
-            en="{value} other course{s}",
         ),
         Feature(
             "earlier_courses_left",
@@ -141,8 +133,6 @@ SESSION: Final = Family(
             meaning="Other courses left before their end",
             null_means="never null",
             group="learner",
-            fr="{value} formation{s} quittée{s} avant la fin",
-            en="{value} course{s} left before their end",
         ),
         Feature(
             "courses_now",
@@ -151,8 +141,6 @@ SESSION: Final = Family(
             meaning="Courses followed at the same time",
             null_means="never null",
             group="learner",
-            fr="{value} formation{s} suivie{s} en même temps",
-            en="{value} course{s} followed at the same time",
         ),
     ],
 )

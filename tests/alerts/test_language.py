@@ -136,7 +136,7 @@ def test_figures_dates_and_plurals_follow_the_language() -> None:
 
 
 def test_every_reason_can_be_told_in_english() -> None:
-    told = [feature for feature in FEATURES.values() if feature.direction]
+    told = [feature for feature in FEATURES.values() if feature.fr]
     assert told
     assert all(feature.en for feature in told)
 

@@ -33,7 +33,9 @@ def test_names_are_unique_and_every_feature_says_what_it_is() -> None:
 
     assert len(declared) == len(FEATURES)
     for feature in declared:
-        assert all((feature.meaning, feature.null_means, feature.fr, feature.en)), feature.name
+        assert all((feature.meaning, feature.null_means)), feature.name
+        told = bool(feature.direction) and feature.group not in CONTEXT
+        assert [bool(feature.fr), bool(feature.en)] == [told, told], feature.name
         assert feature.monotone == 0 or feature.worse == 0, f"{feature.name}: the model's direction is enough"
 
 
@@ -41,7 +43,7 @@ def test_a_feature_with_a_sentence_on_its_value_says_it() -> None:
     silent = {"flag", "score", "level", "rate"}
     for feature in FEATURES.values():
         # Not handed in, where most have: how many says nothing more.
-        if feature.direction and feature.unit not in silent and feature.name != "next_work_against_session":
+        if feature.fr and feature.unit not in silent and feature.name != "next_work_against_session":
             assert "{value}" in feature.fr, feature.name
 
 
