@@ -42,7 +42,8 @@ def case_files(warehouse: Warehouse, as_of: dt.date, enrolments: pl.DataFrame, t
         wanted = enrolments.select(key).unique()
         # A correction may move a contact to another person, never a fact to another key: only a key may narrow what is read.
         rows = read(table, key, *columns, "known_on", *ORIGIN, among=wanted if key in TABLES[table].key else None)
-        rows = rows.join(wanted, on=key, how="semi").filter(pl.col(day).cast(pl.Date).is_between(first, as_of))
+        on = local_day(day, time_zone) if day == "occurred_at" else pl.col(day)
+        rows = rows.join(wanted, on=key, how="semi").filter(on.is_between(first, as_of))
         return rows.with_columns(known=local_day("known_on", time_zone).dt.to_string("iso")).drop("known_on").sort(key, *columns)
 
     parts = {

@@ -130,10 +130,11 @@ def read_facts(
         exits=known("exits", "enrolment_id", "exit_date", "reason"),
         assignments=known("assignments", "learner_id", "valid_from", "valid_to", "advisor_id"),
         advisors=_advisors(warehouse, end_of_day(as_of, time_zone), time_zone),
-        contacts=known("contacts", "learner_id", "occurred_at", "direction", "outcome", "purpose", "barrier").with_columns(
-            on=local_day("occurred_at", time_zone)
-        ),
-        followups=known("followups", "enrolment_id", "observed_on"),
+        # A mistyped year is no talk that was held.
+        contacts=known("contacts", "learner_id", "occurred_at", "direction", "outcome", "purpose", "barrier")
+        .with_columns(on=local_day("occurred_at", time_zone))
+        .filter(pl.col("on") <= as_of),
+        followups=known("followups", "enrolment_id", "observed_on").filter(pl.col("observed_on") <= as_of),
         attendance=sheets.filter(pl.col("date").is_between(first, as_of)),
         returned=returned(sheets, as_of),
         past=past,

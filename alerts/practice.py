@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def practice(facts: Facts, listed: pl.DataFrame) -> pl.DataFrame:
-    """For each territory, subject of the reason and answer, how many people were no longer on a risk list two weeks later.
+    """For each territory, subject of the reason and answer, how many people were no longer on a risk list two weeks later, for any course.
 
     Only answers given long enough ago are counted, and only groups of `FEWEST_PEOPLE` or more.
 
@@ -25,8 +25,10 @@ def practice(facts: Facts, listed: pl.DataFrame) -> pl.DataFrame:
     Returns:
         Columns of the table `practice`.
     """
-    told = followed_up(facts.said.answers, facts.past, facts.as_of).join(listed, on="enrolment_id")
-    counted = told.group_by("territory_id", "reason", "code").agg(
+    whose = facts.enrolments.select("enrolment_id", "learner_id")
+    told = followed_up(facts.said.answers, facts.past, facts.as_of).join(listed, on="enrolment_id").join(whose, on="enrolment_id")
+    people = told.group_by("territory_id", "reason", "code", "learner_id").agg(pl.col("off_list").all())
+    counted = people.group_by("territory_id", "reason", "code").agg(
         people=pl.len().cast(pl.Int64), off_list=pl.col("off_list").sum().cast(pl.Int64)
     )
     return counted.filter(pl.col("people") >= FEWEST_PEOPLE).sort("territory_id", "reason", "code")

@@ -44,14 +44,14 @@ def recipient() -> pl.Expr:
 def routes(facts: Facts, rules: Rules) -> pl.DataFrame:
     """Where each learner's tasks go.
 
-    An owner holds while the assignment is valid, they are in post on the day the list is used, and they still work for the operator they
-    had then. An owner who is away that day keeps the case; their backup takes the calls meanwhile.
+    An owner holds while the assignment is valid and they are in post on the day the list is used, and they still work for the operator
+    they had then. An owner who is away that day keeps the case; their backup takes the calls meanwhile.
 
     Returns:
         learner_id, advisor_id, queue (owner, backup; territory when both are away), owned (somebody in post has the case), for every
         learner an advisor or a backup can be named for, or who is owned. All others belong to their territory's queue.
     """
-    as_of, day = facts.as_of, facts.list_day
+    day = facts.list_day
     in_post = pl.col("active_from") <= day, pl.col("active_to").is_null() | (pl.col("active_to") >= day)
     away = facts.said.absences.filter(
         pl.lit(day).is_between("first_day", "last_day"),
@@ -61,7 +61,7 @@ def routes(facts: Facts, rules: Rules) -> pl.DataFrame:
         in_post=pl.all_horizontal(in_post), away=pl.col("advisor_id").is_in(away["advisor_id"].unique().implode())
     )
     here = posts.filter("in_post", ~pl.col("away")).select(backup_advisor_id="advisor_id", backup_here=pl.lit(value=True))
-    valid = facts.assignments.filter(pl.col("valid_from") <= as_of, pl.col("valid_to").is_null() | (pl.col("valid_to") >= as_of))
+    valid = facts.assignments.filter(pl.col("valid_from") <= day, pl.col("valid_to").is_null() | (pl.col("valid_to") >= day))
     owners = valid.sort("learner_id", "valid_from", "advisor_id").unique("learner_id", keep="last", maintain_order=True)
     placed = owners.join(posts, on="advisor_id", how="left").join(here, on="backup_advisor_id", how="left")
     with_operator = pl.col("joined_on").is_null() | (pl.col("valid_from") >= pl.col("joined_on"))

@@ -129,7 +129,8 @@ def proxies(rows: pl.DataFrame, audit: pl.DataFrame, risk: Floats) -> pl.DataFra
     """
     import lightgbm as lgb
 
-    latest = rows.with_columns(risk=pl.Series(risk)).sort("as_of").unique("learner_id", keep="last", maintain_order=True).sort("learner_id")
+    dated = rows.with_columns(risk=pl.Series(risk)).sort("as_of", maintain_order=True)
+    latest = dated.unique("learner_id", keep="last", maintain_order=True).sort("learner_id")
     known = latest.join(audit, on="learner_id", how="left", maintain_order="left")
     values = known.select(list(FEATURES)).to_numpy(order="c")
     half = np.random.default_rng(0).permutation(known.height) % 2 == 0

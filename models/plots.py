@@ -61,6 +61,8 @@ def drawn_shap(model: Model, rows: pl.DataFrame, word: Callable[[str], str]) -> 
         warnings.simplefilter("ignore")  # what shap calls of matplotlib will go one day: theirs to mend
         import shap
 
+        # It scatters its points by numpy's global state: the same card twice all the same.
+        np.random.seed(0)  # noqa: NPY002
         told = shap.Explanation(values[:, :-1], base_values=values[:, -1], data=inputs, feature_names=list(model.columns))
         shap.plots.beeswarm(
             told, max_display=SHOWN, group_remaining_features=False, show=False, color_bar_label=word("value of the column")

@@ -99,6 +99,7 @@ def new_link(engine: Engine, email: str, now: dt.datetime) -> str | None:
         user_id = _user_of(connection, address)
         if user_id is None:
             return None
+        connection.execute(delete(TOKENS).where(TOKENS.c.expires_at <= now))
         token = secrets.token_urlsafe(32)
         expires = now + dt.timedelta(minutes=LINK_MINUTES)
         connection.execute(insert(TOKENS), [{"token_hash": _fingerprint(token), "user_id": user_id, "expires_at": expires}])
@@ -159,6 +160,7 @@ def log_in_as(engine: Engine, email: str, operator: str, now: dt.datetime) -> st
 
 
 def _new_session(connection: Connection, user_id: str, now: dt.datetime) -> str:
+    connection.execute(delete(SESSIONS).where(SESSIONS.c.created_at <= now - dt.timedelta(hours=SESSION_HOURS)))
     secret = secrets.token_urlsafe(32)
     row = {"session_hash": _fingerprint(secret), "user_id": user_id, "csrf": secrets.token_urlsafe(32), "created_at": now}
     connection.execute(insert(SESSIONS), [row | {"seen_at": now}])

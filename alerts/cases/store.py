@@ -119,7 +119,7 @@ class CaseStore:
         """
         names, gone = _PRIVATE[table]
         key = next(iter(names.primary_key.columns)).name
-        newest = rows.sort("known_on").unique(key, keep="last", maintain_order=True)
+        newest = rows.sort("known_on", maintain_order=True).unique(key, keep="last", maintain_order=True)
         withdrawn = newest.filter("withdrawn") if "withdrawn" in newest.columns else newest.clear()
         kept = newest.join(withdrawn, on=key, how="anti", maintain_order="left").drop("withdrawn", strict=False)
         with self.engine.begin() as connection:

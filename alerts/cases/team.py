@@ -88,7 +88,9 @@ def team_of(engine: Engine, user: User, day: dt.date) -> Team:
                 func.count(PEOPLE.c.referred_to).label("referred"),
             ).where(waiting)
         ).one()
-        since = select(ACTIONS.c.action_id).where(ACTIONS.c.enrolment_id == ALERTS.c.enrolment_id, ACTIONS.c.at >= ALERTS.c.opened_on)
+        # What was answered before the night that opened it, it knew.
+        later = or_(ACTIONS.c.taken_for.is_(None), ACTIONS.c.taken_for > ALERTS.c.opened_on)
+        since = select(ACTIONS.c.action_id).where(ACTIONS.c.enrolment_id == ALERTS.c.enrolment_id, later)
         alone = and_(
             ALERTS.c.as_of == night.as_of,
             ALERTS.c.kind == "dropout_risk",

@@ -11,6 +11,7 @@ import pytest
 
 from alerts.facts import PAST_COLUMNS, Facts, Said, read_facts
 from alerts.night import courses, in_words, standing, tried
+from alerts.practice import practice
 from alerts.returns import returned
 from alerts.silence import silenced
 from data_contracts.catalogue import TABLES
@@ -59,6 +60,42 @@ def test_a_contact_after_midnight_is_of_that_day_where_the_service_is(tmp_path: 
     assert row.select(silenced(alone, RULES.invariants)).item() is False
     before = replace(alone, said=said(("000", "left_alone", dt.date(2026, 3, 4))))
     assert row.select(silenced(before, RULES.invariants)).item() is True
+
+
+def test_what_is_dated_later_than_the_night_is_no_talk_and_no_news_yet(tmp_path: Path) -> None:
+    def on(year: int) -> dict[str, object]:
+        held = dt.datetime(year, 3, 4, 22, 30, tzinfo=dt.UTC)
+        contact = {"contact_id": f"c{year}", "learner_id": "L000", "occurred_at": held, "channel": "phone", "direction": "outbound"}
+        return contact | {"outcome": "reached", "known_on": dt.datetime(2026, 3, 4, 18, tzinfo=dt.UTC)}
+
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    mistyped = known(tmp_path / "a", "contacts", on(2026), on(2027))
+    seen = {"enrolment_id": "000", "months_after_exit": 3, "situation": "unknown", "known_on": dt.datetime(2026, 3, 4, tzinfo=dt.UTC)}
+    asked = known(tmp_path / "b", "followups", *(seen | {"observed_on": day} for day in (DAY, DAY + dt.timedelta(days=1))))
+
+    assert mistyped.contacts["on"].to_list() == [DAY]
+    assert asked.followups["observed_on"].to_list() == [DAY]
+
+
+def test_what_became_of_people_is_counted_by_person() -> None:
+    """Twelve courses of six people are six, too few to tell of; of eleven with two courses each, one is still called for one of them."""
+    then = DAY - dt.timedelta(days=30)
+
+    def told(persons: int) -> pl.DataFrame:
+        facts = people([0.3] * 2 * persons)
+        names = facts.enrolments["enrolment_id"].to_list()
+        whose = facts.enrolments.with_columns(learner_id=pl.Series([f"L{number % persons}" for number in range(2 * persons)]))
+        answers = said(*((name, "reached", then) for name in names)).answers.with_columns(reason=pl.lit("attendance"))
+        past = pl.DataFrame(
+            {"as_of": [then + dt.timedelta(days=15)], "kind": ["dropout_risk"], "enrolment_id": ["000"], "state": ["new"]},
+            schema={name: dtype for name, dtype in PAST_COLUMNS.items() if name in {"as_of", "kind", "enrolment_id", "state"}},
+        )
+        facts = replace(facts, enrolments=whose, said=Said(answers), past=past)
+        return practice(facts, whose.select("enrolment_id", territory_id=pl.lit("T")))
+
+    assert told(6).is_empty()
+    assert told(11).select("people", "off_list").rows() == [(11, 10)]
 
 
 def test_an_advisor_joins_an_operator_on_the_day_it_is_where_the_service_is(tmp_path: Path) -> None:

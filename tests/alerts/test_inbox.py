@@ -439,6 +439,19 @@ def test_no_secret_is_stored(world: World) -> None:
     assert "Amélie" not in logged
 
 
+def test_links_and_sessions_that_are_over_are_not_kept(world: World) -> None:
+    def kept() -> tuple[int, int]:
+        with world.cases.engine.connect() as connection:
+            return len(connection.execute(select(TOKENS)).all()), len(connection.execute(select(SESSIONS)).all())
+
+    world.logged_in("A@example.org")
+    world.logged_in("B@example.org")
+    assert kept() == (2, 2)
+    world.clock.at += dt.timedelta(days=2)
+    world.logged_in("A@example.org")
+    assert kept() == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("headers", "data"),
     [({}, {"csrf": "forged"}), ({"origin": "https://evil.example"}, {}), ({"sec-fetch-site": "cross-site"}, {})],

@@ -225,6 +225,17 @@ def test_the_team_page_shows_loads_ageing_overflow_and_whom_nobody_is_on(world: 
     assert "Amélie" not in lead.get("/equipe").text
 
 
+def test_an_answer_that_the_night_knew_is_none_to_what_it_opened(world: World) -> None:
+    morning = world.clock.at
+    world.clock.at = dt.datetime.combine(NIGHT, dt.time(10), tzinfo=dt.UTC)
+    assert post(world.logged_in("A@example.org"), "/cas/e1/reponse", code="no_answer") == 200
+    world.cases.taken_up(NIGHT, world.clock.at + dt.timedelta(hours=12))
+
+    world.clock.at = morning
+
+    assert "Amélie" in world.logged_in("lead@example.org").get("/equipe").text.split('id="personne"')[1].split("</section>")[0]
+
+
 def test_an_absence_is_announced_for_oneself_or_one_s_team_and_taken_back(world: World) -> None:
     advisor, lead = world.logged_in("A@example.org"), world.logged_in("lead@example.org")
 

@@ -285,6 +285,20 @@ def test_two_reasons_to_call_one_person_are_one_call() -> None:
     assert listed.height == 6
 
 
+def test_a_case_that_changes_hands_is_the_new_owner_s_on_the_day_the_list_is_used() -> None:
+    facts = people([0.3])
+    until, since = (facts.assignments.with_columns(valid_to=pl.lit(end, pl.Date)) for end in (DAY, None))
+    after = since.with_columns(advisor_id=pl.lit("C"), valid_from=pl.lit(DAY + dt.timedelta(days=1)))
+
+    def routed(assignments: pl.DataFrame) -> list[tuple[str | None, str]]:
+        found = candidates(replace(facts, assignments=assignments), RULES).filter(pl.col("kind") == "dropout_risk")
+        return found.select("advisor_id", "queue").rows()
+
+    assert routed(pl.concat([until, after])) == [("C", "owner")]
+    assert routed(until) == [(None, "territory")]
+    assert routed(until.with_columns(valid_to=pl.lit(DAY + dt.timedelta(days=1)))) == [("A", "owner")]
+
+
 def test_nothing_for_people_who_left_or_finished_or_never_came() -> None:
     facts = people([0.9, 0.9, 0.9], owners=[None, None, None])
     gone = facts.enrolments.with_columns(
