@@ -92,7 +92,7 @@ def score(
         risk_56=_told(risks.get(56)),
         positive_exit_risk=_told(positive),
         alike=alike(model.beside.bands, risks[model.horizon_days]),
-        session_risk=session_risk(rules.horizon_days),
+        session_risk=session_risk(model.horizon_days),
         rule_flag=rule_flag(rules),
         low_confidence=low_confidence(rules),
         base_value=pl.Series(contributions[:, -1], dtype=pl.Float64),

@@ -31,7 +31,8 @@ class Invariants(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    horizon_days: int = Field(ge=1, le=365)
+    horizon_days: Literal[28]
+    """Four weeks: so says what screens tell, in words, with two and eight weeks beside it."""
     attendance_rule_absences: int = Field(ge=1)
     attendance_rule_days: Literal[7, 14, 28, 30]
     silence_rule_days: int = Field(ge=1)
