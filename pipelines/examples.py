@@ -42,7 +42,8 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     from alerts.casefile import case_files
     from alerts.language import day
     from alerts.likelihood import counted, likelihood, spread
-    from alerts.night import courses, notice, standing
+    from alerts.night import courses, notice
+    from alerts.tried import standing
     from alerts.wording import MAY_BE_GONE, better, caution, changed, grounds, may_be_gone, no_fact, why, within_stay
     from data_contracts.tables.outputs import with_optional
     from models.labels import known_endings

@@ -10,10 +10,11 @@ import polars as pl
 import pytest
 
 from alerts.facts import PAST_COLUMNS, Facts, Said, read_facts
-from alerts.night import courses, in_words, standing, tried
+from alerts.night import courses, in_words
 from alerts.practice import practice
 from alerts.returns import returned
 from alerts.silence import silenced
+from alerts.tried import standing, tried
 from data_contracts.catalogue import TABLES
 from data_contracts.ingest import layout
 from data_contracts.known import known_at
