@@ -9,7 +9,7 @@ import polars as pl
 
 from alerts.actions import FIRST_DAYS, IN_TRAINING, OF_PROMISE, days_left, for_promises, for_risks, for_rules, service_is_heard
 from alerts.promises import promises, requests, spoken, unreached
-from alerts.routing import in_training, routes, to_come, with_territory
+from alerts.routing import in_training, routed, to_come, with_territory
 from alerts.signs import days_since_entry, gone
 from alerts.silence import silenced, told_of_a_job
 from alerts.wording import HIGH_RISK, STILL_THERE
@@ -89,11 +89,8 @@ def ended(facts: Facts, rules: Rules) -> pl.DataFrame:
 
 
 def _with_support(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
-    routed = people.join(routes(facts, rules), on="learner_id", how="left").with_columns(
-        pl.col("queue").fill_null("territory"), pl.col("owned").fill_null(value=False)
-    )
     scored = facts.scores.select("enrolment_id", "risk", "reasons", "low_confidence", gone=gone(rules.invariants.silence_days))
-    supported = routed.join(scored, on="enrolment_id", how="left").join(spoken(facts), on="learner_id", how="left")
+    supported = routed(people, facts, rules).join(scored, on="enrolment_id", how="left").join(spoken(facts), on="learner_id", how="left")
     return supported.with_columns(pl.col("gone").fill_null(value=False))
 
 
@@ -202,8 +199,3 @@ def _free(people: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     ]
     names = {"territory_id": pl.String, "entry_limit": pl.Float64, "contact_within": pl.Int64, "promise_within": pl.Int64}
     return pl.DataFrame(rows, schema={**names, **dict.fromkeys(rules.default.minutes, pl.Int64)})
-
-
-def week_start(day: dt.date) -> dt.date:
-    """Monday of the ISO week of `day`. Budgets are counted by the day a list is used: a Monday's list has its whole week."""
-    return day - dt.timedelta(days=day.weekday())

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from alerts.candidates import REQUEST_FIRST, candidates, over_when_read, week_start
-from alerts.routing import with_territory
+from alerts.candidates import REQUEST_FIRST, candidates, over_when_read
+from alerts.routing import recipient, with_territory
 from alerts.signs import days_off_sheets
 from alerts.silence import put_off
-from data_contracts import vocabulary
 from data_contracts.tables.outputs import Alerts
+from data_contracts.vocabulary import LISTED
 from vigie.working_days import ends_week, public_holidays
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     import dataframely as dy
 
     from alerts.facts import Facts
     from vigie.rules import Rules
 
-LISTED = vocabulary.LISTED
 KEPT_FOR_URGENT = 0.2
 """Part of a week's places that waits until the week's last working day for what is urgent: one from three on."""
 AFTERWARDS = ("post_exit_contact_due", "positive_exit_check", "learner_request")
@@ -45,9 +43,7 @@ def decide(facts: Facts, rules: Rules) -> dy.DataFrame[Alerts]:
     """
     found = candidates(facts, rules)
     history = _history(facts, rules)
-    joined = found.join(history, on=["kind", "enrolment_id"], how="left").with_columns(
-        recipient=pl.coalesce("advisor_id", pl.format("territory {}", "territory_id"))
-    )
+    joined = found.join(history, on=["kind", "enrolment_id"], how="left").with_columns(recipient=recipient())
     standing = _standing(joined, facts, rules)
     budgeted = _within_budget(standing, facts, rules)
     return _as_alerts(budgeted, facts)
@@ -154,6 +150,11 @@ def _within_budget(standing: pl.DataFrame, facts: Facts, rules: Rules) -> pl.Dat
     return rows.with_columns(state=pl.when(over).then(pl.lit("over_capacity")).otherwise("state"))
 
 
+def week_start(day: dt.date) -> dt.date:
+    """Monday of the ISO week of `day`. Budgets are counted by the day a list is used: a Monday's list has its whole week."""
+    return day - dt.timedelta(days=day.weekday())
+
+
 def _place(order: pl.Expr, group: str) -> pl.Expr:
     return order.rank("ordinal").over(group)
 
@@ -166,9 +167,7 @@ def _called_this_week(facts: Facts) -> pl.DataFrame:
     used_on = pl.col("as_of") + pl.duration(days=1)
     week = facts.past.filter(used_on >= week_start(facts.list_day), pl.col("state").is_in(LISTED))
     homes = with_territory(facts.enrolments.select("enrolment_id", "session_id"), facts.sessions)
-    listed = week.join(homes, on="enrolment_id", how="left").select(
-        "as_of", "state", "learner_id", "territory_id", recipient=pl.coalesce("advisor_id", pl.format("territory {}", "territory_id"))
-    )
+    listed = week.join(homes, on="enrolment_id", how="left").select("as_of", "state", "learner_id", "territory_id", recipient=recipient())
     people = ["recipient", "learner_id"]
     there = listed.filter(pl.col("state") == "sent")
     spent = listed.filter(pl.col("state") == "new").join(there, on=["as_of", *people], how="anti")

@@ -11,7 +11,7 @@ from alerts.casefile import case_files
 from alerts.cases.store import Published
 from alerts.night import notice
 from alerts.practice import practice
-from alerts.routing import in_training, routes
+from alerts.routing import in_training, routed
 from data_contracts.known import known_at
 from data_contracts.vocabulary import LISTED
 
@@ -88,11 +88,10 @@ def with_owners(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFram
         facts: as known.
         rules: of the service.
     """
-    routed = people.join(routes(facts, rules), on="learner_id", how="left").join(_left(facts), on="learner_id", how="left")
-    routed = routed.with_columns(pl.col("queue").fill_null("territory"), pl.col("owned").fill_null(value=False))
+    placed = routed(people, facts, rules).join(_left(facts), on="learner_id", how="left")
     # Nobody owes an owner to somebody who has not entered.
     since = pl.max_horizontal(pl.min_horizontal("entry_date", pl.lit(facts.list_day)), "without_since")
-    return routed.with_columns(waiting_since=pl.when(~pl.col("owned")).then(since))
+    return placed.with_columns(waiting_since=pl.when(~pl.col("owned")).then(since))
 
 
 def _left(facts: Facts) -> pl.DataFrame:

@@ -41,6 +41,12 @@ def recipient() -> pl.Expr:
     return pl.coalesce("advisor_id", pl.format("file-{}", "territory_id"))
 
 
+def routed(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
+    """People (learner_id and any others) with advisor_id?, queue and owned, as `routes` tells; the territory's queue for all others."""
+    placed = people.join(routes(facts, rules), on="learner_id", how="left")
+    return placed.with_columns(pl.col("queue").fill_null("territory"), pl.col("owned").fill_null(value=False))
+
+
 def routes(facts: Facts, rules: Rules) -> pl.DataFrame:
     """Where each learner's tasks go.
 

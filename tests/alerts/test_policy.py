@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.candidates import candidates, week_start
-from alerts.policy import decide
+from alerts.candidates import candidates
+from alerts.policy import decide, week_start
 from alerts.publication import with_owners
 from alerts.returns import returned as returned_of
 from alerts.routing import NO_TERRITORY
