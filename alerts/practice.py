@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 def practice(facts: Facts, listed: pl.DataFrame) -> pl.DataFrame:
-    """For each territory, subject of the reason and answer, how many people were no longer on a risk list two weeks later, for any course.
+    """For each territory, subject of the reason and answer, how many people were no longer on a risk list two weeks later.
 
-    Only answers given long enough ago are counted, and only groups of `FEWEST_PEOPLE` or more.
+    Of who was answered for in several courses, for none of these. Only answers given long enough ago are counted, and only groups of
+    `FEWEST_PEOPLE` or more.
 
     Args:
         facts: as known; earlier nights in `past`.

@@ -98,5 +98,5 @@ def _left(facts: Facts) -> pl.DataFrame:
     """learner_id, without_since: the day after the last one on which an owner who is none any more had the case."""
     moved = pl.when(pl.col("valid_from") < pl.col("joined_on")).then(pl.col("joined_on") - pl.duration(days=1))
     until = pl.min_horizontal("valid_to", "active_to", moved)
-    over = facts.assignments.join(facts.advisors, on="advisor_id").filter(until <= facts.as_of)
+    over = facts.assignments.join(facts.advisors, on="advisor_id").filter(until < facts.read_on)
     return over.group_by("learner_id").agg(without_since=until.max() + pl.duration(days=1))

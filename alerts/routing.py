@@ -50,14 +50,15 @@ def routed(people: pl.DataFrame, facts: Facts, rules: Rules) -> pl.DataFrame:
 def routes(facts: Facts, rules: Rules) -> pl.DataFrame:
     """Where each learner's tasks go.
 
-    An owner holds while the assignment is valid and they are in post on the day the list is used, and they still work for the operator
-    they had then. An owner who is away that day keeps the case; their backup takes the calls meanwhile.
+    An owner holds while the assignment is valid and they are in post on the first working day on which the list is read, and they still
+    work for the operator they had then: a hand-over from Friday to Monday leaves nobody without an owner. An owner who is away that day
+    keeps the case; their backup takes the calls meanwhile.
 
     Returns:
         learner_id, advisor_id, queue (owner, backup; territory when both are away), owned (somebody in post has the case), for every
         learner an advisor or a backup can be named for, or who is owned. All others belong to their territory's queue.
     """
-    day = facts.list_day
+    day = facts.read_on
     in_post = pl.col("active_from") <= day, pl.col("active_to").is_null() | (pl.col("active_to") >= day)
     away = facts.said.absences.filter(
         pl.lit(day).is_between("first_day", "last_day"),

@@ -36,6 +36,7 @@ def practices(facts: Facts, silence_days: int) -> pl.DataFrame:
         Columns of `impact.indicators.table.tabulate`, with reason and code in the place of month.
     """
     told = followed_up(facts.nights.answers, facts.nights.alerts, facts.as_of).join(facts.enrolments, on="enrolment_id", suffix="_exit")
+    told = told.with_columns(person="learner_id")
     dropped = (pl.col("reason_exit") == "dropout") & ((pl.col("exit_date") - pl.col("on")).dt.total_days() <= STAYS_DAYS)
     told = told.with_columns(stayed=~dropped.fill_null(value=False), month=pl.format("{}{}{}", "reason", pl.lit(BETWEEN), "code"))
     over = told.filter((pl.lit(facts.as_of) - pl.col("on")).dt.total_days() >= STAYS_DAYS + silence_days + SHEETS_COME_DAYS)

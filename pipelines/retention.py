@@ -51,7 +51,9 @@ def signs(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_zone: st
 
     ended = endings(warehouse, as_of, silence_days, time_zone).select("enrolment_id", "exit_date")
     enrolments = known("enrolments", "enrolment_id", "learner_id", "enrolled_on", "entry_date", "planned_exit_date")
-    present = known("attendance", "enrolment_id", "date", "status").filter(pl.col("status").cast(pl.String).is_in(ATTENDED))
+    present = known("attendance", "enrolment_id", "date", "status").filter(
+        pl.col("status").cast(pl.String).is_in(ATTENDED), pl.col("date") <= as_of
+    )
     came = present.group_by("enrolment_id").agg(came=pl.col("date").max())
     enrolments = enrolments.join(ended, on="enrolment_id", how="left").join(came, on="enrolment_id", how="left")
     enrolments = enrolments.with_columns(end=pl.coalesce("exit_date", pl.max_horizontal("planned_exit_date", "came")))
@@ -59,7 +61,7 @@ def signs(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_zone: st
     handed_in = known("assessments", "enrolment_id", "submitted_on").select("enrolment_id", date="submitted_on")
     answered = known("followups", "enrolment_id", "observed_on").select("enrolment_id", date="observed_on")
     traces = pl.concat([present.select("enrolment_id", "date"), active.select("enrolment_id", "date"), handed_in, answered])
-    traces = traces.group_by("enrolment_id").agg(pl.col("date").max())
+    traces = traces.filter(pl.col("date") <= as_of).group_by("enrolment_id").agg(pl.col("date").max())
     courses = enrolments.join(traces, on="enrolment_id", how="left").select(
         "learner_id", "end", sign=pl.max_horizontal("enrolled_on", "entry_date", "end", "date")
     )
@@ -68,6 +70,8 @@ def signs(warehouse: Warehouse, as_of: dt.date, silence_days: int, time_zone: st
     )
     first = pl.concat([known(table, "learner_id", "known_on") for table in ("learners", "learner_audit", "assignments")])
     first = first.group_by("learner_id").agg(end=pl.lit(None, pl.Date), sign=pl.col("known_on").max().dt.date())
+    # A mistyped year keeps nobody's data for decades; a planned end may lie ahead.
+    contacts = contacts.filter(pl.col("sign") <= as_of)
     told = pl.concat([courses, contacts]).group_by("learner_id").agg(last_end=pl.col("end").max(), last_sign=pl.col("sign").max())
     silent = first.join(told, on="learner_id", how="anti").select("learner_id", last_end="end", last_sign="sign")
     return pl.concat([told, silent]).sort("learner_id")

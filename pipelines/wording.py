@@ -20,4 +20,5 @@ def phrases() -> dict[str, Phrase]:
             direction=feature.direction,
         )
         for name, feature in FEATURES.items()
+        if feature.fr
     }

@@ -9,7 +9,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 
 from alerts.cases.desk import in_post
 from alerts.cases.schema import ADVISORS, ATTEMPTS, AUDIT, LOGINS, POSTS, SESSIONS, TOKENS, USERS
@@ -17,7 +17,7 @@ from alerts.cases.schema import ADVISORS, ATTEMPTS, AUDIT, LOGINS, POSTS, SESSIO
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection, Engine, Row
+    from sqlalchemy import ColumnElement, Connection, Engine, Row
 
 Role = Literal["advisor", "lead", "evaluator", "dpo", "operator"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -81,7 +81,7 @@ def close_user(engine: Engine, email: str, now: dt.datetime) -> bool | None:
         if closed is None:
             return None
         connection.execute(update(USERS).where(USERS.c.user_id == closed).values(active=False))
-        for table in (SESSIONS, TOKENS):
+        for table in (TOKENS, SESSIONS):
             connection.execute(delete(table).where(table.c.user_id == closed))
         line = {"at": now, "verb": "close", "object_id": closed, "outcome": "allowed"}
         connection.execute(insert(AUDIT), [line])
@@ -99,7 +99,7 @@ def new_link(engine: Engine, email: str, now: dt.datetime) -> str | None:
         user_id = _user_of(connection, address)
         if user_id is None:
             return None
-        connection.execute(delete(TOKENS).where(TOKENS.c.expires_at <= now))
+        _forget(connection, now)
         token = secrets.token_urlsafe(32)
         expires = now + dt.timedelta(minutes=LINK_MINUTES)
         connection.execute(insert(TOKENS), [{"token_hash": _fingerprint(token), "user_id": user_id, "expires_at": expires}])
@@ -160,22 +160,31 @@ def log_in_as(engine: Engine, email: str, operator: str, now: dt.datetime) -> st
 
 
 def _new_session(connection: Connection, user_id: str, now: dt.datetime) -> str:
-    connection.execute(delete(SESSIONS).where(SESSIONS.c.created_at <= now - dt.timedelta(hours=SESSION_HOURS)))
+    _forget(connection, now)
     secret = secrets.token_urlsafe(32)
     row = {"session_hash": _fingerprint(secret), "user_id": user_id, "csrf": secrets.token_urlsafe(32), "created_at": now}
     connection.execute(insert(SESSIONS), [row | {"seen_at": now}])
     return secret
 
 
+def _over(now: dt.datetime) -> ColumnElement[bool]:
+    """Sessions too old, or idle for too long."""
+    begun, seen = now - dt.timedelta(hours=SESSION_HOURS), now - dt.timedelta(minutes=IDLE_MINUTES)
+    return or_(SESSIONS.c.created_at <= begun, SESSIONS.c.seen_at <= seen)
+
+
+def _forget(connection: Connection, now: dt.datetime) -> None:
+    """Delete links that are spent or too old, and sessions that are over."""
+    connection.execute(delete(TOKENS).where(or_(TOKENS.c.used_at.is_not(None), TOKENS.c.expires_at <= now)))
+    connection.execute(delete(SESSIONS).where(_over(now)))
+
+
 def session_of(engine: Engine, secret: str, now: dt.datetime) -> Session | None:
     """The session behind a cookie, or nothing when it is unknown, too old, idle for too long, or its account is closed."""
     with engine.begin() as connection:
         here = SESSIONS.c.session_hash == _fingerprint(secret)
-        fresh = (SESSIONS.c.created_at > now - dt.timedelta(hours=SESSION_HOURS)) & (
-            SESSIONS.c.seen_at > now - dt.timedelta(minutes=IDLE_MINUTES)
-        )
         query = select(SESSIONS.c.csrf, SESSIONS.c.seen_at, USERS).join(USERS, USERS.c.user_id == SESSIONS.c.user_id)
-        row = connection.execute(query.where(here, fresh, USERS.c.active)).one_or_none()
+        row = connection.execute(query.where(here, ~_over(now), USERS.c.active)).one_or_none()
         if row is None or (row.role == "advisor" and not _in_post(connection, row.advisor_id, now.date())):
             return None
         if now - row.seen_at > dt.timedelta(minutes=1):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import polars as pl
-from sqlalchemy import Boolean, Date, Integer, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Boolean, Date, Float, Integer, String, Text, and_, delete, func, insert, or_, select, update
 
 from alerts.cases.bulk import fill
 from alerts.cases.database import open_database
@@ -46,8 +46,15 @@ if TYPE_CHECKING:
 
 _PRIVATE: Final = {"learner_identities": (LEARNERS, GONE_LEARNERS), "advisors": (ADVISORS, GONE_ADVISORS)}
 """Names, and who was withdrawn: nobody is in both."""
-_POLARS: Final[dict[type, pl.DataType]] = {Instant: pl.Datetime("us", "UTC"), Date: pl.Date(), Boolean: pl.Boolean(), Integer: pl.Int64()}
-"""Column types that are not text."""
+_POLARS: Final[dict[type, pl.DataType]] = {
+    Instant: pl.Datetime("us", "UTC"),
+    Date: pl.Date(),
+    Boolean: pl.Boolean(),
+    Integer: pl.Int64(),
+    Float: pl.Float64(),
+    String: pl.String(),
+    Text: pl.String(),
+}
 AT_A_TIME: Final = 1_000
 """Rows written in one go ahead of a night: some ten milliseconds."""
 SHORTEST_PAUSE: Final = 0.01
@@ -315,7 +322,7 @@ class CaseStore:
         return self._frame(select(table).where(which).order_by(table.c.at, *table.primary_key.columns))
 
     def _frame(self, query: Select[Any]) -> pl.DataFrame:
-        schema = {column.name: _POLARS.get(type(column.type), pl.String()) for column in query.selected_columns}
+        schema = {column.name: _POLARS[type(column.type)] for column in query.selected_columns}
         with self.engine.connect() as connection:
             rows = [tuple(row) for row in connection.execute(query)]
         return pl.DataFrame(rows, schema=schema, orient="row")

@@ -37,8 +37,8 @@ def held_out_weights(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl
 
     So a held-out arm weighs as much as all who were drawn, and what the model ranks by leans towards what happens when no list acts.
     Their days before the draw weigh as anybody's: only those who stayed were drawn, and staying is what is foretold.
-    Stepped wedges are left out: there every group is held out for a while, and none stands for the others. So are rehearsals: on past data
-    nobody was held out.
+    Stepped wedges are left out: there every group is held out for a while, and none stands for the others. So are arms of a
+    rehearsal drawn for nights before it was frozen: nobody was held out then.
 
     Args:
         warehouse: open.
@@ -49,15 +49,16 @@ def held_out_weights(warehouse: Warehouse, as_of: dt.date, time_zone: str) -> pl
         experiment_id, enrolment_id, share (of the arm, as planned), weight, since, until (first and last as-of date that weighs so).
     """
     rows = [
-        (name, arm.name, arm.share, min(1 / arm.share, HEAVIEST))
+        (name, arm.name, arm.share, min(1 / arm.share, HEAVIEST), frozen.frozen_at.date() if frozen.rehearsal else None)
         for name, frozen in frozen_plans(warehouse).items()
         for arm in frozen.plan.arms
-        if arm.treatment == "held_out" and frozen.plan.design != "stepped_wedge" and not frozen.rehearsal
+        if arm.treatment == "held_out" and frozen.plan.design != "stepped_wedge"
     ]
-    schema = {"experiment_id": pl.String, "arm": pl.String, "share": pl.Float64, "weight": pl.Float64}
+    schema = {"experiment_id": pl.String, "arm": pl.String, "share": pl.Float64, "weight": pl.Float64, "frozen": pl.Date}
     planned = pl.DataFrame(rows, schema=schema, orient="row")
     held = warehouse.read(ARMS).filter(pl.col("allocated_on") <= as_of).join(planned, on=["experiment_id", "arm"])
     held = held.with_columns(pl.col("unit").cast(pl.String), since="applies_from", until=pl.col("applies_until").fill_null(as_of))
+    held = held.filter((pl.col("since") > pl.col("frozen")).fill_null(value=True))
     found = held.join(units_of(warehouse, as_of, time_zone), on=["unit", "unit_id"])
     return found.select("experiment_id", "enrolment_id", "share", "weight", "since", "until").sort("experiment_id", "enrolment_id")
 

@@ -14,7 +14,7 @@ import pytest
 from fastapi.routing import APIRoute
 from sqlalchemy import insert, select, update
 
-from alerts.cases.access import LINK_MINUTES, ROLES, add_user, close_user
+from alerts.cases.access import IDLE_MINUTES, LINK_MINUTES, ROLES, add_user, close_user, new_link
 from alerts.cases.schema import ACTIONS, ALERTS, AUDIT, PEOPLE, SESSIONS, TOKENS
 from alerts.cases.store import CaseStore, Published
 from alerts.inbox import words
@@ -446,10 +446,18 @@ def test_links_and_sessions_that_are_over_are_not_kept(world: World) -> None:
 
     world.logged_in("A@example.org")
     world.logged_in("B@example.org")
+    # A link that was spent is gone with the next.
+    assert kept() == (0, 2)
+    assert new_link(world.cases.engine, "A@example.org", world.clock.at)
+    # Nor does one who asks take away another's.
+    assert new_link(world.cases.engine, "B@example.org", world.clock.at)
     assert kept() == (2, 2)
-    world.clock.at += dt.timedelta(days=2)
+    world.clock.at += dt.timedelta(minutes=30)
+    world.logged_in("B@example.org")
+    assert kept()[1] == 3
+    world.clock.at += dt.timedelta(minutes=IDLE_MINUTES)
     world.logged_in("A@example.org")
-    assert kept() == (1, 1)
+    assert kept() == (0, 1)
 
 
 @pytest.mark.parametrize(

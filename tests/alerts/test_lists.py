@@ -413,6 +413,13 @@ def test_days_that_went_by_are_no_news_and_have_not_stood_still() -> None:
     assert news(9.0, 12.0) == ["C'est mieux qu'une semaine plus tôt : 12 jours."]
 
 
+def test_a_silence_that_work_alone_broke_is_no_news_by_days_that_went_by() -> None:
+    reason = {"code": "activity", "feature": "silent_but_for_work", "value": 16.0, "contribution": 0.4, "previous_value": 0.0}
+
+    assert change(reason, spoken()) is None
+    assert why(reason, spoken()) == "Aucune activité en ligne depuis 16 jours, en dehors du travail rendu."
+
+
 def test_the_only_figure_that_is_told_is_not_said_again_where_it_changed() -> None:
     absent = {"code": "attendance", "feature": "unjustified_half_days_14", "value": 8.0, "contribution": 0.4, "previous_value": 3.0}
     late = {"code": "punctuality", "feature": "late_half_days_28", "value": 5.0, "contribution": 0.2, "previous_value": 5.0}

@@ -233,7 +233,12 @@ def test_an_answer_that_the_night_knew_is_none_to_what_it_opened(world: World) -
 
     world.clock.at = morning
 
-    assert "Amélie" in world.logged_in("lead@example.org").get("/equipe").text.split('id="personne"')[1].split("</section>")[0]
+    lead = world.logged_in("lead@example.org")
+    assert "Amélie" in lead.get("/equipe").text.split('id="personne"')[1].split("</section>")[0]
+    # Given since, it stands also once a later night has taken it up.
+    assert post(world.logged_in("A@example.org"), "/cas/e1/reponse", code="no_answer") == 200
+    world.cases.taken_up(NIGHT + dt.timedelta(days=1), morning + dt.timedelta(hours=12))
+    assert "Amélie" not in lead.get("/equipe").text.split('id="personne"')[1].split("</section>")[0]
 
 
 def test_an_absence_is_announced_for_oneself_or_one_s_team_and_taken_back(world: World) -> None:

@@ -299,6 +299,20 @@ def test_a_case_that_changes_hands_is_the_new_owner_s_on_the_day_the_list_is_use
     assert routed(until.with_columns(valid_to=pl.lit(DAY + dt.timedelta(days=1)))) == [("A", "owner")]
 
 
+@pytest.mark.parametrize("days", [-1, 0, 1, 2, 3])
+def test_nobody_is_without_an_owner_over_a_weekend(days: int) -> None:
+    """A has the case until Friday, C from Monday on: the lists of Friday's, Saturday's and Sunday's nights are read on Monday."""
+    friday = DAY + dt.timedelta(days=2)
+    held = people([0.3]).assignments
+    until = held.with_columns(valid_to=pl.lit(friday))
+    since = held.with_columns(advisor_id=pl.lit("C"), valid_from=pl.lit(friday + dt.timedelta(days=3)), valid_to=pl.lit(None, pl.Date))
+    facts = replace(people([0.3]), as_of=friday + dt.timedelta(days=days), assignments=pl.concat([until, since]))
+
+    found = candidates(facts, RULES).filter(pl.col("kind").is_in(["dropout_risk", "no_owner"]))
+
+    assert found.select("kind", "advisor_id", "queue").rows() == [("dropout_risk", "A" if days < 0 else "C", "owner")]
+
+
 def test_nothing_for_people_who_left_or_finished_or_never_came() -> None:
     facts = people([0.9, 0.9, 0.9], owners=[None, None, None])
     gone = facts.enrolments.with_columns(
@@ -722,9 +736,13 @@ def test_a_high_risk_needs_no_fact_whatever_the_limit(limit: float, risk: float,
     assert states(decide(facts, ruled(default={"minimum_risk": limit}))) == ({"000": "new"} if opens else {})
 
 
-@pytest.mark.parametrize(("entered_days", "action"), [(20, "check_still_there"), (6, "reach_by_other_means")])
-def test_who_never_came_is_not_met_in_class(entered_days: int, action: str) -> None:
-    facts = people([0.4], entered_days=entered_days)
+@pytest.mark.parametrize(
+    ("entered_days", "risk", "action"),
+    # A promise is worded by facts that no list tells of so low a risk.
+    [(20, 0.4, "check_still_there"), (20, 0.01, "check_still_there"), (8, 0.4, "check_still_there"), (7, 0.4, "reach_by_other_means")],
+)
+def test_who_never_came_is_not_met_in_class(entered_days: int, risk: float, action: str) -> None:
+    facts = people([risk], entered_days=entered_days)
     reason = {"code": "attendance", "feature": "never_present", "value": 1.0, "contribution": 1.0, "previous_value": None}
     told = pl.Series("reasons", [[reason]], dtype=facts.scores.schema["reasons"])
     tries = contacts(*(("L000", ago(days), "outbound", "no_answer", "entry") for days in (5, 3)))

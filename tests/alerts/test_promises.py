@@ -302,7 +302,8 @@ def test_after_the_course_no_provider_helps_to_find_who_does_not_answer() -> Non
     ("feature", "days", "weak", "action"),
     [
         ("days_since_presence", DELAYS.silence_days, True, "check_still_there"),
-        ("days_since_activity", DELAYS.silence_days + 30.0, True, "check_still_there"),
+        ("days_since_activity", DELAYS.silence_days, True, "check_still_there"),
+        ("days_since_activity", DELAYS.silence_days - 1.0, True, "call_about_absences"),
         # Present yesterday: the estimate is as good as another.
         ("days_since_activity", DELAYS.silence_days + 30.0, False, "call_about_absences"),
         # Away for three weeks most have left, though an estimate is told.

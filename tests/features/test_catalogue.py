@@ -9,7 +9,7 @@ import pytest
 from alerts import language
 from alerts.actions import BACK
 from alerts.signs import NEVER_SEEN
-from alerts.wording import LAST_SIGNS, OFF_THE_SHEETS, why
+from alerts.wording import LAST_SIGNS, OFF_THE_SHEETS, change, why
 from features.catalogue import FAMILIES, FEATURES
 from features.declaration import BANNED, NEVER, Family, Feature
 from features.facts import ENROLMENT_COLUMNS, EXIT_COLUMNS, SESSION_COLUMNS
@@ -37,6 +37,15 @@ def test_names_are_unique_and_every_feature_says_what_it_is() -> None:
         told = bool(feature.direction) and feature.group not in CONTEXT
         assert [bool(feature.fr), bool(feature.en)] == [told, told], feature.name
         assert feature.monotone == 0 or feature.worse == 0, f"{feature.name}: the model's direction is enough"
+
+
+def test_a_fact_that_is_told_no_more_is_told_by_its_subject() -> None:
+    """Nights of an older version name such facts; what a person asks for tells of them still."""
+    for name, feature in FEATURES.items():
+        if not feature.fr:
+            reason = {"code": "activity", "feature": name, "value": 3.0, "contribution": 0.4, "previous_value": 1.0}
+            assert why(reason, phrases()) == "Signal sur : activité à distance.", name
+            assert change(reason, phrases()) is None, name
 
 
 def test_a_feature_with_a_sentence_on_its_value_says_it() -> None:

@@ -51,6 +51,14 @@ def test_practices_tell_what_became_of_situations_where_enough_were_answered() -
     assert shown["practice_stayed", "reached"] == pytest.approx(24 / 25)
 
 
+def test_people_with_several_courses_are_counted_once() -> None:
+    people = [enrolled(f"e{n}", "2025-12-01", "06-30") | {"learner_id": f"L{n % 6}"} for n in range(24)]
+    answers = [answer(f"e{n}", "02-02", "reached") for n in range(24)]
+    table = practices(facts(people, alerts=[alert("e1", "02-18", "02-02", "sent")], answers=answers), SILENCE)
+
+    assert set(table["shown"]) == {False}
+
+
 def test_where_no_night_looked_again_nobody_is_off_the_list() -> None:
     people = [enrolled(f"e{n}", "2025-12-01", "06-30") for n in range(30)]
     answers = [answer(f"e{n}", "02-02", "reached") for n in range(30)]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from models import registry
+from models.landmarks import training_rows
+from models.plots import drawn_shap, png
 from pipelines.made_with import made_with
 from tests.conftest import TRAINED
 from tests.services import copy_of
@@ -53,6 +56,17 @@ def test_damaged_or_altered_files_are_refused_and_say_what_to_do(own: tuple[Serv
     finally:
         path.write_bytes(before)
     registry.twin_of(made.home, version)
+
+
+def test_contributions_are_drawn_the_same_twice(own: tuple[Service, str]) -> None:
+    served, version = own
+    model = registry.load(served.home, version)
+    with served.warehouse() as warehouse:
+        rows = training_rows(warehouse, dt.date.fromisoformat(version[:10]), served.rules.invariants, served.time_zone)
+
+    first, again = (png(drawn_shap(model, rows, str), 60) for _ in range(2))
+
+    assert first == again
 
 
 def test_a_version_registered_before_twins_were_signed_is_read_as_it_lies(service: Service, tmp_path: Path) -> None:

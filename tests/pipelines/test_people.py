@@ -368,7 +368,9 @@ def test_a_course_that_goes_on_past_its_planned_end_has_not_ended(small: Service
     path.write_text(SMALL["attendance"].format(course="ENROL-01").replace("2024-01-03", "2024-12-20"), encoding="utf-8")
     traces = small.home.landing / "activity" / "1.csv"  # a platform that goes on counting nothing is no sign
     traces.parent.mkdir()
-    traces.write_text("enrolment_id,date,kind,count,known_on\nENROL-01,2025-02-01,login,0,2025-02-02T08:00:00Z\n", encoding="utf-8")
+    lines = ["enrolment_id,date,kind,count,known_on", "ENROL-01,2025-02-01,login,0,2025-02-02T08:00:00Z"]
+    lines.append("ENROL-01,2062-02-01,login,3,2025-02-02T08:00:00Z")  # nor is a year that was mistyped
+    traces.write_text("\n".join(lines), encoding="utf-8")
     take_deliveries(small)
     with small.warehouse() as warehouse:
         found = signs(warehouse, dt.date(2025, 3, 1), 21, "Europe/Paris")

@@ -46,11 +46,14 @@ def test_a_territory_cannot_change_an_invariant_or_invent_a_key(config: Path, li
         read_rules(config)
 
 
-def test_a_window_that_no_column_counts_is_refused_before_the_night(config: Path) -> None:
+@pytest.mark.parametrize(("rule", "usual", "other"), [("attendance_rule_days", 30, 21), ("horizon_days", 28, 42)])
+def test_days_that_no_column_counts_or_no_screen_words_are_refused_before_the_night(
+    config: Path, rule: str, usual: int, other: int
+) -> None:
     national = config / "national.toml"
-    national.write_text(national.read_text().replace("attendance_rule_days = 30", "attendance_rule_days = 21"))
+    national.write_text(national.read_text().replace(f"{rule} = {usual}", f"{rule} = {other}"))
 
-    with pytest.raises(ConfigurationError, match="attendance_rule_days"):
+    with pytest.raises(ConfigurationError, match=rule):
         read_rules(config)
 
 
