@@ -176,10 +176,6 @@ NOTHING_SINCE = ~(
     (pl.col("days_since_handed_in") < pl.col("days_since_activity")) & (pl.col("days_since_handed_in") < LATELY_DAYS)
 ).fill_null(value=False)
 """False of who has handed work in of late, since their last trace online: they were there, and no silence is told of them without it."""
-_FEW_DAYS: Final = 4
-"""Whoever was online on fewer of 28 days hardly is at all."""
-TELLING_SILENCE = (pl.col("days_since_activity") >= 2 * WEEK) | (pl.col("active_days_28") >= _FEW_DAYS) | ~there_for(4 * WEEK)
-"""False of whoever is hardly ever online and was less than two weeks ago: a gap of days tells the least of it."""
 
 
 def plainly(name: str) -> pl.Expr:

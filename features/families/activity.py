@@ -13,7 +13,6 @@ from features.declaration import (
     MANY,
     NEVER,
     NOTHING_SINCE,
-    TELLING_SILENCE,
     WEEK,
     Family,
     Feature,
@@ -32,6 +31,8 @@ _volume = (pl.col("count") + 1).log() * pl.col("count").sign()
 
 _BACK_DAYS: Final = 4
 """Last active that few days ago, a weekend of three included."""
+_FEW_DAYS: Final = 4
+"""Whoever was online on fewer of 28 days hardly is at all."""
 _SILENT: Final = (pl.col("days_since_activity") >= WEEK) & NOTHING_SINCE
 """Shorter than a week, whoever is online on most days would be called for a weekend."""
 
@@ -129,7 +130,8 @@ _facts = [
         fr="dernière activité en ligne il y a {value}",
         en="last active online {value} ago",
         monotone=1,
-        fair=NOTHING_SINCE & TELLING_SILENCE,
+        # Of whoever was online on a few days of four weeks alone, a gap of days tells the least of it.
+        fair=NOTHING_SINCE & ((pl.col("days_since_activity") >= 2 * WEEK) | (pl.col("active_days_28") >= _FEW_DAYS) | ~there_for(28)),
         fair_better=ALWAYS,
         speaks_from=WEEK,
     ),

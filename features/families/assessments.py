@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from features.declaration import ALWAYS, MANY, NEVER, NOTHING_SINCE, TELLING_SILENCE, WEEK, Family, Feature, ratio
+from features.declaration import ALWAYS, MANY, NEVER, NOTHING_SINCE, WEEK, Family, Feature, ratio, there_for
 
 _FIXED_POINT: Final = 10_000
 _NEXT_DAYS: Final = 28
@@ -419,7 +419,8 @@ _derived = [
         fr="aucune activité en ligne depuis {value}, en dehors du travail rendu",
         en="no online activity for {value}, but for the work handed in",
         worse=1,
-        fair=TELLING_SILENCE,
+        # The one fact on what they do online: of whoever is hardly ever there as well.
+        fair=there_for(WEEK),
         fair_better=NEVER,
         speaks_from=WEEK,
         moves=False,
