@@ -28,11 +28,11 @@ RANGE: Final = "Selon les groupes et les moments de l'année, le plus souvent en
 COUNTED: Final = (
     (
         "Sur {rows} situations passées de ce niveau, {n} s'est terminée par un abandon dans les 4 semaines, soit {share} sur 100 ; "
-        "l'estimation en prévoyait {expected}."
+        "l'estimation en annonçait {expected} sur 100."
     ),
     (
         "Sur {rows} situations passées de ce niveau, {n} se sont terminées par un abandon dans les 4 semaines, soit {share} sur 100 ; "
-        "l'estimation en prévoyait {expected}."
+        "l'estimation en annonçait {expected} sur 100."
     ),
 )
 SOONER_LATER: Final = "Dans les 2 semaines : environ {sooner} sur 100 ; dans les 8 semaines : environ {later}."

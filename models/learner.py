@@ -199,10 +199,12 @@ class Model:
             model = cls(booster, calibration, meta["trained_as_of"], meta["horizon_days"], beside)
         except (OSError, ValueError, AttributeError, KeyError, TypeError, lgb.basic.LightGBMError) as error:
             what = f"The model in {folder} cannot be read: {error}."
-            raise NoModelError(what, "Train again, or restore the folder.") from error
+            raise NoModelError(what, "Delete the folder: it is fetched again from MLflow.") from error
         model._text, model._positive_text, model._registered_as = text, positive_text, name
         if model.columns != meta["columns"]:
-            raise NoModelError(f"The two files in {folder} belong to different models.", "Train again, or restore the folder.")
+            raise NoModelError(
+                f"The two files in {folder} belong to different models.", "Delete the folder: it is fetched again from MLflow."
+            )
         return model
 
 

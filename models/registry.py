@@ -86,7 +86,9 @@ def model_for(home: Home, as_of: dt.date) -> Model:
         what = f"Models were trained by {as_of}, the last one {max(trained)}, but none may serve: refused, not decided on, or taken back."
         raise NoModelError(what, "See why with: vigie models list. Then: vigie models promote VERSION, with --reason to overrule the gate.")
     what = f"No model was trained on or before {as_of}, and one that saw later facts may not serve this night."
-    raise NoModelError(what, f"Run: vigie train --as-of {as_of}. To judge a later model on this night, name it with --model.")
+    raise NoModelError(
+        what, f"Run: vigie train --as-of {as_of}. To judge a later model on this night: vigie backfill --scores-only --model VERSION."
+    )
 
 
 def load(home: Home, version: str) -> Model:

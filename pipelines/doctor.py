@@ -76,6 +76,11 @@ def _guarded(look: Callable[[Service], Finding], service: Service) -> Finding:
             return look(service)
     except VigieError as error:
         return Finding("wrong", error.what, error.remedy)
+    except Exception as error:  # noqa: BLE001 - what one look stumbles over hides no other
+        subject = look.__name__.strip("_")
+        return Finding(
+            "wrong", f"Looking at {subject} ended in an error: {error}.", "Look for a damaged file there; restore it from a backup."
+        )
 
 
 def _disk(service: Service) -> Finding:
@@ -218,7 +223,11 @@ def _nights(service: Service) -> Finding:
     nights = _served(service)
     if not nights:
         return Finding("note", "No night was run yet.", "Run: vigie night.")
-    account = json.loads((service.home.out(dt.date.fromisoformat(nights[-1])) / "night.json").read_text(encoding="utf-8"))
+    path = service.home.out(dt.date.fromisoformat(nights[-1])) / "night.json"
+    try:
+        account = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return Finding("wrong", f"{path} is damaged.", f"Run the night again: vigie night --as-of {nights[-1]}")
     if account.get("not_estimated"):
         what = f"The last night, {nights[-1]}, had no estimate: {account['not_estimated']}"
         return Finding("wrong", what, "Mend the cause and run it again: vigie night --as-of " + nights[-1])

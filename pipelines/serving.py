@@ -148,14 +148,16 @@ def promote_model(service: Service, version: str, as_of: dt.date, reason: str) -
 
     Raises:
         NoDataError: `as_of` is before the day of training.
+        ConfigurationError: a reason too short to be understood later.
     """
     from models.card import tell_decisions
     from models.comparison import keep, weigh_beside_champion
     from models.landmarks import last_told
-    from models.promotion import promote
+    from models.promotion import promote, understood
     from models.registry import champion, known, trained_on
 
     rules, zone, home = service.rules.invariants, service.time_zone, service.home
+    understood(reason)
     known(home, version)
     trained = trained_on(version)
     if as_of < trained:

@@ -185,7 +185,7 @@ def score_night(
             model = model or model_for(service.home, as_of)
             people = score_unraised(warehouse, model, as_of, heard, service.rules.invariants, service.time_zone, service.settings.threads)
         except NoModelError as error:
-            people, not_estimated, model = unscored(warehouse, as_of, service.time_zone), error.what, None
+            people, not_estimated, model = unscored(warehouse, as_of, service.time_zone), f"{error.what} {error.remedy}", None
             if people.features.is_empty():
                 raise
     # The right to object (GDPR, art. 21): no estimate is kept of those who did; what is promised to everybody is promised to them.
@@ -355,7 +355,6 @@ def run_night(
     """
     from pipelines.account import account
     from pipelines.made_with import made_with
-    from pipelines.watching import watch_night
 
     seconds: dict[str, float] = {}
 
@@ -369,7 +368,7 @@ def run_night(
         timed("ingest", lambda: take_deliveries(service, taken_for=as_of, say=say))
         scored = timed("score", lambda: score_night(service, as_of))
         alerts = timed("alert", lambda: alert_night(service, as_of, notify=notify))
-        watched = timed("watch", lambda: watch_night(service, as_of))
+        watched = timed("watch", lambda: _watched(service, as_of))
         with service.warehouse() as warehouse:
             night = account(warehouse, as_of, scored, alerts, service.home, service.time_zone)
         night["made_with"] |= made_with(service.settings.config)
@@ -380,6 +379,16 @@ def run_night(
         os.sync()
         write_whole_text(service.home.out(as_of) / "night.json", text)
     return night
+
+
+def _watched(service: Service, as_of: dt.date) -> list[str]:
+    """What the watch warns of; where it cannot look, that: the lists are out, and the night has its account all the same."""
+    from pipelines.watching import watch_night
+
+    try:
+        return watch_night(service, as_of)
+    except VigieError as error:
+        return [f"The watch could not look at this night: {error.what} {error.remedy}"]
 
 
 def told_night(

@@ -10,7 +10,7 @@ import polars as pl
 
 from data_contracts.vocabulary import LISTED
 from pipelines.steps import SESSIONS_FILE
-from vigie.files import write_whole_text
+from vigie.files import read_whole, write_whole_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,10 +46,10 @@ def watch_night(service: Service, as_of: dt.date) -> list[str]:
     learnt = home.models / version / watch.REFERENCE_FILE
     if learnt.exists():
         features = pl.read_parquet(out / "features.parquet")
-        readings += watch.drift(pl.read_parquet(learnt), features, scores["risk"].to_numpy())
+        readings += watch.drift(read_whole(learnt), features, scores["risk"].to_numpy())
     weeks = [as_of - dt.timedelta(weeks=week) for week in range(1, WEEKS_BACK + 1)]
     earlier = [home.out(day) / "alerts.parquet" for day in weeks]
-    readings.append(watch.volume(_opened(alerts), [_opened(pl.read_parquet(path)) for path in earlier if path.exists()]))
+    readings.append(watch.volume(_opened(alerts), [_opened(read_whole(path)) for path in earlier if path.exists()]))
     opinions = _opinions(service, as_of)
     readings += [watch.overrides(opinions), watch.usefulness(opinions)]
     if as_of.weekday() == SUNDAY:

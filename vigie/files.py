@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    import polars as pl
+
 NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _OS_ERROR: Final = re.compile(r"os error (\d+)")
 NO_RIGHT: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -37,6 +39,21 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
 def write_whole_text(path: Path, text: str) -> Path:
     """`write_whole` of a text."""
     return write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def read_whole(path: Path) -> pl.DataFrame:
+    """A parquet file that the service wrote.
+
+    Raises:
+        StorageError: it is damaged, or may not be read.
+    """
+    import polars as pl
+
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        remedy = "Restore it from a backup, or delete it: what it tells is then left out until it is made again."
+        raise StorageError(f"{path} cannot be read: it is damaged, or closed to this account.", remedy) from error
 
 
 def write_whole_folder(path: Path, write: Callable[[Path], object]) -> Path:

@@ -104,13 +104,13 @@ def test_what_became_of_people_whose_risk_was_alike_is_counted(world: World) -> 
     page, other = (unescape(browser.get(path).text) for path in ("/cas/e1", "/cas/e2"))
     counted = "Sur 1\u202f240 situations passées de ce niveau, 94 se sont terminées par un abandon dans les 4 semaines, soit 8 sur 100"
     assert "Selon les groupes et les moments de l'année, le plus souvent entre 5 et 12." in page
-    assert page.index("D'où vient ce nombre ?") < page.index(f"{counted} ; l'estimation en prévoyait 8.")
+    assert page.index("D'où vient ce nombre ?") < page.index(f"{counted} ; l'estimation en annonçait 8 sur 100.")
     assert "Dans les 2 semaines : environ 3 sur 100 ; dans les 8 semaines : environ 14." in page
     assert "D'où vient ce nombre ?" not in other
     browser.get("/langue/en")
     english = browser.get("/cas/e1").text
     assert "Depending on the group and the time of year, most often between 5 and 12." in english
-    assert "94 ended with the course given up within 4 weeks: 8 in 100, where the estimate foresaw 8." in english
+    assert "94 ended with the course given up within 4 weeks: 8 in 100, where the estimate foresaw 8 in 100." in english
     assert "Within 2 weeks: about 3 in 100; within 8 weeks: about 14." in english
 
 

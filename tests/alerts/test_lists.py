@@ -557,7 +557,7 @@ def test_sentences_follow_french_usage() -> None:
     assert spread(rare | {"low": 0.1, "high": 0.6}).endswith("entre 10 et 60.")
     assert spread(rare | {"low": 0.09, "high": 0.6}) == ""
     assert counted(rare).startswith("Sur 900 situations passées de ce niveau, 1 s'est terminée par un abandon")
-    assert counted(rare).endswith("soit 0,1 sur 100 ; l'estimation en prévoyait 0,3.")
+    assert counted(rare).endswith("soit 0,1 sur 100 ; l'estimation en annonçait 0,3 sur 100.")
     assert sooner_later(0.031, 0.126) == "Dans les 2 semaines : environ 3 sur 100 ; dans les 8 semaines : environ 13."
     assert [spread(None), sooner_later(None, 0.1)] == ["", ""]
     assert counted(None) == ""

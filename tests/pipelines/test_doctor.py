@@ -37,6 +37,23 @@ def test_a_night_of_a_day_that_has_not_come_is_a_clock_that_was_wrong(troubled: 
     assert any("9999-12-30" in finding.what and "clock" in finding.remedy for finding in wrong(troubled))
 
 
+def test_a_damaged_account_hides_no_other_finding(troubled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    night = troubled / "out" / "2025-12-31" / "night.json"
+    night.parent.mkdir(parents=True, exist_ok=True)
+    night.write_text('{"warnings": [')
+    assert [finding.remedy for finding in wrong(troubled) if str(night) in finding.what] == [
+        "Run the night again: vigie night --as-of 2025-12-31"
+    ]
+
+    def stumbles(_: object) -> None:
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr("pipelines.doctor._disk", stumbles)
+    told = examine(Settings(home=troubled))
+    assert len(told) > 5
+    assert any("ended in an error: list index out of range." in finding.what for finding in told)
+
+
 def test_the_training_it_advises_may_serve_the_next_night(tmp_path: Path) -> None:
     advised = [finding.remedy for finding in wrong(tmp_path) if "No model was trained" in finding.what]
 

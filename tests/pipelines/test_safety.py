@@ -17,8 +17,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from alerts.wording import NOT_ESTIMATED
-from models.registry import attach, load, model_for
+from models.registry import attach, champion, load, model_for
 from models.scoring import score
+from models.watch import REFERENCE_FILE
 from pipelines.backup import backup, restore
 from pipelines.doctor import examine
 from pipelines.experiments import freeze_plan, status_of
@@ -283,7 +284,7 @@ def test_a_night_without_a_model_still_lists_by_the_rule_and_the_promises_and_no
     out = without.home.out(day)
     made = pl.read_parquet(out / "alerts.parquet").with_columns(pl.col("kind", "state").cast(pl.String))
     risks = made.filter(pl.col("kind") == "dropout_risk")
-    assert account["not_estimated"].endswith("mlflow.db is gone, though models were decided on here.")
+    assert "mlflow.db is gone, though models were decided on here. Bring it back from a backup" in account["not_estimated"]
     assert account["not_estimated"] in account["warnings"][0]
     assert pl.read_parquet(out / "scores.parquet").is_empty()
     assert risks["risk"].null_count() == risks.height > 0
@@ -314,6 +315,19 @@ def test_a_damaged_mlflow_database_is_a_night_without_a_model_and_no_traceback(s
     damaged.home.mlflow_db.write_bytes(b"not a database" * 500)
 
     assert "cannot be read" in run_night(damaged, NIGHT, Directly())["not_estimated"]
+
+
+def test_what_the_watch_cannot_read_costs_the_night_its_watch_alone(service: Service, tmp_path: Path) -> None:
+    damaged = copy_of(service, tmp_path)
+    version = champion(damaged.home)
+    assert version
+    reference = damaged.home.models / version / REFERENCE_FILE
+    reference.write_bytes(reference.read_bytes()[:100])
+
+    account = run_night(damaged, NIGHT, Directly())
+
+    assert [str(reference) in warning and "Restore it" in warning for warning in account["warnings"] if "watch" in warning] == [True]
+    assert (damaged.home.out(NIGHT) / "night.json").exists()
 
 
 def test_the_operator_is_told_once_of_a_night_that_failed_or_served_less(service: Service, tmp_path: Path) -> None:
