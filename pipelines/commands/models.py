@@ -135,10 +135,13 @@ def examples(
     [dim]vigie models examples --as-of 2026-03-04[/dim]
     [dim]vigie models examples --as-of 2014-04-12 --model 2014-07-31-0123456789[/dim]
     """
+    from models.registry import known
     from pipelines.examples import examples_page
 
     service = service_at(home)
     day = day_of(as_of, "--as-of")
+    if model:
+        known(service.home, model)
     folder = service.home.evaluation(day, model) if model else service.home.out(day)
     if not (folder / "scores.parquet").exists():
         raise NoModelError(

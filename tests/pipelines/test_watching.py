@@ -21,10 +21,12 @@ from alerts.cases.schema import SESSION_ALERTS
 from features.catalogue import FEATURES
 from models.registry import champion
 from pipelines.cli import app
+from pipelines.commands.models import examples
 from pipelines.examples import examples_page
 from pipelines.steps import Directly, alert_night, run_night
 from pipelines.watching import _sessions_first, watch_night, watch_page
 from tests.services import copy_of
+from vigie.errors import NoModelError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -195,6 +197,11 @@ def test_the_night_names_each_session_once_the_highest_rate_first_and_counts_the
     (without,) = _sessions_first(pl.DataFrame(rows[:3]))
     assert "more" not in without
     assert _sessions_first(pl.DataFrame([other]).clear()) == []
+
+
+def test_examples_of_a_model_that_nobody_registered_say_so(watched: Service) -> None:
+    with pytest.raises(NoModelError, match="There is no model nope"):
+        examples(str(SCORED), str(watched.home.root), "nope")
 
 
 def test_twenty_examples_show_reasons_and_facts_and_no_name(watched: Service, simulation: Simulation) -> None:
