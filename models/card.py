@@ -86,7 +86,7 @@ def write_card(home: Home, trained: Trained, evidence: Evidence, verdict: Verdic
     """
     told, folder = _told(trained, evidence, verdict, notice, weighed), home.models / evidence.version
     plots = {language: _plots(trained, evidence, language) for language in LANGUAGES}
-    # The same version trained once more keeps what was judged of it on unseen places.
+    # A card that was lost and is written again keeps what was judged of its version on unseen places.
     unseen = Unseen.read((folder / UNSEEN_FILE).read_text(encoding="utf-8")) if (folder / UNSEEN_FILE).exists() else None
     for language, name in CARD_FILES.items():
         text = render(told, plots[language], language)
@@ -177,7 +177,7 @@ def _plots(trained: Trained, evidence: Evidence, language: str) -> dict[str, byt
     later = trained.rows.filter(pl.col("as_of") >= pl.lit(trained.blocks.filter(block="test")["first"][0]))
     word = partial(spoken, language=language)
     figures = {**draw(trained, evidence, word), "shap": drawn_shap(trained.twin, later, word)}
-    return {name: png(figure, 90) for name, figure in figures.items()}
+    return {name: png(figure, 90, language) for name, figure in figures.items()}
 
 
 def _told(trained: Trained, evidence: Evidence, verdict: Verdict, notice: str, weighed: Sequence[str]) -> dict[str, Any]:

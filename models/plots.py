@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from models.evaluation.measures import NAMES, codes
-from models.language import Said
+from models.language import Said, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,8 +76,13 @@ def drawn_shap(model: Model, rows: pl.DataFrame, word: Callable[[str], str]) -> 
     return figure
 
 
-def png(figure: Figure, dpi: int) -> bytes:
-    """A figure as a file."""
+def png(figure: Figure, dpi: int, language: str = "en") -> bytes:
+    """A figure as a file, its axes marked with numbers as the language writes them."""
+    from matplotlib.ticker import FuncFormatter, ScalarFormatter
+
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if isinstance(axis.get_major_formatter(), ScalarFormatter):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: written(value, ",.5g", language)))
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()

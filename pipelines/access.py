@@ -19,7 +19,7 @@ from data_contracts.ingest import DELIVERIES, layout
 from pipelines.erasure import enrolments_of
 from vigie import clock
 from vigie.errors import ConfigurationError, NoDataError
-from vigie.files import write_whole
+from vigie.files import read_whole, write_whole
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -121,7 +121,7 @@ def _estimates(nights: Path, enrolments: list[str], entered: Mapping[str, dt.dat
 
     spoken, found = phrases(), []
     for path in sorted(nights.glob("*/scores.parquet")):
-        rows = pl.read_parquet(path).filter(pl.col("enrolment_id").is_in(enrolments))
+        rows = read_whole(path).filter(pl.col("enrolment_id").is_in(enrolments))
         for row in rows.to_dicts():
             said = [why(reason, spoken) for reason in grounds(row["reasons"], spoken)]
             dated = {**row, "entry_date": entered.get(row["enrolment_id"])}

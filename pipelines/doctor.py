@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 import shutil
 import urllib.request
@@ -11,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from vigie import clock
-from vigie.errors import VigieError
-from vigie.files import explained
+from vigie.errors import StorageError, VigieError
+from vigie.files import explained, read_whole_json
 from vigie.lock import only_writer
 
 if TYPE_CHECKING:
@@ -225,8 +224,8 @@ def _nights(service: Service) -> Finding:
         return Finding("note", "No night was run yet.", "Run: vigie night.")
     path = service.home.out(dt.date.fromisoformat(nights[-1])) / "night.json"
     try:
-        account = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        account = read_whole_json(path)
+    except StorageError:
         return Finding("wrong", f"{path} is damaged.", f"Run the night again: vigie night --as-of {nights[-1]}")
     if account.get("not_estimated"):
         what = f"The last night, {nights[-1]}, had no estimate: {account['not_estimated']}"

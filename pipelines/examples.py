@@ -8,7 +8,7 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from vigie.errors import NoDataError
-from vigie.files import write_whole_text
+from vigie.files import read_whole, write_whole_text
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -50,7 +50,7 @@ def examples_page(service: Service, scores_file: Path, as_of: dt.date) -> Path:
     from pipelines.wording import phrases
     from vigie import clock
 
-    scores = with_optional(pl.read_parquet(scores_file)).sort("risk", "enrolment_id", descending=[True, False])
+    scores = with_optional(read_whole(scores_file)).sort("risk", "enrolment_id", descending=[True, False])
     if scores.is_empty():
         raise NoDataError(f"On the night of {as_of} nobody was in training.", "Name a night on which somebody was: --as-of.")
     high = scores.head(max(EXAMPLES, round(scores.height * TOP)))
@@ -115,7 +115,7 @@ def _asked(alerts_file: Path, service: Service) -> tuple[dict[str, str], set[str
     if not alerts_file.exists():
         return {}, set()
     actions = service.rules.default.actions
-    risks = pl.read_parquet(alerts_file).filter(pl.col("kind").cast(pl.String) == "dropout_risk")
+    risks = read_whole(alerts_file).filter(pl.col("kind").cast(pl.String) == "dropout_risk")
     told, new = {}, set()
     for enrolment, code, state in risks.select("enrolment_id", "suggested_action", pl.col("state").cast(pl.String)).rows():
         if state in LISTED:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from vigie import clock
-from vigie.files import write_whole, write_whole_text
+from vigie.files import read_whole, read_whole_json, write_whole, write_whole_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def plan_of(service: Service, experiment_id: str) -> Plan:
 def nightly(service: Service, file: str, columns: list[str], until: dt.date) -> pl.DataFrame:
     """A file that every night leaves, of all nights up to `until`, stacked; without rows where no night left one."""
     paths = [path for path in sorted((service.home.root / "out").glob(f"*/{file}")) if path.parent.name <= until.isoformat()]
-    return pl.concat([pl.read_parquet(path, columns=columns) for path in paths]) if paths else pl.DataFrame()
+    return pl.concat([read_whole(path, columns) for path in paths]) if paths else pl.DataFrame()
 
 
 def look_ahead(service: Service, experiment_id: str, as_of: dt.date) -> tuple[Prospect, Path]:
@@ -206,7 +206,7 @@ def newest_analyses(service: Service, as_of: dt.date) -> list[dict[str, Any]]:
     for path in sorted(service.home.experiments.glob("*/*/results.json")):
         if path.parent.name <= as_of.isoformat():
             newest[path.parent.parent.name] = path
-    return [json.loads(path.read_text(encoding="utf-8")) for path in newest.values()]
+    return [read_whole_json(path) for path in newest.values()]
 
 
 def rank_by_effect(service: Service, experiment_id: str, as_of: dt.date, reason: str) -> None:
@@ -226,7 +226,7 @@ def rank_by_effect(service: Service, experiment_id: str, as_of: dt.date, reason:
         )
     with service.warehouse() as warehouse:
         frozen = frozen_plans(warehouse)[experiment_id]
-    adopt(service.home.experiments, frozen, json.loads(path.read_text(encoding="utf-8")), _today(service), reason)
+    adopt(service.home.experiments, frozen, read_whole_json(path), _today(service), reason)
 
 
 def rank_by_risk(service: Service, reason: str) -> None:

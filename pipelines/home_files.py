@@ -15,7 +15,7 @@ import polars.selectors as cs
 
 from data_contracts.deliveries import MENDED
 from data_contracts.erased import IDS, theirs
-from vigie.files import write_whole
+from vigie.files import read_whole, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,7 +49,7 @@ def _pages(night: Path, whom: Whom) -> Iterator[tuple[Path, Callable[[], None]]]
     """Before the tables that tell whom they name: killed in between, these still do."""
     for table, pages in (("alerts.parquet", _lists), ("scores.parquet", _examples)):
         path = night / table
-        rows = pl.read_parquet(path) if path.exists() else pl.DataFrame()
+        rows = read_whole(path) if path.exists() else pl.DataFrame()
         for page in pages(night, rows.filter(theirs(rows, whom, names=pages is _lists))):
             yield page, page.unlink
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from vigie import clock
-from vigie.errors import VigieError
+from vigie.errors import StorageError, VigieError
+from vigie.files import read_whole_json
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -58,10 +59,12 @@ def tell_degraded(service: Service, account: dict[str, Any]) -> None:
 def degraded(service: Service, account: dict[str, Any]) -> list[str]:
     """Why a night served less than it should, gravest first: no estimate, a warehouse made again, sources silent, files set aside.
 
-    A silence or a file that the night before told of is no news.
+    A silence or a file that the night before told of is no news; where the account of that night is damaged, everything is.
     """
     earlier = [path for path in service.home.root.glob("out/*/night.json") if path.parent.name < account["as_of"]]
-    before = json.loads(max(earlier).read_text(encoding="utf-8")) if earlier else {}
+    before: dict[str, Any] = {}
+    with suppress(StorageError):
+        before = read_whole_json(max(earlier)) if earlier else {}
     known = {(silence["source"], silence["id"], silence["table"]) for silence in before.get("silences", [])}
     silent = [
         f"{one['source']} {one['id']}: {one['table']}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from vigie import clock
 from vigie.errors import ConfigurationError, NoDataError
-from vigie.files import write_whole
+from vigie.files import read_whole, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -129,7 +129,7 @@ def known_since(service: Service, nights: Sequence[dt.date], version: str, *, ke
     found: dict[str, Hindsight | NoDataError] = {}
     for what, asked in parts.items():
         if asked:
-            scores = pl.concat([pl.read_parquet(service.home.evaluation(night, version) / "scores.parquet") for night in asked])
+            scores = pl.concat([read_whole(service.home.evaluation(night, version) / "scores.parquet") for night in asked])
             try:
                 with service.warehouse() as warehouse:
                     told = look_back(scores, warehouse, today, service.rules.invariants, service.time_zone)

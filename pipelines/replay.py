@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +12,7 @@ from data_contracts.held import SCHEMA
 from pipelines.made_with import made_with
 from pipelines.steps import SESSIONS_FILE, alert_night, score_night
 from vigie.errors import NoDataError, NoModelError, ReplayRefusedError
+from vigie.files import read_whole, read_whole_json
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -73,7 +73,7 @@ def replay(service: Service, as_of: dt.date, *, anyway: bool = False) -> Replaye
 
 def _account(out: Path) -> dict[str, Any]:
     try:
-        account: dict[str, Any] = json.loads((out / "night.json").read_text(encoding="utf-8"))
+        account: dict[str, Any] = read_whole_json(out / "night.json")
     except FileNotFoundError as error:
         raise NoDataError(f"The night of {out.name} was not run here.", f"Run: vigie night --as-of {out.name}.") from error
     if "made_with" not in account:
@@ -85,7 +85,7 @@ def _account(out: Path) -> dict[str, Any]:
 def _held(out: Path) -> pl.DataFrame:
     """Whom files held back told of that night: they may have been let pass, or given up, since."""
     path = out / "held.parquet"
-    return pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=SCHEMA)
+    return read_whole(path) if path.exists() else pl.DataFrame(schema=SCHEMA)
 
 
 def _model(service: Service, as_of: dt.date, version: str) -> Model:
@@ -103,7 +103,7 @@ def _difference(served: Path, again: Path) -> str:
         return f"{served.name} of that night is gone, or the version that served it wrote none"
     if served.read_bytes() == again.read_bytes():
         return ""
-    first, second = pl.read_parquet(served), pl.read_parquet(again)
+    first, second = read_whole(served), read_whole(again)
     if first.schema != second.schema:
         return f"{served.name}: other columns or types"
     apart = [name for name in first.columns if first.height != second.height or not first[name].equals(second[name])]

@@ -45,7 +45,7 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
     """Train on what was known at the end of `as_of`, register, ask the gate; green, or with a written reason, it serves."""
     from alerts.night import notice
     from impact.experiments.support import held_out_weights
-    from models.card import tell_decisions, write_card
+    from models.card import CARD_FILES, tell_decisions, write_card
     from models.comparison import keep, weigh_beside_champion
     from models.promotion import promote
     from models.registry import attach, champion, register
@@ -67,9 +67,11 @@ def train_model(service: Service, as_of: dt.date, on_step: Callable[[str], None]
         evidence = weigh_beside_champion(service.home, warehouse, version, as_of, rules, zone, rows=trained.rows)
     now = clock.now()
     verdict, rests_on = keep(service.home, evidence, now)
-    on_step("model card")
     weighed = _weighed(held, trained.rows)
-    write_card(service.home, trained, evidence, verdict, said, weighed)
+    # Trained once more, a version keeps the card of its first training: who was champion then, it was judged beside.
+    if not all((service.home.models / version / name).exists() for name in CARD_FILES.values()):
+        on_step("model card")
+        write_card(service.home, trained, evidence, verdict, said, weighed)
     if serving != version:
         promote(service.home, version, verdict, now, reason, rests_on, by_itself=True)
     tell_decisions(service.home, version, serving)
@@ -199,12 +201,13 @@ def cards_of(service: Service, version: str) -> list[Path]:
         NoDataError: none was written.
     """
     from models.card import CARD_FILES
-    from models.registry import load
+    from models.registry import load, trained_on
 
     # Where its folder is gone, it is fetched again whole.
     load(service.home, version)
     # Versions of before there were two languages have one.
     found = [path for name in CARD_FILES.values() if (path := service.home.models / version / name).exists()]
     if not found:
-        raise NoDataError(f"{version} has no card.", "It was trained by an older version of Vigie: see MLflow's page.")
+        what = f"{version} has no card: its training was stopped before, or was an older version of Vigie's."
+        raise NoDataError(what, f"Run: vigie train --as-of {trained_on(version)}. The same version comes of the same data, with its card.")
     return found

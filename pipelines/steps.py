@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from vigie import clock
 from vigie.errors import AlreadyRunningError, NoDataError, NoModelError, VigieError
-from vigie.files import write_whole, write_whole_text
+from vigie.files import read_whole, write_whole, write_whole_text
 from vigie.lock import only_writer
 
 if TYPE_CHECKING:
@@ -226,8 +226,6 @@ def alert_night(
     Raises:
         NoModelError: the night was not scored.
     """
-    import polars as pl
-
     from alerts.cases import CaseStore
     from alerts.lists.files import write_lists
     from alerts.night import courses, decide_night, in_words, night_lists, with_titles
@@ -243,8 +241,8 @@ def alert_night(
     out = out or service.home.out(as_of)
     if not (out / "scores.parquet").exists():
         raise NoModelError(f"The night of {as_of} has no scores.", f"Run: vigie night --as-of {as_of}.")
-    scores = Scores.validate(with_optional(pl.read_parquet(out / "scores.parquet")), cast=True)
-    ruled = by_rule(pl.read_parquet(out / "features.parquet"), service.rules.invariants) if scores.is_empty() else None
+    scores = Scores.validate(with_optional(read_whole(out / "scores.parquet")), cast=True)
+    ruled = by_rule(read_whole(out / "features.parquet"), service.rules.invariants) if scores.is_empty() else None
     # Without a model there is no evidence either.
     version = scores["model_version"][0] if scores.height else ""
     places = behind(service.home.models / version, as_of, service.rules.invariants.horizon_days)
@@ -313,8 +311,6 @@ def send_outbox(service: Service, now: Callable[[], dt.datetime] = clock.now) ->
 
 def show_list(service: Service, as_of: dt.date, recipient: str) -> None:
     """Print one recipient's list of a night that was run, with names from the case store."""
-    import polars as pl
-
     from alerts.cases import CaseStore
     from alerts.lists.terminal import table
     from alerts.night import courses, in_words, night_lists, notice, with_titles
@@ -323,11 +319,11 @@ def show_list(service: Service, as_of: dt.date, recipient: str) -> None:
     from pipelines.wording import phrases
 
     out = service.home.out(as_of)
-    alerts, scores = pl.read_parquet(out / "alerts.parquet"), pl.read_parquet(out / "scores.parquet")
+    alerts, scores = read_whole(out / "alerts.parquet"), read_whole(out / "scores.parquet")
     with service.warehouse() as warehouse, CaseStore(service.cases_url) as cases:
         told = in_words(alerts, scores, courses(warehouse, as_of, service.time_zone))
         # A night of an older version of Vigie wrote none.
-        sessions = pl.read_parquet(out / SESSIONS_FILE) if (out / SESSIONS_FILE).exists() else SessionAlerts.create_empty()
+        sessions = read_whole(out / SESSIONS_FILE) if (out / SESSIONS_FILE).exists() else SessionAlerts.create_empty()
         groups = with_titles(sessions, warehouse, as_of, service.time_zone)
         said = notice(warehouse, as_of, service.time_zone, estimated=not scores.is_empty())
         made = night_lists(cases, told, groups, service.rules, phrases(), said)

@@ -10,7 +10,8 @@ import polars as pl
 
 from data_contracts.vocabulary import LISTED
 from pipelines.steps import SESSIONS_FILE
-from vigie.files import read_whole, write_whole_text
+from vigie.errors import StorageError
+from vigie.files import read_whole, read_whole_json, write_whole_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,14 +39,14 @@ def watch_night(service: Service, as_of: dt.date) -> list[str]:
     from models import watch
 
     home, out = service.home, service.home.out(as_of)
-    scores, alerts = pl.read_parquet(out / "scores.parquet"), pl.read_parquet(out / "alerts.parquet")
+    scores, alerts = read_whole(out / "scores.parquet"), read_whole(out / "alerts.parquet")
     if scores.is_empty():
         return []
     version = scores["model_version"][0]
     readings: list[Reading] = []
     learnt = home.models / version / watch.REFERENCE_FILE
     if learnt.exists():
-        features = pl.read_parquet(out / "features.parquet")
+        features = read_whole(out / "features.parquet")
         readings += watch.drift(read_whole(learnt), features, scores["risk"].to_numpy())
     weeks = [as_of - dt.timedelta(weeks=week) for week in range(1, WEEKS_BACK + 1)]
     earlier = [home.out(day) / "alerts.parquet" for day in weeks]
@@ -63,7 +64,7 @@ def watch_night(service: Service, as_of: dt.date) -> list[str]:
     told = [reading.says for reading in (*(one for one in alarms if one not in shifts), *shifts[:SHIFTS_TOLD])]
     if len(shifts) > SHIFTS_TOLD:
         told.append(f"{len(shifts) - SHIFTS_TOLD} columns more have shifted: vigie watch shows them.")
-    return [*told, *_sessions_first(pl.read_parquet(out / SESSIONS_FILE))]
+    return [*told, *_sessions_first(read_whole(out / SESSIONS_FILE))]
 
 
 def _opened(alerts: pl.DataFrame) -> int:
@@ -91,8 +92,8 @@ def _outcomes(service: Service, as_of: dt.date) -> list[Reading]:
         night = next((path for path in nights if (path / "scores.parquet").exists() and (path / "alerts.parquet").exists()), None)
         if night is None:
             return []
-        scores = begun(pl.read_parquet(night / "scores.parquet"), warehouse, as_of, service.time_zone)
-    alerts = pl.read_parquet(night / "alerts.parquet")
+        scores = begun(read_whole(night / "scores.parquet"), warehouse, as_of, service.time_zone)
+    alerts = read_whole(night / "alerts.parquet")
     called = alerts.filter(pl.col("kind").cast(pl.String) == "dropout_risk", pl.col("state").cast(pl.String).is_in(LISTED))
     return matured(scores, called, endings)
 
@@ -118,21 +119,26 @@ def watch_page(service: Service) -> tuple[Path, list[str], list[str], list[str]]
     """Write the page that shows the last nights: every alarm, and how each reading went.
 
     Returns:
-        Where it lies, its nights, the alarms of each subject as last read (columns and outcomes are looked at once a week), and the
-        subjects that were never read, with why.
+        Where it lies, its nights, the alarms of each subject as last read (columns and outcomes are looked at once a week), and what was
+        never read, with why: nights whose watch is damaged, then subjects.
     """
+    from models.registry import champion
     from models.watch_page import last_read, never_read, render
 
     nights: dict[str, dict[str, Any]] = {}
+    damaged: list[str] = []
     for path in sorted((service.home.root / "out").glob(f"*/{WATCH_FILE}"))[-NIGHTS_SHOWN:]:
-        nights[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
-    unread = never_read(nights, _landmarks_on(service, nights[max(nights)]["model_version"]) if nights else None)
-    page = write_whole_text(service.home.root / "out" / "watch.html", render(nights, unread))
-    last = last_read(nights).values()
-    # A drift from what another version learnt, or told as an older Vigie told it, is none of the version that serves.
-    told = [one for one in last if one["alarm"] and not ("drift" in unread and one["subject"].startswith("drift"))]
-    alarms = [f"{reading['night']}: {reading['says']}" for reading in told]
-    return page, list(nights), alarms, [f"{subject}: {why}." for subject, why in unread.items()]
+        try:
+            nights[path.parent.name] = read_whole_json(path)
+        except StorageError as error:
+            damaged.append(f"{error.what} Run that night again: vigie night --as-of {path.parent.name}")
+    serving = champion(service.home) or (nights[max(nights)]["model_version"] if nights else "")
+    compared_on = _landmarks_on(service, serving)
+    unread = never_read(nights, serving, compared_on)
+    last = last_read(nights, serving if compared_on else "")
+    page = write_whole_text(service.home.root / "out" / "watch.html", render(nights, serving, last, unread))
+    alarms = [f"{reading['night']}: {reading['says']}" for reading in last.values() if reading["alarm"]]
+    return page, list(nights), alarms, [*damaged, *(f"{subject}: {why}." for subject, why in unread.items())]
 
 
 def _landmarks_on(service: Service, version: str) -> int | None:
@@ -140,4 +146,4 @@ def _landmarks_on(service: Service, version: str) -> int | None:
     from models.watch import REFERENCE_FILE, landmarks_on
 
     path = service.home.models / version / REFERENCE_FILE
-    return landmarks_on(pl.read_parquet(path)) if path.exists() else None
+    return landmarks_on(read_whole(path)) if path.exists() else None

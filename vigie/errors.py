@@ -41,7 +41,7 @@ class DamagedArchiveError(VigieError):
 
 
 class StorageError(VigieError):
-    """The disk is full, or may not be written to."""
+    """The disk is full or may not be written to, or what the service wrote there is damaged."""
 
 
 class ReplayRefusedError(VigieError):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import shutil
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vigie.errors import StorageError, VigieError
 
@@ -41,8 +42,8 @@ def write_whole_text(path: Path, text: str) -> Path:
     return write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
-def read_whole(path: Path) -> pl.DataFrame:
-    """A parquet file that the service wrote.
+def read_whole(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
+    """A parquet file that the service wrote, or some of its columns.
 
     Raises:
         StorageError: it is damaged, or may not be read.
@@ -50,10 +51,29 @@ def read_whole(path: Path) -> pl.DataFrame:
     import polars as pl
 
     try:
-        return pl.read_parquet(path)
+        return pl.read_parquet(path, columns=columns)
     except (OSError, pl.exceptions.PolarsError) as error:
-        remedy = "Restore it from a backup, or delete it: what it tells is then left out until it is made again."
-        raise StorageError(f"{path} cannot be read: it is damaged, or closed to this account.", remedy) from error
+        raise _damaged(path) from error
+
+
+def read_whole_json(path: Path) -> Any:  # noqa: ANN401 - whatever was written
+    """A JSON file that the service wrote.
+
+    Raises:
+        FileNotFoundError: there is none.
+        StorageError: it is damaged, or may not be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> StorageError:
+    remedy = "Restore it from a backup, or delete it: what it tells is then left out until it is made again."
+    return StorageError(f"{path} cannot be read: it is damaged, or closed to this account.", remedy)
 
 
 def write_whole_folder(path: Path, write: Callable[[Path], object]) -> Path:

@@ -86,7 +86,7 @@ def test_ctrl_c_while_mlflow_is_told_leaves_a_run_that_says_so_and_no_version(
     assert registry.versions(made.home) == known
 
 
-def test_the_same_version_trained_again_keeps_what_was_judged_on_unseen_places(trained: tuple[Service, Outcome], tmp_path: Path) -> None:
+def test_a_card_written_again_keeps_what_was_judged_on_unseen_places(trained: tuple[Service, Outcome], tmp_path: Path) -> None:
     made, outcome = copy_of(trained[0], tmp_path / "home"), trained[1]
     folder = made.home.models / outcome.version
     none = pl.DataFrame({"level": []}, schema={"level": pl.String})
@@ -542,6 +542,31 @@ def test_a_training_as_of_an_earlier_day_is_judged_and_does_not_take_the_champio
     assert "older model" in next(check.says for check in outcome.verdict.checks if check.name == "no worse than the champion")
     assert cards_of(made, outcome.version)[0].exists()
     assert decisions(made.home)[-1]["action"] == "refused"
+
+
+def test_the_champion_trained_once_more_keeps_the_card_that_shows_whom_it_was_judged_beside(
+    two: tuple[Service, str, str], tmp_path: Path
+) -> None:
+    made, first, second = copy_of(two[0], tmp_path / "home"), two[1], two[2]
+    assert promote(made.home, second, GREEN, NOW)
+    tell_decisions(made.home, second, first)
+    pages = cards_of(made, second)
+    before = [page.read_bytes() for page in pages]
+    assert json.loads((pages[0].parent / "evidence.json").read_text(encoding="utf-8"))["champion"] == first
+
+    outcome = train_model(made, LATER)
+
+    assert (outcome.version, outcome.champion, outcome.evidence.champion) == (second, second, "")
+    assert [page.read_bytes() for page in pages] == before
+
+    # As a Ctrl-C before the card leaves it: the advice is to train again, and that writes it.
+    for page in pages:
+        page.unlink()
+    with pytest.raises(NoDataError, match="stopped before") as told:
+        cards_of(made, second)
+    assert told.value.remedy.startswith(f"Run: vigie train --as-of {LATER}.")
+    train_model(made, LATER)
+    assert cards_of(made, second) == pages
 
 
 def test_a_version_is_not_compared_with_itself(two: tuple[Service, str, str]) -> None:

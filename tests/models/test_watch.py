@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,7 @@ from scipy.stats import binom
 
 from features.catalogue import FEATURES
 from models.watch import Reading, band, drift, landmarks_on, matured, overrides, reference, usefulness, volume
-from models.watch_page import last_read, never_read
+from models.watch_page import last_read, never_read, render
 
 NIGHT = dt.date(2026, 3, 1)
 IN_A_SESSION = 12
@@ -258,24 +259,24 @@ def watched(*readings: Reading, version: str = "v") -> dict[str, object]:
 def test_a_reading_with_an_interval_is_told_until_another_one_has_one() -> None:
     nights = {"2026-03-23": watched(volume(52, [103] * 3)), "2026-03-25": watched(volume(31, []))}
 
-    assert last_read(nights)["new risk alerts"]["night"] == "2026-03-23"
-    assert last_read(nights | {"2026-03-30": watched(volume(90, [52, 103]))})["new risk alerts"]["value"] == 90
-    assert last_read({"2026-03-24": watched(volume(1, [])), "2026-03-25": watched(volume(31, []))})["new risk alerts"]["value"] == 31
+    assert last_read(nights, "v")["new risk alerts"]["night"] == "2026-03-23"
+    assert last_read(nights | {"2026-03-30": watched(volume(90, [52, 103]))}, "v")["new risk alerts"]["value"] == 90
+    assert last_read({"2026-03-24": watched(volume(1, [])), "2026-03-25": watched(volume(31, []))}, "v")["new risk alerts"]["value"] == 31
 
 
 def test_what_was_never_read_is_said_with_why() -> None:
     few = volume(3, [2, 2]), overrides(said((19, "reached", None, None, None))), usefulness(said())
     weekdays = {"2026-03-23": watched(*few), "2026-03-25": watched(*few)}
 
-    assert never_read(weekdays, 6) == {
+    assert never_read(weekdays, "v", 6) == {
         "drift": "never read, no night of a Saturday was watched while v served",
         "outcomes": "never read, no night of a Sunday was watched",
         "new risk alerts": "never judged, no night had 3 of its weekday before it",
         "alerts without object": "never judged, no four weeks had 20 answers",
         "alerts called useful": "never judged, no four weeks had 20 answers",
     }
-    assert never_read(weekdays | {"2026-03-29": watched(*few)}, 6)["outcomes"] == "never read, none was known yet"
-    assert never_read({}, None) == {}
+    assert never_read(weekdays | {"2026-03-29": watched(*few)}, "v", 6)["outcomes"] == "never read, none was known yet"
+    assert never_read({}, "", None) == {}
 
 
 def test_what_was_read_once_is_not_called_unread_but_a_drift_of_the_version_that_serves() -> None:
@@ -283,7 +284,32 @@ def test_what_was_read_once_is_not_called_unread_but_a_drift_of_the_version_that
     answers = said((20, "reached", None, None, True))
     nights = {"2026-03-28": watched(moved, level, volume(3, [2, 2, 2]), overrides(answers), usefulness(answers))}
 
-    assert never_read(nights, 6) == {}
-    later = nights | {"2026-03-29": watched(volume(3, []), version="w")}
-    assert never_read(later, 6) == {"drift": "never read, no night of a Saturday was watched while w served"}
-    assert never_read(nights, None) == {"drift": "not read, v left nothing that this version of Vigie compares with: train again"}
+    assert never_read(nights, "v", 6) == {}
+    # Serving already, or promoted since: of what it learnt from nothing was read.
+    for since in (nights | {"2026-03-29": watched(volume(3, []), version="w")}, nights):
+        assert never_read(since, "w", 6) == {"drift": "never read, no night of a Saturday was watched while w served"}
+    assert never_read(nights, "v", None) == {"drift": "not read, v left nothing that this version of Vigie compares with: train again"}
+
+
+def test_a_drift_from_what_another_version_learnt_is_none_of_the_one_that_serves() -> None:
+    moved = Reading("drift of risk", 0.9, 0.5, 1.1, 500, alarm=True, says="risk moved")
+    nights = {"2026-03-21": watched(moved, version="v"), "2026-03-28": watched(moved, volume(3, []), version="w")}
+
+    assert last_read(nights, "v")["drift of risk"]["night"] == "2026-03-21"
+    assert set(last_read(nights, "")) == {"new risk alerts"}
+
+
+def test_the_page_tells_each_subject_once_draws_what_was_read_and_writes_counts_as_counts() -> None:
+    nights = {"2026-03-25": watched(volume(1_031, []), usefulness(said()))}
+    unread = never_read(nights, "w", 6)
+
+    page = render(nights, "w", last_read(nights, "w"), unread)
+
+    rows = re.findall(r"<tr><td[^>]*>(.*?)</td><td>(.*?)</td><td>(.*?)</td>.*?<td>([^<]*)</td></tr>", page)
+    assert sorted(subject for subject, *_ in rows) == sorted({"new risk alerts", "alerts called useful", *unread})
+    volume_row = next(row for row in rows if row[0] == "new risk alerts")
+    assert volume_row[1:3] == ("2026-03-25", "1,031")
+    assert volume_row[3].endswith("Never judged, no night had 3 of its weekday before it.")
+    assert "w serves now." in page
+    assert page.count("<img") == 1
+    assert "<img" not in render({}, "", {}, {})

@@ -24,12 +24,14 @@ from pipelines.backup import backup, restore
 from pipelines.doctor import examine
 from pipelines.experiments import freeze_plan, status_of
 from pipelines.made_with import made_with
+from pipelines.notice import degraded
 from pipelines.replay import SERVED, replay
 from pipelines.service import Service, open_service
 from pipelines.steps import Directly, run_night, take_deliveries, told_night
 from tests.services import copy_of
 from vigie import clock
-from vigie.errors import ConfigurationError, DamagedArchiveError, NoDataError, NoModelError, ReplayRefusedError
+from vigie.errors import ConfigurationError, DamagedArchiveError, NoDataError, NoModelError, ReplayRefusedError, StorageError
+from vigie.files import write_whole_text
 from vigie.settings import ROOT, Settings
 
 if TYPE_CHECKING:
@@ -252,6 +254,14 @@ def test_a_replay_says_which_of_model_code_or_rules_is_not_the_same(served: Serv
     (changed.home.out(NIGHT) / "session_alerts.parquet").unlink()
     assert "session_alerts.parquet of that night is gone, or" in replay(changed, NIGHT).differences[1]
 
+    (changed.home.out(NIGHT) / "alerts.parquet").write_bytes(b"PAR1 cut")
+    with pytest.raises(StorageError, match=r"alerts\.parquet cannot be read"):
+        replay(changed, NIGHT)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(StorageError, match=r"night\.json cannot be read"):
+        replay(changed, NIGHT)
+    path.write_text(json.dumps(account))
+
     shutil.rmtree(changed.home.models / account["model_version"])
     changed.home.mlflow_db.unlink()
     with pytest.raises(ReplayRefusedError, match=account["model_version"]):
@@ -328,6 +338,18 @@ def test_what_the_watch_cannot_read_costs_the_night_its_watch_alone(service: Ser
 
     assert [str(reference) in warning and "Restore it" in warning for warning in account["warnings"] if "watch" in warning] == [True]
     assert (damaged.home.out(NIGHT) / "night.json").exists()
+
+
+def test_a_damaged_account_of_the_night_before_makes_news_of_what_is_known_and_costs_no_night(service: Service, tmp_path: Path) -> None:
+    made = copy_of(service, tmp_path)
+    silence = {"source": "provider", "id": "P1", "table": "attendance"}
+    told = {"as_of": NIGHT.isoformat(), "not_estimated": "", "silences": [silence], "set_aside": []}
+    before = made.home.out(NIGHT - dt.timedelta(days=1)) / "night.json"
+    write_whole_text(before, json.dumps({"silences": [silence]}))
+    assert degraded(made, told) == []
+
+    before.write_text("{", encoding="utf-8")
+    assert degraded(made, told) == ["provider P1: attendance"]
 
 
 def test_the_operator_is_told_once_of_a_night_that_failed_or_served_less(service: Service, tmp_path: Path) -> None:

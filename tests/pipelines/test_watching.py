@@ -93,7 +93,7 @@ def test_a_shift_is_a_warning_of_the_night_and_an_alarm_of_the_page(watched: Ser
     assert "attendance_share_28" in page
     assert page.count("data:image/png") == 1
     assert "Données simulées" in page
-    assert f"Served by {champion(made.home)} ({SCORED} to {SUNDAY})." in page
+    assert f"These nights were served by {champion(made.home)} ({SCORED} to {SUNDAY})." in page
     assert "0 of 0 opinions of the last four weeks call the alert useful." in page
     assert readings(made, SUNDAY)["expected over observed"]["says"] in unescape(page)
 
@@ -132,6 +132,24 @@ def test_no_alarm_of_what_was_never_read_is_said_to_be_that(watched: Service, tm
         assert "each subject as last read, but for those that were not." in " ".join(done.output.split())
         assert unread.split(": ")[1][1:] in page
         assert read.split(": ")[1][1:] not in page
+
+
+def test_a_damaged_watch_of_one_night_hides_no_other_and_a_new_champion_is_the_one_that_serves(watched: Service, tmp_path: Path) -> None:
+    made = copy_of(watched, tmp_path / "home")
+    path = made.home.out(SCORED) / "watch.json"
+    path.write_bytes(path.read_bytes()[:40])
+
+    page, nights, _, unread = watch_page(made)
+
+    assert nights == [SUNDAY.isoformat()]
+    assert f"{path} cannot be read" in unread[0]
+    assert f"vigie night --as-of {SCORED}" in unread[0]
+    version = champion(made.home)
+    assert f"{version} serves now." in page.read_text()
+    # Promoted since the last night: of what it learnt from, nothing was read.
+    kept = made.home.out(SUNDAY) / "watch.json"
+    kept.write_text(kept.read_text().replace(str(version), "2025-01-01-0123456789"))
+    assert any(subject.startswith("drift: never read") and f"while {version} served" in subject for subject in watch_page(made)[3])
 
 
 def test_where_the_session_tells_as_much_lists_and_the_night_name_sessions(watched: Service, tmp_path: Path) -> None:
