@@ -64,6 +64,19 @@ def boosted(columns: Sequence[str] = LEARNT, rounds: int = ROUNDS, sharp_rounds:
     return scores
 
 
+def in_one_go() -> Learner:
+    """The learner in use without levels of strata: whatever a session lost people for, columns of its people are learnt to tell."""
+    bound = [FEATURES[name].monotone for name in LEARNT]
+
+    def scores(past: pl.DataFrame, later: pl.DataFrame, seed: int, threads: int) -> Floats:
+        changed = {"monotone_constraints": bound, "seed": seed}
+        booster = fit(past.with_columns(whole="label"), rounds=ROUNDS, threads=threads, label="whole", parameters=changed)
+        inputs = later.select(LEARNT).to_numpy(order="c")
+        return np.asarray(booster.predict(inputs, raw_score=True, num_threads=threads), dtype=np.float64)
+
+    return scores
+
+
 def weighted(half_life_days: float) -> Learner:
     """The learner in use, each row weighing half as much for every so many days it is older than the newest."""
 
@@ -92,6 +105,7 @@ def lines() -> dict[str, Learner]:
     told |= {f"without {what}": without(chosen) for what, chosen in IDEAS.items()}
     told["directions not held"] = boosted(monotone_constraints=[0] * len(LEARNT))
     told["every threshold chosen"] = boosted(rounds=CHOSEN_ROUNDS, sharp_rounds=CHOSEN_ROUNDS)
+    told["in one go, no levels of strata"] = in_one_go()
     told["half-life of 180 days"] = weighted(180)
     told["three boosters averaged"] = averaged(3)
     return told

@@ -25,7 +25,7 @@ from data_contracts.sources.oulad import STARTS
 from models.evaluation.bootstrap import with_intervals
 from models.evaluation.measures import codes
 from models.landmarks import training_rows
-from models.learner import LEARNT
+from models.learner import LEARNT, STRATUM
 from pipelines.service import open_service
 from vigie.settings import Settings
 
@@ -53,7 +53,7 @@ def rows_of_both(home: Path, source: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     theirs = mine.select(keys).join(theirs, on=keys, how="left", maintain_order="left").drop("as_of")
     inside = pl.concat_str("session_id", pl.col("as_of").cast(pl.String), separator="/")
     part = (pl.col("session_id").rank("dense") - 1) % PARTS
-    return mine.select(*dict.fromkeys(("learner_id", "course_day", "label", *LEARNT)), inside=inside, part=part), theirs
+    return mine.select(*dict.fromkeys(("learner_id", *STRATUM, "course_day", "label", *LEARNT)), inside=inside, part=part), theirs
 
 
 def scored(mine: pl.DataFrame, theirs: pl.DataFrame, seeds: list[int], threads: int) -> tuple[list[pl.DataFrame], dict[str, list[Floats]]]:

@@ -12,10 +12,11 @@ import numpy as np
 
 from features.catalogue import FEATURES
 from models.calibration import Calibration
+from models.strata import Levels
 from vigie.errors import NoModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import lightgbm as lgb
@@ -43,8 +44,10 @@ PARAMETERS: Final[dict[str, Any]] = {
 }
 MOST_ROUNDS: Final = 900
 SHARP_ROUNDS: Final = 150
-"""Trees that choose each threshold; those after draw it by lot (extremely randomised trees, Geurts et al. 2006) and so learn less by
-heart what a session of the past alone had."""
+"""Trees that choose each threshold, half of them in each half of a model; those after draw it by lot (extremely randomised trees, Geurts et
+al. 2006) and so learn less by heart what a session of the past alone had."""
+STRATUM: Final = ("session_id", "as_of")
+"""People of one session on one night: a list compares them, and what they have in common tells none of them apart."""
 PATIENCE: Final = 300
 """Trees that may bring nothing on later rows before boosting stops: with 75 it stopped on OULAD at 566, where 871 do best; four simulated
 territories stop where they did."""
@@ -238,31 +241,62 @@ def fit(
 ) -> lgb.Booster:
     """Fit a booster on landmark rows; same rows, same booster.
 
+    Half of the trees learn who leaves of those who are in one session on one night, each such stratum having a level of its own
+    (`models.strata`): what else made a session lose people is not put down to whoever was in it. As many trees after them, of the same
+    booster, learn the level. Other labels than dropout are learnt in one go.
+
     Args:
-        rows: the columns and the label; a column `weight`, where there is one, weighs the rows (such as a held-out arm's).
-        later: rows of later landmarks; boosting stops where their log loss no longer improves, so that little history means a small model.
+        rows: the columns, the label, session_id and as_of; a column `weight`, where there is one, weighs the rows (such as a held-out
+            arm's).
+        later: rows of later landmarks; the first half ends where their log loss within strata no longer improves, so that little history
+            means a small model.
         rounds: trees at most.
         threads: how many LightGBM may use; the result does not depend on it.
         columns: what to learn from.
         label: what to learn; the directions features are bound to hold for dropout alone.
         parameters: LightGBM's, over the usual ones.
-        sharp_rounds: trees that choose each threshold, before those that draw it by lot.
+        sharp_rounds: trees that choose each threshold, half of them at the beginning of each half; the others draw it by lot.
     """
     import lightgbm as lgb
 
     names = list(columns)
+    bound = [FEATURES[name].monotone if label == "label" else 0 for name in names]
+    settings = PARAMETERS | {"monotone_constraints": bound, "seed": SEED, "num_threads": threads} | dict(parameters or {})
 
     def data(part: pl.DataFrame, reference: lgb.Dataset | None = None) -> lgb.Dataset:
         weight = part["weight"].to_numpy() if "weight" in part.columns else None
         matrix = part.select(names).to_numpy(order="c")
-        return lgb.Dataset(matrix, part[label].to_numpy(), weight=weight, feature_name=names, reference=reference)
+        target = part[label].to_numpy()
+        return lgb.Dataset(matrix, target, weight=weight, feature_name=names, reference=reference, free_raw_data=False)
 
-    bound = [FEATURES[name].monotone if label == "label" else 0 for name in names]
-    settings = PARAMETERS | {"monotone_constraints": bound, "seed": SEED, "num_threads": threads} | dict(parameters or {})
+    def by_lot(after: int) -> Callable[[Any], None]:
+        drawn: Callable[[Any], None] = lgb.reset_parameter(extra_trees=lambda turn: turn >= after)
+        return drawn
+
     train = data(rows)
-    spread = lgb.reset_parameter(extra_trees=lambda turn: turn >= sharp_rounds)
+    if label != "label":
+        return lgb.train(settings, train, num_boost_round=rounds, callbacks=[by_lot(sharp_rounds)])
+    levels, spread = Levels.of(rows, STRATUM), by_lot(sharp_rounds // 2)
+    within = settings | {"objective": levels, "metric": "None"}
     if later is None:
-        return lgb.train(settings, train, num_boost_round=rounds, callbacks=[spread])
-    stop = lgb.early_stopping(PATIENCE, verbose=False)
-    booster = lgb.train(settings, train, num_boost_round=rounds, valid_sets=[data(later, train)], callbacks=[spread, stop])
-    return lgb.Booster(model_str=booster.model_to_string(num_iteration=booster.best_iteration))
+        half = lgb.train(within, train, num_boost_round=rounds // 2, callbacks=[spread])
+    else:
+        theirs, stop = Levels.of(later, STRATUM), lgb.early_stopping(PATIENCE, verbose=False)
+        half = lgb.train(
+            within,
+            train,
+            num_boost_round=rounds // 2,
+            valid_sets=[data(later, train)],
+            feval=lambda margin, _: ("log loss within strata", theirs.loss(margin), False),
+            callbacks=[spread, stop],
+        )
+        half = lgb.Booster(model_str=half.model_to_string(num_iteration=half.best_iteration))
+        rounds = 2 * half.num_trees()
+    _raise(half, levels.overall)
+    return lgb.train(settings, train, num_boost_round=rounds - half.num_trees(), init_model=half, callbacks=[spread])
+
+
+def _raise(booster: lgb.Booster, by: float) -> None:
+    """Add a number to every margin: to each leaf of the first tree."""
+    for leaf in range(booster.dump_model(num_iteration=1)["tree_info"][0]["num_leaves"]):
+        booster.set_leaf_output(0, leaf, booster.get_leaf_output(0, leaf) + by)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from features.catalogue import FEATURES
 from models.evaluation.measures import figures
-from models.learner import MOST_ROUNDS, PARAMETERS, PATIENCE, SEED, SHARP_ROUNDS, Model
+from models.learner import MOST_ROUNDS, PARAMETERS, PATIENCE, SEED, SHARP_ROUNDS, STRATUM, Model
+from models.strata import SPREAD
 from vigie.errors import NoModelError
 from vigie.files import write_whole_folder
 
@@ -382,6 +383,8 @@ def _log(home: Home, client: Any, trained: Trained) -> None:  # noqa: ANN401 - m
         "sharp_rounds": SHARP_ROUNDS,
         "most_rounds": MOST_ROUNDS,
         "patience": PATIENCE,
+        "stratum": ", ".join(STRATUM),
+        "stratum_spread": SPREAD,
     }
     parameters |= {f"landmarks/{name}": f"{row['first']} to {row['last']}" for name, row in blocks.items()}
     try:
