@@ -36,7 +36,7 @@ OF_BARRIER: Final = {barrier: f"take_up_{barrier}" for barrier in ("mobility", "
 """Difficulties that a list names. Health, money or family it takes up without a word: it is printed, and read over a shoulder."""
 OF_SUBJECT: Final = {
     "attendance": "call_about_absences",
-    "punctuality": "call_about_absences",
+    "punctuality": "call_about_lateness",
     "trend": "ask_what_changed",
     "activity": "call_about_distance_work",
     "assessments": "check_workload",

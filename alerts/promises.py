@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from alerts.tried import TOLD_DAYS
 from data_contracts.vocabulary import POSITIVE_EXITS, TWO_WAY, UNANSWERED
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from vigie.rules import Invariants
 
 NAMED_DAYS: Final = 56
-"""How long wrong contact details or a difficulty that was named are told, and attempts in vain count; as the features on contacts do."""
+"""How long a difficulty that was named is told, and attempts in vain count; as the features on contacts do."""
 TAKEN_UP_DAYS: Final = 14
 """So long a difficulty stands though a talk on something else did not name it again."""
 TALKED_DAYS: Final = 10
@@ -105,12 +106,14 @@ def unreached(facts: Facts) -> pl.DataFrame:
     Attempts before the learner called, wrote or put off an appointment no longer tell that they are hard to reach.
     """
     outcome = pl.col("outcome")
-    recent = facts.contacts.filter(pl.col("on") > facts.as_of - dt.timedelta(days=NAMED_DAYS)).join(
-        spoken(facts), on="learner_id", how="left"
-    )
+    told = facts.contacts.filter(pl.col("on") > facts.as_of - dt.timedelta(days=TOLD_DAYS)).join(spoken(facts), on="learner_id", how="left")
+    since_spoken = _not(pl.col("occurred_at") <= pl.col("spoken_at"))
+    # Whatever was tried is over after some weeks; a number stays wrong until somebody is spoken with.
+    wrong = told.filter(since_spoken).group_by("learner_id").agg(wrong=(outcome == "wrong_details").any())
+    recent = told.filter(pl.col("on") > facts.as_of - dt.timedelta(days=NAMED_DAYS))
     answered = (pl.col("direction") == "inbound") | (outcome == "excused")
     recent = recent.with_columns(answered_at=pl.col("occurred_at").filter(answered).max().over("learner_id"))
-    since = recent.filter(_not(pl.col("occurred_at") <= pl.col("spoken_at")))
+    since = recent.filter(since_spoken)
     ours, since_heard = pl.col("direction") == "outbound", _not(pl.col("occurred_at") <= pl.col("answered_at"))
     tried = since_heard & ((outcome.is_in(UNANSWERED) & ours) | (outcome == "no_show"))
     # A message sent is no attempt that failed, but it was tried.
@@ -119,7 +122,9 @@ def unreached(facts: Facts) -> pl.DataFrame:
     lately = (reached_for & (pl.col("on") > facts.as_of - dt.timedelta(days=STALE_DAYS))).any()
     hard = (((tried.sum() >= ATTEMPTS) & lately) | (tried.sum() >= MANY_ATTEMPTS)) & ~talked
     hard &= (tried & outcome.is_in(UNANSWERED)).any()
-    found = since.group_by("learner_id").agg(wrong=(outcome == "wrong_details").any(), hard=hard)
+    found = wrong.join(since.group_by("learner_id").agg(hard=hard), on="learner_id", how="left").with_columns(
+        pl.col("hard").fill_null(value=False)
+    )
     return found.filter(pl.col("wrong") | pl.col("hard")).sort("learner_id")
 
 

@@ -16,7 +16,8 @@ TOLD_DAYS: Final = 182
 def tried(contacts: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
     """By learner_id, spoken_on (day of the last two-way contact), and in vain since: unanswered, missed_appointments, messages.
 
-    cancelled_on is the day of the last appointment that the service itself cancelled since it last spoke with the learner.
+    cancelled_on is the day of the last appointment that the service itself cancelled since it last spoke with the learner, wrong_on that of
+    the last call since that found contact details wrong.
 
     Only since the learner last called, wrote or excused themselves: what was tried before was not in vain, or tells nothing of the call to
     be made. tried_on is the day of the last; heard_on that on which the learner last tried to be heard since the last talk, and excused
@@ -35,6 +36,7 @@ def tried(contacts: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
         unanswered=ours & outcome.is_in(UNANSWERED),
         missed=outcome == "no_show",
         cancelled=outcome == "cancelled_by_service",
+        wrong=outcome == "wrong_details",
         sent=ours & (outcome == "sent"),
     )
     at = pl.col("occurred_at")
@@ -53,14 +55,16 @@ def tried(contacts: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
     # Of several things heard at one instant, that they excused themselves is told.
     newest = told.filter(lately, "heard", at == pl.col("heard_at"), (at > pl.col("spoken_at")).fill_null(value=True))
     heard = newest.group_by("learner_id").agg(heard_on=pl.col("on").max(), excused=pl.col("excused").any())
-    called_off = told.filter(lately, "cancelled", (at > pl.col("spoken_at")).fill_null(value=True))
-    cancelled = called_off.group_by("learner_id").agg(cancelled_on=pl.col("on").max())
+    since_spoken = told.filter(lately, (at > pl.col("spoken_at")).fill_null(value=True))
+    of_service = since_spoken.group_by("learner_id").agg(
+        cancelled_on=pl.col("on").filter("cancelled").max(), wrong_on=pl.col("on").filter("wrong").max()
+    )
     counts = [pl.col(name).fill_null(0) for name in ("unanswered", "missed_appointments", "messages")]
     return (
         last.select("learner_id", "spoken_on")
         .join(vain, on="learner_id", how="left")
         .join(heard, on="learner_id", how="left")
-        .join(cancelled, on="learner_id", how="left")
+        .join(of_service, on="learner_id", how="left")
         .with_columns(*counts, pl.col("excused").fill_null(value=False))
     )
 
@@ -86,7 +90,8 @@ def standing() -> pl.Expr:
     talk = pl.format("dernier échange le {}{}{}", written("spoken_on"), heard, _after(", puis ", since))
     none = pl.format("aucun échange connu{}{}", heard, pl.when(heard != "").then(_after(", puis ", since)).otherwise(_after(", ", since)))
     ours = _after(", ", pl.format("rendez-vous annulé par le service le {}", written("cancelled_on")).fill_null(""))
-    return pl.format("fin prévue le {} ; {}{}", written("planned_exit_date"), pl.coalesce(talk, none), ours)
+    wrong = _after(", ", pl.format("coordonnées signalées erronées le {}", written("wrong_on")).fill_null(""))
+    return pl.format("fin prévue le {} ; {}{}{}", written("planned_exit_date"), pl.coalesce(talk, none), wrong, ours)
 
 
 def written(column: str) -> pl.Expr:

@@ -28,7 +28,7 @@ PROMISES: Final = {
     "no_owner": "Aucun conseiller référent en poste n'est connu.",
     "entry_contact_due": "Aucun échange connu depuis l'inscription.",
     "mid_course_contact_due": "Aucun échange connu autour de la mi-parcours.",
-    "job_search_due": "La fin approche ; aucun échange connu sur la recherche d'emploi depuis la mi-parcours.",
+    "job_search_due": "La fin approche ; aucun échange consacré à la recherche d'emploi n'est connu depuis la mi-parcours.",
     "post_exit_contact_due": "Aucun échange connu depuis la fin de la formation.",
     "positive_exit_check": "Un emploi ou une autre formation est annoncé, pas encore confirmé.",
     "learner_request": "La personne a cherché à joindre le service ; aucun échange connu depuis.",
@@ -115,6 +115,8 @@ HIGH_RISK: Final = 0.2
 """From so high a risk on, what it asks for is told before what the service promises."""
 LAST_SIGNS: Final = ("days_since_presence", "days_since_activity")
 """Facts that tell since when somebody shows no sign."""
+ABSENT_NOW: Final = frozenset({"absence_begun_half_days", "absence_streak_half_days", "unjustified_streak_half_days"})
+"""Facts that tell of an absence that goes on: beside one, no figure of attendance is called better."""
 OFF_THE_SHEETS: Final = "days_off_sheets"
 """What tells that the provider may no longer count on somebody."""
 
@@ -231,17 +233,18 @@ def changed(reasons: Iterable[Mapping[str, Any]], phrases: Mapping[str, Phrase],
     """
     reasons = list(reasons)
     facts = raising(reasons)
+    absent = any(reason["feature"] in ABSENT_NOW for reason in reasons)
     eased = _beside(reasons, phrases, worse=False)
     said = [reason for reason in eased if reason["previous_value"] is None]
     returns = {reason["code"] for reason in said}
     # Two weeks far apart say how attendance went better than a count over more days does; better weeks less than a return.
     apart = [reason for reason in eased if reason["previous_value"] is not None]
     apart = [reason for reason in apart if reason["code"] not in returns or reason["value"] < reason["previous_value"]]
-    weeks = {reason["code"]: text for reason in apart if (text := change(reason, phrases))}
+    weeks = {reason["code"]: text for reason in apart if (text := change(reason, phrases, absent=absent))}
     others = [*(why(reason, phrases) for reason in said), *weeks.values()]
     # Of the only fact that is told, what it is stands beside.
     alone = len(grounds(reasons, phrases)) == 1 and not others
-    moved = [text for reason in facts if reason["code"] not in weeks and (text := change(reason, phrases, alone=alone))]
+    moved = [text for reason in facts if reason["code"] not in weeks and (text := change(reason, phrases, alone=alone, absent=absent))]
     if news := [*moved, *others]:
         return news
     # What stands beside the reasons, such as absences with a reason, is told without what it was.
@@ -344,12 +347,12 @@ def no_fact(*, weak: bool) -> str:
     return say(NO_FACT_YET if weak else NO_FACT)
 
 
-def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase], *, alone: bool = False) -> str | None:
+def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase], *, alone: bool = False, absent: bool = False) -> str | None:
     """The reason's fact against the same fact a week before, or nothing where it reads the same; without a number, that it came up.
 
     Days that only went by are no news: thirty since the last work, where there were twenty-three a week before. Nor is a count that moved a
     little, for better or worse: sixty half-days missed, where there were sixty-two; nor a share or a gap that hardly moved. Where it is the
-    only figure that is told (`alone`), what it was is enough.
+    only figure that is told (`alone`), what it was is enough. Attendance is not called better while an absence goes on (`absent`).
     """
     phrase = phrases.get(reason["feature"] or "")
     now, before = reason["value"], reason["previous_value"]
@@ -364,7 +367,7 @@ def change(reason: Mapping[str, Any], phrases: Mapping[str, Phrase], *, alone: b
         told["was"] = say(SAME_DAY[SINCE])
     if amount(before, phrase.unit) == amount(now, phrase.unit) or not _moved(now, before, phrase):
         return None
-    if (before - now) * phrase.direction > 0:
+    if (before - now) * phrase.direction > 0 and not (absent and reason["code"] == "attendance"):
         return say(BETTER_ALONE if alone else BETTER).format(**told)
     return say(WAS_ALONE if alone else WAS).format(**told)
 

@@ -170,12 +170,11 @@ def there_for(days: int) -> pl.Expr:
 ALWAYS, NEVER = pl.lit(value=True), pl.lit(value=False)
 MANY = pl.col("session_people").ge(10)
 """True in sessions where a rank, the middle of its place, says within five in a hundred how many others do less."""
+MIDDLE: Final = 0.5
+"""Rank from which on somebody stands above half of the session."""
 WEEK: Final = 7
-LATELY_DAYS: Final = 2 * WEEK
-NOTHING_SINCE = ~(
-    (pl.col("days_since_handed_in") < pl.col("days_since_activity")) & (pl.col("days_since_handed_in") < LATELY_DAYS)
-).fill_null(value=False)
-"""False of who has handed work in of late, since their last trace online: they were there, and no silence is told of them without it."""
+NOTHING_SINCE = ~(pl.col("days_since_handed_in") < pl.col("days_since_activity")).fill_null(value=False)
+"""False of who has handed work in since their last trace online: they were there, and no silence is told of them without it."""
 
 
 def plainly(name: str) -> pl.Expr:

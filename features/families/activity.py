@@ -11,6 +11,7 @@ from features.declaration import (
     AGO,
     ALWAYS,
     MANY,
+    MIDDLE,
     NEVER,
     NOTHING_SINCE,
     WEEK,
@@ -275,7 +276,8 @@ _derived = [
         fr="activité en ligne sur {value} [seulement ]des jours depuis l'entrée",
         en="active online on [only ]{value} of the days since entry",
         worse=-1,
-        fair=_little(7),
+        # Of whoever is online on as many days as half of the session, no share of days is little.
+        fair=_little(7) & (pl.col("active_days_rank_28").fill_null(0) < MIDDLE),
         fair_better=there_for(7),
     ),
     Feature(

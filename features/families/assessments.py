@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from features.declaration import ALWAYS, MANY, NEVER, NOTHING_SINCE, WEEK, Family, Feature, ratio, there_for
+from features.declaration import ALWAYS, MANY, MIDDLE, NEVER, NOTHING_SINCE, WEEK, Family, Feature, ratio, there_for
 
 _FIXED_POINT: Final = 10_000
 _NEXT_DAYS: Final = 28
@@ -32,7 +32,6 @@ _STILL_MISSING: Final = pl.col("work_missed_in_a_row") > 0
 _KEPT_UP: Final = pl.col("work_missed_in_a_row") == 0
 """While work is missing, how early the rest came is no comfort."""
 _LOW: Final = 0.5
-_MIDDLE: Final = 0.5
 _GOOD: Final = 0.7
 _DOING_WELL: Final = (pl.col("score_last") >= _GOOD).fill_null(value=False)
 """Late and well done: no reason to call."""
@@ -227,7 +226,7 @@ _facts = [
         en="mean mark: {value}",
         monotone=-1,
         # Whoever stands above half of the session is not told low marks.
-        fair=_SEVERAL_MARKS & (pl.col("score_rank") < _MIDDLE),
+        fair=_SEVERAL_MARKS & (pl.col("score_rank") < MIDDLE),
         fair_better=_SEVERAL_MARKS,
     ),
     Feature(
@@ -413,7 +412,7 @@ _derived = [
         "silent_but_for_work",
         pl.when(~NOTHING_SINCE & (pl.col("days_since_activity") >= WEEK)).then("days_since_activity").otherwise(0),
         unit="days",
-        meaning="Days since the last trace online, from a week on, of who has handed work in since, in the last 14 days; else 0",
+        meaning="Days since the last trace online, from a week on, of who has handed work in since; else 0",
         null_means="never null",
         group="activity",
         fr="aucune activité en ligne depuis {value}, en dehors du travail rendu",
@@ -439,7 +438,7 @@ _derived = [
         en_better="latest mark {value} (of 100) above the person's mean",
         worse=-1,
         # Below their own mean, and no lower than the others: no reason to call.
-        fair=_SEVERAL_MARKS & (pl.col("score_last_against_session") < 0) & (pl.col("score_rank") < _MIDDLE),
+        fair=_SEVERAL_MARKS & (pl.col("score_last_against_session") < 0) & (pl.col("score_rank") < MIDDLE),
         fair_better=ALWAYS,
         against=0.0,
         moves=False,

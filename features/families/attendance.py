@@ -17,6 +17,8 @@ SURGE: Final = 5
 _gone = (pl.col("days_since_presence") >= SURGE_DAYS) & (pl.col("absence_streak_half_days") >= 0.5 * pl.col("days_since_presence"))
 FEW: Final = 4
 """Two days: a share of fewer half-days tells one day's luck in per cent, where counts say what happened."""
+GOES_ON: Final = 3
+"""A day and a half missed in a row, or three days of which each has one sheet: an absence that goes on is told as one."""
 PRESENT_DAYS: Final = 4
 """Last present that few days ago, a weekend of three included: still there, as far as is known."""
 OFF_THE_SHEETS_DAYS: Final = 7
@@ -44,7 +46,7 @@ _UNJUSTIFIED: Final = (pl.col("unjustified_half_days_14") > 0) & (pl.col("unjust
 _HALF_UNJUSTIFIED: Final = 2 * pl.col("unjustified_streak_half_days") >= pl.col("absence_streak_half_days")
 _GOES_ON: Final = (
     _HALF_UNJUSTIFIED
-    & (pl.col("absence_streak_half_days") >= FEW)
+    & (pl.col("absence_streak_half_days") >= GOES_ON)
     & (3 * pl.col("absence_streak_half_days") >= 2 * pl.col("unjustified_half_days_14"))
 )
 """Where most of what was missed in two weeks was missed since the last presence, it is told as that, one absence that goes on."""
@@ -156,7 +158,7 @@ _facts = [
         & _LATELY
         & (pl.col("unjustified_streak_half_days") == pl.col("absence_streak_half_days")),
         fair_better=ALWAYS,
-        speaks_from=FEW,
+        speaks_from=GOES_ON,
     ),
     Feature(
         "absence_streak_half_days",
@@ -172,7 +174,7 @@ _facts = [
         fair=(pl.col("unjustified_half_days_14") > 0) & _HALF_UNJUSTIFIED & _LATELY,
         fair_better=ALWAYS,
         # One half-day with a reason hides no absence that goes on.
-        speaks_from=FEW,
+        speaks_from=GOES_ON,
     ),
     Feature(
         "absence_begun_half_days",
@@ -187,7 +189,7 @@ _facts = [
         # Where it is most of what was missed it is told in place of these.
         fair=_HALF_UNJUSTIFIED & ~_GOES_ON & _CLASS_LATELY & (pl.col("days_off_sheets") == 0),
         fair_better=NEVER,
-        speaks_from=FEW,
+        speaks_from=GOES_ON,
         beside=True,
         learnt=False,
     ),

@@ -207,7 +207,9 @@ def test_the_nearer_the_delay_the_higher_the_promise() -> None:
         ([(8, "outbound", "reached"), (5, "outbound", "no_answer"), (4, "outbound", "no_answer")], None),
         ([(12, "outbound", "reached"), (5, "outbound", "no_answer"), (4, "outbound", "no_answer")], "reach_by_other_means"),
         ([(9, "outbound", "reached"), (3, "outbound", "wrong_details")], "ask_contact_details"),
-        ([(90, "outbound", "no_answer"), (80, "outbound", "wrong_details")], None),
+        # However long ago: a call to that number is no call.
+        ([(90, "outbound", "no_answer"), (80, "outbound", "wrong_details")], "ask_contact_details"),
+        ([(190, "outbound", "wrong_details")], None),
         # Whoever called, wrote or put off an appointment since is found; a wrong number stays so, and later attempts count.
         ([(12, "outbound", "no_answer"), (9, "outbound", "no_answer"), (3, "outbound", "excused")], None),
         ([(12, "outbound", "no_answer"), (9, "outbound", "left_message"), (3, "inbound", "left_message")], None),
