@@ -41,7 +41,7 @@ from models.evaluation.bootstrap import with_intervals
 from models.evaluation.load import advisors, replay
 from models.evaluation.measures import codes, listed, measure
 from models.landmarks import training_rows
-from models.learner import LEARNT, MOST_ROUNDS, fit
+from models.learner import LEARNT, MOST_ROUNDS, STRATUM, fit
 from models.registry import load
 from pipelines.service import open_service
 from vigie.settings import Settings
@@ -110,7 +110,9 @@ def make(home: Path, learners: int, seed: int, copies: int) -> None:
 
 def together(homes: dict[str, Path]) -> list[pl.DataFrame]:
     """The judged rows of each territory, with the score of one model taught by the past of all."""
-    past = pl.concat([pl.read_parquet(home / "past.parquet") for home in homes.values()])
+    pasts = {name: pl.read_parquet(home / "past.parquet") for name, home in homes.items()}
+    # Sessions of two territories bear the same names.
+    past = pl.concat([rows.with_columns(session_id=pl.format("{} {}", pl.lit(name), "session_id")) for name, rows in pasts.items()])
     booster = fit(past, rounds=MOST_ROUNDS)
     parts = []
     for name, home in homes.items():
@@ -133,7 +135,7 @@ def beside(service: Service, version: str) -> pl.DataFrame:
         facts = read_facts(warehouse, NIGHTS[0], NIGHTS[-1], zone)
         pairs = cohort(facts, NIGHTS)
         rows = matrix(facts, pairs)
-    past.select(*LEARNT, "label").write_parquet(service.home.root / "past.parquet")
+    past.select(*STRATUM, *LEARNT, "label").write_parquet(service.home.root / "past.parquet")
     rows.select("as_of", "enrolment_id", *LEARNT).write_parquet(service.home.root / "nights.parquet")
     lumped = past.with_columns(label=pl.max_horizontal("label", "positive"))
     model = load(service.home, version)
