@@ -59,12 +59,6 @@ class Levels:
         risk = self._risk(margin)
         return self.weight * (risk - self.label), self.weight * risk * (1 - risk)
 
-    def loss(self, margin: Floats) -> float:
-        """Mean log loss of margins above `overall`, after one step of the levels: how well they tell people of a stratum apart."""
-        self._step(margin)
-        risk = self._risk(margin)
-        return float(np.average(-np.where(self.label > 0, np.log(risk), np.log1p(-risk)), weights=self.weight))
-
     def _step(self, margin: Floats) -> None:
         risk, strata = self._risk(margin), len(self.level)
         slope = np.bincount(self.stratum, self.weight * (risk - self.label), strata) + self.level / SPREAD
