@@ -189,6 +189,13 @@ def test_the_paper_says_when_the_service_last_spoke_with_somebody(service: Servi
             [(20, "outbound", "kept"), (9, "outbound", "no_answer"), (7, "inbound", "left_message")],
             "dernier échange le 12/02/2026, appel ou message reçu le 25/02/2026",
         ),
+        # A number stays wrong whatever they said since, until somebody has spoken with them.
+        (
+            [(20, "outbound", "kept"), (9, "outbound", "wrong_details"), (7, "outbound", "wrong_details"), (2, "outbound", "excused")],
+            "dernier échange le 12/02/2026, rendez-vous excusé le 02/03/2026, coordonnées signalées erronées le 25/02/2026",
+        ),
+        ([(9, "outbound", "wrong_details"), (7, "outbound", "kept")], "dernier échange le 25/02/2026"),
+        ([(190, "outbound", "wrong_details")], "aucun échange connu"),
         # What they said before the talk was answered by it.
         ([(20, "outbound", "excused"), (9, "inbound", "kept")], "dernier échange le 23/02/2026"),
         ([(9, "outbound", "excused"), (8, "inbound", "left_message")], "aucun échange connu, appel ou message reçu le 24/02/2026"),

@@ -166,6 +166,20 @@ def test_attempts_that_age_are_no_better(feature: str) -> None:
     assert change(aged, spoken()) is None
 
 
+def test_no_figure_of_attendance_is_better_while_an_absence_goes_on() -> None:
+    week = {"code": "attendance", "feature": "attendance_share_7", "value": 0.6, "contribution": 0.0, "previous_value": 0.3}
+    absent = {"code": "attendance", "feature": "absence_begun_half_days", "value": 3.0, "contribution": 0.0, "previous_value": None}
+    count = {"code": "attendance", "feature": "unjustified_half_days_14", "value": 6.0, "contribution": 0.4, "previous_value": None}
+    online = {"code": "activity", "feature": "activity_count_7", "value": 3.0, "contribution": 0.2, "previous_value": 0.0}
+
+    back, away = (" ".join(wording.changed([count, week, online, *more], spoken())) for more in ([], [absent]))
+
+    assert back.count("c'est mieux") == 2
+    assert "Présence de 60" in away
+    assert "contre 30" in away
+    assert away.count("c'est mieux") == 1
+
+
 OF_ALL_KINDS = "sur les 7 derniers jours, toutes absences confondues"
 
 

@@ -823,6 +823,7 @@ def test_a_talk_before_the_name_went_from_the_sheets_leaves_nobody_in_hand(spoke
         (["unjustified_half_days_14"], 60, "call_about_absences"),
         (["activity_count_7", "activity_back_7"], 60, "welcome_back"),
         (["activity_count_7"], 60, "call_about_distance_work"),
+        (["late_half_days_28"], 60, "call_about_lateness"),
         # Back online, and still away from class.
         (["unjustified_half_days_14", "activity_back_7"], 60, "call_about_absences"),
         # At first the entry is what there is to call about.

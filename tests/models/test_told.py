@@ -56,11 +56,11 @@ def test_a_reason_that_compares_is_told_only_where_the_comparison_is_true() -> N
         [],
         ["lateness_days_mean", "days_since_activity"],
     ]
-    # Weeks ago is not since.
+    # However long ago: they were there after their last trace.
     long_ago = rows.with_columns(days_since_activity=pl.lit(27.0), days_since_handed_in=pl.lit(26.0))[[4]]
     others = pl.concat([long_ago, rows[:3]])
     assert facts(reasons(parts[:1], parts[:1].sum(axis=1), columns, long_ago, long_ago.clear(), 3, everybody=others)) == [
-        ["lateness_days_mean", "days_since_activity"]
+        ["lateness_days_mean"]
     ]
     # Late, and well done.
     good = rows.with_columns(score_last=pl.lit(0.9))
@@ -385,7 +385,7 @@ def test_one_absence_that_goes_on_is_told_as_one_and_not_as_a_count_of_two_weeks
     found = told_beside_nobody(columns, attending(7, **people), attending(1).clear(), 0.9, 0.1, 0.1)
 
     assert [told_of[0]["feature"] for told_of in found] == [
-        told[what] for what in ("ours", "count", "count", "all", "count", "all", "count")
+        told[what] for what in ("ours", "count", "ours", "all", "count", "all", "count")
     ]
     # Beside more that was missed before it, an absence that goes on is told as well.
     assert [[one["value"] for one in row if one["feature"] == "absence_begun_half_days"] for row in found] == [[]] * 6 + [[5.0]]
@@ -642,6 +642,7 @@ def test_no_silence_is_told_of_who_has_handed_work_in_since(name: str) -> None:
         "session_people": [20.0] * 8,
         "activity_back_7": [0.0] * 8,
         "active_days_28": [9.0] * 8,
+        "active_days_rank_28": [0.8] * 5 + [0.2] * 3,
         "activity_count_14": [40.0] * 5 + [4.0] * 3,
         "activity_count_28": [80.0] * 5 + [9.0] * 3,
     }
