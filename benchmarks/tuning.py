@@ -22,7 +22,7 @@ import polars as pl
 from models.blocks import expanding
 from models.evaluation.measures import figures
 from models.landmarks import training_rows
-from models.learner import LEARNT, PARAMETERS, SEED, fit
+from models.learner import LEARNT, PARAMETERS, SEED, STRATUM, fit
 from pipelines.service import open_service
 from vigie.settings import Settings
 
@@ -59,7 +59,7 @@ def main() -> None:
     with service.warehouse() as warehouse:
         rows = training_rows(warehouse, asked.as_of, rules, service.time_zone)
     rows = rows.with_columns(inside=pl.concat_str("session_id", pl.col("as_of").cast(pl.String), separator="/"))
-    *earlier, last = expanding(rows.select(*LEARNT, "as_of", "label", "inside"), rules.horizon_days)
+    *earlier, last = expanding(rows.select(*LEARNT, *STRATUM, "label", "inside"), rules.horizon_days)
     print(f"{rows.height:,} landmark rows, {len(earlier)} folds to choose by, {last[1].height:,} rows to judge on", flush=True)
     best, rounds = searched(earlier, asked.figure, asked.trials, asked.rounds, asked.threads)
     print(f"\nbest: {rounds} rounds, {best}\n\non the last fold, seeds {SEEDS}: mean (largest less smallest)", flush=True)

@@ -127,11 +127,11 @@ def test_base_value_and_contributions_add_up_to_the_margin_for_everyone(served: 
     total = night.select(pl.col("base_value") + pl.col("reasons").list.eval(pl.element().struct.field("contribution")).list.sum())
 
     assert (total.to_series() - night["margin"]).abs().max() < 1e-6
-    # Four subjects and the rest weigh; what stands beside them does not, and comes after them.
+    # Four subjects at most and the rest weigh; what stands beside them does not, and comes after them.
     weighs = night["reasons"].list.eval(pl.element().struct.field("contribution") != 0)
-    assert weighs.list.sum().max() == 5
+    assert 4 <= weighs.list.sum().max() <= 5
     assert night["reasons"].list.eval(pl.element().struct.field("code")).list.last().unique().to_list() == ["rest"]
-    assert max(weighs.list.len()) > 5
+    assert (weighs.list.len() > weighs.list.sum()).any()
 
 
 def test_contributions_are_exact(served: Service) -> None:
