@@ -107,24 +107,20 @@ def unreached(facts: Facts) -> pl.DataFrame:
     """
     outcome = pl.col("outcome")
     told = facts.contacts.filter(pl.col("on") > facts.as_of - dt.timedelta(days=TOLD_DAYS)).join(spoken(facts), on="learner_id", how="left")
-    since_spoken = _not(pl.col("occurred_at") <= pl.col("spoken_at"))
-    # Whatever was tried is over after some weeks; a number stays wrong until somebody is spoken with.
-    wrong = told.filter(since_spoken).group_by("learner_id").agg(wrong=(outcome == "wrong_details").any())
-    recent = told.filter(pl.col("on") > facts.as_of - dt.timedelta(days=NAMED_DAYS))
     answered = (pl.col("direction") == "inbound") | (outcome == "excused")
-    recent = recent.with_columns(answered_at=pl.col("occurred_at").filter(answered).max().over("learner_id"))
-    since = recent.filter(since_spoken)
+    told = told.with_columns(answered_at=pl.col("occurred_at").filter(answered).max().over("learner_id"))
+    since = told.filter(_not(pl.col("occurred_at") <= pl.col("spoken_at")))
+    # Whatever was tried is over after some weeks; a number stays wrong until somebody is spoken with.
+    recent = pl.col("on") > facts.as_of - dt.timedelta(days=NAMED_DAYS)
     ours, since_heard = pl.col("direction") == "outbound", _not(pl.col("occurred_at") <= pl.col("answered_at"))
-    tried = since_heard & ((outcome.is_in(UNANSWERED) & ours) | (outcome == "no_show"))
+    tried = recent & since_heard & ((outcome.is_in(UNANSWERED) & ours) | (outcome == "no_show"))
     # A message sent is no attempt that failed, but it was tried.
     reached_for = tried | (ours & (outcome == "sent"))
     talked = (pl.col("spoken_on").first() > facts.as_of - dt.timedelta(days=TALKED_DAYS)).fill_null(value=False)
     lately = (reached_for & (pl.col("on") > facts.as_of - dt.timedelta(days=STALE_DAYS))).any()
     hard = (((tried.sum() >= ATTEMPTS) & lately) | (tried.sum() >= MANY_ATTEMPTS)) & ~talked
     hard &= (tried & outcome.is_in(UNANSWERED)).any()
-    found = wrong.join(since.group_by("learner_id").agg(hard=hard), on="learner_id", how="left").with_columns(
-        pl.col("hard").fill_null(value=False)
-    )
+    found = since.group_by("learner_id").agg(wrong=(outcome == "wrong_details").any(), hard=hard)
     return found.filter(pl.col("wrong") | pl.col("hard")).sort("learner_id")
 
 

@@ -52,12 +52,14 @@ CHOSEN_ROUNDS: Final = 411
 WHOLE: Final = "this version"
 
 
-def boosted(columns: Sequence[str] = LEARNT, rounds: int = ROUNDS, sharp_rounds: int = SHARP_ROUNDS, **settings: object) -> Learner:
+def boosted(
+    columns: Sequence[str] = LEARNT, rounds: int = ROUNDS, sharp_rounds: int = SHARP_ROUNDS, label: str = "label", **settings: object
+) -> Learner:
     """The learner in use, on some columns, with some of LightGBM's settings changed."""
 
     def scores(past: pl.DataFrame, later: pl.DataFrame, seed: int, threads: int) -> Floats:
         changed = {**settings, "seed": seed}
-        booster = fit(past, rounds=rounds, threads=threads, columns=columns, sharp_rounds=sharp_rounds, parameters=changed)
+        booster = fit(past, rounds=rounds, threads=threads, columns=columns, sharp_rounds=sharp_rounds, label=label, parameters=changed)
         inputs = later.select(columns).to_numpy(order="c")
         return np.asarray(booster.predict(inputs, raw_score=True, num_threads=threads), dtype=np.float64)
 
@@ -66,15 +68,9 @@ def boosted(columns: Sequence[str] = LEARNT, rounds: int = ROUNDS, sharp_rounds:
 
 def in_one_go() -> Learner:
     """The learner in use without levels of strata: whatever a session lost people for, columns of its people are learnt to tell."""
-    bound = [FEATURES[name].monotone for name in LEARNT]
-
-    def scores(past: pl.DataFrame, later: pl.DataFrame, seed: int, threads: int) -> Floats:
-        changed = {"monotone_constraints": bound, "seed": seed}
-        booster = fit(past.with_columns(whole="label"), rounds=ROUNDS, threads=threads, label="whole", parameters=changed)
-        inputs = later.select(LEARNT).to_numpy(order="c")
-        return np.asarray(booster.predict(inputs, raw_score=True, num_threads=threads), dtype=np.float64)
-
-    return scores
+    # Strata are read of dropout alone: under another name it is learnt as any label is.
+    learner = boosted(label="dropout", monotone_constraints=[FEATURES[name].monotone for name in LEARNT])
+    return lambda past, later, seed, threads: learner(past.with_columns(dropout="label"), later, seed, threads)
 
 
 def weighted(half_life_days: float) -> Learner:

@@ -25,7 +25,8 @@ from data_contracts.sources.oulad import STARTS
 from models.evaluation.bootstrap import with_intervals
 from models.evaluation.measures import codes
 from models.landmarks import training_rows
-from models.learner import LEARNT, STRATUM
+from models.learner import LEARNT
+from models.strata import STRATUM
 from pipelines.service import open_service
 from vigie.settings import Settings
 

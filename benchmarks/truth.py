@@ -41,8 +41,9 @@ from models.evaluation.bootstrap import with_intervals
 from models.evaluation.load import advisors, replay
 from models.evaluation.measures import codes, listed, measure
 from models.landmarks import training_rows
-from models.learner import LEARNT, MOST_ROUNDS, STRATUM, fit
+from models.learner import LEARNT, MOST_ROUNDS, fit
 from models.registry import load
+from models.strata import STRATUM
 from pipelines.service import open_service
 from vigie.settings import Settings
 

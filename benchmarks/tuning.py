@@ -22,7 +22,8 @@ import polars as pl
 from models.blocks import expanding
 from models.evaluation.measures import figures
 from models.landmarks import training_rows
-from models.learner import LEARNT, PARAMETERS, SEED, STRATUM, fit
+from models.learner import LEARNT, PARAMETERS, SEED, fit
+from models.strata import STRATUM
 from pipelines.service import open_service
 from vigie.settings import Settings
 

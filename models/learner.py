@@ -46,8 +46,6 @@ MOST_ROUNDS: Final = 900
 SHARP_ROUNDS: Final = 150
 """Trees that choose each threshold, half of them within strata and half of the level; those after draw it by lot (extremely randomised
 trees, Geurts et al. 2006) and so learn less by heart what a session of the past alone had."""
-STRATUM: Final = ("session_id", "as_of")
-"""People of one session on one night: a list compares them, and what they have in common tells none of them apart."""
 PARTS: Final = 3
 """One tree of so many learns within strata: of half of them the level came off worse on OULAD's 2013 (average precision -.0003)."""
 PATIENCE: Final = 300
@@ -248,8 +246,8 @@ def fit(
     booster, learn the level. Other labels than dropout are learnt in one go.
 
     Args:
-        rows: the columns, the label, session_id and as_of; a column `weight`, where there is one, weighs the rows (such as a held-out
-            arm's).
+        rows: the columns, the label and those of `models.strata.STRATUM`; a column `weight`, where there is one, weighs the rows (such
+            as a held-out arm's).
         later: rows of later landmarks; there are as many trees as would learn best in one go, by the log loss of these rows, so that
             little history means a small model.
         rounds: trees at most.
@@ -282,7 +280,7 @@ def fit(
         rounds = whole.best_iteration
     if label != "label":
         return lgb.train(settings, train, num_boost_round=rounds, callbacks=[by_lot(sharp_rounds)])
-    levels, spread = Levels.of(rows, STRATUM), by_lot(sharp_rounds // 2)
+    levels, spread = Levels.of(rows), by_lot(sharp_rounds // 2)
     first = lgb.train(settings | {"objective": levels}, train, num_boost_round=max(rounds // PARTS, 1), callbacks=[spread])
     _raise(first, levels.overall)
     return lgb.train(settings, train, num_boost_round=rounds - first.num_trees(), init_model=first, callbacks=[spread])

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from features.catalogue import FEATURES
 from models.evaluation.measures import figures
-from models.learner import MOST_ROUNDS, PARAMETERS, PATIENCE, SEED, SHARP_ROUNDS, STRATUM, Model
-from models.strata import SPREAD
+from models.learner import MOST_ROUNDS, PARAMETERS, PATIENCE, SEED, SHARP_ROUNDS, Model
+from models.strata import SPREAD, STRATUM
 from vigie.errors import NoModelError
 from vigie.files import write_whole_folder
 

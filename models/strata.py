@@ -15,10 +15,10 @@ import polars as pl
 from models.evaluation.measures import codes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from vigie.arrays import Floats, Ints
 
+STRATUM: Final = ("session_id", "as_of")
+"""People of one session on one night: a list compares them, and what they have in common tells none of them apart."""
 SPREAD: Final = 1.0
 """Variance of the levels, in log-odds: with less they leave more of what sessions differ by to the trees."""
 
@@ -42,16 +42,15 @@ class Levels:
         self.level = np.zeros(int(self.stratum.max()) + 1)
 
     @classmethod
-    def of(cls, rows: pl.DataFrame, stratum: Sequence[str]) -> Levels:
+    def of(cls, rows: pl.DataFrame) -> Levels:
         """Levels of landmark rows.
 
         Args:
-            rows: with `label`, some of them people who leave and some not, the columns of a stratum and, where rows weigh more or less,
+            rows: with `label`, some of them people who leave and some not, the columns of `STRATUM` and, where rows weigh more or less,
                 `weight`.
-            stratum: columns that people of one stratum share.
         """
         weight = rows["weight"].to_numpy() if "weight" in rows.columns else np.ones(rows.height)
-        return cls(rows["label"].to_numpy().astype(np.float64), weight, codes(rows.select(pl.struct(stratum)).to_series()))
+        return cls(rows["label"].to_numpy().astype(np.float64), weight, codes(rows.select(pl.struct(STRATUM)).to_series()))
 
     def __call__(self, margin: Floats, _: Any) -> tuple[Floats, Floats]:  # noqa: ANN401 - LightGBM's dataset, not read
         """Gradient and curvature of the loss at margins above `overall`, as LightGBM asks for, after one step of the levels."""
