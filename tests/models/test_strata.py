@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.learner import LEARNT, STRATUM, fit
-from models.strata import SPREAD, Levels
+from models.learner import LEARNT, fit
+from models.strata import SPREAD, STRATUM, Levels
 
 
 def nights(seed: int, strata: int = 40, people: int = 100) -> pl.DataFrame:
@@ -42,7 +42,7 @@ def test_within_a_stratum_the_order_is_that_of_its_people_whatever_sessions_diff
 
 def test_the_levels_are_those_of_the_penalised_likelihood() -> None:
     rows = nights(2, strata=8)
-    levels = Levels.of(rows, STRATUM)
+    levels = Levels.of(rows)
     margin = np.linspace(-1, 1, rows.height)
     for _ in range(50):
         levels(margin, None)
@@ -56,7 +56,7 @@ def test_the_levels_are_those_of_the_penalised_likelihood() -> None:
 def test_a_row_that_weighs_as_many_times_counts_as_that_many_rows(weight: float, seed: int) -> None:
     rows = nights(seed, strata=3, people=30)
     times = 1 + int(weight)
-    once, often = Levels.of(rows.with_columns(weight=float(times)), STRATUM), Levels.of(pl.concat([rows] * times), STRATUM)
+    once, often = Levels.of(rows.with_columns(weight=float(times))), Levels.of(pl.concat([rows] * times))
     margin = np.random.default_rng(seed).normal(size=rows.height)
 
     gradient, curvature = once(margin, None)
@@ -83,4 +83,7 @@ def test_there_are_as_many_trees_as_learn_best_in_one_go() -> None:
 
     # What is learnt tells nothing of the later rows, and one tree is as good as many; of the very rows more are better.
     assert fit(taught, later=later, rounds=90).num_trees() < 45
-    assert fit(taught, later=taught, rounds=90).num_trees() > 80
+    stopped = fit(taught, later=taught, rounds=90)
+    assert stopped.num_trees() > 80
+    # They are those of a fit of as many, which is how the model that serves is fitted.
+    assert stopped.model_to_string() == fit(taught, rounds=stopped.num_trees()).model_to_string()

@@ -650,6 +650,19 @@ def test_no_silence_is_told_of_who_has_handed_work_in_since(name: str) -> None:
     assert facts_told([name], rows)[5:] == [[name], [name], []]
 
 
+def test_a_share_of_days_online_is_little_only_of_who_is_there_less_often_than_half_of_the_session() -> None:
+    rows: dict[str, list[float | None]] = {
+        "active_share_total": [0.9] * 5 + [0.2] * 3,
+        "course_day": [80.0] * 8,
+        "days_since_activity": [1.0] * 8,
+        "days_since_handed_in": [None] * 8,
+        # Below the middle, at it, and in a session too small for a rank.
+        "active_days_rank_28": [0.7] * 5 + [0.4, 0.5, None],
+    }
+
+    assert facts_told(["active_share_total"], rows)[5:] == [["active_share_total"], [], ["active_share_total"]]
+
+
 def test_who_is_back_online_is_not_told_to_lose_speed() -> None:
     rows: dict[str, list[float | None]] = {
         "activity_momentum": [0.0] * 5 + [-2.0, -2.0, -2.0],

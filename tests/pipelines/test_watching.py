@@ -26,7 +26,7 @@ from pipelines.examples import examples_page
 from pipelines.steps import Directly, alert_night, run_night
 from pipelines.watching import _sessions_first, watch_night, watch_page
 from tests.services import copy_of
-from vigie.errors import NoModelError
+from vigie.errors import NoModelError, StorageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -220,6 +220,17 @@ def test_the_night_names_each_session_once_the_highest_rate_first_and_counts_the
 def test_examples_of_a_model_that_nobody_registered_say_so(watched: Service) -> None:
     with pytest.raises(NoModelError, match="There is no model nope"):
         examples(str(SCORED), str(watched.home.root), "nope")
+
+
+def test_a_cut_file_of_scores_is_named_with_what_to_do(watched: Service, tmp_path: Path) -> None:
+    cut = tmp_path / "scores.parquet"
+    cut.write_bytes((watched.home.out(SCORED) / "scores.parquet").read_bytes()[:500])
+
+    with pytest.raises(StorageError, match="cannot be read: it is damaged") as told:
+        examples_page(watched, cut, SCORED)
+
+    assert str(cut) in told.value.what
+    assert told.value.remedy.startswith("Restore it from a backup, or delete it")
 
 
 def test_twenty_examples_show_reasons_and_facts_and_no_name(watched: Service, simulation: Simulation) -> None:
